@@ -1,0 +1,1 @@
+//! What an artifact holds and how to query it.

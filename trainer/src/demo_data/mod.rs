@@ -1,0 +1,1 @@
+//! A lifelike shop, written from a seed.

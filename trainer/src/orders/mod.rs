@@ -1,0 +1,1 @@
+//! Order files in, clean lines out.
