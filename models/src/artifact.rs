@@ -1,0 +1,288 @@
+//! An artifact: one immutable, versioned folder of sections, and the manifest that accounts for them.
+//!
+//! ```text
+//! <store>/<shop>/<version>/items.arrow ...   one Arrow IPC file a section
+//!                          manifest.json     what, when, from what, how good, and each section's blake3
+//!                          manifest.b3       blake3 of manifest.json, as `b3sum` prints it; written last
+//! ```
+//!
+//! An [`ArtifactWriter`] fills a hidden folder, syncs every file and renames the folder into place, so a
+//! version that can be named is complete. Trust flows from `manifest.b3` to the manifest to each section:
+//! nothing is parsed before its checksum held.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use arrow_array::RecordBatch;
+use arrow_ipc::writer::{FileWriter, IpcWriteOptions};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::section::Section;
+
+/// The format that this program writes and reads.
+pub const FORMAT: u32 = 1;
+/// Sections begin on this many bytes inside their file, so that mapped columns are aligned for SIMD.
+const ALIGNMENT: usize = 64;
+const MANIFEST: &str = "manifest.json";
+const MANIFEST_CHECKSUM: &str = "manifest.b3";
+/// A manifest is small; a larger file is not one.
+const MAX_MANIFEST_BYTES: u64 = 16 << 20;
+
+/// What an artifact is: its identity, its data, its parameters, its metrics and its sections.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The format version, [`FORMAT`].
+    pub format: u32,
+    /// The artifact's version: its folder's name.
+    pub version: String,
+    /// The version that was served when this one was trained.
+    pub parent: Option<String>,
+    /// When training ended, RFC 3339 UTC.
+    pub created_at: String,
+    /// The program that wrote it, name and version.
+    pub created_by: String,
+    /// Earliest order line, unix seconds UTC.
+    pub data_from: i64,
+    /// The moment the model knows the world at: the latest order line, unix seconds UTC.
+    pub data_until: i64,
+    /// Counts: `items`, `users`, `baskets`, `lines`, ...
+    pub counts: BTreeMap<String, u64>,
+    /// What the trainer was told and what it chose.
+    pub parameters: serde_json::Value,
+    /// Offline metrics, by name.
+    pub metrics: serde_json::Value,
+    /// The sections, by name.
+    pub sections: BTreeMap<String, SectionEntry>,
+}
+
+/// Where a section is and what its bytes must be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SectionEntry {
+    /// File name inside the version's folder.
+    pub file: String,
+    /// Rows of its record batch.
+    pub rows: u64,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// blake3 of the file, lower-case hex.
+    pub blake3: String,
+}
+
+impl Manifest {
+    /// A manifest without sections, for [`ArtifactWriter::finish`] to complete.
+    pub fn new(version: impl Into<String>, created_at: impl Into<String>) -> Self {
+        Self {
+            format: FORMAT,
+            version: version.into(),
+            parent: None,
+            created_at: created_at.into(),
+            created_by: concat!("qianmian ", env!("CARGO_PKG_VERSION")).to_owned(),
+            data_from: 0,
+            data_until: 0,
+            counts: BTreeMap::new(),
+            parameters: serde_json::Value::Null,
+            metrics: serde_json::Value::Null,
+            sections: BTreeMap::new(),
+        }
+    }
+}
+
+/// A published artifact whose manifest has been verified; its sections are verified as they are opened.
+#[derive(Debug, Clone)]
+pub struct Artifact {
+    folder: PathBuf,
+    manifest: Manifest,
+}
+
+impl Artifact {
+    /// Reads and verifies the manifest of the version folder `folder`.
+    ///
+    /// # Errors
+    /// [`Error::Checksum`] for a damaged manifest, [`Error::Format`] for another format,
+    /// [`Error::Malformed`] when the folder's name is not the manifest's version.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let path = folder.join(MANIFEST);
+        let length = std::fs::metadata(&path).map_err(Error::io(&path))?.len();
+        if length > MAX_MANIFEST_BYTES {
+            let section = "manifest".to_owned();
+            return Err(Error::Length { section, expected: MAX_MANIFEST_BYTES, got: length });
+        }
+        let bytes = std::fs::read(&path).map_err(Error::io(&path))?;
+        verify_manifest(folder, &bytes)?;
+        let json = |source| Error::Json { path: path.clone(), source };
+        let probe: FormatProbe = serde_json::from_slice(&bytes).map_err(json)?;
+        if probe.format != FORMAT {
+            return Err(Error::Format { expected: FORMAT, got: probe.format });
+        }
+        let manifest: Manifest = serde_json::from_slice(&bytes).map_err(json)?;
+        if folder.file_name().and_then(|n| n.to_str()) != Some(manifest.version.as_str()) {
+            let expected = format!("a folder named `{}`", manifest.version);
+            return Err(Error::malformed("manifest", expected, folder.display()));
+        }
+        Ok(Self { folder: folder.to_owned(), manifest })
+    }
+
+    /// The verified manifest.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Maps, verifies and decodes a section.
+    ///
+    /// # Errors
+    /// Names the section; see [`Section::open`].
+    pub fn section(&self, name: &str) -> Result<Section> {
+        let missing = || Error::MissingSection { section: name.to_owned() };
+        let entry = self.manifest.sections.get(name).ok_or_else(missing)?;
+        if entry.file != file_name(name) {
+            return Err(Error::malformed(name, file_name(name), &entry.file));
+        }
+        let section = Section::open(name, &self.folder.join(&entry.file), entry.bytes, &entry.blake3)?;
+        section.expect_rows(entry.rows as usize)?;
+        Ok(section)
+    }
+
+    /// Whether the artifact has a section of that name.
+    pub fn has(&self, name: &str) -> bool {
+        self.manifest.sections.contains_key(name)
+    }
+}
+
+#[derive(Deserialize)]
+struct FormatProbe {
+    format: u32,
+}
+
+fn verify_manifest(folder: &Path, bytes: &[u8]) -> Result<()> {
+    let path = folder.join(MANIFEST_CHECKSUM);
+    let expected = std::fs::read(&path).map_err(Error::io(&path))?;
+    let got = checksum_line(bytes);
+    if expected == got.as_bytes() {
+        return Ok(());
+    }
+    let expected = String::from_utf8_lossy(&expected).chars().take(64).collect();
+    Err(Error::Checksum { section: "manifest".to_owned(), expected, got: got[..64].to_owned() })
+}
+
+fn checksum_line(manifest: &[u8]) -> String {
+    format!("{}  {MANIFEST}\n", blake3::hash(manifest).to_hex())
+}
+
+fn file_name(section: &str) -> String {
+    format!("{section}.arrow")
+}
+
+/// Writes one artifact: sections in any order, then [`finish`](Self::finish). Dropped before that, it
+/// removes what it wrote.
+#[derive(Debug)]
+pub struct ArtifactWriter {
+    /// The shop's folder.
+    parent: PathBuf,
+    /// The hidden folder being filled.
+    folder: PathBuf,
+    sections: BTreeMap<String, SectionEntry>,
+    finished: bool,
+}
+
+impl ArtifactWriter {
+    /// Starts an artifact inside a shop's folder, creating it when needed.
+    pub fn create(shop_folder: &Path, version: &str) -> Result<Self> {
+        crate::store::check_name("version", version)?;
+        let folder = shop_folder.join(format!(".writing-{version}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
+        Ok(Self { parent: shop_folder.to_owned(), folder, sections: BTreeMap::new(), finished: false })
+    }
+
+    /// Writes and syncs one section.
+    pub fn section(&mut self, name: &str, batch: &RecordBatch) -> Result<()> {
+        let path = self.folder.join(file_name(name));
+        let file = File::create(&path).map_err(Error::io(&path))?;
+        let mut sink = Hashing {
+            file: BufWriter::with_capacity(1 << 20, file),
+            hasher: blake3::Hasher::new(),
+            bytes: 0,
+        };
+        let arrow = |e: arrow_schema::ArrowError| match e {
+            arrow_schema::ArrowError::IoError(_, source) => Error::Io { path: path.clone(), source },
+            other => Error::malformed(name, "a batch that Arrow IPC can hold", other),
+        };
+        let options =
+            IpcWriteOptions::try_new(ALIGNMENT, false, arrow_ipc::MetadataVersion::V5).map_err(arrow)?;
+        let mut writer =
+            FileWriter::try_new_with_options(&mut sink, batch.schema_ref(), options).map_err(arrow)?;
+        writer.write(batch).map_err(arrow)?;
+        writer.finish().map_err(arrow)?;
+        drop(writer);
+        sink.file.flush().map_err(Error::io(&path))?;
+        sink.file.get_ref().sync_all().map_err(Error::io(&path))?;
+        let entry = SectionEntry {
+            file: file_name(name),
+            rows: batch.num_rows() as u64,
+            bytes: sink.bytes,
+            blake3: sink.hasher.finalize().to_hex().to_string(),
+        };
+        self.sections.insert(name.to_owned(), entry);
+        Ok(())
+    }
+
+    /// Writes the manifest and its checksum, then renames the folder to its version.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; nothing that a reader could name is left behind.
+    pub fn finish(mut self, mut manifest: Manifest) -> Result<Artifact> {
+        manifest.sections = std::mem::take(&mut self.sections);
+        let path = self.folder.join(MANIFEST);
+        let mut bytes = serde_json::to_vec_pretty(&manifest)
+            .map_err(|source| Error::Json { path: path.clone(), source })?;
+        bytes.push(b'\n');
+        write_synced(&path, &bytes)?;
+        write_synced(&self.folder.join(MANIFEST_CHECKSUM), checksum_line(&bytes).as_bytes())?;
+        sync_folder(&self.folder)?;
+        let folder = self.parent.join(&manifest.version);
+        std::fs::rename(&self.folder, &folder).map_err(Error::io(&folder))?;
+        self.finished = true;
+        sync_folder(&self.parent)?;
+        Ok(Artifact { folder, manifest })
+    }
+}
+
+impl Drop for ArtifactWriter {
+    fn drop(&mut self) {
+        if !self.finished {
+            // Best effort: a hidden leftover is never served, and the next training run sweeps it.
+            let _ = std::fs::remove_dir_all(&self.folder);
+        }
+    }
+}
+
+struct Hashing {
+    file: BufWriter<File>,
+    hasher: blake3::Hasher,
+    bytes: u64,
+}
+
+impl Write for Hashing {
+    fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
+        let written = self.file.write(buf)?;
+        self.hasher.update(&buf[..written]);
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.flush()
+    }
+}
+
+pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut file = File::create(path).map_err(Error::io(path))?;
+    file.write_all(bytes).map_err(Error::io(path))?;
+    file.sync_all().map_err(Error::io(path))
+}
+
+pub(crate) fn sync_folder(path: &Path) -> Result<()> {
+    File::open(path).and_then(|f| f.sync_all()).map_err(Error::io(path))
+}

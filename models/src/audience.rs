@@ -1,0 +1,135 @@
+//! goods -> people, the mirror of [`pipeline`](crate::pipeline): which people for these goods?
+
+use rustc_hash::FxHashMap;
+
+use crate::ids::{ItemIx, UserIx};
+use crate::query::{Evidence, Source};
+use crate::ranking;
+use crate::retrieval::Candidate;
+use crate::snapshot::Snapshot;
+
+/// How many companions of an item lend it their buyers.
+const MAX_COMPANIONS: usize = 20;
+/// How many of a companion's latest buyers are considered.
+const MAX_COMPANION_BUYERS: usize = 5_000;
+
+/// Which people for these goods?
+#[derive(Debug, Clone, Default)]
+pub struct AudienceQuery {
+    /// The goods.
+    pub items: Vec<ItemIx>,
+    /// Leave out who bought any of them before.
+    pub exclude_buyers: bool,
+    /// Length of the answer.
+    pub count: usize,
+    /// The moment to answer as of, unix seconds.
+    pub at: i64,
+}
+
+impl AudienceQuery {
+    /// A plain query for one item.
+    pub fn for_item(item: ItemIx, count: usize, at: i64) -> Self {
+        Self { items: vec![item], exclude_buyers: false, count, at }
+    }
+}
+
+/// One person of an audience.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Prospect {
+    /// The user.
+    pub user: UserIx,
+    /// Comparable within one answer; higher is likelier to buy.
+    pub score: f32,
+    /// The source that contributed most.
+    pub source: Source,
+    /// What each source said, `0..=1`.
+    pub evidence: Evidence,
+    /// Baskets in which the user already bought one of the items; 0 for a new buyer.
+    pub bought: u32,
+    /// The item of theirs that argued most for these goods, where there is one.
+    pub because: Option<ItemIx>,
+}
+
+/// At most `query.count` people, likeliest first, without duplicates.
+pub fn audience(snapshot: &Snapshot, query: &AudienceQuery) -> Vec<Prospect> {
+    let mut found: FxHashMap<UserIx, Candidate> = FxHashMap::default();
+    let bought = buyers(snapshot, query, &mut found);
+    companions(snapshot, query, &mut found);
+    factors(snapshot, query, bought.len(), &mut found);
+    if query.exclude_buyers {
+        found.retain(|user, _| !bought.contains_key(user));
+    }
+    activity(snapshot, query, &mut found);
+    ranking::rank(found, &snapshot.blend.audience, query.count)
+        .into_iter()
+        .map(|ranked| Prospect {
+            user: ranked.ix,
+            score: ranked.score,
+            source: ranked.source,
+            evidence: ranked.evidence,
+            bought: bought.get(&ranked.ix).copied().unwrap_or(0),
+            because: ranked.candidate.because.map(|(item, _)| item),
+        })
+        .collect()
+}
+
+fn buyers(
+    snapshot: &Snapshot,
+    query: &AudienceQuery,
+    found: &mut FxHashMap<UserIx, Candidate>,
+) -> FxHashMap<UserIx, u32> {
+    let mut bought: FxHashMap<UserIx, u32> = FxHashMap::default();
+    for &item in &query.items {
+        for purchase in snapshot.buyers.of(item) {
+            *bought.entry(purchase.ix).or_default() += purchase.baskets;
+            found.entry(purchase.ix).or_default().evidence[Source::Personal as usize] +=
+                purchase.decayed.max(1e-6);
+        }
+    }
+    bought
+}
+
+fn companions(snapshot: &Snapshot, query: &AudienceQuery, found: &mut FxHashMap<UserIx, Candidate>) {
+    for &item in &query.items {
+        for pair in snapshot.co_purchase.pairs(item).take(MAX_COMPANIONS) {
+            for purchase in snapshot.buyers.of(pair.item).take(MAX_COMPANION_BUYERS) {
+                let argument = pair.score * purchase.decayed.max(1e-6);
+                let candidate = found.entry(purchase.ix).or_default();
+                candidate.evidence[Source::CoPurchase as usize] += argument;
+                if candidate.because.is_none_or(|(_, strongest)| argument > strongest) {
+                    candidate.because = Some((pair.item, argument));
+                }
+            }
+        }
+    }
+}
+
+fn factors(
+    snapshot: &Snapshot,
+    query: &AudienceQuery,
+    n_bought: usize,
+    found: &mut FxHashMap<UserIx, Candidate>,
+) {
+    let Some(embedding) = &snapshot.embedding else { return };
+    let mut vector = vec![0.0f32; embedding.items.dim()];
+    for &item in &query.items {
+        vector.iter_mut().zip(embedding.items.row(item)).for_each(|(v, y)| *v += y);
+    }
+    let wanted = 2 * query.count + n_bought;
+    for near in embedding.users.nearest(&vector, wanted.max(500), embedding.user_graph.as_ref()) {
+        if near.score > 0.0 {
+            found.entry(near.ix).or_default().evidence[Source::Factors as usize] = near.score;
+        }
+    }
+}
+
+/// How often each candidate buys at all, damped; with too few candidates, nobody is added: an audience
+/// without evidence is no audience.
+fn activity(snapshot: &Snapshot, query: &AudienceQuery, found: &mut FxHashMap<UserIx, Candidate>) {
+    for (&user, candidate) in found.iter_mut() {
+        let (baskets, last_at) = snapshot.profiles.activity(user);
+        let silent_days = (query.at - i64::from(last_at)).max(0) as f32 / 86_400.0;
+        let score = (1.0 + baskets as f32).ln() * (-silent_days / 90.0).exp2();
+        candidate.evidence[Source::Popularity as usize] = score.max(1e-6);
+    }
+}

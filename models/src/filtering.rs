@@ -1,0 +1,34 @@
+//! What must not be shown, taken out and counted.
+
+use rustc_hash::FxHashSet;
+
+use crate::ids::ItemIx;
+use crate::query::{Filter, Query};
+use crate::retrieval::Candidates;
+use crate::snapshot::Snapshot;
+
+/// Removes what a filter forbids and counts it under the first filter that did.
+pub fn filter(snapshot: &Snapshot, query: &Query, candidates: &mut Candidates) -> [u32; Filter::COUNT] {
+    let excluded: FxHashSet<ItemIx> = query.exclude.iter().chain(&query.recent).copied().collect();
+    let bought: FxHashSet<ItemIx> = match query.user {
+        Some(user) if query.exclude_bought => snapshot.history.ixs(user).iter().copied().collect(),
+        _ => FxHashSet::default(),
+    };
+    let mut counts = [0; Filter::COUNT];
+    candidates.retain(|&item, _| {
+        let verdict = if excluded.contains(&item) {
+            Some(Filter::Excluded)
+        } else if bought.contains(&item) {
+            Some(Filter::Bought)
+        } else if !snapshot.catalog.on_sale(item) {
+            Some(Filter::OffSale)
+        } else {
+            None
+        };
+        if let Some(filter) = verdict {
+            counts[filter as usize] += 1;
+        }
+        verdict.is_none()
+    });
+    counts
+}

@@ -1,0 +1,114 @@
+//! What is known of each item beside its sales.
+//!
+//! Section `items`: `item_id` (the vocabulary) and `title`, `category` (a path `a/b/c`), `brand`,
+//! `merchant_id`, `image_url`, `status` (empty where unknown), `price` (NaN where unknown).
+
+use std::sync::Arc;
+
+use arrow_array::types::Float32Type;
+use arrow_array::{ArrayRef, Float32Array, RecordBatch, StringArray};
+use arrow_buffer::ScalarBuffer;
+
+use crate::error::Result;
+use crate::ids::{ItemIx, Vocabulary};
+use crate::section::{self, Section};
+
+/// The section's name; it is the item vocabulary's too.
+pub const SECTION: &str = "items";
+/// The texts of an item, in column order.
+const TEXTS: [&str; 6] = ["title", "category", "brand", "merchant_id", "image_url", "status"];
+
+/// One of an item's texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the columns of the items table, under their own names")]
+pub enum Text {
+    Title = 0,
+    Category = 1,
+    Brand = 2,
+    MerchantId = 3,
+    ImageUrl = 4,
+    Status = 5,
+}
+
+/// Attributes of every item.
+#[derive(Debug, Clone)]
+pub struct Catalog {
+    texts: [StringArray; 6],
+    price: ScalarBuffer<f32>,
+}
+
+/// One item's attributes, to build a [`Catalog`]; an unknown text is empty, an unknown price NaN.
+#[derive(Debug, Clone, Default)]
+pub struct Attributes {
+    /// Texts, indexed by [`Text`].
+    pub texts: [String; 6],
+    /// Price in the shop's currency.
+    pub price: Option<f32>,
+}
+
+impl Catalog {
+    /// From one entry an item, in vocabulary order.
+    pub fn new(items: &[Attributes]) -> Self {
+        let column = |n: usize| StringArray::from_iter_values(items.iter().map(|i| i.texts[n].as_str()));
+        Self {
+            texts: std::array::from_fn(column),
+            price: items.iter().map(|i| i.price.unwrap_or(f32::NAN)).collect(),
+        }
+    }
+
+    /// A text of `item`, if it is known.
+    pub fn text(&self, item: ItemIx, text: Text) -> Option<&str> {
+        Some(self.texts[text as usize].value(item as usize)).filter(|value| !value.is_empty())
+    }
+
+    /// The price of `item`, if it is known.
+    pub fn price(&self, item: ItemIx) -> Option<f32> {
+        Some(self.price[item as usize]).filter(|p| p.is_finite())
+    }
+
+    /// Whether `item` may be shown: every status but `off_sale`, `offline`, `deleted` and `sold_out`.
+    pub fn on_sale(&self, item: ItemIx) -> bool {
+        !matches!(self.text(item, Text::Status), Some("off_sale" | "offline" | "deleted" | "sold_out"))
+    }
+
+    pub(crate) fn batch(&self, items: &Vocabulary) -> Result<RecordBatch> {
+        let mut columns = vec![("item_id", items.id_column())];
+        columns.extend(
+            TEXTS.iter().zip(&self.texts).map(|(name, text)| (*name, Arc::new(text.clone()) as ArrayRef)),
+        );
+        columns.push(("price", Arc::new(Float32Array::new(self.price.clone(), None))));
+        section::batch(SECTION, columns)
+    }
+
+    pub(crate) fn open(section: &Section) -> Result<Self> {
+        let [a, b, c, d, e, f] = TEXTS.map(|name| section.strings(name));
+        Ok(Self { texts: [a?, b?, c?, d?, e?, f?], price: section.primitive::<Float32Type>("price")? })
+    }
+}
+
+impl Attributes {
+    /// The attribute slot of `text`.
+    pub fn text_mut(&mut self, text: Text) -> &mut String {
+        &mut self.texts[text as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn unknown_attributes_read_as_none() {
+        let mut known = Attributes { price: Some(9.5), ..Attributes::default() };
+        *known.text_mut(Text::Title) = "有机大米 5kg".to_owned();
+        *known.text_mut(Text::Status) = "sold_out".to_owned();
+        let catalog = Catalog::new(&[known, Attributes::default()]);
+        let items = Vocabulary::new(&["a", "b"]).unwrap();
+        let back = Catalog::open(&Section::in_memory(SECTION, catalog.batch(&items).unwrap())).unwrap();
+        assert_eq!(back.text(0, Text::Title), Some("有机大米 5kg"));
+        assert_eq!((back.price(0), back.price(1)), (Some(9.5), None));
+        assert_eq!((back.on_sale(0), back.on_sale(1)), (false, true));
+        assert_eq!(back.text(1, Text::Title), None);
+    }
+}

@@ -1,0 +1,217 @@
+//! Factors: one vector a row, asked by inner product.
+//!
+//! Sections `item_factors`, `user_factors`: column `vector`, a fixed-size list of f32, row-major
+//! `n_rows x dim`. Section `fold_in`: the regularised Gram matrix of the items, `dim x dim`, with which a
+//! vector is computed for a user that training never saw (Hu, Koren & Volinsky 2008, equation 4).
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, FixedSizeListArray, Float32Array, RecordBatch};
+use arrow_buffer::ScalarBuffer;
+use arrow_schema::{DataType, Field};
+
+use crate::error::{Error, Result};
+use crate::ids::ItemIx;
+use crate::index::ann::Graph;
+use crate::section::{self, Section};
+use crate::simd;
+use crate::topk::{Scored, TopK};
+
+/// `rows x dim` vectors, row-major.
+#[derive(Debug, Clone)]
+pub struct Factors {
+    dim: usize,
+    values: ScalarBuffer<f32>,
+}
+
+/// Below this many multiplications a scan of every row beats a graph walk.
+const SCAN_FLOPS: usize = 1 << 21;
+
+impl Factors {
+    /// From row-major values, `rows x dim`. Panics when their number is no multiple of `dim`.
+    pub fn new(dim: usize, values: Vec<f32>) -> Self {
+        assert!(dim > 0 && values.len().is_multiple_of(dim), "values must be rows x dim");
+        Self { dim, values: values.into() }
+    }
+
+    /// Length of a vector.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// Number of vectors.
+    pub fn rows(&self) -> usize {
+        self.values.len() / self.dim
+    }
+
+    /// The vector of a row.
+    pub fn row(&self, ix: u32) -> &[f32] {
+        &self.values[ix as usize * self.dim..][..self.dim]
+    }
+
+    /// The `k` rows with the largest inner product with `query`, exactly, best first.
+    pub fn scan(&self, query: &[f32], k: usize) -> Vec<Scored> {
+        let mut top = TopK::new(k);
+        simd::dispatch(
+            #[inline(always)]
+            || {
+                for (ix, row) in self.values.chunks_exact(self.dim).enumerate() {
+                    top.push(ix as u32, simd::dot(query, row));
+                }
+            },
+        );
+        top.into_sorted()
+    }
+
+    /// The `k` nearest by inner product: by the graph where there is one and it is the cheaper way,
+    /// else by a scan.
+    pub fn nearest(&self, query: &[f32], k: usize, graph: Option<&Graph>) -> Vec<Scored> {
+        match graph {
+            Some(graph) if self.values.len() > SCAN_FLOPS && k * 100 < self.rows() => {
+                graph.search(self, query, k, (2 * k).max(64))
+            }
+            _ => self.scan(query, k),
+        }
+    }
+
+    pub(crate) fn batch(&self, name: &str) -> Result<RecordBatch> {
+        let item = Arc::new(Field::new("item", DataType::Float32, false));
+        let values = Arc::new(Float32Array::new(self.values.clone(), None));
+        let dim =
+            i32::try_from(self.dim).map_err(|_| Error::malformed(name, "a dim of 31 bits", self.dim))?;
+        let list = FixedSizeListArray::try_new(item, dim, values, None)
+            .map_err(|e| Error::malformed(name, "rows x dim values", e))?;
+        section::batch(name, vec![("vector", Arc::new(list) as ArrayRef)])
+    }
+
+    pub(crate) fn open(section: &Section, rows: usize) -> Result<Self> {
+        section.expect_rows(rows)?;
+        let (values, dim) = section.matrix("vector")?;
+        if dim == 0 {
+            return Err(Error::malformed(section.name(), "vectors of at least one number", "none"));
+        }
+        Ok(Self { dim, values })
+    }
+}
+
+/// Computes the vector of a user from the items they touched, with the item side held fixed.
+#[derive(Debug, Clone)]
+pub struct FoldIn {
+    /// `Y'Y + regularisation I`, `dim x dim`.
+    gram: Factors,
+    /// Confidence added for one basket.
+    alpha: f32,
+}
+
+impl FoldIn {
+    /// From `Y'Y + regularisation I` (`dim x dim`, row-major) and the confidence `alpha` of one basket.
+    pub fn new(gram: Factors, alpha: f32) -> Self {
+        Self { gram, alpha }
+    }
+
+    /// The matrix, to be a section.
+    pub(crate) fn gram(&self) -> &Factors {
+        &self.gram
+    }
+
+    pub(crate) fn open(section: &Section, dim: usize, alpha: f32) -> Result<Self> {
+        let gram = Factors::open(section, dim)?;
+        if gram.dim != dim || !alpha.is_finite() {
+            return Err(Error::malformed(
+                section.name(),
+                format!("{dim} x {dim}"),
+                format!("dim {}", gram.dim),
+            ));
+        }
+        Ok(Self { gram, alpha })
+    }
+
+    /// Solves `(Y'Y + reg I + sum alpha w y y') x = sum (1 + alpha w) y` over `(item, w)`; `None` when
+    /// no item counts or the system is singular. Cost: `n dim^2 / 2 + dim^3 / 6` multiplications.
+    pub fn vector(&self, items: &Factors, weights: &[(ItemIx, f32)]) -> Option<Vec<f32>> {
+        let dim = self.gram.dim;
+        let mut a = self.gram.values.to_vec();
+        let mut b = vec![0.0f32; dim];
+        let mut any = false;
+        for &(item, weight) in weights.iter().filter(|(_, w)| *w > 0.0 && w.is_finite()) {
+            let (y, confidence) = (items.row(item), self.alpha * weight);
+            for r in 0..dim {
+                let scale = confidence * y[r];
+                let row = &mut a[r * dim..=r * dim + r];
+                row.iter_mut().zip(y).for_each(|(a, y)| *a += scale * y);
+                b[r] += (1.0 + confidence) * y[r];
+            }
+            any = true;
+        }
+        (any && cholesky_solve(&mut a, &mut b, dim)).then_some(b)
+    }
+}
+
+/// Solves `A x = b` in place for a symmetric positive definite `A` (`dim x dim`, row-major; only its
+/// lower half is read, and overwritten with the factor). False when `A` is not positive definite.
+pub fn cholesky_solve(a: &mut [f32], b: &mut [f32], dim: usize) -> bool {
+    simd::dispatch(
+        #[inline(always)]
+        || {
+            for r in 0..dim {
+                for c in 0..=r {
+                    let (head, tail) = a.split_at_mut(r * dim);
+                    let left = if c == r { &tail[..c] } else { &head[c * dim..c * dim + c] };
+                    let sum = tail[c] - simd::dot(&tail[..c], left);
+                    if c < r {
+                        tail[c] = sum / head[c * dim + c];
+                    } else if sum > 0.0 && sum.is_finite() {
+                        tail[c] = sum.sqrt();
+                    } else {
+                        return false;
+                    }
+                }
+            }
+            for r in 0..dim {
+                b[r] = (b[r] - simd::dot(&a[r * dim..r * dim + r], &b[..r])) / a[r * dim + r];
+            }
+            for r in (0..dim).rev() {
+                b[r] /= a[r * dim + r];
+                let x = b[r];
+                for c in 0..r {
+                    b[c] -= a[r * dim + c] * x;
+                }
+            }
+            true
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn cholesky_solves_a_known_system_and_refuses_an_indefinite_one() {
+        let mut a = vec![4.0, 0.0, 0.0, 2.0, 5.0, 0.0, 2.0, 3.0, 6.0];
+        let mut b = vec![2.0 * 4.0 + 3.0 * 2.0 - 2.0, 2.0 * 2.0 + 15.0 - 3.0, 2.0 * 2.0 + 9.0 - 6.0];
+        assert!(cholesky_solve(&mut a, &mut b, 3));
+        for (got, want) in b.iter().zip([2.0, 3.0, -1.0]) {
+            assert!((got - want).abs() < 1e-5, "{b:?}");
+        }
+        assert!(!cholesky_solve(&mut [1.0, 0.0, 2.0, 1.0], &mut [1.0, 1.0], 2));
+    }
+
+    #[test]
+    fn a_scan_finds_the_largest_inner_products() {
+        let factors = Factors::new(2, vec![1.0, 0.0, 0.0, 3.0, 2.0, 2.0]);
+        let best: Vec<u32> = factors.nearest(&[1.0, 1.0], 2, None).iter().map(|s| s.ix).collect();
+        assert_eq!(best, [2, 1]);
+    }
+
+    #[test]
+    fn fold_in_points_at_the_items_that_were_bought() {
+        let items = Factors::new(2, vec![1.0, 0.0, 0.0, 1.0]);
+        let fold_in = FoldIn::new(Factors::new(2, vec![1.1, 0.0, 0.0, 1.1]), 10.0);
+        let x = fold_in.vector(&items, &[(1, 1.0)]).unwrap();
+        assert!(x[1] > 0.9 && x[0].abs() < 1e-6, "{x:?}");
+        assert!(fold_in.vector(&items, &[]).is_none());
+        assert!(fold_in.vector(&items, &[(0, f32::NAN)]).is_none());
+    }
+}

@@ -1,0 +1,12 @@
+//! The indexes of an artifact: what each holds, how it is written, how it is asked.
+//!
+//! Each file is one index: its section's columns, the reader that checks them, and its queries. An index
+//! built in memory by the trainer and one mapped from disk are the same type.
+
+pub mod ann;
+pub mod catalog;
+pub mod co_purchase;
+pub mod factors;
+pub mod popularity;
+pub mod profile;
+pub mod purchases;

@@ -1,0 +1,96 @@
+//! How much each item sells: a decayed score, counts by window, and the shelf order they give.
+//!
+//! Section `popularity`: one row an item; `score` (baskets, halved every half-life before the end of the
+//! data window), `baskets_7d`, `baskets_30d`, `baskets_90d`, `baskets`, and `ranked`, a permutation: row
+//! `r` of it is the item on place `r` of the whole shop.
+
+use std::sync::Arc;
+
+use arrow_array::types::{Float32Type, UInt32Type};
+use arrow_array::{ArrayRef, Float32Array, RecordBatch, UInt32Array};
+use arrow_buffer::ScalarBuffer;
+
+use crate::error::{Error, Result};
+use crate::ids::ItemIx;
+use crate::section::{self, Section};
+
+/// The section's name.
+pub const SECTION: &str = "popularity";
+/// The windows that are counted, in days before the end of the data.
+pub const WINDOW_DAYS: [u32; 3] = [7, 30, 90];
+const WINDOW_COLUMNS: [&str; 3] = ["baskets_7d", "baskets_30d", "baskets_90d"];
+
+/// Popularity of every item.
+#[derive(Debug, Clone)]
+pub struct Popularity {
+    score: ScalarBuffer<f32>,
+    windows: [ScalarBuffer<u32>; 3],
+    baskets: ScalarBuffer<u32>,
+    ranked: ScalarBuffer<u32>,
+}
+
+impl Popularity {
+    /// From per-item columns, each of `n_items` rows; ties in `score` are broken by `baskets`, then row.
+    pub fn new(score: Vec<f32>, windows: [Vec<u32>; 3], baskets: Vec<u32>) -> Self {
+        let mut ranked: Vec<ItemIx> = (0..score.len() as u32).collect();
+        ranked.sort_by(|&a, &b| {
+            let (a, b) = (a as usize, b as usize);
+            score[b].total_cmp(&score[a]).then(baskets[b].cmp(&baskets[a])).then(a.cmp(&b))
+        });
+        Self {
+            score: score.into(),
+            windows: windows.map(Into::into),
+            baskets: baskets.into(),
+            ranked: ranked.into(),
+        }
+    }
+
+    /// All items, best selling first.
+    pub fn ranked(&self) -> &[ItemIx] {
+        &self.ranked
+    }
+
+    /// Decayed baskets of `item`; `0..`.
+    pub fn score(&self, item: ItemIx) -> f32 {
+        self.score[item as usize]
+    }
+
+    /// Baskets with `item` in the last [`WINDOW_DAYS`]`[window]` days.
+    pub fn baskets_within(&self, window: usize, item: ItemIx) -> u32 {
+        self.windows[window][item as usize]
+    }
+
+    /// Baskets with `item` in the whole data window.
+    pub fn baskets(&self, item: ItemIx) -> u32 {
+        self.baskets[item as usize]
+    }
+
+    pub(crate) fn batch(&self) -> Result<RecordBatch> {
+        let counts =
+            |values: &ScalarBuffer<u32>| Arc::new(UInt32Array::new(values.clone(), None)) as ArrayRef;
+        let score = Arc::new(Float32Array::new(self.score.clone(), None)) as ArrayRef;
+        let mut columns = vec![("score", score)];
+        columns
+            .extend(WINDOW_COLUMNS.iter().zip(&self.windows).map(|(name, values)| (*name, counts(values))));
+        columns.extend([("baskets", counts(&self.baskets)), ("ranked", counts(&self.ranked))]);
+        section::batch(SECTION, columns)
+    }
+
+    pub(crate) fn open(section: &Section, n_items: usize) -> Result<Self> {
+        section.expect_rows(n_items)?;
+        let counts = |column: &str| section.primitive::<UInt32Type>(column);
+        let ranked = counts("ranked")?;
+        let mut seen = vec![false; n_items];
+        for &item in ranked.iter() {
+            if (item as usize) >= n_items || std::mem::replace(&mut seen[item as usize], true) {
+                return Err(Error::malformed(SECTION, "`ranked` to name every item once", item));
+            }
+        }
+        let score = section.primitive::<Float32Type>("score")?;
+        if !score.iter().all(|s| s.is_finite()) {
+            return Err(Error::malformed(SECTION, "finite scores", "a non-finite one"));
+        }
+        let windows = [counts(WINDOW_COLUMNS[0])?, counts(WINDOW_COLUMNS[1])?, counts(WINDOW_COLUMNS[2])?];
+        Ok(Self { score, windows, baskets: counts("baskets")?, ranked })
+    }
+}

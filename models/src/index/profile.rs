@@ -1,0 +1,182 @@
+//! What is known of each user: activity, recency / frequency / monetary tiers, lifecycle stage.
+//!
+//! Section `users`: `user_id` (the vocabulary), `baskets`, `units`, `spend`, `first_at`, `last_at` (unix
+//! seconds), `recency`, `frequency`, `monetary` (tiers 1..=5, 5 best: quintiles over the shop's users)
+//! and `channel` (the one most bought through; empty where unknown).
+
+use std::sync::Arc;
+
+use arrow_array::types::{Float32Type, UInt8Type, UInt32Type};
+use arrow_array::{ArrayRef, Float32Array, RecordBatch, StringArray, UInt8Array, UInt32Array};
+use arrow_buffer::ScalarBuffer;
+
+use crate::error::{Error, Result};
+use crate::ids::{UserIx, Vocabulary};
+use crate::section::{self, Section};
+
+/// The section's name; it is the user vocabulary's too.
+pub const SECTION: &str = "users";
+
+/// One user's activity in the data window.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Profile {
+    /// Baskets bought.
+    pub baskets: u32,
+    /// Units bought, net of returns.
+    pub units: f32,
+    /// Money spent, in the shop's currency; lines without a price count 0.
+    pub spend: f32,
+    /// First and last purchase, unix seconds.
+    pub first_at: u32,
+    /// Last purchase, unix seconds.
+    pub last_at: u32,
+    /// Recency, frequency and monetary tier, each 1..=5, 5 best.
+    pub rfm: [u8; 3],
+    /// The channel most bought through; empty where unknown.
+    pub channel: String,
+}
+
+/// The customer's stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lifecycle {
+    /// One basket, not long ago.
+    Acquired,
+    /// Buys at their usual pace.
+    Active,
+    /// Silent for over twice their usual gap.
+    AtRisk,
+    /// Silent for over four times their usual gap.
+    Churned,
+}
+
+impl Lifecycle {
+    /// The name in answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Acquired => "acquired",
+            Self::Active => "active",
+            Self::AtRisk => "at_risk",
+            Self::Churned => "churned",
+        }
+    }
+}
+
+impl Profile {
+    /// The stage at `at` (unix seconds). The usual gap is the mean gap between baskets, at least a week;
+    /// for users of one basket it is 45 days.
+    pub fn lifecycle(&self, at: i64) -> Lifecycle {
+        const DAY: f64 = 86_400.0;
+        let silent = (at - i64::from(self.last_at)).max(0) as f64 / DAY;
+        let usual = match self.baskets {
+            0 | 1 => 45.0,
+            n => (f64::from(self.last_at - self.first_at) / DAY / f64::from(n - 1)).max(7.0),
+        };
+        match silent / usual {
+            r if r > 4.0 => Lifecycle::Churned,
+            r if r > 2.0 => Lifecycle::AtRisk,
+            _ if self.baskets <= 1 => Lifecycle::Acquired,
+            _ => Lifecycle::Active,
+        }
+    }
+}
+
+/// The profiles of all users.
+#[derive(Debug, Clone)]
+pub struct Profiles {
+    counts: [ScalarBuffer<u32>; 3],
+    amounts: [ScalarBuffer<f32>; 2],
+    rfm: [ScalarBuffer<u8>; 3],
+    channel: StringArray,
+}
+
+const COUNTS: [&str; 3] = ["baskets", "first_at", "last_at"];
+const AMOUNTS: [&str; 2] = ["units", "spend"];
+const TIERS: [&str; 3] = ["recency", "frequency", "monetary"];
+
+impl Profiles {
+    /// From one entry a user, in vocabulary order.
+    pub fn new(users: &[Profile]) -> Self {
+        Self {
+            counts: [
+                users.iter().map(|u| u.baskets).collect(),
+                users.iter().map(|u| u.first_at).collect(),
+                users.iter().map(|u| u.last_at).collect(),
+            ],
+            amounts: [users.iter().map(|u| u.units).collect(), users.iter().map(|u| u.spend).collect()],
+            rfm: std::array::from_fn(|n| users.iter().map(|u| u.rfm[n]).collect()),
+            channel: StringArray::from_iter_values(users.iter().map(|u| u.channel.as_str())),
+        }
+    }
+
+    /// The profile of `user`.
+    pub fn of(&self, user: UserIx) -> Profile {
+        let row = user as usize;
+        Profile {
+            baskets: self.counts[0][row],
+            first_at: self.counts[1][row],
+            last_at: self.counts[2][row],
+            units: self.amounts[0][row],
+            spend: self.amounts[1][row],
+            rfm: [self.rfm[0][row], self.rfm[1][row], self.rfm[2][row]],
+            channel: self.channel.value(row).to_owned(),
+        }
+    }
+
+    /// Baskets and last purchase (unix seconds) of `user`.
+    pub fn activity(&self, user: UserIx) -> (u32, u32) {
+        (self.counts[0][user as usize], self.counts[2][user as usize])
+    }
+
+    /// The channel that `user` buys through most, if it is known.
+    pub fn channel(&self, user: UserIx) -> Option<&str> {
+        Some(self.channel.value(user as usize)).filter(|c| !c.is_empty())
+    }
+
+    pub(crate) fn batch(&self, users: &Vocabulary) -> Result<RecordBatch> {
+        let mut columns = vec![("user_id", users.id_column())];
+        for (name, values) in COUNTS.iter().zip(&self.counts) {
+            columns.push((name, Arc::new(UInt32Array::new(values.clone(), None)) as ArrayRef));
+        }
+        for (name, values) in AMOUNTS.iter().zip(&self.amounts) {
+            columns.push((name, Arc::new(Float32Array::new(values.clone(), None))));
+        }
+        for (name, values) in TIERS.iter().zip(&self.rfm) {
+            columns.push((name, Arc::new(UInt8Array::new(values.clone(), None))));
+        }
+        columns.push(("channel", Arc::new(self.channel.clone())));
+        section::batch(SECTION, columns)
+    }
+
+    pub(crate) fn open(section: &Section) -> Result<Self> {
+        let [baskets, first_at, last_at] = COUNTS.map(|name| section.primitive::<UInt32Type>(name));
+        let [units, spend] = AMOUNTS.map(|name| section.primitive::<Float32Type>(name));
+        let [recency, frequency, monetary] = TIERS.map(|name| section.primitive::<UInt8Type>(name));
+        let counts = [baskets?, first_at?, last_at?];
+        if !counts[1].iter().zip(counts[2].iter()).all(|(first, last)| first <= last) {
+            return Err(Error::malformed(SECTION, "first_at <= last_at", "the reverse"));
+        }
+        Ok(Self {
+            counts,
+            amounts: [units?, spend?],
+            rfm: [recency?, frequency?, monetary?],
+            channel: section.strings("channel")?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stage_follows_the_users_own_pace() {
+        const DAY: u32 = 86_400;
+        let weekly = Profile { baskets: 5, first_at: 0, last_at: 40 * DAY, ..Profile::default() };
+        let stage = |days: u32| weekly.lifecycle(i64::from((40 + days) * DAY));
+        assert_eq!(stage(10), Lifecycle::Active);
+        assert_eq!(stage(25), Lifecycle::AtRisk);
+        assert_eq!(stage(41), Lifecycle::Churned);
+        let once = Profile { baskets: 1, first_at: DAY, last_at: DAY, ..Profile::default() };
+        assert_eq!(once.lifecycle(i64::from(30 * DAY)), Lifecycle::Acquired);
+    }
+}

@@ -1,0 +1,59 @@
+//! One score from the evidence of all sources.
+//!
+//! Each source's score is divided by its best among the candidates, then weighted and summed. The order
+//! is total (score, then lower index), so equal queries give equal slates.
+
+use rustc_hash::FxHashMap;
+
+use crate::query::{Evidence, Source};
+use crate::retrieval::Candidate;
+use crate::topk::TopK;
+
+/// A candidate in its place.
+#[derive(Debug, Clone, Copy)]
+pub struct Ranked {
+    /// Item or user.
+    pub ix: u32,
+    /// The blended score.
+    pub score: f32,
+    /// The source that contributed most.
+    pub source: Source,
+    /// Normalised evidence, `0..=1` each.
+    pub evidence: Evidence,
+    /// The candidate as retrieved.
+    pub candidate: Candidate,
+}
+
+/// The best `count` candidates, best first.
+pub fn rank(candidates: FxHashMap<u32, Candidate>, weights: &Evidence, count: usize) -> Vec<Ranked> {
+    let mut scale = [0.0f32; Source::COUNT];
+    for candidate in candidates.values() {
+        for (best, score) in scale.iter_mut().zip(candidate.evidence) {
+            *best = best.max(score);
+        }
+    }
+    let scale = scale.map(|best| if best > 0.0 { best.recip() } else { 0.0 });
+    let normalised = |c: &Candidate| -> Evidence { std::array::from_fn(|n| c.evidence[n] * scale[n]) };
+    let mut top = TopK::new(count);
+    for (&ix, candidate) in &candidates {
+        top.push(ix, dot(&normalised(candidate), weights));
+    }
+    top.into_sorted()
+        .into_iter()
+        .map(|scored| {
+            let candidate = candidates[&scored.ix];
+            let evidence = normalised(&candidate);
+            let source = strongest(&evidence, weights);
+            Ranked { ix: scored.ix, score: scored.score, source, evidence, candidate }
+        })
+        .collect()
+}
+
+fn dot(a: &Evidence, b: &Evidence) -> f32 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+fn strongest(evidence: &Evidence, weights: &Evidence) -> Source {
+    let share = |s: Source| evidence[s as usize] * weights[s as usize];
+    Source::ALL.into_iter().rev().max_by(|&a, &b| share(a).total_cmp(&share(b))).unwrap_or(Source::Popularity)
+}

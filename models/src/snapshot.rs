@@ -1,0 +1,227 @@
+//! A snapshot: everything one artifact knows, opened and ready to be asked.
+//!
+//! Built in memory by the trainer or mapped from disk, it is the same type, so that what is evaluated is
+//! what is served. It is immutable; a server shares one behind an `Arc` and swaps it whole.
+
+use serde::{Deserialize, Serialize};
+
+use crate::artifact::{Artifact, ArtifactWriter, Manifest};
+use crate::error::{Error, Result};
+use crate::ids::{ItemIx, UserIx, Vocabulary};
+use crate::index::ann::Graph;
+use crate::index::catalog::{self, Catalog};
+use crate::index::co_purchase::{self, CoPurchase};
+use crate::index::factors::{Factors, FoldIn};
+use crate::index::popularity::{self, Popularity};
+use crate::index::profile::{self, Profiles};
+use crate::index::purchases::{Direction, Purchases};
+use crate::query::Source;
+
+/// Everything one artifact knows.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// The version that answers name.
+    pub version: String,
+    /// When it was trained, RFC 3339.
+    pub trained_at: String,
+    /// The moment the model knows the world at, unix seconds.
+    pub data_until: i64,
+    /// Item ids.
+    pub items: Vocabulary,
+    /// User ids.
+    pub users: Vocabulary,
+    /// Item attributes.
+    pub catalog: Catalog,
+    /// User activity.
+    pub profiles: Profiles,
+    /// Item -> items of the same baskets.
+    pub co_purchase: CoPurchase,
+    /// User -> items bought.
+    pub history: Purchases,
+    /// Item -> users who bought.
+    pub buyers: Purchases,
+    /// Item sales.
+    pub popularity: Popularity,
+    /// Vectors, absent where there were no users to learn from.
+    pub embedding: Option<Embedding>,
+    /// How much each source counts.
+    pub blend: Blend,
+}
+
+/// Item and user vectors in one space, with their graphs where they are large enough to need one.
+#[derive(Debug, Clone)]
+pub struct Embedding {
+    /// `n_items x dim`.
+    pub items: Factors,
+    /// `n_users x dim`.
+    pub users: Factors,
+    /// Solves for the vector of a user that training did not see.
+    pub fold_in: FoldIn,
+    /// Confidence added for one basket, of the fold-in.
+    pub alpha: f32,
+    /// Over `items`.
+    pub item_graph: Option<Graph>,
+    /// Over `users`.
+    pub user_graph: Option<Graph>,
+}
+
+/// Weight of every source in the two mirror questions; each source's score is first divided by its best
+/// in the answer, so weights are comparable.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Blend {
+    /// people -> goods, indexed by [`Source`].
+    pub recommend: [f32; Source::COUNT],
+    /// goods -> people, indexed by [`Source`].
+    pub audience: [f32; Source::COUNT],
+}
+
+impl Default for Blend {
+    fn default() -> Self {
+        Self { recommend: [1.0, 0.25, 0.4, 0.05], audience: [1.0, 0.3, 0.6, 0.1] }
+    }
+}
+
+/// The part of the manifest's `parameters` that serving needs.
+#[derive(Serialize, Deserialize)]
+struct Serving {
+    blend: Blend,
+    #[serde(default)]
+    fold_in_alpha: f32,
+}
+
+const ITEM_LOOKUP: &str = "item_lookup";
+const USER_LOOKUP: &str = "user_lookup";
+const ITEM_FACTORS: &str = "item_factors";
+const USER_FACTORS: &str = "user_factors";
+const FOLD_IN: &str = "fold_in";
+const ITEM_GRAPH: &str = "item_graph";
+const USER_GRAPH: &str = "user_graph";
+
+impl Snapshot {
+    /// Opens and verifies every section of an artifact.
+    ///
+    /// # Errors
+    /// Names the section that is missing, damaged or not as the format says.
+    pub fn open(artifact: &Artifact) -> Result<Self> {
+        let manifest = artifact.manifest();
+        let serving: Serving = serde_json::from_value(manifest.parameters["serving"].clone())
+            .map_err(|e| Error::malformed("manifest", "parameters.serving", e))?;
+        let item_section = artifact.section(catalog::SECTION)?;
+        let user_section = artifact.section(profile::SECTION)?;
+        let items = Vocabulary::open(&item_section, "item_id", &artifact.section(ITEM_LOOKUP)?)?;
+        let users = Vocabulary::open(&user_section, "user_id", &artifact.section(USER_LOOKUP)?)?;
+        let (n_items, n_users) = (items.len(), users.len());
+        let n_baskets = manifest.counts.get("baskets").copied().unwrap_or(0);
+        let purchases = |direction: Direction, rows, other| {
+            Purchases::open(direction, &artifact.section(direction.section())?, rows, other)
+        };
+        Ok(Self {
+            version: manifest.version.clone(),
+            trained_at: manifest.created_at.clone(),
+            data_until: manifest.data_until,
+            catalog: Catalog::open(&item_section)?,
+            profiles: Profiles::open(&user_section)?,
+            co_purchase: CoPurchase::open(&artifact.section(co_purchase::SECTION)?, n_items, n_baskets)?,
+            history: purchases(Direction::History, n_users, n_items)?,
+            buyers: purchases(Direction::Buyers, n_items, n_users)?,
+            popularity: Popularity::open(&artifact.section(popularity::SECTION)?, n_items)?,
+            embedding: Embedding::open(artifact, n_items, n_users, serving.fold_in_alpha)?,
+            blend: serving.blend,
+            items,
+            users,
+        })
+    }
+
+    /// Writes every section into `writer`; the caller finishes it with the manifest that
+    /// [`describe`](Self::describe) completed.
+    pub fn write(&self, writer: &mut ArtifactWriter) -> Result<()> {
+        writer.section(catalog::SECTION, &self.catalog.batch(&self.items)?)?;
+        writer.section(ITEM_LOOKUP, &self.items.lookup_batch()?)?;
+        writer.section(profile::SECTION, &self.profiles.batch(&self.users)?)?;
+        writer.section(USER_LOOKUP, &self.users.lookup_batch()?)?;
+        writer.section(co_purchase::SECTION, &self.co_purchase.batch()?)?;
+        writer.section(Direction::History.section(), &self.history.batch()?)?;
+        writer.section(Direction::Buyers.section(), &self.buyers.batch()?)?;
+        writer.section(popularity::SECTION, &self.popularity.batch()?)?;
+        self.embedding.as_ref().map_or(Ok(()), |e| e.write(writer))
+    }
+
+    /// Puts into a manifest what [`open`](Self::open) will need from it.
+    pub fn describe(&self, manifest: &mut Manifest, n_baskets: u64) {
+        manifest.data_until = self.data_until;
+        for (name, count) in
+            [("items", self.items.len() as u64), ("users", self.users.len() as u64), ("baskets", n_baskets)]
+        {
+            manifest.counts.insert(name.to_owned(), count);
+        }
+        let serving = serde_json::json!({
+            "blend": self.blend,
+            "fold_in_alpha": self.embedding.as_ref().map_or(0.0, |e| e.alpha),
+        });
+        if !manifest.parameters.is_object() {
+            manifest.parameters = serde_json::json!({});
+        }
+        manifest.parameters["serving"] = serving;
+    }
+
+    /// Touches what the first queries will touch: answers for a few users and items, thrown away.
+    pub fn warm(&self) {
+        let at = self.data_until;
+        for user in (0..self.users.len() as UserIx).step_by((self.users.len() / 64).max(1)) {
+            crate::pipeline::recommend(self, &crate::query::Query::for_user(user, 20, at));
+        }
+        for &item in self.popularity.ranked().iter().take(64) {
+            crate::similar::similar(self, &[item], 20);
+            crate::audience::audience(self, &crate::audience::AudienceQuery::for_item(item, 20, at));
+        }
+    }
+
+    /// The moment to answer as of: the wall clock, held within what the model can know. A model speaks of
+    /// the world at the end of its data; a week past it, it answers as if a week had passed.
+    pub fn clamp_time(&self, now: i64) -> i64 {
+        const WEEK: i64 = 7 * 86_400;
+        now.clamp(self.data_until, self.data_until.saturating_add(WEEK))
+    }
+
+    /// Rows of the known ids among `ids`, in order.
+    pub fn item_ixs<'a>(&self, ids: impl IntoIterator<Item = &'a str>) -> Vec<ItemIx> {
+        ids.into_iter().filter_map(|id| self.items.ix(id)).collect()
+    }
+}
+
+impl Embedding {
+    fn open(artifact: &Artifact, n_items: usize, n_users: usize, alpha: f32) -> Result<Option<Self>> {
+        if !artifact.has(ITEM_FACTORS) {
+            return Ok(None);
+        }
+        let items = Factors::open(&artifact.section(ITEM_FACTORS)?, n_items)?;
+        let users = Factors::open(&artifact.section(USER_FACTORS)?, n_users)?;
+        if items.dim() != users.dim() {
+            return Err(Error::malformed(USER_FACTORS, format!("dim {}", items.dim()), users.dim()));
+        }
+        let graph = |name: &str, rows| -> Result<Option<Graph>> {
+            artifact.has(name).then(|| Graph::open(&artifact.section(name)?, rows)).transpose()
+        };
+        Ok(Some(Self {
+            fold_in: FoldIn::open(&artifact.section(FOLD_IN)?, items.dim(), alpha)?,
+            alpha,
+            item_graph: graph(ITEM_GRAPH, n_items)?,
+            user_graph: graph(USER_GRAPH, n_users)?,
+            items,
+            users,
+        }))
+    }
+
+    fn write(&self, writer: &mut ArtifactWriter) -> Result<()> {
+        writer.section(ITEM_FACTORS, &self.items.batch(ITEM_FACTORS)?)?;
+        writer.section(USER_FACTORS, &self.users.batch(USER_FACTORS)?)?;
+        writer.section(FOLD_IN, &self.fold_in.gram().batch(FOLD_IN)?)?;
+        for (name, graph) in [(ITEM_GRAPH, &self.item_graph), (USER_GRAPH, &self.user_graph)] {
+            if let Some(graph) = graph {
+                writer.section(name, &graph.batch(name)?)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,164 @@
+//! The model store: a folder a shop, a folder a version inside it, and `latest.json`.
+//!
+//! `latest.json` names the version to serve and the one before it. It is replaced by a rename, so a
+//! reader sees the old pointer or the new one, and it is only ever pointed at a version whose manifest
+//! verified.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::artifact::{Artifact, sync_folder, write_synced};
+use crate::error::{Error, Result};
+
+const LATEST: &str = "latest.json";
+/// The shop that is meant where none is named.
+pub const DEFAULT_SHOP: &str = "default";
+
+/// One shop's folder in the model store.
+#[derive(Debug, Clone)]
+pub struct ShopStore {
+    folder: PathBuf,
+}
+
+/// What `latest.json` says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Latest {
+    /// The version to serve.
+    pub version: String,
+    /// The version that was served before, for a rollback.
+    pub previous: Option<String>,
+}
+
+impl ShopStore {
+    /// The folder of `shop` in the store `root`; nothing is read or created yet.
+    ///
+    /// # Errors
+    /// [`Error::Name`] when the name could leave the store's folder.
+    pub fn new(root: &Path, shop: &str) -> Result<Self> {
+        check_name("shop", shop)?;
+        Ok(Self { folder: root.join(shop) })
+    }
+
+    /// The shop's folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What `latest.json` says, or `None` before the first publish.
+    pub fn latest(&self) -> Result<Option<Latest>> {
+        let path = self.folder.join(LATEST);
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(Error::io(path)(e)),
+        };
+        let latest: Latest = serde_json::from_slice(&bytes).map_err(|source| Error::Json { path, source })?;
+        check_name("version", &latest.version)?;
+        Ok(Some(latest))
+    }
+
+    /// Opens a version, or the latest one.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is none; see also [`Artifact::open`].
+    pub fn artifact(&self, version: Option<&str>) -> Result<Artifact> {
+        let not_found =
+            |what, name: &str| Error::NotFound { what, name: name.to_owned(), store: self.folder.clone() };
+        let version = match version {
+            Some(version) => version.to_owned(),
+            None => self.latest()?.ok_or_else(|| not_found("latest version", LATEST))?.version,
+        };
+        check_name("version", &version)?;
+        let folder = self.folder.join(&version);
+        if !folder.is_dir() {
+            return Err(not_found("version", &version));
+        }
+        Artifact::open(&folder)
+    }
+
+    /// The complete versions in the folder, oldest name first.
+    pub fn versions(&self) -> Result<Vec<String>> {
+        let entries = match std::fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(e) => return Err(Error::io(&self.folder)(e)),
+        };
+        let mut versions: Vec<String> = entries
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .filter(|name| check_name("version", name).is_ok() && self.folder.join(name).is_dir())
+            .collect();
+        versions.sort_unstable();
+        Ok(versions)
+    }
+
+    /// Points `latest.json` at a version whose manifest and sections verify, and returns the pointer.
+    pub fn publish(&self, version: &str) -> Result<Latest> {
+        let artifact = self.artifact(Some(version))?;
+        for name in artifact.manifest().sections.keys() {
+            artifact.section(name)?;
+        }
+        let before = self.latest()?;
+        let previous = match before {
+            Some(latest) if latest.version == version => latest.previous,
+            Some(latest) => Some(latest.version),
+            None => None,
+        };
+        self.point(Latest { version: version.to_owned(), previous })
+    }
+
+    /// Points `latest.json` back at the version before it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when no previous version is known.
+    pub fn rollback(&self) -> Result<Latest> {
+        let store = self.folder.clone();
+        let nothing = |name: &str| Error::NotFound { what: "previous version", name: name.to_owned(), store };
+        match self.latest()? {
+            Some(Latest { previous: Some(previous), .. }) => self.publish(&previous),
+            Some(latest) => Err(nothing(&latest.version)),
+            None => Err(nothing(LATEST)),
+        }
+    }
+
+    /// Removes what interrupted training runs left behind. Call it when no other run writes to the shop.
+    pub fn sweep(&self) -> Result<usize> {
+        let Ok(entries) = std::fs::read_dir(&self.folder) else { return Ok(0) };
+        let mut swept = 0;
+        for entry in entries.flatten() {
+            if is_leftover(&entry.file_name().to_string_lossy()) {
+                std::fs::remove_dir_all(entry.path()).map_err(Error::io(entry.path()))?;
+                swept += 1;
+            }
+        }
+        Ok(swept)
+    }
+
+    fn point(&self, latest: Latest) -> Result<Latest> {
+        let path = self.folder.join(LATEST);
+        let new = self.folder.join(format!(".{LATEST}-{}", std::process::id()));
+        let json =
+            serde_json::to_vec(&latest).map_err(|source| Error::Json { path: path.clone(), source })?;
+        write_synced(&new, &json)?;
+        std::fs::rename(&new, &path).map_err(Error::io(&path))?;
+        sync_folder(&self.folder)?;
+        Ok(latest)
+    }
+}
+
+/// A `.writing-<version>-<pid>` folder whose process is gone.
+fn is_leftover(name: &str) -> bool {
+    let Some(pid) = name.strip_prefix(".writing-").and_then(|n| n.rsplit('-').next()) else { return false };
+    pid != std::process::id().to_string() && !Path::new("/proc").join(pid).exists()
+}
+
+/// Refuses names that are not one plain path component: 1 to 128 of `A-Z a-z 0-9 . _ -`, no leading dot.
+pub fn check_name(field: &'static str, name: &str) -> Result<()> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if !name.is_empty() && name.len() <= 128 && !name.starts_with('.') && name.chars().all(plain) {
+        return Ok(());
+    }
+    let got = name.chars().take(80).collect();
+    Err(Error::Name { field, got, expected: "1 to 128 of A-Z a-z 0-9 . _ -, not beginning with a dot" })
+}
