@@ -1,0 +1,166 @@
+//! What cleaned orders are: lines over dense indexes, and the tables beside them.
+
+use super::summary::{Summary, TableSummary};
+use std::collections::BTreeMap;
+
+/// `Line::user` of a basket that nobody signed for.
+pub const GUEST: u32 = u32::MAX;
+
+/// `Line::channel` and `Line::store` where the source names none.
+pub const NONE_CODE: u16 = u16::MAX;
+
+/// Seconds in a day; one step of a sequence.
+pub const DAY_SECONDS: i64 = 86_400;
+
+/// 2020-01-01T00:00:00Z, the time of the last item of every sequence.
+pub const SEQUENCE_END: i64 = 1_577_836_800;
+
+/// One net purchase of one item in one basket. 32 bytes, so that ten million lines fit in 320 MB.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Line {
+    /// Unix seconds, UTC: the earliest time that any line of the basket carries.
+    /// Without times it is the number of the basket's first row (see [`TimeKind`]).
+    pub at: i64,
+    /// Dense, in order of `at`: `0..n_baskets`.
+    pub basket: u32,
+    /// Index into [`Orders::user_ids`], or [`GUEST`]. The same for all lines of a basket.
+    pub user: u32,
+    /// Index into [`Orders::item_ids`].
+    pub item: u32,
+    /// Pieces bought and not returned, above zero.
+    pub quantity: f32,
+    /// Price of one piece in the source's currency, zero or more; NaN where unknown.
+    pub unit_price: f32,
+    /// Index into [`Orders::channels`], or [`NONE_CODE`].
+    pub channel: u16,
+    /// Index into [`Orders::stores`], or [`NONE_CODE`].
+    pub store: u16,
+}
+
+/// What `Line::at` means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TimeKind {
+    /// Real times of purchase.
+    Timestamps,
+    /// Only the order of each user's items is known. One step is one day, counted back
+    /// from [`SEQUENCE_END`], where every user's last item stands; each item is a basket.
+    Steps,
+    /// Nothing is known; `at` is the row number in the files, so that it still orders baskets.
+    None,
+}
+
+/// Cleaned order history.
+#[derive(Debug, Clone)]
+pub struct Orders {
+    /// Outside ids of the items that have a line, sorted by bytes; the position is the dense index.
+    pub item_ids: Vec<String>,
+    /// Outside ids of the users that have a line, sorted by bytes; the position is the dense index.
+    pub user_ids: Vec<String>,
+    /// Names of sales channels, sorted by bytes.
+    pub channels: Vec<String>,
+    /// Ids of stores, sorted by bytes.
+    pub stores: Vec<String>,
+    /// Net purchases, sorted by (at, basket, item), at most one line per basket and item.
+    /// A basket's lines stand together.
+    pub lines: Vec<Line>,
+    /// Net purchases beyond the first `max_basket_items` items of a giant basket, sorted alike.
+    /// They are real (a user's history may use them) but would make co-purchase counts quadratic,
+    /// so they are kept apart. Their items, users and baskets are in the vocabularies too.
+    pub beyond_cap: Vec<Line>,
+    /// Number of baskets in `lines`.
+    pub n_baskets: u32,
+    /// What `Line::at` means.
+    pub time_kind: TimeKind,
+    /// Where every row went.
+    pub summary: Summary,
+}
+
+/// One item of the catalogue. An absent value is `None` or empty, never a blank string.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Item {
+    /// Outside id, normalised like the orders' item ids.
+    pub item_id: String,
+    /// Name as shown to a shopper.
+    pub title: Option<String>,
+    /// Path from the root, `a/b/c`.
+    pub category: Option<String>,
+    /// Brand name.
+    pub brand: Option<String>,
+    /// The seller that owns the item.
+    pub merchant_id: Option<String>,
+    /// Address of a picture.
+    pub image_url: Option<String>,
+    /// The source's own word, such as `active`.
+    pub status: Option<String>,
+    /// Price of one piece, in the source's currency, finite and not negative.
+    pub price: Option<f32>,
+    /// Cost of one piece to the shop, in the source's currency, finite and not negative.
+    pub cost: Option<f32>,
+    /// Unix seconds, UTC.
+    pub launched_at: Option<i64>,
+    /// Free labels, in the source's order, without repeats.
+    pub tags: Vec<String>,
+    /// Stores that sell the item; empty means that the source does not say.
+    pub store_ids: Vec<String>,
+}
+
+/// One user of the users table.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct User {
+    /// Outside id, normalised like the orders' user ids.
+    pub user_id: String,
+    /// Unix seconds of that day's midnight UTC.
+    pub birthday: Option<i64>,
+    /// The source's own word.
+    pub gender: Option<String>,
+    /// City of residence.
+    pub city: Option<String>,
+    /// Degrees north, -90..=90.
+    pub lat: Option<f32>,
+    /// Degrees east, -180..=180.
+    pub lon: Option<f32>,
+    /// Unix seconds, UTC.
+    pub registered_at: Option<i64>,
+    /// Free labels, in the source's order, without repeats.
+    pub tags: Vec<String>,
+    /// Columns whose names start with `consent`, by column name. A cell that is neither a clear yes
+    /// nor empty is `false`: consent is never assumed.
+    pub consents: BTreeMap<String, bool>,
+}
+
+/// One name by which a channel knows a user.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// Outside id, normalised like the orders' user ids.
+    pub user_id: String,
+    /// The `type` column: `wechat_unionid`, `phone_sha256`, `member_card` ...
+    pub kind: String,
+    /// The id within that kind.
+    pub value: String,
+}
+
+/// Everything that a training run reads.
+#[derive(Debug, Clone)]
+pub struct Inputs {
+    /// Cleaned order history.
+    pub orders: Orders,
+    /// The catalogue, sorted by item id, one entry per id. May name items that were never bought.
+    pub items: Vec<Item>,
+    /// Users, sorted by id, one entry per id.
+    pub users: Vec<User>,
+    /// Identities, sorted by (kind, value), one entry per pair.
+    pub identities: Vec<Identity>,
+    /// Where every row of the tables beside the orders went.
+    pub tables: Vec<TableSummary>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Line;
+
+    #[test]
+    fn a_line_takes_32_bytes() {
+        assert_eq!(size_of::<Line>(), 32);
+    }
+}
