@@ -1,0 +1,162 @@
+//! What the learners learn from: one vocabulary over orders and catalogue, and the lines in it.
+//!
+//! Items of the catalogue that were never bought are rows too: they can be found by their attributes,
+//! named in a filter and sold tomorrow. A [`Dataset`] can be cut at a moment, which keeps the vocabulary,
+//! so that the past can be trained on and the future measured in the same dense indices.
+
+use std::collections::BTreeMap;
+
+use qianmian_models::index::catalog::{Attributes, Text};
+
+use crate::orders::{GUEST, Inputs, Item, Line, NONE_CODE, TimeKind};
+
+/// Order lines in dense indices, with the attributes of every item.
+#[derive(Debug, Clone)]
+pub struct Dataset {
+    /// Outside ids of all items, in byte order.
+    pub item_ids: Vec<String>,
+    /// Attributes, one entry an item.
+    pub attributes: Vec<Attributes>,
+    /// Outside ids of all users, in byte order.
+    pub user_ids: Vec<String>,
+    /// Channel names, by code.
+    pub channels: Vec<String>,
+    /// Purchases, by (time, basket, item); what was cut off giant baskets comes after, in the same order.
+    lines: Vec<Line>,
+    /// How many of `lines` count for co-purchase.
+    n_paired: usize,
+    /// What the lines' times mean.
+    pub time_kind: TimeKind,
+    /// The moment after the last line, unless cut earlier; unix seconds.
+    pub until: i64,
+}
+
+impl Dataset {
+    /// Joins orders and catalogue.
+    pub fn new(inputs: Inputs) -> Self {
+        let orders = inputs.orders;
+        let mut catalogue: BTreeMap<String, Attributes> =
+            inputs.items.into_iter().map(|item| (item.item_id.clone(), attributes(item))).collect();
+        for id in &orders.item_ids {
+            catalogue.entry(id.clone()).or_default();
+        }
+        let (item_ids, attributes): (Vec<String>, Vec<Attributes>) = catalogue.into_iter().unzip();
+        // Both lists are in byte order, so every ordered id is found further on in the joined one.
+        let mut joined = item_ids.iter().enumerate();
+        let rows: Vec<u32> = orders
+            .item_ids
+            .iter()
+            .map(|id| joined.find(|(_, other)| *other == id).map_or(0, |(row, _)| row as u32))
+            .collect();
+        let n_paired = orders.lines.len();
+        let mut lines = orders.lines;
+        lines.extend(orders.beyond_cap);
+        lines.iter_mut().for_each(|line| line.item = rows[line.item as usize]);
+        let until = lines.iter().map(|l| l.at).max().map_or(0, |at| at + 1);
+        Self {
+            item_ids,
+            attributes,
+            user_ids: orders.user_ids,
+            channels: orders.channels,
+            lines,
+            n_paired,
+            time_kind: orders.time_kind,
+            until,
+        }
+    }
+
+    /// Number of items.
+    pub fn n_items(&self) -> usize {
+        self.item_ids.len()
+    }
+
+    /// Number of users.
+    pub fn n_users(&self) -> usize {
+        self.user_ids.len()
+    }
+
+    /// All purchases.
+    pub fn lines(&self) -> &[Line] {
+        &self.lines
+    }
+
+    /// The purchases that count for co-purchase, grouped by basket.
+    pub fn baskets(&self) -> impl Iterator<Item = &[Line]> {
+        self.lines[..self.n_paired].chunk_by(|a, b| a.basket == b.basket)
+    }
+
+    /// The earliest purchase, unix seconds.
+    pub fn from(&self) -> i64 {
+        self.lines.iter().map(|l| l.at).min().unwrap_or(0)
+    }
+
+    /// What was known at `at`: the purchases before it, in the same vocabulary.
+    pub fn before(&self, at: i64) -> Self {
+        let kept: Vec<Line> = self.lines.iter().filter(|l| l.at < at).copied().collect();
+        let n_paired = self.lines[..self.n_paired].iter().filter(|l| l.at < at).count();
+        Self { lines: kept, n_paired, until: at, ..self.clone_vocabulary() }
+    }
+
+    /// The purchases in `[from, to)` that count for co-purchase.
+    pub fn between(&self, from: i64, to: i64) -> impl Iterator<Item = &Line> {
+        self.lines[..self.n_paired].iter().filter(move |l| l.at >= from && l.at < to)
+    }
+
+    fn clone_vocabulary(&self) -> Self {
+        Self {
+            item_ids: self.item_ids.clone(),
+            attributes: self.attributes.clone(),
+            user_ids: self.user_ids.clone(),
+            channels: self.channels.clone(),
+            lines: Vec::new(),
+            n_paired: 0,
+            time_kind: self.time_kind,
+            until: self.until,
+        }
+    }
+
+    /// Days after which a purchase counts half: 90 by the calendar, three steps where only the order is
+    /// known (0.8 a step), never where nothing is known.
+    pub fn half_life_days(&self) -> f64 {
+        match self.time_kind {
+            TimeKind::Timestamps => 90.0,
+            TimeKind::Steps => 3.0,
+            TimeKind::None => f64::INFINITY,
+        }
+    }
+
+    /// Weight of a purchase at `at`, seen from the end of the data, for a half-life in days; `0..=1`.
+    pub fn decay(&self, at: i64, half_life_days: f64) -> f32 {
+        if self.time_kind == TimeKind::None {
+            return 1.0;
+        }
+        let days = (self.until - at).max(0) as f64 / 86_400.0;
+        (-days / half_life_days).exp2() as f32
+    }
+}
+
+/// Whether a line has a known user.
+pub fn is_known(line: &Line) -> bool {
+    line.user != GUEST
+}
+
+/// A channel code as an index, if there is one.
+pub fn channel_ix(line: &Line) -> Option<usize> {
+    (line.channel != NONE_CODE).then_some(line.channel as usize)
+}
+
+fn attributes(item: Item) -> Attributes {
+    let mut out = Attributes { price: item.price, ..Attributes::default() };
+    let texts = [
+        (Text::Title, item.title),
+        (Text::Category, item.category),
+        (Text::Brand, item.brand),
+        (Text::MerchantId, item.merchant_id),
+        (Text::ImageUrl, item.image_url),
+        (Text::Status, item.status),
+    ];
+    for (text, value) in texts {
+        *out.text_mut(text) = value.unwrap_or_default();
+    }
+    out
+}

@@ -1,0 +1,121 @@
+//! Co-purchase counts over baskets, cut to the best partners of every item.
+//!
+//! For each item the baskets that hold it are walked once and partners are counted in a dense array, so
+//! the cost is the sum of squared basket sizes; items are spread over all cores and every list depends on
+//! its own item only, so the result does not depend on the number of threads.
+
+use qianmian_models::error::Result;
+use qianmian_models::index::co_purchase::{CoPurchase, Pair};
+use qianmian_models::topk::TopK;
+use rayon::prelude::*;
+
+use crate::dataset::Dataset;
+
+/// Partners kept an item.
+pub const TOP_N: usize = 100;
+/// Added to the denominator of the cosine: a pair seen once in two rare items is no evidence yet.
+pub const SHRINKAGE: f32 = 5.0;
+
+/// The index, and the number of baskets it was counted over.
+pub fn learn(dataset: &Dataset, progress: &(dyn Fn(u64) + Sync)) -> Result<(CoPurchase, u64)> {
+    let baskets = Baskets::new(dataset);
+    let n_baskets = baskets.of_basket.rows() as u64;
+    let counts: Vec<u32> =
+        (0..dataset.n_items()).map(|item| baskets.of_item.row(item).len() as u32).collect();
+    let lists: Vec<Vec<Pair>> = (0..dataset.n_items())
+        .into_par_iter()
+        .map_init(
+            || Counter::new(dataset.n_items()),
+            |counter, item| {
+                progress(1);
+                counter.partners(&baskets, &counts, item)
+            },
+        )
+        .collect();
+    Ok((CoPurchase::new(n_baskets, counts, &lists)?, n_baskets))
+}
+
+/// Rows of dense indices, flat.
+struct Rows {
+    offsets: Vec<usize>,
+    values: Vec<u32>,
+}
+
+impl Rows {
+    fn rows(&self) -> usize {
+        self.offsets.len() - 1
+    }
+
+    fn row(&self, row: usize) -> &[u32] {
+        &self.values[self.offsets[row]..self.offsets[row + 1]]
+    }
+}
+
+/// Baskets both ways.
+struct Baskets {
+    of_basket: Rows,
+    of_item: Rows,
+}
+
+impl Baskets {
+    fn new(dataset: &Dataset) -> Self {
+        let mut of_basket = Rows { offsets: vec![0], values: Vec::new() };
+        for basket in dataset.baskets() {
+            of_basket.values.extend(basket.iter().map(|l| l.item));
+            of_basket.offsets.push(of_basket.values.len());
+        }
+        let mut offsets = vec![0usize; dataset.n_items() + 1];
+        of_basket.values.iter().for_each(|&item| offsets[item as usize + 1] += 1);
+        for item in 0..dataset.n_items() {
+            offsets[item + 1] += offsets[item];
+        }
+        let (mut next, mut values) = (offsets.clone(), vec![0u32; of_basket.values.len()]);
+        for basket in 0..of_basket.rows() {
+            for &item in of_basket.row(basket) {
+                values[next[item as usize]] = basket as u32;
+                next[item as usize] += 1;
+            }
+        }
+        Self { of_basket, of_item: Rows { offsets, values } }
+    }
+}
+
+/// A dense counter with the list of what it touched, one a thread.
+struct Counter {
+    counts: Vec<u32>,
+    touched: Vec<u32>,
+}
+
+impl Counter {
+    fn new(n_items: usize) -> Self {
+        Self { counts: vec![0; n_items], touched: Vec::new() }
+    }
+
+    fn partners(&mut self, baskets: &Baskets, totals: &[u32], item: usize) -> Vec<Pair> {
+        for &basket in baskets.of_item.row(item) {
+            for &partner in baskets.of_basket.row(basket as usize) {
+                let count = &mut self.counts[partner as usize];
+                if *count == 0 {
+                    self.touched.push(partner);
+                }
+                *count += 1;
+            }
+        }
+        let mut top = TopK::new(TOP_N);
+        for &partner in &self.touched {
+            if partner as usize != item {
+                top.push(partner, score(self.counts[partner as usize], totals[item], totals[partner as usize]));
+            }
+        }
+        let together = |ix: u32| self.counts[ix as usize];
+        let pairs = top.into_sorted().into_iter();
+        let pairs = pairs.map(|s| Pair { item: s.ix, baskets: together(s.ix), score: s.score }).collect();
+        self.touched.drain(..).for_each(|partner| self.counts[partner as usize] = 0);
+        pairs
+    }
+}
+
+/// Shrunk cosine of two items' baskets; `0..1`.
+fn score(together: u32, a: u32, b: u32) -> f32 {
+    together as f32 / ((a as f32 * b as f32).sqrt() + SHRINKAGE)
+}

@@ -1,0 +1,9 @@
+//! The learners, one a file: each turns a [`Dataset`](crate::dataset::Dataset) into one index of the
+//! artifact.
+
+pub mod als;
+pub mod ann;
+pub mod co_purchase;
+pub mod popularity;
+pub mod profile;
+pub mod purchases;

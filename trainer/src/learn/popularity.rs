@@ -1,0 +1,26 @@
+//! Popularity by window, with time decay.
+
+use qianmian_models::index::popularity::{Popularity, WINDOW_DAYS};
+
+use crate::dataset::Dataset;
+use crate::orders::TimeKind;
+
+/// Days after which a sale counts half for the shelf order.
+const HALF_LIFE_DAYS: f64 = 14.0;
+
+/// Sales of every item. Without times all windows hold everything.
+pub fn learn(dataset: &Dataset) -> Popularity {
+    let n = dataset.n_items();
+    let (mut score, mut baskets) = (vec![0.0f32; n], vec![0u32; n]);
+    let mut windows: [Vec<u32>; 3] = std::array::from_fn(|_| vec![0; n]);
+    for line in dataset.lines() {
+        let item = line.item as usize;
+        score[item] += dataset.decay(line.at, HALF_LIFE_DAYS);
+        baskets[item] += 1;
+        for (window, days) in windows.iter_mut().zip(WINDOW_DAYS) {
+            let inside = dataset.until - line.at <= i64::from(days) * 86_400;
+            window[item] += u32::from(inside || dataset.time_kind == TimeKind::None);
+        }
+    }
+    Popularity::new(score, windows, baskets)
+}

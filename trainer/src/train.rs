@@ -1,0 +1,144 @@
+//! The order of the stages, from a dataset to a snapshot, and from a snapshot to a published artifact.
+
+use std::path::Path;
+
+use anyhow::Context;
+use chrono::{DateTime, SecondsFormat, Utc};
+use qianmian_models::artifact::{Artifact, ArtifactWriter, Manifest};
+use qianmian_models::ids::Vocabulary;
+use qianmian_models::index::catalog::Catalog;
+use qianmian_models::index::factors::{Factors, FoldIn};
+use qianmian_models::index::purchases::Purchases;
+use qianmian_models::snapshot::{Blend, Embedding, Snapshot};
+use qianmian_models::store::ShopStore;
+
+use crate::config::TrainingConfig;
+use crate::dataset::Dataset;
+use crate::learn::als::{self, AlsOptions, Matrix};
+use crate::learn::{ann, co_purchase, popularity, profile, purchases};
+use crate::progress::Reporter;
+
+/// A snapshot in memory and what its manifest will say of it.
+pub struct Trained {
+    /// Ready to be asked.
+    pub snapshot: Snapshot,
+    /// Baskets that co-purchase was counted over.
+    pub n_baskets: u64,
+}
+
+/// Learns everything from a dataset.
+pub fn learn(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter) -> anyhow::Result<Trained> {
+    let stage = reporter.stage("co-purchase", dataset.n_items() as u64);
+    let (co_purchase, n_baskets) = co_purchase::learn(dataset, &|n| stage.advance(n))?;
+    drop(stage);
+    let stage = reporter.stage("histories", 2);
+    let history = purchases::learn(dataset)?;
+    stage.advance(1);
+    let buyers = history.transposed(dataset.n_items())?;
+    drop(stage);
+    let stage = reporter.stage("popularity, profiles", 2);
+    let popularity = popularity::learn(dataset);
+    stage.advance(1);
+    let profiles = profile::learn(dataset);
+    drop(stage);
+    let embedding = embed(&history, dataset.n_items(), config, reporter)?;
+    let snapshot = Snapshot {
+        version: String::new(),
+        trained_at: String::new(),
+        data_until: dataset.until,
+        items: Vocabulary::new(&dataset.item_ids)?,
+        users: Vocabulary::new(&dataset.user_ids)?,
+        catalog: Catalog::new(&dataset.attributes),
+        profiles,
+        co_purchase,
+        history,
+        buyers,
+        popularity,
+        embedding,
+        blend: Blend::default(),
+    };
+    Ok(Trained { snapshot, n_baskets })
+}
+
+/// Vectors of both sides, or none where there is nobody to learn from.
+fn embed(
+    history: &Purchases,
+    n_items: usize,
+    config: &TrainingConfig,
+    reporter: &Reporter,
+) -> anyhow::Result<Option<Embedding>> {
+    if history.rows() == 0 || n_items == 0 {
+        return Ok(None);
+    }
+    let options = config.als();
+    let users = 0..history.rows() as u32;
+    let triples = users.flat_map(|user| history.of(user).map(move |p| (user, p.ix, p.decayed)));
+    let matrix = Matrix::new(history.rows(), n_items, triples);
+    let stage = reporter.stage("vectors (ALS)", 2 * options.iterations as u64);
+    let learned = als::learn(&matrix, &options, &|n| stage.advance(n));
+    drop(stage);
+    let gram = als::gram(&learned.columns, options.regularization);
+    let factors = |a: ndarray::Array2<f32>| Factors::new(options.dim, a.into_raw_vec_and_offset().0);
+    let (items, users) = (factors(learned.columns), factors(learned.rows));
+    let graph = |name: &'static str, section, factors: &Factors| -> anyhow::Result<_> {
+        let needed = factors.rows() >= config.graph_min_rows;
+        let build = || {
+            let stage = reporter.stage(name, factors.rows() as u64);
+            ann::learn(section, factors, &|n| stage.advance(n))
+        };
+        Ok(needed.then(build).transpose()?)
+    };
+    Ok(Some(Embedding {
+        item_graph: graph("item graph (HNSW)", "item_graph", &items)?,
+        user_graph: graph("user graph (HNSW)", "user_graph", &users)?,
+        fold_in: FoldIn::new(Factors::new(options.dim, gram), options.alpha),
+        alpha: options.alpha,
+        items,
+        users,
+    }))
+}
+
+/// Writes a trained snapshot as a new version of a shop; it is complete, but not yet published.
+pub fn write(
+    trained: &Trained,
+    dataset: &Dataset,
+    config: &TrainingConfig,
+    store: &ShopStore,
+    now: DateTime<Utc>,
+    extra: serde_json::Value,
+) -> anyhow::Result<Artifact> {
+    store.sweep().context("could not remove what an interrupted run left")?;
+    let mut manifest = Manifest::new(free_version(store.folder(), now), now.to_rfc3339_opts(SecondsFormat::Secs, true));
+    manifest.parent = store.latest()?.map(|latest| latest.version);
+    manifest.data_from = dataset.from();
+    manifest.parameters = serde_json::json!({ "training": config, "data": extra });
+    manifest.counts.insert("lines".to_owned(), dataset.lines().len() as u64);
+    trained.snapshot.describe(&mut manifest, trained.n_baskets);
+    let mut writer = ArtifactWriter::create(store.folder(), &manifest.version)?;
+    trained.snapshot.write(&mut writer)?;
+    Ok(writer.finish(manifest)?)
+}
+
+/// A version named by the time, made unique within the shop.
+fn free_version(folder: &Path, now: DateTime<Utc>) -> String {
+    let base = now.format("%Y%m%dT%H%M%SZ").to_string();
+    let taken = |name: &str| folder.join(name).exists();
+    if !taken(&base) {
+        return base;
+    }
+    (2..).map(|n| format!("{base}-{n}")).find(|name| !taken(name)).unwrap_or(base)
+}
+
+impl TrainingConfig {
+    /// The options of the vectors.
+    pub fn als(&self) -> AlsOptions {
+        AlsOptions {
+            dim: self.dim,
+            regularization: self.regularization,
+            alpha: self.alpha,
+            iterations: self.iterations,
+            seed: self.seed,
+            ..AlsOptions::default()
+        }
+    }
+}
