@@ -1,1 +1,206 @@
-//! The training configuration.
+//! The training configuration: one TOML file of choices about the shop's data.
+//!
+//! Unknown fields are errors that name the nearest known one, relative file patterns start at the
+//! configuration file's folder, and every error names the field and its cure. A file with canonical
+//! columns needs no configuration: [`Config::default`] with [`Config::replace_orders`] is enough.
+
+mod tables;
+
+pub use tables::{Column, Format, Normalise, OrdersConfig, Table, TableConfig, parse_zone};
+
+use anyhow::{Context, bail};
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+
+/// Everything that a training run may be told in a file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Name of the shop that the artifact belongs to; one folder of the model store.
+    pub shop: String,
+    /// Order history: the one input that training cannot do without.
+    pub orders: OrdersConfig,
+    /// The catalogue.
+    pub items: Option<TableConfig>,
+    /// What is known of users beside their orders.
+    pub users: Option<TableConfig>,
+    /// By which names channels know users.
+    pub identities: Option<TableConfig>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            shop: "default".to_owned(),
+            orders: OrdersConfig::default(),
+            items: None,
+            users: None,
+            identities: None,
+        }
+    }
+}
+
+impl Config {
+    /// Reads and checks the file at `path`.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is no valid TOML, or a field is unknown or has a bad value.
+    pub fn load(path: &Path) -> anyhow::Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the configuration {}", path.display()))?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        Self::parse(&text, folder).with_context(|| format!("in the configuration {}", path.display()))
+    }
+
+    /// Parses and checks `text`; relative file patterns start at `folder`.
+    ///
+    /// # Errors
+    /// As [`Config::load`], without reading.
+    pub fn parse(text: &str, folder: &Path) -> anyhow::Result<Self> {
+        let mut config: Self = toml::from_str(text).map_err(|error| explain(text, &error))?;
+        config.check()?;
+        config.orders.files = resolve(&config.orders.files, folder);
+        for table in [&mut config.items, &mut config.users, &mut config.identities].into_iter().flatten() {
+            table.files = resolve(&table.files, folder);
+        }
+        Ok(config)
+    }
+
+    /// Reads these order files instead of the configured ones; relative paths start at the
+    /// current folder.
+    pub fn replace_orders(&mut self, paths: &[PathBuf]) {
+        self.orders.files = paths.iter().map(|path| path.to_string_lossy().into_owned()).collect();
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        // The name becomes a folder of the model store and a part of URLs.
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if self.shop.is_empty() || self.shop.len() > 64 || !self.shop.chars().all(plain) {
+            bail!("shop = {:?}: use 1 to 64 letters, digits, `-` or `_`", self.shop);
+        }
+        self.orders.check()?;
+        let tables = [(Table::Items, &self.items), (Table::Users, &self.users)];
+        for (table, config) in tables.into_iter().chain([(Table::Identities, &self.identities)]) {
+            if let Some(config) = config {
+                config.check(table)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Lets relative patterns start at `folder`, whose own name is no pattern.
+fn resolve(files: &[String], folder: &Path) -> Vec<String> {
+    let within = |file: &String| {
+        if Path::new(file).is_absolute() || folder.as_os_str().is_empty() {
+            return file.clone();
+        }
+        let folder = glob::Pattern::escape(&folder.to_string_lossy());
+        Path::new(&folder).join(file).to_string_lossy().into_owned()
+    };
+    files.iter().map(within).collect()
+}
+
+/// Says where the text went wrong, and which known name comes nearest to an unknown one.
+fn explain(text: &str, error: &toml::de::Error) -> anyhow::Error {
+    let message = error.message();
+    let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+    let mut names = message.split('`').skip(1).step_by(2);
+    if message.starts_with("unknown ")
+        && let Some(unknown) = names.next()
+    {
+        let known: Vec<&str> = names.collect();
+        return anyhow::anyhow!("line {line}: {}", unknown_name(unknown, &known));
+    }
+    anyhow::anyhow!("line {line}: {message}")
+}
+
+/// "`fles` is unknown; did you mean `files`? (known: ...)".
+pub(crate) fn unknown_name(unknown: &str, known: &[&str]) -> String {
+    let list = known.join(", ");
+    match nearest(unknown, known.iter().copied()) {
+        Some(near) => format!("`{unknown}` is unknown; did you mean `{near}`? (known: {list})"),
+        None => format!("`{unknown}` is unknown (known: {list})"),
+    }
+}
+
+/// The known name that is most like `wanted`, where one is alike at all. Case, spaces, `-` and `_`
+/// do not count.
+pub(crate) fn nearest<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let fold = |name: &str| -> String {
+        name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    };
+    let wanted = fold(wanted);
+    known
+        .map(|name| (strsim::jaro_winkler(&wanted, &fold(name)), name))
+        .filter(|(likeness, _)| *likeness >= 0.7)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::{Config, nearest};
+    use std::path::Path;
+
+    fn error_of(text: &str) -> String {
+        format!("{:#}", Config::parse(text, Path::new("")).unwrap_err())
+    }
+
+    #[test]
+    fn an_unknown_field_names_its_line_and_the_nearest_known_one() {
+        let error = error_of("shop = \"a\"\n[orders]\nfiels = []\n");
+        assert!(error.contains("line 3") && error.contains("did you mean `files`?"), "{error}");
+    }
+
+    #[test]
+    fn an_unknown_normaliser_names_the_nearest_known_one() {
+        let error = error_of("[orders]\nnormalise = { item_id = \"upper_case\" }\n");
+        assert!(error.contains("did you mean `uppercase`?"), "{error}");
+    }
+
+    #[test]
+    fn an_unknown_canonical_column_names_the_field_and_the_nearest_one() {
+        let error = error_of("[orders]\ncolumns = { itemid = \"StockCode\" }\n");
+        assert!(error.contains("orders.columns") && error.contains("did you mean `item_id`?"), "{error}");
+    }
+
+    #[test]
+    fn a_bad_pattern_zone_and_cap_name_their_fields() {
+        assert!(error_of("[orders]\nexclude_items = \"(\"\n").contains("orders.exclude_items"));
+        assert!(error_of("[orders]\ncancelled_when = { order_id = \"(\" }\n").contains("cancelled_when"));
+        assert!(error_of("[orders]\ntime_zone = \"Shanghai\"\n").contains("orders.time_zone"));
+        assert!(error_of("[orders]\ntime_format = \"%Y-%Q\"\n").contains("orders.time_format"));
+        assert!(error_of("[orders]\nmax_basket_items = 0\n").contains("orders.max_basket_items"));
+        assert!(error_of("[orders]\ndelimiter = \"ab\"\n").contains("orders.delimiter"));
+        assert!(error_of("shop = \"../etc\"\n").contains("shop"));
+    }
+
+    #[test]
+    fn only_a_category_may_be_a_list_of_columns() {
+        let text = "[items]\nfiles = [\"a.csv\"]\ncolumns = { category = [\"a\", \"b\"] }\n";
+        assert!(Config::parse(text, Path::new("")).is_ok());
+        let error = error_of("[orders]\ncolumns = { item_id = [\"a\", \"b\"] }\n");
+        assert!(error.contains("orders.columns.item_id"), "{error}");
+    }
+
+    #[test]
+    fn a_table_says_where_its_rows_come_from() {
+        assert!(error_of("[items]\n").contains("items.files"));
+        assert!(error_of("[users]\nfrom_orders = true\n").contains("users.from_orders"));
+    }
+
+    #[test]
+    fn relative_files_start_at_the_folder_of_the_configuration() {
+        let text = "[orders]\nfiles = [\"data/*.csv\", \"/abs.csv\"]\n";
+        let config = Config::parse(text, Path::new("/shop[1]")).unwrap();
+        assert_eq!(config.orders.files, ["/shop[[]1[]]/data/*.csv", "/abs.csv"]);
+    }
+
+    #[test]
+    fn nearness_ignores_case_and_separators() {
+        assert_eq!(nearest("StockCode", ["stock_code", "Quantity"].into_iter()), Some("stock_code"));
+        assert_eq!(nearest("zzz", ["stock_code"].into_iter()), None);
+    }
+}
