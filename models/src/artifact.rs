@@ -26,6 +26,8 @@ use crate::section::Section;
 pub const FORMAT: u32 = 1;
 /// Sections begin on this many bytes inside their file, so that mapped columns are aligned for SIMD.
 const ALIGNMENT: usize = 64;
+/// What the name of a folder that is being filled begins with.
+pub(crate) const WRITING: &str = ".writing-";
 const MANIFEST: &str = "manifest.json";
 const MANIFEST_CHECKSUM: &str = "manifest.b3";
 /// A manifest is small; a larger file is not one.
@@ -191,7 +193,7 @@ impl ArtifactWriter {
     /// Starts an artifact inside a shop's folder, creating it when needed.
     pub fn create(shop_folder: &Path, version: &str) -> Result<Self> {
         crate::store::check_name("version", version)?;
-        let folder = shop_folder.join(format!(".writing-{version}-{}", std::process::id()));
+        let folder = shop_folder.join(format!("{WRITING}{version}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
         Ok(Self { parent: shop_folder.to_owned(), folder, sections: BTreeMap::new(), finished: false })
     }
@@ -252,7 +254,7 @@ impl ArtifactWriter {
 impl Drop for ArtifactWriter {
     fn drop(&mut self) {
         if !self.finished {
-            // Best effort: a hidden leftover is never served, and the next training run sweeps it.
+            // Best effort: a hidden leftover is never served, and `ShopStore::lock` removes it.
             let _ = std::fs::remove_dir_all(&self.folder);
         }
     }

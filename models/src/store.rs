@@ -4,14 +4,16 @@
 //! reader sees the old pointer or the new one, and it is only ever pointed at a version whose manifest
 //! verified.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::artifact::{Artifact, sync_folder, write_synced};
+use crate::artifact::{Artifact, WRITING, sync_folder, write_synced};
 use crate::error::{Error, Result};
 
 const LATEST: &str = "latest.json";
+const LOCK: &str = ".lock";
 /// The shop that is meant where none is named.
 pub const DEFAULT_SHOP: &str = "default";
 
@@ -122,17 +124,23 @@ impl ShopStore {
         }
     }
 
-    /// Removes what interrupted training runs left behind. Call it when no other run writes to the shop.
-    pub fn sweep(&self) -> Result<usize> {
-        let Ok(entries) = std::fs::read_dir(&self.folder) else { return Ok(0) };
-        let mut swept = 0;
-        for entry in entries.flatten() {
-            if is_leftover(&entry.file_name().to_string_lossy()) {
+    /// Locks the shop for writing until the guard is dropped, then removes what interrupted runs left:
+    /// whoever holds the lock is the only writer, so every hidden folder is a leftover. Waits for another
+    /// writer to end; the operating system lets go of the lock when a process dies.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the folder cannot be created or locked.
+    pub fn lock(&self) -> Result<StoreLock> {
+        std::fs::create_dir_all(&self.folder).map_err(Error::io(&self.folder))?;
+        let path = self.folder.join(LOCK);
+        let file = File::create(&path).map_err(Error::io(&path))?;
+        file.lock().map_err(Error::io(&path))?;
+        for entry in std::fs::read_dir(&self.folder).map_err(Error::io(&self.folder))?.flatten() {
+            if entry.file_name().to_string_lossy().starts_with(WRITING) {
                 std::fs::remove_dir_all(entry.path()).map_err(Error::io(entry.path()))?;
-                swept += 1;
             }
         }
-        Ok(swept)
+        Ok(StoreLock { _file: file })
     }
 
     fn point(&self, latest: Latest) -> Result<Latest> {
@@ -147,10 +155,10 @@ impl ShopStore {
     }
 }
 
-/// A `.writing-<version>-<pid>` folder whose process is gone.
-fn is_leftover(name: &str) -> bool {
-    let Some(pid) = name.strip_prefix(".writing-").and_then(|n| n.rsplit('-').next()) else { return false };
-    pid != std::process::id().to_string() && !Path::new("/proc").join(pid).exists()
+/// Held by the one process that writes to a shop.
+#[derive(Debug)]
+pub struct StoreLock {
+    _file: File,
 }
 
 /// Refuses names that are not one plain path component: 1 to 128 of `A-Z a-z 0-9 . _ -`, no leading dot.

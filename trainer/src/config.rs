@@ -5,7 +5,9 @@
 //! columns needs no configuration: [`Config::default`] with [`Config::replace_orders`] is enough.
 
 mod tables;
+mod training;
 
+pub use training::TrainingConfig;
 pub use tables::{Column, Format, Normalise, OrdersConfig, Table, TableConfig, parse_zone};
 
 use anyhow::{Context, bail};
@@ -26,6 +28,8 @@ pub struct Config {
     pub users: Option<TableConfig>,
     /// By which names channels know users.
     pub identities: Option<TableConfig>,
+    /// What is learned, and how.
+    pub training: TrainingConfig,
 }
 
 impl Default for Config {
@@ -36,6 +40,7 @@ impl Default for Config {
             items: None,
             users: None,
             identities: None,
+            training: TrainingConfig::default(),
         }
     }
 }
@@ -79,6 +84,7 @@ impl Config {
             bail!("shop = {:?}: use 1 to 64 letters, digits, `-` or `_`", self.shop);
         }
         self.orders.check()?;
+        self.training.check()?;
         let tables = [(Table::Items, &self.items), (Table::Users, &self.users)];
         for (table, config) in tables.into_iter().chain([(Table::Identities, &self.identities)]) {
             if let Some(config) = config {

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use anyhow::Context;
 use chrono::{DateTime, SecondsFormat, Utc};
 use qianmian_models::artifact::{Artifact, ArtifactWriter, Manifest};
 use qianmian_models::ids::Vocabulary;
@@ -98,7 +97,8 @@ fn embed(
     }))
 }
 
-/// Writes a trained snapshot as a new version of a shop; it is complete, but not yet published.
+/// Writes a trained snapshot as a new version of a shop; it is complete, but not yet published. The
+/// caller holds the store's lock.
 pub fn write(
     trained: &Trained,
     dataset: &Dataset,
@@ -107,7 +107,6 @@ pub fn write(
     now: DateTime<Utc>,
     extra: serde_json::Value,
 ) -> anyhow::Result<Artifact> {
-    store.sweep().context("could not remove what an interrupted run left")?;
     let mut manifest = Manifest::new(free_version(store.folder(), now), now.to_rfc3339_opts(SecondsFormat::Secs, true));
     manifest.parent = store.latest()?.map(|latest| latest.version);
     manifest.data_from = dataset.from();

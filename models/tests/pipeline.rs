@@ -1,0 +1,129 @@
+//! Properties of the answers, and of the store that they come from.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use proptest::prelude::*;
+use qianmian_models::artifact::Artifact;
+use qianmian_models::audience::{AudienceQuery, audience};
+use qianmian_models::bundle::{bundles, complements};
+use qianmian_models::pipeline::recommend;
+use qianmian_models::query::Query;
+use qianmian_models::similar::similar;
+use qianmian_models::snapshot::Snapshot;
+use qianmian_models::store::ShopStore;
+
+fn distinct(items: impl Iterator<Item = u32>) -> bool {
+    let mut seen = std::collections::BTreeSet::new();
+    items.into_iter().all(|item| seen.insert(item))
+}
+
+proptest! {
+    #[test]
+    fn a_slate_is_distinct_bounded_filtered_and_repeatable(
+        user in prop::option::of(0u32..6),
+        recent in prop::collection::vec(0u32..8, 0..4),
+        exclude in prop::collection::vec(0u32..8, 0..4),
+        exclude_bought: bool,
+        count in 0usize..12,
+    ) {
+        let snapshot = support::snapshot();
+        let query = Query { user, recent, exclude, exclude_bought, count, at: support::UNTIL };
+        let slate = recommend(&snapshot, &query);
+        prop_assert!(slate.items.len() <= count);
+        prop_assert!(distinct(slate.items.iter().map(|r| r.item)));
+        prop_assert!(slate.items.iter().all(|r| !query.exclude.contains(&r.item) && r.score.is_finite()));
+        prop_assert!(slate.items.windows(2).all(|w| w[0].score >= w[1].score));
+        if let (Some(user), true) = (user, exclude_bought) {
+            prop_assert!(slate.items.iter().all(|r| !snapshot.history.ixs(user).contains(&r.item)));
+        }
+        prop_assert_eq!(slate.items, recommend(&snapshot, &query).items);
+    }
+
+    #[test]
+    fn an_audience_is_distinct_and_leaves_buyers_out_when_asked(
+        items in prop::collection::vec(0u32..8, 1..4), exclude_buyers: bool, count in 0usize..9,
+    ) {
+        let snapshot = support::snapshot();
+        let query = AudienceQuery { items, exclude_buyers, count, at: support::UNTIL };
+        let people = audience(&snapshot, &query);
+        prop_assert!(people.len() <= count && distinct(people.iter().map(|p| p.user)));
+        for person in &people {
+            let bought = query.items.iter().any(|i| snapshot.history.ixs(person.user).contains(i));
+            prop_assert_eq!(bought, person.bought > 0);
+            prop_assert!(!(bought && exclude_buyers));
+        }
+    }
+
+    #[test]
+    fn complements_and_neighbours_never_repeat_what_was_asked(cart in prop::collection::vec(0u32..8, 1..4)) {
+        let snapshot = support::snapshot();
+        prop_assert!(complements(&snapshot, &cart, 5).iter().all(|c| !cart.contains(&c.item)));
+        prop_assert!(similar(&snapshot, &cart, 5).iter().all(|s| !cart.contains(&s.ix)));
+        for bundle in bundles(&snapshot, &cart, 1, 5) {
+            prop_assert!(cart.contains(&bundle.items[0]) && !cart.contains(&bundle.items[1]));
+        }
+    }
+}
+
+#[test]
+fn people_get_their_own_kind_of_goods_and_goods_their_own_kind_of_people() {
+    let snapshot = support::snapshot();
+    let slate = recommend(&snapshot, &Query::for_user(1, 4, support::UNTIL));
+    assert!(slate.personalized && slate.items.iter().all(|r| r.item < 4), "{:?}", slate.items);
+    let people = audience(&snapshot, &AudienceQuery::for_item(7, 3, support::UNTIL));
+    assert!(people.iter().all(|p| p.user >= 3), "{people:?}");
+    let anonymous = recommend(&snapshot, &Query { count: 3, at: support::UNTIL, ..Query::default() });
+    assert!(!anonymous.personalized);
+    assert_eq!(anonymous.items.iter().map(|r| r.item).collect::<Vec<_>>(), [7, 6, 5]);
+}
+
+#[test]
+fn a_snapshot_from_disk_answers_as_the_one_in_memory() {
+    let root = tempfile::tempdir().unwrap();
+    let store = ShopStore::new(root.path(), "shop").unwrap();
+    support::write(&store, "v1");
+    let opened = Snapshot::open(&store.artifact(Some("v1")).unwrap()).unwrap();
+    opened.warm();
+    for user in 0..6 {
+        let query = Query::for_user(user, 8, support::UNTIL);
+        assert_eq!(recommend(&opened, &query).items, recommend(&support::snapshot(), &query).items);
+    }
+    assert_eq!(opened.users.ix("user/3 🙂"), Some(3));
+}
+
+#[test]
+fn publish_rollback_and_leftovers() {
+    let root = tempfile::tempdir().unwrap();
+    let store = ShopStore::new(root.path(), "shop").unwrap();
+    assert!(store.artifact(None).is_err() && store.latest().unwrap().is_none());
+    support::write(&store, "v1");
+    support::write(&store, "v2");
+    assert!(store.publish("v3").is_err() && store.publish("../v1").is_err());
+    store.publish("v1").unwrap();
+    assert!(store.rollback().is_err());
+    store.publish("v2").unwrap();
+    assert_eq!(store.rollback().unwrap().version, "v1");
+    assert_eq!(store.versions().unwrap(), ["v1", "v2"]);
+    let leftover = store.folder().join(".writing-v9-1");
+    std::fs::create_dir(&leftover).unwrap();
+    drop(store.lock().unwrap());
+    assert!(!leftover.exists());
+    assert!(ShopStore::new(root.path(), "../shop").is_err());
+}
+
+#[test]
+fn a_damaged_version_is_not_published() {
+    let root = tempfile::tempdir().unwrap();
+    let store = ShopStore::new(root.path(), "shop").unwrap();
+    support::write(&store, "v1");
+    support::write(&store, "v2");
+    store.publish("v1").unwrap();
+    let file = store.folder().join("v2/popularity.arrow");
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[100] ^= 4;
+    std::fs::write(&file, bytes).unwrap();
+    assert!(store.publish("v2").unwrap_err().to_string().contains("popularity"));
+    assert_eq!(store.latest().unwrap().unwrap().version, "v1");
+    assert!(Artifact::open(&store.folder().join("v2")).is_ok(), "only the section is damaged");
+}

@@ -1,0 +1,79 @@
+//! A small, complete snapshot, built through the public API.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use qianmian_models::artifact::{Artifact, ArtifactWriter, Manifest};
+use qianmian_models::ids::Vocabulary;
+use qianmian_models::index::ann::Graph;
+use qianmian_models::index::catalog::{Attributes, Catalog, Text};
+use qianmian_models::index::co_purchase::{CoPurchase, Pair};
+use qianmian_models::index::factors::{Factors, FoldIn};
+use qianmian_models::index::popularity::Popularity;
+use qianmian_models::index::profile::{Profile, Profiles};
+use qianmian_models::index::purchases::{Direction, Purchase, Purchases};
+use qianmian_models::snapshot::{Blend, Embedding, Snapshot};
+use qianmian_models::store::ShopStore;
+
+/// The end of the small shop's data.
+pub const UNTIL: i64 = 1_700_000_000;
+const DAY: u32 = 86_400;
+
+/// Eight items in two kinds of four, six users of which each buys within one kind.
+pub fn snapshot() -> Snapshot {
+    let items: Vec<String> = (0..8).map(|n| format!("item {n}")).collect();
+    let users: Vec<String> = (0..6).map(|n| format!("user/{n} 🙂")).collect();
+    let kind = |ix: u32, n: u32| ix * 2 / n;
+    let pairs = |a: u32| (0..8).filter(move |&b| b != a && kind(a, 8) == kind(b, 8));
+    let lists: Vec<Vec<Pair>> =
+        (0..8).map(|a| pairs(a).map(|item| Pair { item, baskets: 2, score: 0.5 }).collect()).collect();
+    let bought = |user: u32| (0..8u32).filter(move |&i| kind(i, 8) == kind(user, 6) && (i + user) % 3 != 0);
+    let at = |days: u32| UNTIL as u32 - days * DAY;
+    let entry =
+        |ix: u32| Purchase { ix, baskets: 1 + ix % 2, first_at: at(40), last_at: at(10), decayed: 0.9 };
+    let entries: Vec<Purchase> = (0..6).flat_map(|u| bought(u).map(entry)).collect();
+    let history = Purchases::new(Direction::History, (0..6).map(|u| bought(u).count()), &entries).unwrap();
+    let vector = |kind: u32| if kind == 0 { [1.0, 0.1] } else { [0.1, 1.0] };
+    let ring = |n: u32| (0..n).map(|r| vec![vec![(r + 1) % n, (r + n - 1) % n], vec![(r + 2) % n]]).collect();
+    let title = |n: u32| {
+        let mut attributes = Attributes { price: Some(n as f32 + 0.5), ..Attributes::default() };
+        *attributes.text_mut(Text::Title) = format!("商品 {n}");
+        attributes
+    };
+    let profile =
+        Profile { baskets: 3, first_at: at(40), last_at: at(10), rfm: [3, 3, 3], ..Profile::default() };
+    Snapshot {
+        version: "v1".into(),
+        trained_at: "2023-11-14T22:13:20Z".into(),
+        data_until: UNTIL,
+        items: Vocabulary::new(&items).unwrap(),
+        users: Vocabulary::new(&users).unwrap(),
+        catalog: Catalog::new(&(0..8).map(title).collect::<Vec<_>>()),
+        profiles: Profiles::new(&vec![profile; 6]),
+        co_purchase: CoPurchase::new(12, vec![4; 8], &lists).unwrap(),
+        buyers: history.transposed(8).unwrap(),
+        history,
+        popularity: Popularity::new(
+            (0..8).map(|n| n as f32).collect(),
+            std::array::from_fn(|_| vec![1; 8]),
+            vec![4; 8],
+        ),
+        embedding: Some(Embedding {
+            items: Factors::new(2, (0..8).flat_map(|i| vector(kind(i, 8))).collect()),
+            users: Factors::new(2, (0..6).flat_map(|u| vector(kind(u, 6))).collect()),
+            fold_in: FoldIn::new(Factors::new(2, vec![5.0, 0.8, 0.8, 5.0]), 6.0),
+            alpha: 6.0,
+            item_graph: Some(Graph::new("item_graph", &ring(8)).unwrap()),
+            user_graph: Some(Graph::new("user_graph", &ring(6)).unwrap()),
+        }),
+        blend: Blend::default(),
+    }
+}
+
+/// Writes the small snapshot as `version`.
+pub fn write(store: &ShopStore, version: &str) -> Artifact {
+    let snapshot = snapshot();
+    let mut manifest = Manifest::new(version, "2023-11-14T22:13:20Z");
+    snapshot.describe(&mut manifest, 12);
+    let mut writer = ArtifactWriter::create(store.folder(), version).unwrap();
+    snapshot.write(&mut writer).unwrap();
+    writer.finish(manifest).unwrap()
+}

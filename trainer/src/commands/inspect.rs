@@ -1,0 +1,77 @@
+//! `inspect`: what an artifact holds, as a table and as JSON.
+
+use comfy_table::{CellAlignment, Table, presets};
+use qianmian_models::artifact::{Artifact, Manifest};
+
+use super::publish::StoreArgs;
+
+/// Arguments of `inspect`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The version [default: the published one].
+    version: Option<String>,
+    #[command(flatten)]
+    store: StoreArgs,
+    /// Print JSON: the manifest, and the versions in the store.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Verifies every section and prints what is there.
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    let store = args.store.open()?;
+    let versions = store.versions()?;
+    let latest = store.latest()?;
+    let artifact = store.artifact(args.version.as_deref())?;
+    for name in artifact.manifest().sections.keys() {
+        artifact.section(name)?;
+    }
+    if args.json {
+        let json = serde_json::json!({
+            "manifest": artifact.manifest(), "versions": versions, "latest": latest, "verified": true,
+        });
+        super::say(&serde_json::to_string_pretty(&json)?);
+        return Ok(());
+    }
+    super::say(&describe(&artifact));
+    super::say(&format!("\nversions in the store: {}", versions.join(", ")));
+    if let Some(latest) = latest {
+        super::say(&format!("published: {}", latest.version));
+    }
+    Ok(())
+}
+
+fn describe(artifact: &Artifact) -> String {
+    let manifest = artifact.manifest();
+    format!("{}\n\n{}", facts(manifest), sections(manifest))
+}
+
+fn facts(manifest: &Manifest) -> Table {
+    let time = |at: i64| chrono::DateTime::from_timestamp(at, 0).map_or_else(|| at.to_string(), |t| t.to_rfc3339());
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.add_row(["version", &manifest.version]);
+    table.add_row(["format", &manifest.format.to_string()]);
+    table.add_row(["created", &format!("{} by {}", manifest.created_at, manifest.created_by)]);
+    table.add_row(["parent", manifest.parent.as_deref().unwrap_or("none")]);
+    table.add_row(["data", &format!("{} to {}", time(manifest.data_from), time(manifest.data_until))]);
+    for (name, count) in &manifest.counts {
+        table.add_row([name, &count.to_string()]);
+    }
+    table
+}
+
+fn sections(manifest: &Manifest) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["section", "rows", "bytes", "blake3 (verified)"]);
+    for (name, entry) in &manifest.sections {
+        table.add_row([name.as_str(), &entry.rows.to_string(), &entry.bytes.to_string(), &entry.blake3[..16.min(entry.blake3.len())]]);
+    }
+    for column in [1, 2] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}

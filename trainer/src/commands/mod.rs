@@ -1,0 +1,83 @@
+//! The command line: one file a command.
+
+mod evaluate;
+mod input;
+mod inspect;
+mod publish;
+mod train;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::demo_data::{self, DemoDataArgs};
+use crate::progress::Reporter;
+
+/// Learns from order history and writes an artifact for qianmian-server.
+#[derive(Debug, Parser)]
+#[command(name = "qianmian-trainer", version, after_help = "Examples:
+  qianmian-trainer demo-data --out var/demo
+  qianmian-trainer train --config var/demo/shop.toml --store var/models
+  qianmian-trainer train --orders orders.csv.zst --store var/models     (canonical columns need no configuration)
+  qianmian-trainer inspect --store var/models
+  qianmian-trainer rollback --store var/models")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Learn from orders, write a new version to the model store and publish it.
+    Train(train::Args),
+    /// Learn from all before a moment and measure on the days after it, beside baselines.
+    Evaluate(evaluate::Args),
+    /// Make a version the one to serve.
+    Publish(publish::PublishArgs),
+    /// Make the version before the published one the one to serve.
+    Rollback(publish::StoreArgs),
+    /// Show what an artifact holds.
+    Inspect(inspect::Args),
+    /// Write a lifelike shop: orders, items, users, identities and a training configuration.
+    DemoData(DemoDataArgs),
+}
+
+/// Parses the command line and runs it. Errors go to standard error with their causes; exit code 1.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let reporter = Reporter::new();
+    let result = match cli.command {
+        Command::Train(args) => train::run(&args, &reporter),
+        Command::Evaluate(args) => evaluate::run(&args, &reporter),
+        Command::Publish(args) => publish::publish(&args),
+        Command::Rollback(args) => publish::rollback(&args),
+        Command::Inspect(args) => inspect::run(&args),
+        Command::DemoData(args) => run_demo_data(&args, &reporter),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say_error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run_demo_data(args: &DemoDataArgs, reporter: &Reporter) -> anyhow::Result<()> {
+    let stage = reporter.stage("demo data", 0);
+    let summary = demo_data::run(args, &|done, total| stage.set(done, total))?;
+    drop(stage);
+    say(&summary.to_string());
+    Ok(())
+}
+
+/// Prints a result to standard output; a reader that has gone away is no error of ours.
+fn say(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
+}
+
+fn say_error(error: &anyhow::Error) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "error: {error:#}");
+}

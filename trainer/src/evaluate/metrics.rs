@@ -1,0 +1,84 @@
+//! Ranking metrics and the bootstrap.
+
+use rand::RngExt;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rustc_hash::FxHashSet;
+
+/// Share of `truth` among the first `k` of `ranked`; `0..=1`.
+pub fn recall(ranked: &[u32], truth: &FxHashSet<u32>, k: usize) -> f64 {
+    hits(ranked, truth, k).count() as f64 / truth.len().max(1) as f64
+}
+
+/// Normalised discounted cumulative gain of the first `k`, binary relevance; `0..=1` (Järvelin &
+/// Kekäläinen 2002).
+pub fn ndcg(ranked: &[u32], truth: &FxHashSet<u32>, k: usize) -> f64 {
+    let discount = |place: usize| 1.0 / ((place + 2) as f64).log2();
+    let gain: f64 = hits(ranked, truth, k).map(discount).sum();
+    let ideal: f64 = (0..truth.len().min(k)).map(discount).sum();
+    if ideal > 0.0 { gain / ideal } else { 0.0 }
+}
+
+/// 1 when any of the first `k` is in `truth`.
+pub fn hit(ranked: &[u32], truth: &FxHashSet<u32>, k: usize) -> f64 {
+    f64::from(u8::from(hits(ranked, truth, k).next().is_some()))
+}
+
+fn hits<'a>(ranked: &'a [u32], truth: &'a FxHashSet<u32>, k: usize) -> impl Iterator<Item = usize> + 'a {
+    ranked.iter().take(k).enumerate().filter(|(_, ix)| truth.contains(ix)).map(|(place, _)| place)
+}
+
+/// Mean; 0 of nothing.
+pub fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len().max(1) as f64
+}
+
+/// 95 % percentile bootstrap interval (Efron 1979) of the mean of paired differences `a - b`, from 1,000
+/// seeded resamples.
+pub fn bootstrap_difference(a: &[f64], b: &[f64]) -> [f64; 2] {
+    const RESAMPLES: usize = 1_000;
+    let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
+    if differences.is_empty() {
+        return [0.0, 0.0];
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let mut means: Vec<f64> = (0..RESAMPLES)
+        .map(|_| {
+            let draw = || differences[rng.random_range(0..differences.len())];
+            std::iter::repeat_with(draw).take(differences.len()).sum::<f64>() / differences.len() as f64
+        })
+        .collect();
+    means.sort_by(f64::total_cmp);
+    [means[RESAMPLES * 25 / 1_000], means[RESAMPLES * 975 / 1_000 - 1]]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(items: &[u32]) -> FxHashSet<u32> {
+        items.iter().copied().collect()
+    }
+
+    #[test]
+    fn metrics_of_a_hand_ranked_list() {
+        let (ranked, truth) = ([5, 1, 7, 2], set(&[1, 2, 9]));
+        assert!((recall(&ranked, &truth, 2) - 1.0 / 3.0).abs() < 1e-12);
+        assert!((recall(&ranked, &truth, 4) - 2.0 / 3.0).abs() < 1e-12);
+        let gain = 1.0 / 3f64.log2() + 1.0 / 5f64.log2();
+        let ideal = 1.0 + 1.0 / 3f64.log2() + 0.5;
+        assert!((ndcg(&ranked, &truth, 4) - gain / ideal).abs() < 1e-12);
+        assert_eq!((hit(&ranked, &truth, 1), hit(&ranked, &truth, 2)), (0.0, 1.0));
+    }
+
+    #[test]
+    fn an_interval_holds_the_mean_and_narrows_with_more_cases() {
+        let ones = |n: usize| (0..n).map(|i| f64::from((i % 2) as u8)).collect::<Vec<_>>();
+        let width = |n: usize| {
+            let [low, high] = bootstrap_difference(&ones(n), &vec![0.0; n]);
+            assert!(low <= 0.5 && 0.5 <= high);
+            high - low
+        };
+        assert!(width(1_000) < width(50) / 2.0);
+    }
+}
