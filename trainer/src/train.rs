@@ -13,7 +13,8 @@ use qianmian_models::store::ShopStore;
 
 use crate::config::TrainingConfig;
 use crate::dataset::Dataset;
-use crate::learn::als::{self, AlsOptions, Matrix};
+use crate::learn::als::{self, AlsOptions};
+use crate::learn::matrix::Matrix;
 use crate::learn::{ann, co_purchase, popularity, profile, purchases};
 use crate::progress::Reporter;
 

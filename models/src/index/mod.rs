@@ -7,6 +7,7 @@ pub mod ann;
 pub mod catalog;
 pub mod co_purchase;
 pub mod factors;
+pub mod item_lists;
 pub mod popularity;
 pub mod profile;
 pub mod purchases;

@@ -2,6 +2,7 @@
 
 use comfy_table::{CellAlignment, Table, presets};
 use qianmian_models::artifact::{Artifact, Manifest};
+use qianmian_models::snapshot::Snapshot;
 
 use super::publish::StoreArgs;
 
@@ -15,6 +16,15 @@ pub struct Args {
     /// Print JSON: the manifest, and the versions in the store.
     #[arg(long)]
     json: bool,
+    /// Print one id to try, as a JSON string: the user with most baskets or the item that sells best.
+    #[arg(long, value_name = "KIND", conflicts_with = "json")]
+    examples: Option<Example>,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Example {
+    Users,
+    Items,
 }
 
 /// Verifies every section and prints what is there.
@@ -25,6 +35,11 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let artifact = store.artifact(args.version.as_deref())?;
     for name in artifact.manifest().sections.keys() {
         artifact.section(name)?;
+    }
+    if let Some(kind) = args.examples {
+        let id = example(&Snapshot::open(&artifact)?, kind).map(|id| serde_json::to_string(&id)).transpose()?;
+        super::say(&id.unwrap_or_default());
+        return Ok(());
     }
     if args.json {
         let json = serde_json::json!({
@@ -39,6 +54,14 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         super::say(&format!("published: {}", latest.version));
     }
     Ok(())
+}
+
+fn example(snapshot: &Snapshot, kind: Example) -> Option<String> {
+    let users = 0..snapshot.users.len() as u32;
+    match kind {
+        Example::Users => users.max_by_key(|&u| snapshot.profiles.activity(u)).map(|u| snapshot.users.id(u).to_owned()),
+        Example::Items => snapshot.popularity.ranked().first().map(|&i| snapshot.items.id(i).to_owned()),
+    }
 }
 
 fn describe(artifact: &Artifact) -> String {

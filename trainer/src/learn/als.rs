@@ -14,6 +14,8 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
+use super::matrix::Matrix;
+
 /// What to learn and for how long.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct AlsOptions {
@@ -37,47 +39,6 @@ impl Default for AlsOptions {
     }
 }
 
-/// A sparse matrix by rows: weight `r > 0` of every (row, column).
-#[derive(Debug, Clone)]
-pub struct Matrix {
-    n_columns: usize,
-    offsets: Vec<usize>,
-    entries: Vec<(u32, f32)>,
-}
-
-impl Matrix {
-    /// From `(row, column, weight)` in any order, without repeats.
-    pub fn new(n_rows: usize, n_columns: usize, triples: impl Iterator<Item = (u32, u32, f32)> + Clone) -> Self {
-        let mut offsets = vec![0usize; n_rows + 1];
-        triples.clone().for_each(|(row, _, _)| offsets[row as usize + 1] += 1);
-        for row in 0..n_rows {
-            offsets[row + 1] += offsets[row];
-        }
-        let (mut next, mut entries) = (offsets.clone(), vec![(0, 0.0); offsets[n_rows]]);
-        for (row, column, weight) in triples {
-            entries[next[row as usize]] = (column, weight);
-            next[row as usize] += 1;
-        }
-        Self { n_columns, offsets, entries }
-    }
-
-    /// Number of rows.
-    pub fn n_rows(&self) -> usize {
-        self.offsets.len() - 1
-    }
-
-    /// Entries of a row: `(column, weight)`.
-    pub fn row(&self, row: usize) -> &[(u32, f32)] {
-        &self.entries[self.offsets[row]..self.offsets[row + 1]]
-    }
-
-    /// The same weights by column.
-    pub fn transposed(&self) -> Self {
-        let triples = (0..self.n_rows()).flat_map(|row| self.row(row).iter().map(move |&(c, w)| (c, row as u32, w)));
-        Self::new(self.n_columns, self.n_rows(), triples)
-    }
-}
-
 /// User vectors (`n_rows x dim`), item vectors (`n_columns x dim`).
 pub struct Learned {
     /// One vector a row.
@@ -92,7 +53,7 @@ pub fn learn(matrix: &Matrix, options: &AlsOptions, progress: &(dyn Fn(u64) + Sy
     let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
     let scale = 1.0 / (options.dim as f32).sqrt();
     let mut random = |n: usize| Array2::from_shape_simple_fn((n, options.dim), || rng.random_range(-scale..scale));
-    let mut columns = random(matrix.n_columns);
+    let mut columns = random(matrix.n_columns());
     let mut rows = random(matrix.n_rows());
     for _ in 0..options.iterations {
         half_pass(matrix, &columns, &mut rows, options);

@@ -4,6 +4,8 @@
 pub mod als;
 pub mod ann;
 pub mod co_purchase;
+pub mod ease;
+pub mod matrix;
 pub mod popularity;
 pub mod profile;
 pub mod purchases;

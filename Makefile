@@ -1,0 +1,39 @@
+# Two commands to begin with: `make demo` and `make test`. `make` alone lists the rest.
+CARGO ?= cargo
+STORE ?= var/models
+LISTEN ?= 127.0.0.1:8080
+USERS ?= 5000
+ORDERS ?=
+CONFIG ?=
+PYTHON ?= python3
+
+.PHONY: help demo test lint bench fuzz check-als check-k8s python
+
+help: ## What each target does
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+demo: ## Train a demo shop (or ORDERS=path, CONFIG=file.toml), serve it on LISTEN and print live answers
+	@STORE="$(STORE)" LISTEN="$(LISTEN)" USERS="$(USERS)" ORDERS="$(ORDERS)" CONFIG="$(CONFIG)" CARGO="$(CARGO)" scripts/demo.sh
+
+test: ## Everything: Rust tests with a real server, Python readers of the artifact, Kubernetes schemas
+	@CARGO="$(CARGO)" PYTHON="$(PYTHON)" scripts/test.sh
+
+lint: ## rustfmt, clippy and rustdoc, warnings are errors
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --release --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --workspace --no-deps --quiet
+
+bench: ## Ratios of one run: see docs/performance.md
+	$(CARGO) bench --workspace
+
+python: ## A virtual environment in var/venv with what the Python checks need
+	@PYTHON="$(PYTHON)" scripts/venv.sh pyarrow polars
+
+fuzz: ## Schemathesis against a demo server: no 500, no undocumented answer
+	@PYTHON="$(PYTHON)" CARGO="$(CARGO)" scripts/fuzz_api.sh
+
+check-als: ## Our ALS beside `implicit` on the same matrix: loss and top-20 overlap
+	@PYTHON="$(PYTHON)" CARGO="$(CARGO)" STORE="$(STORE)" scripts/check_als.sh
+
+check-k8s: ## Strict schema validation of k8s/
+	@scripts/check-k8s.sh --require

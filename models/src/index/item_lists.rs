@@ -1,0 +1,59 @@
+//! Item -> weighted items: what a learner of item-item weights has to say.
+//!
+//! One section a learner (`ease`, `transitions`, ...), one row an item, one column `targets`, a list of
+//! `{item, weight}`, heaviest first. A user's score of a target is the sum of the weights over the items
+//! that stand for them.
+
+use std::sync::Arc;
+
+use arrow_array::types::Float32Type;
+use arrow_array::{ArrayRef, Float32Array, RecordBatch, UInt32Array};
+use arrow_buffer::{OffsetBuffer, ScalarBuffer};
+
+use crate::error::{Error, Result};
+use crate::ids::ItemIx;
+use crate::section::{self, Section};
+
+/// Weighted targets of every item.
+#[derive(Debug, Clone)]
+pub struct ItemLists {
+    offsets: OffsetBuffer<i32>,
+    items: ScalarBuffer<u32>,
+    weights: ScalarBuffer<f32>,
+}
+
+impl ItemLists {
+    /// From one list an item, heaviest first.
+    pub fn new(section: &str, lists: &[Vec<(ItemIx, f32)>]) -> Result<Self> {
+        Ok(Self {
+            offsets: section::offsets(section, lists.iter().map(Vec::len))?,
+            items: lists.iter().flatten().map(|(item, _)| *item).collect(),
+            weights: lists.iter().flatten().map(|(_, weight)| *weight).collect(),
+        })
+    }
+
+    /// The targets of `item` with their weights, heaviest first.
+    #[inline]
+    pub fn of(&self, item: ItemIx) -> impl ExactSizeIterator<Item = (ItemIx, f32)> + '_ {
+        let range = section::range(&self.offsets, item);
+        self.items[range.clone()].iter().copied().zip(self.weights[range].iter().copied())
+    }
+
+    pub(crate) fn batch(&self, name: &str) -> Result<RecordBatch> {
+        let targets: Vec<(&str, ArrayRef)> = vec![
+            ("item", Arc::new(UInt32Array::new(self.items.clone(), None))),
+            ("weight", Arc::new(Float32Array::new(self.weights.clone(), None))),
+        ];
+        section::batch(name, vec![("targets", section::list_column(name, &self.offsets, targets)?)])
+    }
+
+    pub(crate) fn open(section: &Section, n_items: usize) -> Result<Self> {
+        section.expect_rows(n_items)?;
+        let lists = section.lists("targets")?;
+        let weights = lists.primitive::<Float32Type>("weight")?;
+        if !weights.iter().all(|w| w.is_finite()) {
+            return Err(Error::malformed(section.name(), "finite weights", "a non-finite one"));
+        }
+        Ok(Self { items: lists.indices("item", n_items)?, weights, offsets: lists.offsets })
+    }
+}

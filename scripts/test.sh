@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# The whole test suite. What it needs beside Rust it installs where it may, and says so where it may not.
+# The last line sums up every test binary: N passed, N failed, N skipped.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+scripts/check-k8s.sh
+if scripts/venv.sh pyarrow polars; then
+  export QIANMIAN_PYTHON="$PWD/var/venv/bin/python"
+fi
+# Live state will be tested against a real Redis; it is installed here so that the suite has one way in.
+scripts/install-redis.sh || echo "SKIPPED: no redis-server; see above for how to install it" >&2
+mkdir -p var
+log=var/test.log
+status=0
+"${CARGO:-cargo}" test --release --workspace --no-fail-fast "$@" 2>&1 | tee "$log" || status=$?
+awk '/^test result:/ { passed += $4; failed += $6; skipped += $8 }
+     END { printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped }' "$log"
+exit "$status"
