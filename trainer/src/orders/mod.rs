@@ -1,15 +1,36 @@
 //! Order files in, clean lines out: the trainer's input side.
 //!
-//! Reading streams every file row by row (Parquet by batches), turns outside ids into dense
+//! [`read`] streams every file row by row (Parquet by batches), turns outside ids into dense
 //! indexes while it reads, sends bad rows to a rejects file and accounts for each row in a
 //! [`Summary`]. Nothing is dropped silently: the parts of the summary add up to the rows read.
 //!
-//! Memory: 32 bytes a purchase line, one copy of every distinct id, and 17 to 34 bytes a
-//! distinct row for finding exact duplicates; never a string per line.
+//! A row goes `source` (files, unpacking, columns) -> `clean` (purchase, return or reject) ->
+//! `arrange` (merge, net returns, cap, renumber, sort).
+//!
+//! Memory: 32 bytes a purchase line (twice that for moments while the list grows), one copy of every
+//! distinct id with about 40 bytes beside it, and 17 to 34 bytes a distinct row for finding exact
+//! duplicates; never a string per line.
 
+mod arrange;
+mod attributes;
+mod catalogue;
+mod clean;
+mod dictionary;
+mod layout;
+mod meter;
+mod read;
+mod rejects;
+mod rules;
+mod source;
 mod summary;
+mod tables;
+mod time;
+mod times;
 mod types;
+mod values;
 
+pub use meter::Progress;
+pub use read::{ReadOptions, read};
 pub use summary::{Reason, Summary, TableSummary};
 pub use types::{
     DAY_SECONDS, GUEST, Identity, Inputs, Item, Line, NONE_CODE, Orders, SEQUENCE_END, TimeKind, User,

@@ -76,6 +76,13 @@ pub struct Orders {
     pub summary: Summary,
 }
 
+impl Orders {
+    /// Every net purchase, for histories and factors: `lines`, then `beyond_cap`.
+    pub fn all_lines(&self) -> impl Iterator<Item = &Line> + Clone {
+        self.lines.iter().chain(&self.beyond_cap)
+    }
+}
+
 /// One item of the catalogue. An absent value is `None` or empty, never a blank string.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Item {

@@ -1,0 +1,65 @@
+//! Values of canonical columns into the typed rows of the tables beside the orders.
+
+use super::summary::Reason;
+use super::time::TimeReader;
+use super::types::{Item, User};
+use super::values::{list, price, within, yes};
+
+/// Sets one attribute of an item; other columns are passed over.
+///
+/// # Errors
+/// When the value is no valid number or time.
+pub fn set(
+    item: &mut Item,
+    column: &str,
+    value: &str,
+    launched_at: &mut Option<TimeReader>,
+) -> Result<(), Reason> {
+    let text = || Some(value.to_owned());
+    match column {
+        "title" => item.title = text(),
+        "category" => item.category = text(),
+        "brand" => item.brand = text(),
+        "merchant_id" => item.merchant_id = text(),
+        "image_url" => item.image_url = text(),
+        "status" => item.status = text(),
+        "price" => item.price = Some(price(value)?),
+        "cost" => item.cost = Some(price(value)?),
+        "launched_at" => item.launched_at = Some(time(launched_at, value)?),
+        "tags" => item.tags = list(value),
+        "store_ids" => item.store_ids = list(value),
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Sets one attribute of a user; a column that is not canonical is a consent.
+///
+/// # Errors
+/// When the value is no valid number or time.
+pub fn set_user(
+    user: &mut User,
+    column: &str,
+    value: &str,
+    time_of: &mut Option<TimeReader>,
+) -> Result<(), Reason> {
+    let text = || Some(value.to_owned());
+    match column {
+        "birthday" => user.birthday = Some(time(time_of, value)?),
+        "gender" => user.gender = text(),
+        "city" => user.city = text(),
+        "lat" => user.lat = Some(within(value, 90.0)?),
+        "lon" => user.lon = Some(within(value, 180.0)?),
+        "registered_at" => user.registered_at = Some(time(time_of, value)?),
+        "tags" => user.tags = list(value),
+        _ if column.starts_with("consent") => {
+            user.consents.insert(column.to_owned(), yes(value));
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn time(reader: &mut Option<TimeReader>, value: &str) -> Result<i64, Reason> {
+    reader.as_mut().and_then(|reader| reader.read(value)).ok_or(Reason::UnparsableTime)
+}

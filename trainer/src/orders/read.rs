@@ -1,0 +1,203 @@
+//! The whole of reading, in order.
+
+use super::arrange::arrange;
+use super::catalogue::Catalogue;
+use super::clean::{Cleaner, ITEM_ID, ORDER_ID, ORDERED_AT, USER_ID};
+use super::layout::Layout;
+use super::meter::{Meter, Progress};
+use super::rejects::{Rejects, Tally};
+use super::rules::Rules;
+use super::source::{Event, Flow, Source};
+use super::tables::TableReader;
+use super::times::{detect, of_orders};
+use super::types::{Inputs, Item, Orders, TimeKind};
+use crate::config::{Config, Table, TableConfig, nearest};
+use anyhow::bail;
+use std::path::PathBuf;
+
+/// Choices of a run that are not the shop's.
+#[derive(Debug, Clone)]
+pub struct ReadOptions {
+    /// Start of the run, unix seconds; purchases more than a day later are rejected.
+    pub now: i64,
+    /// Where rejected rows go; they are only counted where absent.
+    pub rejects: Option<PathBuf>,
+    /// Share of a table's rows that may be rejected, 0 to 1.
+    pub max_reject_ratio: f64,
+    /// Most rows of the orders' files together; more is an error.
+    pub max_lines: u64,
+}
+
+impl ReadOptions {
+    /// The usual choices: no rejects file, at most 1 % rejected, up to four billion rows.
+    pub fn new(now: i64) -> Self {
+        Self { now, rejects: None, max_reject_ratio: 0.01, max_lines: u64::from(u32::MAX) - 1 }
+    }
+}
+
+/// Reads and cleans everything that the configuration names.
+///
+/// # Errors
+/// When a file is missing, empty, cut off or in another encoding, a column is missing, a time
+/// format is not clear, no purchase remains, or more than `max_reject_ratio` of a table is bad.
+/// The rejects file is complete in the last case and when reading succeeds.
+pub fn read(config: &Config, options: &ReadOptions, progress: Progress<'_>) -> anyhow::Result<Inputs> {
+    let source_options = config.orders.source();
+    let source = Source::open(Table::Orders, &source_options)?;
+    let section = |table: Table| -> anyhow::Result<Option<TableReader<'_>>> {
+        let section = match table {
+            Table::Items => &config.items,
+            Table::Users => &config.users,
+            Table::Identities => &config.identities,
+            Table::Orders => &None,
+        };
+        let files = section.as_ref().filter(|section| !section.from_orders);
+        files.map(|section| TableReader::open(table, section, config, options.max_reject_ratio)).transpose()
+    };
+    let (items, users, identities) =
+        (section(Table::Items)?, section(Table::Users)?, section(Table::Identities)?);
+    let tables = [&items, &users, &identities];
+    let bytes = source.bytes() + tables.into_iter().flatten().map(TableReader::bytes).sum::<u64>();
+    let meter = Meter::new(progress, bytes);
+    let mut rejects = Rejects::create(options.rejects.clone())?;
+
+    let result = (|| {
+        let (orders, mut catalogue) = read_orders(config, options, &source, &meter, &mut rejects)?;
+        let mut summaries = Vec::new();
+        if let Some(table) = items {
+            let (entries, summary) = table.items(&meter, &mut rejects)?;
+            catalogue = entries;
+            summaries.push(summary);
+        }
+        let mut inputs =
+            Inputs { orders, items: catalogue, users: vec![], identities: vec![], tables: vec![] };
+        if let Some(table) = users {
+            let (entries, summary) = table.users(&meter, &mut rejects)?;
+            inputs.users = entries;
+            summaries.push(summary);
+        }
+        if let Some(table) = identities {
+            let (entries, summary) = table.identities(&meter, &mut rejects)?;
+            inputs.identities = entries;
+            summaries.push(summary);
+        }
+        inputs.tables = summaries;
+        Ok(inputs)
+    })();
+    meter.tell();
+    rejects.finish()?;
+    result
+}
+
+/// The orders, and the catalogue that their own columns give where the configuration asks for it.
+fn read_orders(
+    config: &Config,
+    options: &ReadOptions,
+    source: &Source,
+    meter: &Meter<'_>,
+    rejects: &mut Rejects,
+) -> anyhow::Result<(Orders, Vec<Item>)> {
+    let time_kind = match (source.is_sequences(), config.orders.timeless) {
+        (true, _) => TimeKind::Steps,
+        (false, true) => TimeKind::None,
+        (false, false) => TimeKind::Timestamps,
+    };
+    let source_options = config.orders.source();
+    let (layout, attributes) = layout(config, &source_options, time_kind);
+    let rules = Rules::new(&config.orders, options.now, options.max_lines)?;
+    let missing = missing_columns(source, &layout)?;
+    let time = match time_kind {
+        TimeKind::Timestamps => Some(of_orders(source, &source_options)?),
+        _ => None,
+    };
+    let mut cleaner = Cleaner::new(&rules, &layout, time.clone(), Catalogue::new(attributes));
+    let mut tally = Tally::default();
+    source.each_row(&layout.wanted, meter.read(), &mut |file, event| {
+        cleaner.count()?;
+        meter.row();
+        match event {
+            Event::Bad { line, reason, shown } => {
+                tally.reject(rejects, &file.name(), line, reason, &shown)?;
+            }
+            Event::Row(row) => {
+                if let Some(reason) = cleaner.take(row)? {
+                    tally.reject(rejects, &file.name(), row.line, reason, &row.show())?;
+                }
+            }
+        }
+        Ok(Flow::Next)
+    })?;
+    let mut launched_at = launched_at(config, source)?;
+    let Cleaner { raw, mut summary, catalogue, .. } = cleaner;
+    summary.rejected = tally.total();
+    summary.rejects = tally.counts();
+    summary.files = source.files().iter().map(super::source::SourceFile::name).collect();
+    summary.time_format = time.map(|time| time.describe());
+    summary.warnings = missing;
+    if summary.rows_read == 0 {
+        bail!("{} has a header but no rows; export it again", summary.files.join(", "));
+    }
+    tally.check("the orders", summary.rows_read, options.max_reject_ratio)?;
+    let (orders, item_of) = arrange(raw, summary, time_kind, config.orders.max_basket_items);
+    if orders.lines.is_empty() {
+        bail!("no purchase remains of the orders; where the rows went:\n{}", orders.summary);
+    }
+    let items = match &config.items {
+        Some(section) if section.from_orders => {
+            catalogue.into_items(&layout, &orders.item_ids, &item_of, &mut launched_at)
+        }
+        _ => Vec::new(),
+    };
+    Ok((orders, items))
+}
+
+/// The slots of the orders' columns in the order of `Table::columns`, then those of the items'
+/// attributes where they come from the same files; the numbers of the latter.
+fn layout(config: &Config, options: &TableConfig, time_kind: TimeKind) -> (Layout, Vec<usize>) {
+    let mut layout = Layout::default();
+    for (number, column) in Table::Orders.columns().iter().enumerate() {
+        let required = matches!(number, ORDER_ID | ITEM_ID)
+            || (number == ORDERED_AT && time_kind == TimeKind::Timestamps);
+        layout.add(Table::Orders, column, required, options);
+    }
+    let mut attributes = Vec::new();
+    if let Some(section) = config.items.as_ref().filter(|section| section.from_orders) {
+        for column in Table::Items.columns() {
+            // An order's `status` is not its item's, unless the configuration says so.
+            let shared = *column == "status" && !section.columns.contains_key(*column);
+            if *column != "item_id" && !shared {
+                attributes.push(layout.add(Table::Items, column, false, section));
+            }
+        }
+    }
+    (layout, attributes)
+}
+
+/// Warnings of optional columns that are not there but look misspelt, and of a lack of users.
+fn missing_columns(source: &Source, layout: &Layout) -> anyhow::Result<Vec<String>> {
+    let mut warnings = Vec::new();
+    let headers = source.headers()?;
+    for (number, wanted) in layout.wanted.iter().take(Table::Orders.columns().len()).enumerate() {
+        let Some(header) = headers.iter().find(|header| !header.contains(&wanted.source)) else {
+            continue;
+        };
+        let spare = |name: &&str| layout.wanted.iter().all(|wanted| wanted.source != **name);
+        let near = nearest(&wanted.source, header.iter().map(String::as_str).filter(spare))
+            .filter(|near| strsim::jaro_winkler(&wanted.source, near) >= 0.9);
+        let hint = near.map(|near| format!("; is it `{near}`? Then name it in [orders] columns"));
+        if number == USER_ID {
+            let hint = hint.unwrap_or_default();
+            warnings.push(format!("without a column `{}` all baskets are guests'{hint}", wanted.source));
+        } else if let Some(hint) = hint {
+            warnings.push(format!("there is no column `{}`{hint}", wanted.source));
+        }
+    }
+    Ok(warnings)
+}
+
+fn launched_at(config: &Config, source: &Source) -> anyhow::Result<Option<super::time::TimeReader>> {
+    match &config.items {
+        Some(section) if section.from_orders => detect(source, Table::Items, "launched_at", section),
+        _ => Ok(None),
+    }
+}

@@ -1,0 +1,186 @@
+//! From patterns to files: which exist, how they are written and how they are compressed.
+
+use crate::config::{Format, nearest};
+use anyhow::{Context, bail};
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// How a file's bytes are packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// As they are.
+    Plain,
+    /// gzip, of one or more members.
+    Gzip,
+    /// zstd, of one or more frames.
+    Zstd,
+}
+
+/// One input file.
+#[derive(Debug, Clone)]
+pub struct SourceFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// How its rows are written.
+    pub format: Format,
+    /// How its bytes are packed.
+    pub compression: Compression,
+    /// Size on disk.
+    pub bytes: u64,
+}
+
+impl SourceFile {
+    /// The name that messages and the rejects file use.
+    pub fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+}
+
+/// Finds the files of `patterns`, each file once, in the patterns' order and by name within one.
+///
+/// `field` is the configuration's name for the patterns.
+///
+/// # Errors
+/// When a pattern matches nothing (naming the nearest file), is a folder, or a file's format is
+/// not clear from its ending and `format` does not say it.
+pub fn expand(field: &str, patterns: &[String], format: Option<Format>) -> anyhow::Result<Vec<SourceFile>> {
+    if patterns.is_empty() {
+        bail!("{field}: no files are named; give a file or a pattern such as \"data/*.csv.zst\"");
+    }
+    let mut files: Vec<SourceFile> = Vec::new();
+    for pattern in patterns {
+        for path in matches(field, pattern)? {
+            if files.iter().all(|file| file.path != path) {
+                files.push(inspect(path, format)?);
+            }
+        }
+    }
+    Ok(files)
+}
+
+/// A name that exists is meant literally, whatever characters it has.
+fn matches(field: &str, pattern: &str) -> anyhow::Result<Vec<PathBuf>> {
+    let literal = PathBuf::from(pattern);
+    if literal.is_dir() {
+        bail!("{field}: {pattern} is a folder; give a pattern such as \"{pattern}/*.csv.zst\"");
+    }
+    if literal.exists() {
+        return Ok(vec![literal]);
+    }
+    let found = glob::glob(pattern).with_context(|| format!("{field}: bad pattern {pattern:?}"))?;
+    let mut paths = Vec::new();
+    for path in found {
+        let path = path.with_context(|| format!("{field}: cannot look into a folder of {pattern:?}"))?;
+        if path.is_file() {
+            paths.push(path);
+        }
+    }
+    if paths.is_empty() {
+        bail!("{field}: no file matches {pattern:?}{}", near_file(&literal));
+    }
+    Ok(paths)
+}
+
+/// "; the nearest name in data/ is `orders.csv`", or what else helps.
+fn near_file(wanted: &Path) -> String {
+    let folder = match wanted.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return format!("; there is no folder {}", folder.display());
+    };
+    let mut names: Vec<String> =
+        entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    let name = wanted.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    match nearest(&name, names.iter().map(String::as_str)) {
+        Some(near) => format!("; the nearest name in {} is `{near}`", folder.display()),
+        None => format!("; {} has {} files, none with a similar name", folder.display(), names.len()),
+    }
+}
+
+fn inspect(path: PathBuf, format: Option<Format>) -> anyhow::Result<SourceFile> {
+    let context = || format!("cannot open {}", path.display());
+    let mut file = File::open(&path).with_context(context)?;
+    let bytes = file.metadata().with_context(context)?.len();
+    if bytes == 0 {
+        bail!("{} is empty: not even a header; export it again or leave it out", path.display());
+    }
+    let mut magic = Vec::with_capacity(4);
+    file.by_ref().take(4).read_to_end(&mut magic).with_context(context)?;
+    let lower = path.to_string_lossy().to_lowercase();
+    let compression = compression(&lower, &magic).with_context(|| path.display().to_string())?;
+    let format = match format {
+        Some(format) => format,
+        None if magic == b"PAR1" => Format::Parquet,
+        None => by_ending(&lower).with_context(|| {
+            format!(
+                "{}: the format is not clear from its name; set format = \"csv\", \"tsv\", \"jsonl\", \
+                 \"parquet\" or \"sequences\"",
+                path.display()
+            )
+        })?,
+    };
+    if format == Format::Parquet && compression != Compression::Plain {
+        bail!("{}: unpack it first; Parquet compresses inside and is read in place", path.display());
+    }
+    Ok(SourceFile { path, format, compression, bytes })
+}
+
+/// Content decides; a name that promises a compression which the content has not is an error.
+fn compression(lower_name: &str, magic: &[u8]) -> anyhow::Result<Compression> {
+    let promised = if lower_name.ends_with(".gz") {
+        Compression::Gzip
+    } else if lower_name.ends_with(".zst") || lower_name.ends_with(".zstd") {
+        Compression::Zstd
+    } else {
+        Compression::Plain
+    };
+    // zstd may begin with a skippable frame, 0x184D2A50 to 0x184D2A5F.
+    let found = match magic {
+        [0x1f, 0x8b, ..] => Compression::Gzip,
+        [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => Compression::Zstd,
+        _ => Compression::Plain,
+    };
+    if found == Compression::Plain && promised != Compression::Plain {
+        bail!("the name promises {promised:?} but the content is not; it is cut off, or misnamed");
+    }
+    Ok(found)
+}
+
+fn by_ending(lower_name: &str) -> Option<Format> {
+    let name = [".gz", ".zst", ".zstd"].iter().find_map(|end| lower_name.strip_suffix(end));
+    match name.unwrap_or(lower_name).rsplit_once('.')?.1 {
+        "csv" => Some(Format::Csv),
+        "tsv" => Some(Format::Tsv),
+        "jsonl" | "ndjson" | "json" => Some(Format::Jsonl),
+        "parquet" | "pq" => Some(Format::Parquet),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Compression, by_ending, compression};
+    use crate::config::Format;
+
+    #[test]
+    fn the_ending_before_a_compression_gives_the_format() {
+        assert_eq!(by_ending("a/b.csv.zst"), Some(Format::Csv));
+        assert_eq!(by_ending("b.tsv"), Some(Format::Tsv));
+        assert_eq!(by_ending("b.ndjson.gz"), Some(Format::Jsonl));
+        assert_eq!(by_ending("b.parquet"), Some(Format::Parquet));
+        assert_eq!(by_ending("b.txt.zst"), None);
+    }
+
+    #[test]
+    fn content_decides_the_compression_and_a_false_promise_is_an_error() {
+        assert_eq!(compression("a.csv", &[0x1f, 0x8b, 8, 0]).ok(), Some(Compression::Gzip));
+        assert_eq!(compression("a.csv.zst", &[0x28, 0xb5, 0x2f, 0xfd]).ok(), Some(Compression::Zstd));
+        assert_eq!(compression("a.csv", b"a,b\n").ok(), Some(Compression::Plain));
+        assert!(compression("a.csv.zst", &[0x28, 0xb5]).is_err());
+        assert!(compression("a.csv.gz", b"a,b\n").is_err());
+    }
+}
