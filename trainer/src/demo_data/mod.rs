@@ -1,11 +1,11 @@
 //! A lifelike shop, written from a seed.
 //!
-//! `demo-data` makes up an omnichannel retailer: a catalogue ([`catalogue`], by [`assortment`]
-//! from the tables of [`kind_table`]), cities, stores and livestream rooms ([`places`]), the year with its seasons and
-//! sales ([`calendar`]), and people ([`shopper`]) who live through it ([`life`]) and fill their
-//! carts ([`cart`]). What a recommender should find is really in there: tastes for departments,
-//! brands, styles and price bands, things that run out and are bought again, goods that go
-//! together, seasons, launches.
+//! `demo-data` makes up an omnichannel retailer: a catalogue (`catalogue`, by `assortment` from the
+//! tables of `kind_table`), cities, stores and livestream rooms (`places`), the year with its seasons
+//! and sales (`calendar`), and people (`shopper`) who live through it (`life`) and fill their carts
+//! (`cart`). What a recommender should find is really in there: tastes for departments, brands,
+//! styles and price bands, things that run out and are bought again, goods that go together,
+//! seasons, launches.
 //!
 //! The same arguments give the same bytes on any number of threads: every user has random numbers
 //! of their own. Memory holds the catalogue and a few chunks of users, never all orders.
