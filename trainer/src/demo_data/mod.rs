@@ -1,1 +1,225 @@
 //! A lifelike shop, written from a seed.
+//!
+//! `demo-data` makes up an omnichannel retailer: a catalogue (`catalogue`, by `assortment` from the
+//! tables of `kind_table`), cities, stores and livestream rooms (`places`), the year with its seasons
+//! and sales (`calendar`), and people (`shopper`) who live through it (`life`) and fill their carts
+//! (`cart`). What a recommender should find is really in there: tastes for departments, brands,
+//! styles and price bands, things that run out and are bought again, goods that go together,
+//! seasons, launches.
+//!
+//! The same arguments give the same bytes on any number of threads: every user has random numbers
+//! of their own. Memory holds the catalogue and a few chunks of users, never all orders.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, ensure};
+use chrono::{Datelike, NaiveDate};
+use clap::Args;
+use serde::Serialize;
+
+mod assortment;
+mod calendar;
+mod cart;
+mod catalogue;
+mod columns;
+mod dice;
+mod events;
+mod files;
+mod generate;
+mod kind_table;
+mod kinds;
+mod life;
+mod places;
+mod rows;
+mod shop;
+mod shopper;
+mod text;
+
+pub use files::{FileSummary, OrdersFormat};
+
+use files::{Rows, TableFile};
+use generate::{Totals, UserFiles, generate};
+use shop::Shop;
+
+/// What shop to make up and where to write it.
+#[derive(Args, Clone, Debug)]
+pub struct DemoDataArgs {
+    /// Folder to write to; it is created where it is missing, and files of an earlier run are
+    /// replaced.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// How many people the shop knows, 1,000 to 10,000,000. 5,000 are enough to look around in
+    /// (a second); 1,000,000 are a load test (a minute or two).
+    #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1_000..=10_000_000))]
+    pub users: u32,
+    /// How many items it sells, 500 to 500,000. By default the catalogue grows with the square
+    /// root of the users: 2,121 items for 5,000, 30,000 for a million.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(500..=500_000))]
+    pub items: Option<u32>,
+    /// How many days of orders, 30 to 3,650. A year shows every season and festival.
+    #[arg(long, default_value_t = 360, value_parser = clap::value_parser!(u32).range(30..=3_650))]
+    pub days: u32,
+    /// The day after the last one, as YYYY-MM-DD: orders end before its midnight UTC. The default
+    /// is today; name a date to get the same files tomorrow.
+    #[arg(long, value_name = "DATE", default_value_t = today())]
+    pub until: NaiveDate,
+    /// Another seed is another shop: other goods, other people, other tastes.
+    #[arg(long, default_value_t = 7)]
+    pub seed: u64,
+    /// How the orders are written. The other tables are plain CSV.
+    #[arg(long, value_enum, default_value_t = OrdersFormat::CsvZst)]
+    pub format: OrdersFormat,
+    /// Also write events.csv.zst: what people saw, clicked and carted before the orders of the
+    /// last 7 days.
+    #[arg(long)]
+    pub events: bool,
+}
+
+/// Read when the arguments are, so that generating never looks at a clock.
+fn today() -> NaiveDate {
+    chrono::Utc::now().date_naive()
+}
+
+/// How far the generator is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DemoProgress {
+    /// Users that are generated.
+    pub users_done: u32,
+    /// Users in all.
+    pub users_total: u32,
+    /// Order lines so far.
+    pub lines: u64,
+}
+
+/// What was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DemoSummary {
+    /// The folder.
+    pub out: PathBuf,
+    /// Users, of whom `buyers` have an order under their name.
+    pub users: u32,
+    /// Users with at least one order under their name.
+    pub buyers: u64,
+    /// Items of the catalogue.
+    pub items: u32,
+    /// Orders, guests' included.
+    pub orders: u64,
+    /// Orders without a user.
+    pub guest_orders: u64,
+    /// Order lines, returns included.
+    pub lines: u64,
+    /// Lines with a negative quantity.
+    pub returns: u64,
+    /// Every file, in the order of writing; the configuration `shop.toml` comes last.
+    pub files: Vec<FileSummary>,
+}
+
+impl DemoSummary {
+    /// The training configuration that names all the tables.
+    pub fn config(&self) -> PathBuf {
+        self.out.join(CONFIG)
+    }
+}
+
+const CONFIG: &str = "shop.toml";
+
+/// Makes up the shop and writes it; `progress` is called now and then on the calling thread.
+///
+/// # Errors
+/// When an argument is out of its range or a file cannot be written. Files that were not completed
+/// keep the ending `.tmp`.
+pub fn run(args: &DemoDataArgs, mut progress: impl FnMut(DemoProgress)) -> anyhow::Result<DemoSummary> {
+    let items = args.items.unwrap_or_else(|| derived_items(args.users));
+    ensure!((1_000..=10_000_000).contains(&args.users), "--users {}: use 1,000 to 10,000,000", args.users);
+    ensure!((500..=500_000).contains(&items), "--items {items}: use 500 to 500,000");
+    ensure!((30..=3_650).contains(&args.days), "--days {}: use 30 to 3,650", args.days);
+    ensure!(
+        (2000..=2100).contains(&args.until.year()),
+        "--until {}: use a year from 2000 to 2100",
+        args.until
+    );
+    std::fs::create_dir_all(&args.out).with_context(|| format!("creating {}", args.out.display()))?;
+    forget_config(&args.out)?;
+
+    let shop = Shop::new(args.seed, args.users, items, args.days, args.until);
+    let mut files = write_shared_tables(args, &shop)?;
+    let open = |name, header| TableFile::create(&args.out, name, header);
+    let user_files = UserFiles {
+        orders: open(args.format.file_name(), rows::ORDERS)?,
+        users: open("users.csv", rows::USERS)?,
+        identities: open("identities.csv", rows::IDENTITIES)?,
+        events: if args.events { Some(open("events.csv.zst", events::EVENTS)?) } else { None },
+    };
+    let (user_files, totals) = generate(&shop, args.format, user_files, &mut progress)?;
+    let UserFiles { orders, users, identities, events } = user_files;
+    for file in [Some(orders), Some(users), Some(identities), events].into_iter().flatten() {
+        files.push(file.finish()?);
+    }
+    files.push(write_config(args)?);
+    Ok(summary(args, items, &totals, files))
+}
+
+fn summary(args: &DemoDataArgs, items: u32, totals: &Totals, files: Vec<FileSummary>) -> DemoSummary {
+    DemoSummary {
+        out: args.out.clone(),
+        users: args.users,
+        buyers: totals.buyers,
+        items,
+        orders: totals.orders,
+        guest_orders: totals.guest_orders,
+        lines: totals.lines,
+        returns: totals.returns,
+        files,
+    }
+}
+
+/// A catalogue that grows with the square root of the users.
+fn derived_items(users: u32) -> u32 {
+    (30.0 * f64::from(users).sqrt()) as u32
+}
+
+/// Writes the tables that do not depend on users: items and stores.
+fn write_shared_tables(args: &DemoDataArgs, shop: &Shop) -> anyhow::Result<Vec<FileSummary>> {
+    let mut items = TableFile::create(&args.out, "items.csv", rows::ITEMS)?;
+    for number in 0..shop.catalogue.items.len() as u32 {
+        let mut text = Vec::new();
+        rows::item(&mut text, shop, number);
+        items.write(&Rows::Text(text, 1))?;
+    }
+    let mut stores = TableFile::create(&args.out, "stores.csv", rows::STORES)?;
+    for number in 0..shop.places.stores.len() as u16 {
+        let mut text = Vec::new();
+        rows::store(&mut text, shop, number);
+        stores.write(&Rows::Text(text, 1))?;
+    }
+    Ok(vec![items.finish()?, stores.finish()?])
+}
+
+/// Removes the configuration of an earlier run: one that is there names tables that are whole.
+fn forget_config(folder: &Path) -> anyhow::Result<()> {
+    let path = folder.join(CONFIG);
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("removing {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes the training configuration that names the tables; its paths are relative to itself.
+fn write_config(args: &DemoDataArgs) -> anyhow::Result<FileSummary> {
+    let text = format!(
+        "# A made-up shop: {} users, {} days until {}, seed {}.\n\
+         [orders]\nfiles = [\"{}\"]\n\n\
+         [items]\nfiles = [\"items.csv\"]\n\n\
+         [users]\nfiles = [\"users.csv\"]\n\n\
+         [identities]\nfiles = [\"identities.csv\"]\n",
+        args.users,
+        args.days,
+        args.until,
+        args.seed,
+        args.format.file_name(),
+    );
+    TableFile::create(&args.out, CONFIG, &text)?.finish()
+}
