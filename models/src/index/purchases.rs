@@ -116,7 +116,7 @@ impl Purchases {
     }
 
     /// The purchases of `row`, latest first.
-    pub fn of(&self, row: u32) -> impl DoubleEndedIterator<Item = Purchase> + ExactSizeIterator + '_ {
+    pub fn of(&self, row: u32) -> impl DoubleEndedIterator<Item = Purchase> + ExactSizeIterator + Clone + '_ {
         section::range(&self.offsets, row).map(move |n| Purchase {
             ix: self.ix[n],
             baskets: self.baskets[n],

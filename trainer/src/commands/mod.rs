@@ -65,9 +65,13 @@ pub fn run() -> ExitCode {
 
 fn run_demo_data(args: &DemoDataArgs, reporter: &Reporter) -> anyhow::Result<()> {
     let stage = reporter.stage("demo data", 0);
-    let summary = demo_data::run(args, &|done, total| stage.set(done, total))?;
+    let summary = demo_data::run(args, |p| stage.set(u64::from(p.users_done), u64::from(p.users_total)))?;
     drop(stage);
-    say(&summary.to_string());
+    let config = summary.config();
+    say(&format!(
+        "wrote {} lines of {} orders by {} users over {} items to {}\ntrain on it: qianmian-trainer train --config {} --store DIR",
+        summary.lines, summary.orders, summary.buyers, summary.items, summary.out.display(), config.display()
+    ));
     Ok(())
 }
 
