@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 use crate::ids::{ItemIx, UserIx};
 use crate::query::{Evidence, Source};
 use crate::ranking;
-use crate::retrieval::Candidate;
+use crate::candidates::Candidate;
 use crate::snapshot::Snapshot;
 
 /// How many companions of an item lend it their buyers.
@@ -60,7 +60,9 @@ pub fn audience(snapshot: &Snapshot, query: &AudienceQuery) -> Vec<Prospect> {
         found.retain(|user, _| !bought.contains_key(user));
     }
     activity(snapshot, query, &mut found);
-    ranking::rank(found, &snapshot.blend.audience, query.count)
+    let mut found: Vec<(UserIx, Candidate)> = found.into_iter().collect();
+    found.sort_unstable_by_key(|(user, _)| *user);
+    ranking::rank(&found, &snapshot.blend.audience, query.count)
         .into_iter()
         .map(|ranked| Prospect {
             user: ranked.ix,

@@ -4,18 +4,18 @@ use rustc_hash::FxHashSet;
 
 use crate::ids::ItemIx;
 use crate::query::{Filter, Query};
-use crate::retrieval::Candidates;
+use crate::candidates::Candidate;
 use crate::snapshot::Snapshot;
 
 /// Removes what a filter forbids and counts it under the first filter that did.
-pub fn filter(snapshot: &Snapshot, query: &Query, candidates: &mut Candidates) -> [u32; Filter::COUNT] {
+pub fn filter(snapshot: &Snapshot, query: &Query, candidates: &mut Vec<(ItemIx, Candidate)>) -> [u32; Filter::COUNT] {
     let excluded: FxHashSet<ItemIx> = query.exclude.iter().chain(&query.recent).copied().collect();
     let bought: FxHashSet<ItemIx> = match query.user {
         Some(user) if query.exclude_bought => snapshot.history.ixs(user).iter().copied().collect(),
         _ => FxHashSet::default(),
     };
     let mut counts = [0; Filter::COUNT];
-    candidates.retain(|&item, _| {
+    candidates.retain(|&(item, _)| {
         let verdict = if excluded.contains(&item) {
             Some(Filter::Excluded)
         } else if bought.contains(&item) {

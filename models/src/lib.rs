@@ -11,7 +11,7 @@
 //! | [`section`], [`artifact`], [`store`] | one mapped file; one version; one shop's versions |
 //! | [`index`] | co-purchase, vectors, graph, purchases, popularity, catalogue, profiles |
 //! | [`snapshot`] | all indexes of one artifact, opened |
-//! | [`retrieval`], [`filtering`], [`ranking`], [`pipeline`] | people -> goods |
+//! | [`candidates`], [`retrieval`], [`filtering`], [`ranking`], [`pipeline`] | people -> goods |
 //! | [`audience`] | goods -> people, the mirror |
 //! | [`similar`], [`bundle`] | goods -> goods |
 //! | [`simd`], [`topk`] | the two kernels under them |
@@ -21,6 +21,7 @@
 pub mod artifact;
 pub mod audience;
 pub mod bundle;
+pub mod candidates;
 pub mod error;
 pub mod filtering;
 pub mod ids;

@@ -2,22 +2,23 @@
 //! the same slate.
 
 use crate::filtering;
+use crate::candidates::Candidate;
 use crate::query::{Query, Recommended, Slate, Source};
 use crate::ranking;
-use crate::retrieval::{self, Candidates};
+use crate::retrieval;
 use crate::snapshot::Snapshot;
 
 /// Which goods for this person, here, now? At most `query.count`, without duplicates, none filtered.
 pub fn recommend(snapshot: &Snapshot, query: &Query) -> Slate {
-    let mut candidates = retrieval::candidates(snapshot, query);
+    let mut candidates = retrieval::candidates(snapshot, query).into_entries();
     let mut slate = Slate { personalized: is_personal(&candidates), ..Slate::default() };
-    for candidate in candidates.values() {
+    for (_, candidate) in &candidates {
         for source in Source::ALL {
-            slate.proposed[source as usize] += u32::from(candidate.evidence[source as usize] > 0.0);
+            slate.proposed[source as usize] += u32::from(candidate.evidence[source as usize] != 0.0);
         }
     }
     slate.filtered = filtering::filter(snapshot, query, &mut candidates);
-    slate.items = ranking::rank(candidates, &snapshot.blend.recommend, query.count)
+    slate.items = ranking::rank(&candidates, &snapshot.blend.recommend, query.count)
         .into_iter()
         .map(|ranked| Recommended {
             item: ranked.ix,
@@ -30,9 +31,19 @@ pub fn recommend(snapshot: &Snapshot, query: &Query) -> Slate {
     slate
 }
 
-fn is_personal(candidates: &Candidates) -> bool {
-    let popularity = Source::Popularity as usize;
+/// What ranking sees: the filtered candidates with each source's scores divided by its best. For learning
+/// how to rank.
+pub fn evidence(snapshot: &Snapshot, query: &Query) -> Vec<(u32, Candidate)> {
+    let mut candidates = retrieval::candidates(snapshot, query).into_entries();
+    filtering::filter(snapshot, query, &mut candidates);
+    let scale = ranking::scale(&candidates);
+    for (_, candidate) in &mut candidates {
+        candidate.evidence.iter_mut().zip(scale).for_each(|(score, scale)| *score *= scale);
+    }
     candidates
-        .values()
-        .any(|c| c.evidence.iter().enumerate().any(|(n, &score)| n != popularity && score > 0.0))
+}
+
+fn is_personal(candidates: &[(u32, Candidate)]) -> bool {
+    let popularity = Source::Popularity as usize;
+    candidates.iter().any(|(_, c)| c.evidence.iter().enumerate().any(|(n, &score)| n != popularity && score > 0.0))
 }

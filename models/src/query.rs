@@ -18,13 +18,30 @@ pub enum Source {
     Factors = 2,
     /// It sells well (goods -> people: the user buys often).
     Popularity = 3,
+    /// Regressed on all that the user bought (EASE).
+    Ease = 4,
+    /// Regressed on what the user bought lately.
+    EaseRecent = 5,
+    /// It is bought after what the user bought last.
+    Transition = 6,
+    /// People who buy what this user buys, buy it.
+    UserKnn = 7,
 }
 
 impl Source {
     /// How many there are.
-    pub const COUNT: usize = 4;
+    pub const COUNT: usize = 8;
     /// All of them, in index order.
-    pub const ALL: [Self; Self::COUNT] = [Self::Personal, Self::CoPurchase, Self::Factors, Self::Popularity];
+    pub const ALL: [Self; Self::COUNT] = [
+        Self::Personal,
+        Self::CoPurchase,
+        Self::Factors,
+        Self::Popularity,
+        Self::Ease,
+        Self::EaseRecent,
+        Self::Transition,
+        Self::UserKnn,
+    ];
 
     /// The name in answers, metrics and configuration.
     pub fn name(self) -> &'static str {
@@ -33,6 +50,10 @@ impl Source {
             Self::CoPurchase => "co_purchase",
             Self::Factors => "factors",
             Self::Popularity => "popularity",
+            Self::Ease => "ease",
+            Self::EaseRecent => "ease_recent",
+            Self::Transition => "transition",
+            Self::UserKnn => "user_knn",
         }
     }
 }

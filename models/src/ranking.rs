@@ -3,10 +3,8 @@
 //! Each source's score is divided by its best among the candidates, then weighted and summed. The order
 //! is total (score, then lower index), so equal queries give equal slates.
 
-use rustc_hash::FxHashMap;
-
 use crate::query::{Evidence, Source};
-use crate::retrieval::Candidate;
+use crate::candidates::Candidate;
 use crate::topk::TopK;
 
 /// A candidate in its place.
@@ -25,28 +23,33 @@ pub struct Ranked {
 }
 
 /// The best `count` candidates, best first.
-pub fn rank(candidates: FxHashMap<u32, Candidate>, weights: &Evidence, count: usize) -> Vec<Ranked> {
-    let mut scale = [0.0f32; Source::COUNT];
-    for candidate in candidates.values() {
-        for (best, score) in scale.iter_mut().zip(candidate.evidence) {
-            *best = best.max(score);
-        }
-    }
-    let scale = scale.map(|best| if best > 0.0 { best.recip() } else { 0.0 });
+pub fn rank(candidates: &[(u32, Candidate)], weights: &Evidence, count: usize) -> Vec<Ranked> {
+    let scale = scale(candidates);
     let normalised = |c: &Candidate| -> Evidence { std::array::from_fn(|n| c.evidence[n] * scale[n]) };
     let mut top = TopK::new(count);
-    for (&ix, candidate) in &candidates {
-        top.push(ix, dot(&normalised(candidate), weights));
+    for (place, (_, candidate)) in candidates.iter().enumerate() {
+        top.push(place as u32, dot(&normalised(candidate), weights));
     }
     top.into_sorted()
         .into_iter()
         .map(|scored| {
-            let candidate = candidates[&scored.ix];
+            let (ix, candidate) = candidates[scored.ix as usize];
             let evidence = normalised(&candidate);
             let source = strongest(&evidence, weights);
-            Ranked { ix: scored.ix, score: scored.score, source, evidence, candidate }
+            Ranked { ix, score: scored.score, source, evidence, candidate }
         })
         .collect()
+}
+
+/// What each source's scores are multiplied by, so that its best is 1.
+pub fn scale(candidates: &[(u32, Candidate)]) -> Evidence {
+    let mut best = [0.0f32; Source::COUNT];
+    for (_, candidate) in candidates {
+        for (best, score) in best.iter_mut().zip(candidate.evidence) {
+            *best = best.max(score);
+        }
+    }
+    best.map(|best| if best > 0.0 { best.recip() } else { 0.0 })
 }
 
 fn dot(a: &Evidence, b: &Evidence) -> f32 {

@@ -2,54 +2,63 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::ids::ItemIx;
-use crate::query::{Evidence, Query, Source};
+use crate::candidates::Candidates;
+use crate::ids::{ItemIx, UserIx};
+use crate::query::{Query, Source};
+use crate::simd;
 use crate::snapshot::Snapshot;
+use crate::topk::TopK;
 
 /// How many of the user's latest items speak for their companions.
-const MAX_SEEDS: usize = 50;
-/// How much a session item counts beside one just bought.
-const RECENT_WEIGHT: f32 = 1.0;
+const MAX_SEEDS: usize = 300;
 /// A session item counts less for every one touched after it.
-const RECENT_DECAY: f32 = 0.8;
+const SESSION_DECAY: f32 = 0.8;
+/// How many of the user's last baskets have successors, and how much less each earlier one counts.
+const TRANSITION_STEPS: usize = 5;
+const TRANSITION_DECAY: f32 = 0.7;
 /// Fewest candidates asked of the vectors and of the best sellers.
 const MIN_CANDIDATES: usize = 200;
+/// Neighbours of a user, and the latest buyers of an item that may be one.
+const NEIGHBOURS: usize = 100;
+const MAX_BUYERS: usize = 2_000;
 
-/// An item that some source proposed.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Candidate {
-    /// Raw source scores.
-    pub evidence: Evidence,
-    /// The seed that argued most for it, and how much.
-    pub because: Option<(ItemIx, f32)>,
+/// An item that stands for the user.
+#[derive(Debug, Clone, Copy)]
+struct Seed {
+    item: ItemIx,
+    /// How lately and how often it was touched.
+    recency: f32,
+    /// Baskets between it and the latest one.
+    step: usize,
 }
-
-/// All candidates of one query, by item.
-pub type Candidates = FxHashMap<ItemIx, Candidate>;
 
 /// Collects the candidates of every source.
 pub fn candidates(snapshot: &Snapshot, query: &Query) -> Candidates {
-    let mut found = Candidates::default();
-    found.reserve(4 * MIN_CANDIDATES);
+    let mut found = Candidates::new(snapshot.items.len());
     let wanted = (2 * (query.count + query.exclude.len())).max(MIN_CANDIDATES);
     let seeds = seeds(snapshot, query);
     personal(snapshot, query, &mut found);
-    co_purchase(snapshot, &seeds, &mut found);
-    factors(snapshot, query, &seeds, wanted, &mut found);
+    companions(snapshot, &seeds, &mut found);
+    user_knn(snapshot, query, &seeds, &mut found);
     popularity(snapshot, wanted, &mut found);
+    factors(snapshot, query, &seeds, wanted, &mut found);
     found
 }
 
-/// The items that stand for the user, with weights: the session's, then those bought lately.
-fn seeds(snapshot: &Snapshot, query: &Query) -> Vec<(ItemIx, f32)> {
-    let mut weight = RECENT_WEIGHT;
-    let mut seeds = Vec::with_capacity(MAX_SEEDS + query.recent.len());
-    for &item in query.recent.iter().take(MAX_SEEDS) {
-        seeds.push((item, weight));
-        weight *= RECENT_DECAY;
+/// The items that stand for the user: the session's, then those bought, latest first.
+fn seeds(snapshot: &Snapshot, query: &Query) -> Vec<Seed> {
+    let mut seeds = Vec::with_capacity(MAX_SEEDS.min(64) + query.recent.len());
+    let mut recency = 1.0;
+    for (step, &item) in query.recent.iter().take(MAX_SEEDS).enumerate() {
+        seeds.push(Seed { item, recency, step });
+        recency *= SESSION_DECAY;
     }
-    if let Some(user) = query.user {
-        seeds.extend(snapshot.history.of(user).take(MAX_SEEDS).map(|p| (p.ix, p.decayed.max(1e-6))));
+    let Some(user) = query.user else { return seeds };
+    let (mut step, mut last_at) = (query.recent.len(), None);
+    for purchase in snapshot.history.of(user).take(MAX_SEEDS) {
+        step += usize::from(last_at.is_some_and(|at| at != purchase.last_at));
+        last_at = Some(purchase.last_at);
+        seeds.push(Seed { item: purchase.ix, recency: purchase.decayed.max(1e-6), step });
     }
     seeds
 }
@@ -57,53 +66,94 @@ fn seeds(snapshot: &Snapshot, query: &Query) -> Vec<(ItemIx, f32)> {
 fn personal(snapshot: &Snapshot, query: &Query, found: &mut Candidates) {
     let Some(user) = query.user else { return };
     for purchase in snapshot.history.of(user) {
-        found.entry(purchase.ix).or_default().evidence[Source::Personal as usize] =
-            purchase.decayed.max(1e-6);
+        found.of(purchase.ix).add(Source::Personal, purchase.decayed.max(1e-6));
     }
 }
 
-fn co_purchase(snapshot: &Snapshot, seeds: &[(ItemIx, f32)], found: &mut Candidates) {
-    for &(seed, weight) in seeds {
-        for pair in snapshot.co_purchase.pairs(seed) {
-            let argument = weight * pair.score;
-            let candidate = found.entry(pair.item).or_default();
-            candidate.evidence[Source::CoPurchase as usize] += argument;
-            if candidate.because.is_none_or(|(_, strongest)| argument > strongest) {
-                candidate.because = Some((seed, argument));
+/// Everything that goes from item to item.
+fn companions(snapshot: &Snapshot, seeds: &[Seed], found: &mut Candidates) {
+    for seed in seeds {
+        for pair in snapshot.co_purchase.pairs(seed.item) {
+            let argument = seed.recency * pair.score;
+            let candidate = found.of(pair.item);
+            candidate.add(Source::CoPurchase, argument);
+            candidate.argue(seed.item, argument);
+        }
+        if let Some(ease) = &snapshot.ease {
+            for (item, weight) in ease.of(seed.item) {
+                let candidate = found.of(item);
+                candidate.add(Source::Ease, weight);
+                candidate.add(Source::EaseRecent, seed.recency * weight);
+            }
+        }
+        if let (Some(transitions), true) = (&snapshot.transitions, seed.step < TRANSITION_STEPS) {
+            let decay = TRANSITION_DECAY.powi(seed.step as i32);
+            for (item, weight) in transitions.of(seed.item) {
+                found.of(item).add(Source::Transition, decay * weight);
             }
         }
     }
 }
 
-fn factors(
-    snapshot: &Snapshot,
-    query: &Query,
-    seeds: &[(ItemIx, f32)],
-    wanted: usize,
-    found: &mut Candidates,
-) {
-    let Some(embedding) = &snapshot.embedding else { return };
-    let folded;
-    let vector = match query.user {
-        Some(user) if query.recent.is_empty() => embedding.users.row(user),
-        _ => match embedding.fold_in.vector(&embedding.items, seeds) {
-            Some(vector) => {
-                folded = vector;
-                &folded
-            }
-            None => return,
-        },
-    };
-    for scored in embedding.items.nearest(vector, wanted, embedding.item_graph.as_ref()) {
-        if scored.score > 0.0 {
-            found.entry(scored.ix).or_default().evidence[Source::Factors as usize] = scored.score;
+/// What the people buy whose baskets are most like this user's (cosine over inverse user frequency,
+/// squared).
+fn user_knn(snapshot: &Snapshot, query: &Query, seeds: &[Seed], found: &mut Candidates) {
+    let neighbourhood = &snapshot.neighbourhood;
+    let mut shared: FxHashMap<UserIx, f32> = FxHashMap::default();
+    for seed in seeds {
+        let weight = neighbourhood.item_weight(seed.item).powi(2);
+        for &buyer in snapshot.buyers.ixs(seed.item).iter().take(MAX_BUYERS) {
+            *shared.entry(buyer).or_default() += weight;
+        }
+    }
+    let mut top = TopK::new(NEIGHBOURS);
+    for (&user, &overlap) in shared.iter().filter(|(user, _)| query.user != Some(**user)) {
+        top.push(user, overlap / neighbourhood.user_norm(user));
+    }
+    for neighbour in top.into_sorted() {
+        let similarity = neighbour.score * neighbour.score;
+        for purchase in snapshot.history.of(neighbour.ix) {
+            found.of(purchase.ix).add(Source::UserKnn, similarity * neighbourhood.item_weight(purchase.ix));
         }
     }
 }
 
 fn popularity(snapshot: &Snapshot, wanted: usize, found: &mut Candidates) {
     for &item in snapshot.popularity.ranked().iter().take(wanted) {
-        let score = snapshot.popularity.score(item).max(1e-6);
-        found.entry(item).or_default().evidence[Source::Popularity as usize] = score;
+        found.of(item);
     }
+    for (item, candidate) in found.entries_mut() {
+        candidate.add(Source::Popularity, snapshot.popularity.score(*item).max(1e-6));
+    }
+}
+
+/// The nearest items by the user's vector, and the score of every other candidate by it.
+fn factors(snapshot: &Snapshot, query: &Query, seeds: &[Seed], wanted: usize, found: &mut Candidates) {
+    let Some(embedding) = &snapshot.embedding else { return };
+    let folded;
+    let vector = match query.user {
+        Some(user) if query.recent.is_empty() => embedding.users.row(user),
+        _ => {
+            let weights: Vec<(ItemIx, f32)> = seeds.iter().map(|s| (s.item, s.recency)).collect();
+            match embedding.fold_in.vector(&embedding.items, &weights) {
+                Some(vector) => {
+                    folded = vector;
+                    &folded
+                }
+                None => return,
+            }
+        }
+    };
+    for near in embedding.items.nearest(vector, wanted, embedding.item_graph.as_ref()) {
+        let popularity = snapshot.popularity.score(near.ix).max(1e-6);
+        found.of(near.ix).evidence[Source::Popularity as usize] = popularity;
+    }
+    simd::dispatch(
+        #[inline(always)]
+        || {
+            for (item, candidate) in found.entries_mut() {
+                candidate.add(Source::Factors, simd::dot(vector, embedding.items.row(*item)));
+            }
+        },
+    );
 }

@@ -10,6 +10,9 @@ pub fn dispatch<R>(work: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(work)
 }
 
+/// A divisor that stands for zero.
+pub const SMALL: f32 = 1e-12;
+
 /// Inner product; the shorter length counts. Deterministic on one machine.
 #[inline(always)]
 pub fn dot(a: &[f32], b: &[f32]) -> f32 {

@@ -5,11 +5,11 @@ use rustc_hash::FxHashMap;
 use crate::ids::ItemIx;
 use crate::query::Source;
 use crate::ranking::{self, Ranked};
-use crate::retrieval::Candidate;
+use crate::candidates::Candidate;
 use crate::snapshot::Snapshot;
 
 /// How much the vectors and the baskets count; indexed by [`Source`].
-const WEIGHTS: [f32; Source::COUNT] = [0.0, 0.5, 0.5, 0.0];
+const WEIGHTS: [f32; Source::COUNT] = [0.0, 0.5, 0.5, 0.0, 0.0, 0.0, 0.0, 0.0];
 
 /// At most `count` items like `items`, best first, none of `items` and none off sale.
 pub fn similar(snapshot: &Snapshot, items: &[ItemIx], count: usize) -> Vec<Ranked> {
@@ -41,7 +41,9 @@ pub fn similar(snapshot: &Snapshot, items: &[ItemIx], count: usize) -> Vec<Ranke
         }
     }
     found.retain(|item, _| !items.contains(item) && snapshot.catalog.on_sale(*item));
-    ranking::rank(found, &WEIGHTS, count)
+    let mut found: Vec<(u32, Candidate)> = found.into_iter().collect();
+    found.sort_unstable_by_key(|(item, _)| *item);
+    ranking::rank(&found, &WEIGHTS, count)
 }
 
 fn norm(vector: &[f32]) -> f32 {

@@ -12,6 +12,8 @@ use crate::index::ann::Graph;
 use crate::index::catalog::{self, Catalog};
 use crate::index::co_purchase::{self, CoPurchase};
 use crate::index::factors::{Factors, FoldIn};
+use crate::index::item_lists::ItemLists;
+use crate::index::neighbourhood::Neighbourhood;
 use crate::index::popularity::{self, Popularity};
 use crate::index::profile::{self, Profiles};
 use crate::index::purchases::{Direction, Purchases};
@@ -42,6 +44,12 @@ pub struct Snapshot {
     pub buyers: Purchases,
     /// Item sales.
     pub popularity: Popularity,
+    /// Item -> items by EASE over users, absent where there were no users to learn from.
+    pub ease: Option<ItemLists>,
+    /// Item -> items bought after it, absent where no order of purchases is known.
+    pub transitions: Option<ItemLists>,
+    /// What user-kNN needs; derived from `history` and `buyers`.
+    pub neighbourhood: Neighbourhood,
     /// Vectors, absent where there were no users to learn from.
     pub embedding: Option<Embedding>,
     /// How much each source counts.
@@ -78,7 +86,10 @@ pub struct Blend {
 
 impl Default for Blend {
     fn default() -> Self {
-        Self { recommend: [1.0, 0.25, 0.4, 0.05], audience: [1.0, 0.3, 0.6, 0.1] }
+        Self {
+            recommend: [1.0, 0.1, 0.2, 0.05, 0.2, 0.2, 0.1, 0.1],
+            audience: [1.0, 0.3, 0.6, 0.1, 0.0, 0.0, 0.0, 0.0],
+        }
     }
 }
 
@@ -90,6 +101,8 @@ struct Serving {
     fold_in_alpha: f32,
 }
 
+const EASE: &str = "ease";
+const TRANSITIONS: &str = "transitions";
 const ITEM_LOOKUP: &str = "item_lookup";
 const USER_LOOKUP: &str = "user_lookup";
 const ITEM_FACTORS: &str = "item_factors";
@@ -116,6 +129,11 @@ impl Snapshot {
         let purchases = |direction: Direction, rows, other| {
             Purchases::open(direction, &artifact.section(direction.section())?, rows, other)
         };
+        let history = purchases(Direction::History, n_users, n_items)?;
+        let buyers = purchases(Direction::Buyers, n_items, n_users)?;
+        let lists = |name: &str| -> Result<Option<ItemLists>> {
+            artifact.has(name).then(|| ItemLists::open(&artifact.section(name)?, n_items)).transpose()
+        };
         Ok(Self {
             version: manifest.version.clone(),
             trained_at: manifest.created_at.clone(),
@@ -123,8 +141,11 @@ impl Snapshot {
             catalog: Catalog::open(&item_section)?,
             profiles: Profiles::open(&user_section)?,
             co_purchase: CoPurchase::open(&artifact.section(co_purchase::SECTION)?, n_items, n_baskets)?,
-            history: purchases(Direction::History, n_users, n_items)?,
-            buyers: purchases(Direction::Buyers, n_items, n_users)?,
+            neighbourhood: Neighbourhood::new(&history, &buyers),
+            history,
+            buyers,
+            ease: lists(EASE)?,
+            transitions: lists(TRANSITIONS)?,
             popularity: Popularity::open(&artifact.section(popularity::SECTION)?, n_items)?,
             embedding: Embedding::open(artifact, n_items, n_users, serving.fold_in_alpha)?,
             blend: serving.blend,
@@ -144,6 +165,11 @@ impl Snapshot {
         writer.section(Direction::History.section(), &self.history.batch()?)?;
         writer.section(Direction::Buyers.section(), &self.buyers.batch()?)?;
         writer.section(popularity::SECTION, &self.popularity.batch()?)?;
+        for (name, lists) in [(EASE, &self.ease), (TRANSITIONS, &self.transitions)] {
+            if let Some(lists) = lists {
+                writer.section(name, &lists.batch(name)?)?;
+            }
+        }
         self.embedding.as_ref().map_or(Ok(()), |e| e.write(writer))
     }
 

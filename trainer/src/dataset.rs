@@ -97,6 +97,23 @@ impl Dataset {
         Self { lines: kept, n_paired, until: at, ..self.clone_vocabulary() }
     }
 
+    /// Without the last basket of each of `users`; the end of the data stays.
+    pub fn without_last_baskets(&self, users: &[u32]) -> Self {
+        let mut last = vec![u32::MAX; self.n_users()];
+        users.iter().for_each(|&user| last[user as usize] = 0);
+        for line in self.lines.iter().filter(|l| is_known(l)) {
+            let basket = &mut last[line.user as usize];
+            if *basket != u32::MAX {
+                // Baskets are numbered by time.
+                *basket = line.basket.max(*basket);
+            }
+        }
+        let keep = |line: &&Line| !is_known(line) || last[line.user as usize] != line.basket;
+        let kept: Vec<Line> = self.lines.iter().filter(keep).copied().collect();
+        let n_paired = self.lines[..self.n_paired].iter().filter(keep).count();
+        Self { lines: kept, n_paired, ..self.clone_vocabulary() }
+    }
+
     /// The purchases in `[from, to)` that count for co-purchase.
     pub fn between(&self, from: i64, to: i64) -> impl Iterator<Item = &Line> {
         self.lines[..self.n_paired].iter().filter(move |l| l.at >= from && l.at < to)

@@ -7,7 +7,8 @@ use qianmian_models::artifact::{Artifact, ArtifactWriter, Manifest};
 use qianmian_models::ids::Vocabulary;
 use qianmian_models::index::catalog::Catalog;
 use qianmian_models::index::factors::{Factors, FoldIn};
-use qianmian_models::index::purchases::Purchases;
+use qianmian_models::index::item_lists::ItemLists;
+use qianmian_models::index::neighbourhood::Neighbourhood;
 use qianmian_models::snapshot::{Blend, Embedding, Snapshot};
 use qianmian_models::store::ShopStore;
 
@@ -15,8 +16,9 @@ use crate::config::TrainingConfig;
 use crate::dataset::Dataset;
 use crate::learn::als::{self, AlsOptions};
 use crate::learn::matrix::Matrix;
-use crate::learn::{ann, co_purchase, popularity, profile, purchases};
-use crate::progress::Reporter;
+use crate::learn::ease::{self, EaseOptions};
+use crate::learn::{ann, blend, co_purchase, popularity, profile, purchases, transitions};
+use crate::progress::{Reporter, Stage};
 
 /// A snapshot in memory and what its manifest will say of it.
 pub struct Trained {
@@ -26,8 +28,34 @@ pub struct Trained {
     pub n_baskets: u64,
 }
 
-/// Learns everything from a dataset.
+/// Learns everything from a dataset: how much each source counts from a rehearsal on users' last baskets,
+/// then all indexes from all of it.
 pub fn learn(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter) -> anyhow::Result<Trained> {
+    let blend = rehearse(dataset, config, reporter)?;
+    let mut trained = learn_indexes(dataset, config, reporter)?;
+    trained.snapshot.blend = blend;
+    Ok(trained)
+}
+
+/// Holds users' last baskets out, learns the indexes from the rest and then the blend from the baskets.
+fn rehearse(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter) -> anyhow::Result<Blend> {
+    let mut blend = Blend::default();
+    let labels = blend::last_baskets(dataset);
+    if labels.is_empty() {
+        return Ok(blend);
+    }
+    let users: Vec<u32> = labels.iter().map(|(user, _)| *user).collect();
+    let rest = learn_indexes(&dataset.without_last_baskets(&users), config, reporter)?;
+    let stage = reporter.stage("blend", 1);
+    let (weights, ndcg) = blend::learn(&rest.snapshot, &labels, &blend.recommend, dataset.until);
+    stage.advance(1);
+    drop(stage);
+    eprintln!("DEBUG blend {weights:?} ndcg {ndcg:.4}");
+    blend.recommend = weights;
+    Ok(blend)
+}
+
+fn learn_indexes(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter) -> anyhow::Result<Trained> {
     let stage = reporter.stage("co-purchase", dataset.n_items() as u64);
     let (co_purchase, n_baskets) = co_purchase::learn(dataset, &|n| stage.advance(n))?;
     drop(stage);
@@ -41,7 +69,18 @@ pub fn learn(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter) ->
     stage.advance(1);
     let profiles = profile::learn(dataset);
     drop(stage);
-    let embedding = embed(&history, dataset.n_items(), config, reporter)?;
+    let matrix = {
+        let users = 0..history.rows() as u32;
+        let triples = users.flat_map(|user| history.of(user).map(move |p| (user, p.ix, p.decayed)));
+        Matrix::new(history.rows(), dataset.n_items(), triples)
+    };
+    let stage = reporter.stage("item regressions (EASE)", dataset.n_items() as u64);
+    let ease = if history.rows() == 0 { None } else { Some(learn_ease(&matrix, &stage)?) };
+    drop(stage);
+    let stage = reporter.stage("transitions", 1);
+    let transitions = transitions::learn("transitions", dataset)?;
+    drop(stage);
+    let embedding = embed(&matrix, config, reporter)?;
     let snapshot = Snapshot {
         version: String::new(),
         trained_at: String::new(),
@@ -51,8 +90,11 @@ pub fn learn(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter) ->
         catalog: Catalog::new(&dataset.attributes),
         profiles,
         co_purchase,
+        neighbourhood: Neighbourhood::new(&history, &buyers),
         history,
         buyers,
+        ease,
+        transitions,
         popularity,
         embedding,
         blend: Blend::default(),
@@ -60,22 +102,27 @@ pub fn learn(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter) ->
     Ok(Trained { snapshot, n_baskets })
 }
 
+/// EASE over who bought what, users of long histories counting less.
+fn learn_ease(matrix: &Matrix, stage: &Stage) -> anyhow::Result<ItemLists> {
+    let ones = (0..matrix.n_rows()).flat_map(|row| matrix.row(row).iter().map(move |&(c, _)| (row as u32, c, 1.0)));
+    let x = Matrix::new(matrix.n_rows(), matrix.n_columns(), ones);
+    let weights: Vec<f32> = (0..x.n_rows()).map(|row| (x.row(row).len().max(1) as f32).sqrt().recip()).collect();
+    let options = EaseOptions { neighbours: 100, lambda: 10.0 };
+    Ok(ease::learn("ease", &x, &weights, options, &|n| stage.advance(n))?)
+}
+
 /// Vectors of both sides, or none where there is nobody to learn from.
 fn embed(
-    history: &Purchases,
-    n_items: usize,
+    matrix: &Matrix,
     config: &TrainingConfig,
     reporter: &Reporter,
 ) -> anyhow::Result<Option<Embedding>> {
-    if history.rows() == 0 || n_items == 0 {
+    if matrix.n_rows() == 0 || matrix.n_columns() == 0 {
         return Ok(None);
     }
     let options = config.als();
-    let users = 0..history.rows() as u32;
-    let triples = users.flat_map(|user| history.of(user).map(move |p| (user, p.ix, p.decayed)));
-    let matrix = Matrix::new(history.rows(), n_items, triples);
     let stage = reporter.stage("vectors (ALS)", 2 * options.iterations as u64);
-    let learned = als::learn(&matrix, &options, &|n| stage.advance(n));
+    let learned = als::learn(matrix, &options, &|n| stage.advance(n));
     drop(stage);
     let gram = als::gram(&learned.columns, options.regularization);
     let factors = |a: ndarray::Array2<f32>| Factors::new(options.dim, a.into_raw_vec_and_offset().0);

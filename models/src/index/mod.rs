@@ -8,6 +8,7 @@ pub mod catalog;
 pub mod co_purchase;
 pub mod factors;
 pub mod item_lists;
+pub mod neighbourhood;
 pub mod popularity;
 pub mod profile;
 pub mod purchases;

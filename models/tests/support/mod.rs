@@ -7,6 +7,8 @@ use qianmian_models::index::ann::Graph;
 use qianmian_models::index::catalog::{Attributes, Catalog, Text};
 use qianmian_models::index::co_purchase::{CoPurchase, Pair};
 use qianmian_models::index::factors::{Factors, FoldIn};
+use qianmian_models::index::item_lists::ItemLists;
+use qianmian_models::index::neighbourhood::Neighbourhood;
 use qianmian_models::index::popularity::Popularity;
 use qianmian_models::index::profile::{Profile, Profiles};
 use qianmian_models::index::purchases::{Direction, Purchase, Purchases};
@@ -49,8 +51,11 @@ pub fn snapshot() -> Snapshot {
         catalog: Catalog::new(&(0..8).map(title).collect::<Vec<_>>()),
         profiles: Profiles::new(&vec![profile; 6]),
         co_purchase: CoPurchase::new(12, vec![4; 8], &lists).unwrap(),
+        neighbourhood: Neighbourhood::new(&history, &history.transposed(8).unwrap()),
         buyers: history.transposed(8).unwrap(),
         history,
+        ease: Some(ItemLists::new("ease", &(0..8).map(|a| pairs(a).map(|b| (b, 0.2)).collect()).collect::<Vec<_>>()).unwrap()),
+        transitions: None,
         popularity: Popularity::new(
             (0..8).map(|n| n as f32).collect(),
             std::array::from_fn(|_| vec![1; 8]),

@@ -3,9 +3,11 @@
 
 pub mod als;
 pub mod ann;
+pub mod blend;
 pub mod co_purchase;
 pub mod ease;
 pub mod matrix;
 pub mod popularity;
 pub mod profile;
 pub mod purchases;
+pub mod transitions;
