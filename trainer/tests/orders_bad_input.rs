@@ -224,6 +224,16 @@ fn too_many_rejects_stop_with_reasons_and_places_and_leave_the_rejects_file() {
 }
 
 #[test]
+fn a_reject_names_the_line_where_its_row_starts() {
+    let text = format!("{HEADER}o1,u,\"i\n1\",2025-01-02,1,1\n\n\no2,u,,2025-01-02,1,1\n");
+    assert_says(&error_of("orders.csv", text.as_bytes()), &["orders.csv:6"]);
+    assert_says(&error_of("orders.csv", text.replace('\n', "\r\n").as_bytes()), &["orders.csv:6"]);
+    let plain = format!("{HEADER}o1,u,i,2025-01-02,1,1\no2,u,,2025-01-02,1,1");
+    assert_says(&error_of("orders.csv", plain.as_bytes()), &["orders.csv:3"]);
+    assert_says(&error_of("orders.csv", plain.replace('\n', "\r\n").as_bytes()), &["orders.csv:3"]);
+}
+
+#[test]
 fn a_missing_file_names_the_nearest_one() {
     let (folder, _) = file("orders.csv.zst", b"x");
     let error =
@@ -282,4 +292,29 @@ fn more_rows_than_allowed_are_an_error() {
     let (_folder, path) = file("a.csv", format!("{HEADER}{}", good_rows(3)).as_bytes());
     let options = ReadOptions { max_lines: 2, ..ReadOptions::new(NOW) };
     assert_says(&format!("{:#}", try_read(&path, &options).unwrap_err()), &["more than 2 rows"]);
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200))]
+
+    /// Errors are fine, a panic or an account that does not add up is not.
+    #[test]
+    fn no_cells_make_it_panic_or_lose_a_row(
+        cells in proptest::collection::vec("[a-c0-9eE:/ .,\"\n-]{0,12}|2025-01-0[1-9]|-?[0-3]|\\PC{0,5}", 0..60),
+        json in proptest::bool::ANY,
+    ) {
+        let name = if json { "a.jsonl" } else { "a.csv" };
+        let text = match json {
+            true => cells.iter().fold(String::new(), |text, cell| {
+                format!("{text}{{\"order_id\":\"1\",\"item_id\":{cell:?},\"ordered_at\":\"2025-01-01\",\"quantity\":{cell}}}\n")
+            }),
+            false => cells.chunks(6).fold(HEADER.to_owned(), |text, row| text + &row.join(",") + "\n"),
+        };
+        let (_folder, path) = file(name, text.as_bytes());
+        let options = ReadOptions { max_reject_ratio: 1.0, ..ReadOptions::new(NOW) };
+        if let Ok(inputs) = try_read(&path, &options) {
+            proptest::prop_assert!(inputs.orders.summary.adds_up());
+            proptest::prop_assert!(inputs.orders.lines.iter().all(|line| line.quantity > 0.0));
+        }
+    }
 }
