@@ -1,1 +1,146 @@
-fn main() {}
+//! The server's command line: run, check a configuration, make a key.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+use qianmian_server::auth::{Scope, new_key};
+use qianmian_server::config::Config;
+use qianmian_server::serve::{Place, Server};
+use qianmian_server::telemetry::{LogFormat, log_to_stderr};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Answers recommendation, bundle and audience queries from a hot-swapped model.
+#[derive(Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve (what happens without a command, too)
+    Run(RunArgs),
+    /// Check the configuration and say what it means, without serving
+    CheckConfig(RunArgs),
+    /// Print a new API key, once, and its entry for the configuration
+    NewKey(KeyArgs),
+}
+
+#[derive(Args)]
+struct RunArgs {
+    /// Configuration file (TOML): keys, shops, bounds
+    #[arg(long, env = "QIANMIAN_CONFIG")]
+    config: Option<PathBuf>,
+    /// The model store: a folder a shop in it
+    #[arg(long, env = "QIANMIAN_STORE", default_value = "models")]
+    store: PathBuf,
+    /// Where to listen
+    #[arg(long, env = "QIANMIAN_LISTEN", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Threads that answer; one a processor by default
+    #[arg(long, env = "QIANMIAN_THREADS", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// Allow listening on other than loopback without API keys
+    #[arg(long, env = "QIANMIAN_ALLOW_OPEN")]
+    allow_open: bool,
+    /// Check the configuration and say what it means, without serving
+    #[arg(long)]
+    check_config: bool,
+    /// Form of the log lines on standard error
+    #[arg(long, env = "QIANMIAN_LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
+    log_format: LogFormat,
+    /// Level of the log, or a list of target=level
+    #[arg(long, env = "QIANMIAN_LOG", default_value = "info")]
+    log: String,
+}
+
+#[derive(Args)]
+struct KeyArgs {
+    /// The shop that the key is for
+    #[arg(long, default_value = qianmian_models::store::DEFAULT_SHOP)]
+    shop: String,
+    /// What it allows
+    #[arg(long, value_delimiter = ',', default_value = "read", value_parser = scope)]
+    scopes: Vec<Scope>,
+}
+
+fn scope(name: &str) -> Result<Scope, String> {
+    let known = Scope::ALL.map(Scope::name).join(", ");
+    Scope::ALL.into_iter().find(|scope| scope.name() == name).ok_or(format!("one of {known}"))
+}
+
+fn main() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    match cli.command {
+        Some(Command::NewKey(args)) => print_key(&args),
+        Some(Command::CheckConfig(args)) => check(&args),
+        Some(Command::Run(args)) if args.check_config => check(&args),
+        Some(Command::Run(args)) => run(&args),
+        None if cli.run.check_config => check(&cli.run),
+        None => run(&cli.run),
+    }
+}
+
+fn read(args: &RunArgs) -> anyhow::Result<Config> {
+    args.config.as_deref().map_or_else(|| Ok(Config::default()), |path| Ok(Config::read(path)?))
+}
+
+fn check(args: &RunArgs) -> anyhow::Result<()> {
+    let config = read(args)?;
+    let keys = match config.keys.len() {
+        0 => "no API keys: everyone is let in".to_owned(),
+        n => format!("{n} API keys"),
+    };
+    let shops = config.shop_names().join(", ");
+    writeln!(std::io::stdout(), "The configuration is valid.\nshops: {shops}\n{keys}")?;
+    Ok(())
+}
+
+fn run(args: &RunArgs) -> anyhow::Result<()> {
+    log_to_stderr(args.log_format, &args.log)?;
+    let config = read(args)?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if let Some(threads) = args.threads {
+        runtime.worker_threads(threads.into());
+    }
+    let runtime = runtime.enable_all().build().context("cannot start the threads")?;
+    let place = Place { store: args.store.clone(), listen: args.listen, allow_open: args.allow_open };
+    runtime.block_on(serve(&config, &place))
+}
+
+async fn serve(config: &Config, place: &Place) -> anyhow::Result<()> {
+    // Before listening, so that no signal falls through.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut look = signal(SignalKind::hangup())?;
+    let server = Server::start(config, place).await?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = look.recv() => server.poll_now().await,
+        }
+    }
+    server.stop().await;
+    Ok(())
+}
+
+fn print_key(args: &KeyArgs) -> anyhow::Result<()> {
+    qianmian_models::store::check_name("shop", &args.shop)?;
+    let (key, hash) = new_key().context("the operating system gives no randomness")?;
+    let scopes: Vec<String> = args.scopes.iter().map(|scope| format!("\"{}\"", scope.name())).collect();
+    writeln!(
+        std::io::stdout(),
+        "# The key, for its holder; it is not shown again and cannot be recovered:\n{key}\n\n\
+         # Its entry for the configuration:\n[[keys]]\nshop = \"{}\"\nscopes = [{}]\nblake3 = \"{hash}\"",
+        args.shop,
+        scopes.join(", ")
+    )?;
+    Ok(())
+}

@@ -56,7 +56,7 @@ fn first_items(raw: &Raw, cap: usize) -> FxHashMap<u32, Vec<u32>> {
 /// Sums the rows of one item in one basket into one line; the price is the mean over the pieces
 /// whose price is known. Leaves the lines sorted by (basket, item); gives the rows that went away.
 fn merge(lines: &mut Vec<Line>) -> u64 {
-    lines.sort_by_key(|line| (line.basket, line.item));
+    lines.sort_unstable_by_key(|line| (line.basket, line.item));
     let before = lines.len();
     let (mut kept, mut start) = (0, 0);
     while start < lines.len() {

@@ -1,59 +1,107 @@
 //! Outside ids to dense numbers, in order of first appearance.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::FxHasher;
+use std::hash::Hasher;
 
-/// Numbers of distinct byte strings: one copy of each, about 40 bytes beside it.
+/// An empty place of the table.
+const FREE: u64 = u64::MAX;
+
+/// Numbers of distinct byte strings: one copy of each in one arena, and 24 to 40 bytes beside it.
+/// The table holds what tells nearly all ids apart, and growing it touches no id.
 #[derive(Debug, Default)]
 pub struct Dictionary {
-    codes: FxHashMap<Box<[u8]>, u32>,
+    /// (half a hash << 32 | number) or [`FREE`]; a power of two, at most half full.
+    table: Vec<u64>,
+    arena: Vec<u8>,
+    /// Where each id ends in the arena, by number.
+    ends: Vec<usize>,
+    /// Rows of a basket repeat their ids, so the last one asked for is tried first.
+    last: u32,
 }
 
 impl Dictionary {
     /// The number of `id`, a new one where it was not seen before. `None` when all are taken;
     /// `u32::MAX` is never given, it marks guests.
     pub fn code(&mut self, id: &[u8]) -> Option<u32> {
-        if let Some(&code) = self.codes.get(id) {
-            return Some(code);
+        if (self.last as usize) < self.ends.len() && self.id(self.last) == id {
+            return Some(self.last);
         }
-        let code = u32::try_from(self.codes.len()).ok().filter(|code| *code < u32::MAX)?;
-        self.codes.insert(id.into(), code);
+        if self.ends.len() * 2 >= self.table.len() {
+            self.grow();
+        }
+        let half_hash = half_hash(id);
+        let mut place = self.place(half_hash);
+        while self.table[place] != FREE {
+            let (other, code) = ((self.table[place] >> 32) as u32, self.table[place] as u32);
+            if other == half_hash && self.id(code) == id {
+                self.last = code;
+                return Some(code);
+            }
+            place = (place + 1) & (self.table.len() - 1);
+        }
+        let code = u32::try_from(self.ends.len()).ok().filter(|code| *code < u32::MAX)?;
+        self.table[place] = u64::from(half_hash) << 32 | u64::from(code);
+        self.arena.extend_from_slice(id);
+        self.ends.push(self.arena.len());
+        self.last = code;
         Some(code)
     }
 
     /// How many numbers were given.
     pub fn len(&self) -> usize {
-        self.codes.len()
+        self.ends.len()
     }
 
-    /// The ids by number.
+    /// The ids by number. Ids that are not text have replacement characters instead.
     pub fn into_names(self) -> Vec<String> {
-        let mut names = vec![String::new(); self.codes.len()];
-        for (id, code) in self.codes {
-            names[code as usize] = text(id);
-        }
-        names
+        (0..self.ends.len()).map(|code| String::from_utf8_lossy(self.id(code as u32)).into_owned()).collect()
     }
 
     /// Sorts the ids for which `used` holds by bytes. Gives them, and by old number the new one;
     /// `u32::MAX` stands for an unused one.
     pub fn into_sorted(self, used: impl Fn(u32) -> bool) -> (Vec<String>, Vec<u32>) {
-        let mut new_of_old = vec![u32::MAX; self.codes.len()];
-        let mut ids: Vec<(Box<[u8]>, u32)> = self.codes.into_iter().filter(|(_, old)| used(*old)).collect();
-        ids.sort_unstable();
-        let mut names = Vec::with_capacity(ids.len());
-        for (new, (id, old)) in ids.into_iter().enumerate() {
-            // There are no more new numbers than old ones, which are u32.
-            new_of_old[old as usize] = new as u32;
-            names.push(text(id));
+        // Numbers are u32, so both directions fit.
+        let mut old: Vec<u32> = (0..self.ends.len() as u32).filter(|old| used(*old)).collect();
+        old.sort_unstable_by(|a, b| self.id(*a).cmp(self.id(*b)));
+        let mut new_of_old = vec![u32::MAX; self.ends.len()];
+        for (new, old) in old.iter().enumerate() {
+            new_of_old[*old as usize] = new as u32;
         }
-        (names, new_of_old)
+        let name = |old: &u32| String::from_utf8_lossy(self.id(*old)).into_owned();
+        (old.iter().map(name).collect(), new_of_old)
+    }
+
+    fn id(&self, code: u32) -> &[u8] {
+        let code = code as usize;
+        let start = if code == 0 { 0 } else { self.ends[code - 1] };
+        &self.arena[start..self.ends[code]]
+    }
+
+    /// Where the search for a hash begins: its upper bits, spread over the table.
+    fn place(&self, half_hash: u32) -> usize {
+        let spread = u64::from(half_hash).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (spread >> 32) as usize & (self.table.len() - 1)
+    }
+
+    fn grow(&mut self) {
+        let size = (self.table.len() * 2).max(64);
+        let old = std::mem::replace(&mut self.table, vec![FREE; size]);
+        for entry in old.into_iter().filter(|entry| *entry != FREE) {
+            let mut place = self.place((entry >> 32) as u32);
+            while self.table[place] != FREE {
+                place = (place + 1) & (size - 1);
+            }
+            self.table[place] = entry;
+        }
     }
 }
 
-/// Ids that people see are text; keys that are not never leave as names, so nothing is lost.
-fn text(id: Box<[u8]>) -> String {
-    String::from_utf8(id.into_vec())
-        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+fn half_hash(id: &[u8]) -> u32 {
+    let mut hasher = FxHasher::default();
+    hasher.write(id);
+    // An id's bytes alone are not told from the same with zeros behind; the length tells.
+    hasher.write_usize(id.len());
+    (hasher.finish() >> 16) as u32
 }
 
 #[cfg(test)]
@@ -67,5 +115,23 @@ mod tests {
         let (names, map) = dictionary.into_sorted(|old| old != 0);
         assert_eq!(names, ["a", "面"]);
         assert_eq!(map, [u32::MAX, 1, 0]);
+    }
+
+    #[test]
+    fn every_id_keeps_its_number_while_the_table_grows() {
+        let mut dictionary = Dictionary::default();
+        let ids: Vec<String> = (0..20_000).map(|i| format!("{}{}", "x".repeat(i % 7), i)).collect();
+        for _ in 0..2 {
+            for (number, id) in ids.iter().enumerate() {
+                assert_eq!(dictionary.code(id.as_bytes()), Some(number as u32));
+            }
+        }
+        assert_eq!(dictionary.into_names(), ids);
+    }
+
+    #[test]
+    fn the_empty_id_is_an_id() {
+        let mut dictionary = Dictionary::default();
+        assert_eq!([&b"a"[..], b"", b"\0", b""].map(|id| dictionary.code(id)), [0, 1, 2, 1].map(Some));
     }
 }

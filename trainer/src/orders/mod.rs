@@ -15,6 +15,7 @@ mod arrange;
 mod attributes;
 mod catalogue;
 mod clean;
+mod clock;
 mod dictionary;
 mod layout;
 mod meter;

@@ -40,53 +40,74 @@ impl ReadOptions {
 /// # Errors
 /// When a file is missing, empty, cut off or in another encoding, a column is missing, a time
 /// format is not clear, no purchase remains, or more than `max_reject_ratio` of a table is bad.
-/// The rejects file is complete in the last case and when reading succeeds.
+/// The rejects file is written then too, with the rows that were rejected so far.
 pub fn read(config: &Config, options: &ReadOptions, progress: Progress<'_>) -> anyhow::Result<Inputs> {
-    let source_options = config.orders.source();
-    let source = Source::open(Table::Orders, &source_options)?;
-    let section = |table: Table| -> anyhow::Result<Option<TableReader<'_>>> {
-        let section = match table {
-            Table::Items => &config.items,
-            Table::Users => &config.users,
-            Table::Identities => &config.identities,
-            Table::Orders => &None,
-        };
-        let files = section.as_ref().filter(|section| !section.from_orders);
-        files.map(|section| TableReader::open(table, section, config, options.max_reject_ratio)).transpose()
-    };
-    let (items, users, identities) =
-        (section(Table::Items)?, section(Table::Users)?, section(Table::Identities)?);
-    let tables = [&items, &users, &identities];
-    let bytes = source.bytes() + tables.into_iter().flatten().map(TableReader::bytes).sum::<u64>();
-    let meter = Meter::new(progress, bytes);
+    let opened = Opened::open(config, options)?;
+    let meter = Meter::new(progress, opened.bytes());
     let mut rejects = Rejects::create(options.rejects.clone())?;
-
-    let result = (|| {
-        let (orders, mut catalogue) = read_orders(config, options, &source, &meter, &mut rejects)?;
-        let mut summaries = Vec::new();
-        if let Some(table) = items {
-            let (entries, summary) = table.items(&meter, &mut rejects)?;
-            catalogue = entries;
-            summaries.push(summary);
-        }
-        let mut inputs =
-            Inputs { orders, items: catalogue, users: vec![], identities: vec![], tables: vec![] };
-        if let Some(table) = users {
-            let (entries, summary) = table.users(&meter, &mut rejects)?;
-            inputs.users = entries;
-            summaries.push(summary);
-        }
-        if let Some(table) = identities {
-            let (entries, summary) = table.identities(&meter, &mut rejects)?;
-            inputs.identities = entries;
-            summaries.push(summary);
-        }
-        inputs.tables = summaries;
-        Ok(inputs)
-    })();
+    let inputs = opened.read(config, options, &meter, &mut rejects);
     meter.tell();
-    rejects.finish()?;
-    result
+    let written = rejects.finish();
+    let inputs = inputs?;
+    written?;
+    Ok(inputs)
+}
+
+/// All tables with their files found, so that a misspelt name fails before hours of reading.
+struct Opened<'a> {
+    orders: Source,
+    items: Option<TableReader<'a>>,
+    users: Option<TableReader<'a>>,
+    identities: Option<TableReader<'a>>,
+}
+
+impl<'a> Opened<'a> {
+    fn open(config: &'a Config, options: &ReadOptions) -> anyhow::Result<Self> {
+        let table = |table, section: &'a Option<TableConfig>| -> anyhow::Result<Option<TableReader<'a>>> {
+            let with_files = section.as_ref().filter(|section| !section.from_orders);
+            with_files
+                .map(|section| TableReader::open(table, section, config, options.max_reject_ratio))
+                .transpose()
+        };
+        Ok(Self {
+            orders: Source::open(Table::Orders, &config.orders.source())?,
+            items: table(Table::Items, &config.items)?,
+            users: table(Table::Users, &config.users)?,
+            identities: table(Table::Identities, &config.identities)?,
+        })
+    }
+
+    fn bytes(&self) -> u64 {
+        let tables = [&self.items, &self.users, &self.identities];
+        self.orders.bytes() + tables.into_iter().flatten().map(TableReader::bytes).sum::<u64>()
+    }
+
+    fn read(
+        &self,
+        config: &Config,
+        options: &ReadOptions,
+        meter: &Meter<'_>,
+        rejects: &mut Rejects,
+    ) -> anyhow::Result<Inputs> {
+        let (orders, items) = read_orders(config, options, &self.orders, meter, rejects)?;
+        let mut inputs = Inputs { orders, items, users: vec![], identities: vec![], tables: vec![] };
+        if let Some(table) = &self.items {
+            let (items, summary) = table.items(meter, rejects)?;
+            inputs.items = items;
+            inputs.tables.push(summary);
+        }
+        if let Some(table) = &self.users {
+            let (users, summary) = table.users(meter, rejects)?;
+            inputs.users = users;
+            inputs.tables.push(summary);
+        }
+        if let Some(table) = &self.identities {
+            let (identities, summary) = table.identities(meter, rejects)?;
+            inputs.identities = identities;
+            inputs.tables.push(summary);
+        }
+        Ok(inputs)
+    }
 }
 
 /// The orders, and the catalogue that their own columns give where the configuration asks for it.
@@ -174,9 +195,12 @@ fn layout(config: &Config, options: &TableConfig, time_kind: TimeKind) -> (Layou
 }
 
 /// Warnings of optional columns that are not there but look misspelt, and of a lack of users.
+///
+/// # Errors
+/// When a column is missing that is needed.
 fn missing_columns(source: &Source, layout: &Layout) -> anyhow::Result<Vec<String>> {
     let mut warnings = Vec::new();
-    let headers = source.headers()?;
+    let headers = source.check(&layout.wanted)?;
     for (number, wanted) in layout.wanted.iter().take(Table::Orders.columns().len()).enumerate() {
         let Some(header) = headers.iter().find(|header| !header.contains(&wanted.source)) else {
             continue;

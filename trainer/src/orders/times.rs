@@ -1,8 +1,10 @@
 //! Settling the time format of a column before its table is read.
 
+use super::clock::DateOrder;
 use super::source::{Event, Flow, Need, Source, Wanted};
-use super::time::{Detector, TimeFormat, TimeReader};
+use super::time::{Guess, TimeFormat, TimeReader, guess};
 use crate::config::{Table, TableConfig};
+use anyhow::bail;
 use std::cell::Cell;
 
 /// A reader for the times of an optional column; `None` where no file has a value in it. The
@@ -35,7 +37,9 @@ pub fn of_orders(source: &Source, options: &TableConfig) -> anyhow::Result<TimeR
     let format = match &options.time_format {
         Some(pattern) => TimeFormat::Named(pattern.clone()),
         // Without any value each row is rejected on its own, whatever the format.
-        None => scan(source, Table::Orders, "ordered_at", options)?.unwrap_or(TimeFormat::YearFirst),
+        None => {
+            scan(source, Table::Orders, "ordered_at", options)?.unwrap_or(TimeFormat::Date(DateOrder::Ymd))
+        }
     };
     TimeReader::new(format, options.time_zone.as_deref())
 }
@@ -72,4 +76,82 @@ fn scan(
         detector.give_up(&field)?;
     }
     Ok(found)
+}
+
+/// Settles a column's format from its values.
+#[derive(Debug, Default)]
+struct Detector {
+    ambiguous: Option<(String, String)>,
+    unknown: Option<(String, String)>,
+    unknowns: u32,
+}
+
+impl Detector {
+    /// Values without a known pattern that are looked at before giving up.
+    const PATIENCE: u32 = 1000;
+
+    /// Takes a value at a place; the format once it is sure.
+    ///
+    /// # Errors
+    /// When 1,000 values have followed no known pattern. `field` is the configuration's name of
+    /// the option that settles it.
+    fn see(
+        &mut self,
+        value: &str,
+        place: impl Fn() -> String,
+        field: &str,
+    ) -> anyhow::Result<Option<TimeFormat>> {
+        match guess(value) {
+            Guess::Sure(format) => return Ok(Some(format)),
+            Guess::Ambiguous if self.ambiguous.is_none() => {
+                self.ambiguous = Some((value.to_owned(), place()));
+            }
+            Guess::Ambiguous => {}
+            Guess::Unknown => {
+                self.unknowns += 1;
+                self.unknown.get_or_insert_with(|| (value.to_owned(), place()));
+                if self.unknowns >= Self::PATIENCE && self.ambiguous.is_none() {
+                    self.give_up(field)?;
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The end of the values, with no format sure.
+    ///
+    /// # Errors
+    /// When any value was seen. All blank is no error here: each row then fails on its own.
+    fn give_up(&self, field: &str) -> anyhow::Result<()> {
+        if let Some((value, place)) = &self.ambiguous {
+            bail!(
+                "{place}: is {value:?} day first or month first? No value tells. Set {field} = \
+                 \"%d/%m/%Y\" or \"%m/%d/%Y\", followed by \" %H:%M\" or \" %H:%M:%S\" where a time of day is written"
+            );
+        }
+        if let Some((value, place)) = &self.unknown {
+            bail!(
+                "{place}: {value:?} is no time of a known pattern; set {field}, such as \"%d.%m.%y %H:%M\""
+            );
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::Detector;
+    use crate::orders::clock::DateOrder;
+    use crate::orders::time::TimeFormat;
+
+    #[test]
+    fn an_ambiguous_column_asks_for_its_format() {
+        let mut detector = Detector::default();
+        assert_eq!(detector.see("03/04/2024", || "a.csv:2".to_owned(), "orders.time_format").unwrap(), None);
+        let error = detector.give_up("orders.time_format").unwrap_err().to_string();
+        assert!(error.contains("a.csv:2") && error.contains("orders.time_format"), "{error}");
+        let sure = detector.see("25/04/2024", || "a.csv:3".to_owned(), "orders.time_format").unwrap();
+        assert_eq!(sure, Some(TimeFormat::Date(DateOrder::Dmy)));
+    }
 }

@@ -11,7 +11,7 @@ use std::io::BufRead;
 
 /// A row of the wrong width that spans more lines than this is a quote which was never closed:
 /// going on would lose all those lines as one.
-const RUNAWAY_LINES: usize = 100;
+const RUNAWAY_LINES: u64 = 100;
 
 /// Gives every row after the header to `sink`. `resolve` turns the header into slots.
 ///
@@ -38,15 +38,17 @@ pub fn each(
     let header = header(file, &record)?;
     let slots = resolve(&header)?;
     let mut spans: Vec<Span> = Vec::with_capacity(header.len());
+    let lines = Lines::after_header(&record, reader.position().line());
     let mut line = 1;
     loop {
         left.set(MAX_ROW_BYTES);
+        let before = reader.position().line();
         match reader.read_byte_record(&mut record) {
             Ok(true) => {}
             Ok(false) => return Ok(()),
             Err(error) => return Err(read_error(file, line, error)),
         }
-        line = record.position().map_or(line, csv::Position::line);
+        line = lines.start(&record, before, reader.position().line());
         let event = match cells(file, &record, header.len(), &mut spans, line)? {
             Ok(text) => &Row { line, text, spans: &spans, slots: &slots, raw: None, at: None },
             Err(reason) => {
@@ -60,6 +62,29 @@ pub fn each(
             return Ok(());
         }
     }
+}
+
+/// Tells where rows start. The reader counts `\n`; it passes over blank lines before a row, and
+/// leaves the second half of `\r\n` to the next row.
+struct Lines {
+    /// Ends of line that the reader has counted when it has read a row of one line.
+    counted: u64,
+}
+
+impl Lines {
+    fn after_header(header: &ByteRecord, after: u64) -> Self {
+        Self { counted: u64::from(after > 1 + newlines(header)) }
+    }
+
+    /// The line where a row starts that was read between two counts.
+    fn start(&self, row: &ByteRecord, before: u64, after: u64) -> u64 {
+        let inner = if after == before + 1 { 0 } else { newlines(row) };
+        after.saturating_sub(inner + self.counted).max(before)
+    }
+}
+
+fn newlines(record: &ByteRecord) -> u64 {
+    record.as_slice().iter().filter(|&&byte| byte == b'\n').count() as u64
 }
 
 /// The names of the header line, trimmed.
@@ -92,7 +117,7 @@ fn cells<'a>(
 ) -> anyhow::Result<Result<&'a str, Reason>> {
     let bytes = record.as_slice();
     if record.len() != width {
-        let lines = bytes.iter().filter(|&&byte| byte == b'\n').count();
+        let lines = newlines(record);
         if lines > RUNAWAY_LINES {
             bail!("{}:{line}: a quote opens here and is not closed for {lines} lines; close it", file.name());
         }

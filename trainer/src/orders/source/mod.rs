@@ -110,6 +110,18 @@ impl Source {
         self.files.iter().map(|file| self.header(file)).collect()
     }
 
+    /// Checks every file for the columns, before any is read through; gives their column names.
+    ///
+    /// # Errors
+    /// When a needed column is missing, naming the nearest one, or a file cannot be read.
+    pub fn check(&self, wanted: &[Wanted]) -> anyhow::Result<Vec<Vec<String>>> {
+        let headers = self.headers()?;
+        for (file, header) in self.files.iter().zip(&headers) {
+            self.resolve(file, wanted, header)?;
+        }
+        Ok(headers)
+    }
+
     fn header(&self, file: &SourceFile) -> anyhow::Result<Vec<String>> {
         let read = Cell::new(0);
         match file.format {

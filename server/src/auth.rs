@@ -1,0 +1,167 @@
+//! API keys: what a caller may do, and for which shop.
+//!
+//! A key is 32 random bytes, so a plain blake3 of it cannot be guessed back; only that hash is kept. A
+//! caller's key is hashed and compared with every known hash in constant time, without an early exit, so
+//! that the time taken tells nothing. Keys are never logged; neither are their hashes.
+
+use axum::http::{HeaderMap, header};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// What a key allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// Ask for recommendations, bundles, audiences, profiles.
+    Read,
+    /// Send what users do.
+    Write,
+    /// Change which model is served, read metrics.
+    Admin,
+}
+
+impl Scope {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Admin];
+
+    /// The name in configuration and answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// A known key: the hash of it, its shop, its scopes.
+pub struct Key {
+    hash: blake3::Hash,
+    shop: usize,
+    scopes: Vec<Scope>,
+}
+
+/// What a caller's key allows.
+#[derive(Debug, Clone, Copy)]
+pub struct Grant<'k> {
+    /// Number of the shop.
+    pub shop: usize,
+    /// Scopes inside that shop.
+    pub scopes: &'k [Scope],
+}
+
+/// Why a caller is not let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Denied {
+    /// No `Authorization: Bearer` header.
+    MissingKey,
+    /// None of the known keys.
+    UnknownKey,
+}
+
+/// All known keys. Without any, everyone may do everything to shop 0.
+#[derive(Default)]
+pub struct Keyring {
+    keys: Vec<Key>,
+}
+
+impl Key {
+    /// A key by the hash that the configuration holds, for shop number `shop`.
+    pub fn new(hash: blake3::Hash, shop: usize, scopes: Vec<Scope>) -> Self {
+        Self { hash, shop, scopes }
+    }
+}
+
+impl Keyring {
+    /// From the known keys.
+    pub fn new(keys: Vec<Key>) -> Self {
+        Self { keys }
+    }
+
+    /// Whether there are no keys at all, so that everyone is let in.
+    pub fn is_open(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// What the caller who sent `headers` may do.
+    ///
+    /// # Errors
+    /// Why they are not let in.
+    pub fn check(&self, headers: &HeaderMap) -> Result<Grant<'_>, Denied> {
+        if self.is_open() {
+            return Ok(Grant { shop: 0, scopes: &Scope::ALL });
+        }
+        let token = bearer(headers).ok_or(Denied::MissingKey)?;
+        let hash = blake3::hash(token);
+        let mut found = None;
+        for key in &self.keys {
+            // `blake3::Hash` compares in constant time.
+            if key.hash == hash {
+                found = Some(key);
+            }
+        }
+        found.map(|key| Grant { shop: key.shop, scopes: &key.scopes }).ok_or(Denied::UnknownKey)
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let value = headers.get(header::AUTHORIZATION)?.as_bytes();
+    let (scheme, token) = value.split_at_checked(7)?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
+}
+
+/// A new key in words: to be given to its holder once, and its hash for the configuration.
+///
+/// # Errors
+/// The operating system gives no randomness.
+pub fn new_key() -> Result<(String, blake3::Hash), getrandom::Error> {
+    let mut bytes = [0u8; 32];
+    getrandom::fill(&mut bytes)?;
+    let mut key = String::from("qm_");
+    for byte in bytes {
+        key.push_str(&format!("{byte:02x}"));
+    }
+    let hash = blake3::hash(key.as_bytes());
+    Ok((key, hash))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn headers(value: &str) -> HeaderMap {
+        [(header::AUTHORIZATION, value.parse().unwrap())].into_iter().collect()
+    }
+
+    #[test]
+    fn a_key_opens_its_own_shop_with_its_own_scopes() {
+        let (one, one_hash) = new_key().unwrap();
+        let (two, two_hash) = new_key().unwrap();
+        let ring = Keyring::new(vec![
+            Key::new(one_hash, 0, vec![Scope::Read]),
+            Key::new(two_hash, 1, vec![Scope::Admin]),
+        ]);
+        let grant = ring.check(&headers(&format!("Bearer {one}"))).unwrap();
+        assert_eq!((grant.shop, grant.scopes), (0, &[Scope::Read][..]));
+        let grant = ring.check(&headers(&format!("bearer {two} "))).unwrap();
+        assert_eq!((grant.shop, grant.scopes), (1, &[Scope::Admin][..]));
+    }
+
+    #[test]
+    fn anything_else_is_denied() {
+        let (key, hash) = new_key().unwrap();
+        let ring = Keyring::new(vec![Key::new(hash, 0, vec![Scope::Read])]);
+        assert_eq!(ring.check(&HeaderMap::new()).unwrap_err(), Denied::MissingKey);
+        assert_eq!(ring.check(&headers(&format!("Basic {key}"))).unwrap_err(), Denied::MissingKey);
+        assert_eq!(ring.check(&headers("Bearer")).unwrap_err(), Denied::MissingKey);
+        assert_eq!(ring.check(&headers("Bearer ")).unwrap_err(), Denied::UnknownKey);
+        assert_eq!(ring.check(&headers(&format!("Bearer {hash}"))).unwrap_err(), Denied::UnknownKey);
+        assert_eq!(ring.check(&headers(&format!("Bearer {key}0"))).unwrap_err(), Denied::UnknownKey);
+    }
+
+    #[test]
+    fn without_keys_everyone_is_let_in() {
+        assert_eq!(Keyring::default().check(&HeaderMap::new()).unwrap().scopes, Scope::ALL);
+    }
+}

@@ -1,0 +1,325 @@
+//! The configuration file: keys, shops and limits. Where the store is and where to listen are facts of
+//! the deployment and come from flags or the environment.
+//!
+//! ```toml
+//! poll_seconds = 2
+//!
+//! [limits]
+//! body_bytes = 1048576
+//!
+//! [[keys]]
+//! shop = "default"
+//! scopes = ["read"]
+//! blake3 = "<64 hex digits, from `qianmian-server new-key`>"
+//! ```
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use qianmian_models::store::{DEFAULT_SHOP, check_name};
+use serde::Deserialize;
+
+use crate::auth::{Key, Keyring, Scope};
+use crate::nearest;
+
+/// The configuration file, as written. Every field has a default; an unknown one is an error.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Seconds between two looks at the store; 0.01 to 3600.
+    pub poll_seconds: f64,
+    /// Seconds that requests in flight are given to finish on shutdown; 0 to 3600.
+    pub drain_seconds: f64,
+    /// Lets everyone read `/metrics`, for a scraper without a key on a network of its own.
+    pub open_metrics: bool,
+    /// What bounds the work of the whole process.
+    pub limits: Limits,
+    /// What bounds the work of one shop, by name.
+    pub shops: BTreeMap<String, ShopConfig>,
+    /// Who is let in; nobody needs a key where there is none.
+    pub keys: Vec<KeyConfig>,
+}
+
+/// Bounds of the whole process.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Longest body that is read.
+    pub body_bytes: usize,
+    /// Seconds for the body to arrive, and for the answer to be worked out.
+    pub request_seconds: f64,
+    /// Seconds for a request's headers to arrive; an idle connection is closed after as long.
+    pub header_seconds: f64,
+    /// Seconds that a client may take no byte of its answer before the connection is closed.
+    pub stall_seconds: f64,
+    /// Requests in flight; more are refused with 503.
+    pub in_flight: usize,
+    /// Open connections; more wait in the listen queue.
+    pub connections: usize,
+}
+
+/// Bounds of one shop.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ShopConfig {
+    /// Requests of the shop in flight; more are refused with 503. Only the process bounds it by default.
+    pub in_flight: Option<usize>,
+}
+
+/// One API key, by its hash.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyConfig {
+    /// The shop that the key is for.
+    #[serde(default = "default_shop")]
+    pub shop: String,
+    /// What it allows.
+    pub scopes: Vec<Scope>,
+    /// blake3 of the key, 64 hex digits.
+    pub blake3: String,
+}
+
+impl std::fmt::Debug for KeyConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeyConfig").field("shop", &self.shop).field("scopes", &self.scopes).finish()
+    }
+}
+
+fn default_shop() -> String {
+    DEFAULT_SHOP.to_owned()
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            poll_seconds: 2.0,
+            drain_seconds: 20.0,
+            open_metrics: false,
+            limits: Limits::default(),
+            shops: BTreeMap::new(),
+            keys: Vec::new(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 1 << 20,
+            request_seconds: 5.0,
+            header_seconds: 30.0,
+            stall_seconds: 30.0,
+            in_flight: 1024,
+            connections: 10_000,
+        }
+    }
+}
+
+/// Why a configuration is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's answer.
+        source: std::io::Error,
+    },
+    /// The file is not TOML of the expected shape.
+    #[error("{}: {message}", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with line and column, and the nearest known field.
+        message: String,
+    },
+    /// A value is not one that the field may have.
+    #[error("`{field}` is {got}, expected {expected}")]
+    Value {
+        /// Path of the field.
+        field: String,
+        /// What it may be.
+        expected: String,
+        /// What it is.
+        got: String,
+    },
+}
+
+impl Config {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// See [`ConfigError`]; the message names the field and the nearest known one.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        Self::parse(&text).map_err(|error| match error {
+            ConfigError::Parse { message, .. } => ConfigError::Parse { path: path.to_owned(), message },
+            other => other,
+        })
+    }
+
+    /// Reads and checks a file's text.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), without the path.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        let config: Self = toml::from_str(text).map_err(|error| {
+            let mut message = error.to_string();
+            if let Some(name) = nearest::unknown_field(&message).and_then(|unknown| unknown.nearest) {
+                message.push_str(&format!("did you mean `{name}`?"));
+            }
+            ConfigError::Parse { path: PathBuf::new(), message }
+        })?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        seconds("poll_seconds", self.poll_seconds, 0.01)?;
+        seconds("drain_seconds", self.drain_seconds, 0.0)?;
+        seconds("limits.request_seconds", self.limits.request_seconds, 0.01)?;
+        seconds("limits.header_seconds", self.limits.header_seconds, 0.01)?;
+        seconds("limits.stall_seconds", self.limits.stall_seconds, 0.01)?;
+        at_least_one("limits.body_bytes", Some(self.limits.body_bytes))?;
+        at_least_one("limits.in_flight", Some(self.limits.in_flight))?;
+        at_least_one("limits.connections", Some(self.limits.connections))?;
+        for (name, shop) in &self.shops {
+            check_shop(&format!("shops.{name}"), name)?;
+            at_least_one(&format!("shops.{name}.in_flight"), shop.in_flight)?;
+        }
+        self.keyring()?;
+        let names = self.shop_names();
+        match self.shops.keys().find(|&name| !names.contains(name)) {
+            Some(name) => Err(value(format!("shops.{name}"), "a shop that a key is for", "without a key")),
+            None => Ok(()),
+        }
+    }
+
+    /// The shops to serve: those that keys are for, or `default` alone where there are no keys.
+    pub fn shop_names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.keys.iter().map(|key| key.shop.clone()).collect();
+        if names.is_empty() {
+            names.push(default_shop());
+        }
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// The keys; shops are numbered as in [`shop_names`](Self::shop_names).
+    ///
+    /// # Errors
+    /// A key that is no hash, that allows nothing, or that is listed twice.
+    pub fn keyring(&self) -> Result<Keyring, ConfigError> {
+        let names = self.shop_names();
+        let mut known = Vec::with_capacity(self.keys.len());
+        let mut keys = Vec::with_capacity(self.keys.len());
+        for (n, key) in self.keys.iter().enumerate() {
+            check_shop(&format!("keys[{n}].shop"), &key.shop)?;
+            if key.scopes.is_empty() {
+                return Err(value(format!("keys[{n}].scopes"), "at least one scope", "empty"));
+            }
+            // What was written is not repeated: it may be the key itself, by mistake.
+            let hash = blake3::Hash::from_hex(key.blake3.trim()).map_err(|_| {
+                let expected = "64 hex digits, as `qianmian-server new-key` prints them";
+                value(format!("keys[{n}].blake3"), expected, format!("{} characters long", key.blake3.len()))
+            })?;
+            if known.contains(&hash) {
+                return Err(value(format!("keys[{n}].blake3"), "a key of its own", "listed twice"));
+            }
+            known.push(hash);
+            let shop = names.iter().position(|name| *name == key.shop).unwrap_or_default();
+            keys.push(Key::new(hash, shop, key.scopes.clone()));
+        }
+        Ok(Keyring::new(keys))
+    }
+}
+
+/// A number of seconds that was checked.
+pub fn duration(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or_default()
+}
+
+fn seconds(field: &str, got: f64, least: f64) -> Result<(), ConfigError> {
+    if (least..=3600.0).contains(&got) {
+        return Ok(());
+    }
+    Err(value(field, format!("{least} to 3600 seconds"), got))
+}
+
+fn at_least_one(field: &str, got: Option<usize>) -> Result<(), ConfigError> {
+    if got == Some(0) { Err(value(field, "at least 1", 0)) } else { Ok(()) }
+}
+
+fn check_shop(field: &str, name: &str) -> Result<(), ConfigError> {
+    let expected = "1 to 128 of A-Z a-z 0-9 . _ -, not beginning with a dot";
+    check_name("shop", name).map_err(|_| value(field, expected, format!("`{}`", nearest::cut(name))))
+}
+
+fn value(field: impl Into<String>, expected: impl Into<String>, got: impl std::fmt::Display) -> ConfigError {
+    ConfigError::Value { field: field.into(), expected: expected.into(), got: got.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        Config::parse(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn an_empty_file_is_the_default_shop_without_keys() {
+        let config = Config::parse("").unwrap();
+        assert_eq!(config.shop_names(), ["default"]);
+        assert!(config.keyring().unwrap().is_open());
+    }
+
+    #[test]
+    fn keys_name_the_shops() {
+        let (a, b) = ("a".repeat(64), "b".repeat(64));
+        let config = Config::parse(&format!(
+            "poll_seconds = 1\n[shops.tea]\nin_flight = 5\n\
+             [[keys]]\nshop = 'tea'\nscopes = ['read']\nblake3 = '{a}'\n\
+             [[keys]]\nshop = 'rice'\nscopes = ['read', 'admin']\nblake3 = '{b}'\n"
+        ))
+        .unwrap();
+        assert_eq!(config.shop_names(), ["rice", "tea"]);
+        assert!(!config.keyring().unwrap().is_open());
+        assert_eq!(config.shops["tea"].in_flight, Some(5));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_and_the_cure_with_it() {
+        let a = "a".repeat(64);
+        let key = format!("[[keys]]\nscopes = ['read']\nblake3 = '{a}'\n");
+        for (text, parts) in [
+            ("pol_seconds = 1".to_owned(), ["unknown field `pol_seconds`", "did you mean `poll_seconds`?"]),
+            ("[limits]\nbody = 1".to_owned(), ["unknown field `body`", "did you mean `body_bytes`?"]),
+            ("poll_seconds = 0".to_owned(), ["`poll_seconds` is 0", "0.01 to 3600"]),
+            ("drain_seconds = nan".to_owned(), ["`drain_seconds` is NaN", "0 to 3600"]),
+            ("[limits]\nin_flight = 0".to_owned(), ["limits.in_flight", "at least 1"]),
+            ("[shops.tea]".to_owned(), ["shops.tea", "without a key"]),
+            (format!("{key}{key}"), ["keys[1].blake3", "listed twice"]),
+            (key.replace("['read']", "[]"), ["keys[0].scopes", "at least one"]),
+            (key.replace("'read'", "'reed'"), ["unknown variant `reed`", "`read`"]),
+            (key.replace("scopes", "shop = '../x'\nscopes"), ["keys[0].shop", "not beginning with a dot"]),
+        ] {
+            let message = refused(&text);
+            for part in parts {
+                assert!(message.contains(part), "{message:?} lacks {part:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_written_in_place_of_its_hash_is_not_repeated() {
+        let message = refused("[[keys]]\nscopes = ['read']\nblake3 = 'qm_secret'\n");
+        assert!(message.contains("keys[0].blake3") && message.contains("new-key"), "{message}");
+        assert!(!message.contains("secret"), "{message}");
+    }
+}

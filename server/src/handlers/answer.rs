@@ -1,0 +1,232 @@
+//! The parts that answers share.
+
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
+use qianmian_models::ids::ItemIx;
+use qianmian_models::index::catalog::Text;
+use qianmian_models::query::{Evidence, Source};
+use qianmian_models::snapshot::Snapshot;
+use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
+
+use crate::fields::Id;
+use crate::problem::{Code, Problem};
+
+/// The model that an answer came from.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub struct ModelRef<'a> {
+    /// Its version.
+    pub version: &'a str,
+    /// When it was trained, RFC 3339.
+    pub trained_at: &'a str,
+}
+
+impl<'a> ModelRef<'a> {
+    /// The model behind `snapshot`.
+    pub fn of(snapshot: &'a Snapshot) -> Self {
+        Self { version: &snapshot.version, trained_at: &snapshot.trained_at }
+    }
+}
+
+/// Why a list is empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EmptyReason {
+    /// The model knows none of the items.
+    UnknownItems,
+    /// The items are known, but nothing is known to go with them.
+    InsufficientData,
+}
+
+impl EmptyReason {
+    /// Why nothing was found for the `known` items, where nothing was.
+    pub fn of(known: &[ItemIx], found: usize) -> Option<Self> {
+        match (known.is_empty(), found) {
+            (true, _) => Some(Self::UnknownItems),
+            (false, 0) => Some(Self::InsufficientData),
+            _ => None,
+        }
+    }
+}
+
+/// A moment, as RFC 3339 in UTC.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment(pub i64);
+
+impl Serialize for Moment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match DateTime::<Utc>::from_timestamp(self.0, 0) {
+            // The debug form of a `DateTime<Utc>` is RFC 3339, and is written without parsing a format.
+            Some(moment) => serializer.collect_str(&format_args!("{moment:?}")),
+            None => serializer.serialize_none(),
+        }
+    }
+}
+
+/// Why an item, or a person, is where it is in an answer.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum Reason<'a> {
+    /// The person bought it before.
+    BoughtBefore {
+        /// Baskets in which they did.
+        times: u32,
+        /// When they last did.
+        #[schema(value_type = String, format = DateTime)]
+        last_at: Moment,
+    },
+    /// It shares baskets with an item of the person's (in an audience: they bought what goes with it).
+    BoughtTogether {
+        /// That item.
+        item_id: &'a str,
+        /// Its title, where it is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false)]
+        title: Option<&'a str>,
+    },
+    /// It is to the person's taste, as learned from everyone's purchases.
+    Taste,
+    /// It sells well.
+    Popular,
+    /// The person buys often and did so lately.
+    Active,
+}
+
+/// At most one reason a source, strongest first.
+#[derive(Debug, Clone, Copy)]
+pub struct Reasons<'a> {
+    list: [Reason<'a>; Source::COUNT],
+    len: usize,
+}
+
+/// A source whose share of the score is below this part of the strongest one's is no reason.
+const NOTABLE: f32 = 0.2;
+
+impl<'a> Reasons<'a> {
+    /// The reasons behind `evidence`, weighted as the score was; `reason` words the one of a source, if it
+    /// has one.
+    pub fn of(
+        evidence: &Evidence,
+        weights: &Evidence,
+        mut reason: impl FnMut(Source) -> Option<Reason<'a>>,
+    ) -> Self {
+        let share = |source: Source| evidence[source as usize] * weights[source as usize];
+        let mut sources = Source::ALL;
+        sources.sort_by(|&a, &b| share(b).total_cmp(&share(a)));
+        let least = share(sources[0]) * NOTABLE;
+        let mut reasons = Self { list: [Reason::Popular; Source::COUNT], len: 0 };
+        for source in sources {
+            let notable = share(source) > 0.0 && share(source) >= least;
+            if let Some(reason) = notable.then(|| reason(source)).flatten() {
+                reasons.list[reasons.len] = reason;
+                reasons.len += 1;
+            }
+        }
+        reasons
+    }
+}
+
+impl Serialize for Reasons<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(&self.list[..self.len])
+    }
+}
+
+/// What each source said of a candidate, each divided by its best in the answer; 0 to 1.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub struct Evidences {
+    /// Bought before.
+    pub personal: f32,
+    /// Shares baskets.
+    pub co_purchase: f32,
+    /// To their taste.
+    pub factors: f32,
+    /// Sells well (a person: buys often).
+    pub popularity: f32,
+}
+
+impl From<&Evidence> for Evidences {
+    fn from(evidence: &Evidence) -> Self {
+        let of = |source: Source| finite(evidence[source as usize]);
+        Self {
+            personal: of(Source::Personal),
+            co_purchase: of(Source::CoPurchase),
+            factors: of(Source::Factors),
+            popularity: of(Source::Popularity),
+        }
+    }
+}
+
+/// An item that argues for another.
+pub fn bought_together(snapshot: &Snapshot, item: ItemIx) -> Reason<'_> {
+    Reason::BoughtTogether { item_id: snapshot.items.id(item), title: title(snapshot, item) }
+}
+
+/// The title of an item, where it is known.
+pub fn title(snapshot: &Snapshot, item: ItemIx) -> Option<&str> {
+    snapshot.catalog.text(item, Text::Title)
+}
+
+/// `score`, or 0 where JSON has no number for it.
+pub fn finite(score: f32) -> f32 {
+    if score.is_finite() { score } else { 0.0 }
+}
+
+/// Rows of the known items among `ids`, each once, in order; the unknown ones, each once, into `unknown`.
+pub fn resolve<'r>(
+    snapshot: &Snapshot,
+    ids: impl IntoIterator<Item = &'r Id<'r>>,
+    unknown: &mut Vec<&'r str>,
+) -> Vec<ItemIx> {
+    let mut known = Vec::new();
+    for id in ids {
+        match snapshot.items.ix(id.as_str()) {
+            Some(item) if !known.contains(&item) => known.push(item),
+            None if !unknown.contains(&id.as_str()) => unknown.push(id.as_str()),
+            _ => {}
+        }
+    }
+    known
+}
+
+/// An answer as JSON, in a body of about `bytes`.
+///
+/// # Errors
+/// `internal`; the types of this crate always serialise.
+pub fn json(answer: &impl Serialize, bytes: usize) -> Result<Response, Problem> {
+    let mut body = Vec::with_capacity(bytes);
+    serde_json::to_writer(&mut body, answer)
+        .map_err(|error| Problem::new(Code::Internal, format!("the answer cannot be written: {error}")))?;
+    Ok(([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_moment_is_rfc_3339() {
+        assert_eq!(serde_json::to_string(&Moment(1_700_000_000)).unwrap(), "\"2023-11-14T22:13:20Z\"");
+        assert_eq!(serde_json::to_string(&Moment(0)).unwrap(), "\"1970-01-01T00:00:00Z\"");
+        assert_eq!(serde_json::to_string(&Moment(i64::MAX)).unwrap(), "null");
+    }
+
+    #[test]
+    fn reasons_come_strongest_first_and_without_the_faint_ones() {
+        let word = |source| match source {
+            Source::Factors => Some(Reason::Taste),
+            Source::Popularity => Some(Reason::Popular),
+            _ => Some(Reason::BoughtBefore { times: 1, last_at: Moment(0) }),
+        };
+        let codes = |evidence: Evidence| -> Vec<String> {
+            let reasons = Reasons::of(&evidence, &[1.0; 4], word);
+            let json: serde_json::Value = serde_json::to_value(reasons).unwrap();
+            json.as_array().unwrap().iter().map(|r| r["code"].as_str().unwrap().to_owned()).collect()
+        };
+        assert_eq!(codes([0.1, 0.0, 0.9, 0.3]), ["taste", "popular"]);
+        assert_eq!(codes([1.0, 0.0, 0.5, 0.0]), ["bought_before", "taste"]);
+        assert!(codes([0.0; 4]).is_empty());
+    }
+}

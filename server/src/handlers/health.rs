@@ -1,0 +1,64 @@
+//! `/healthz`, `/readyz`, `/metrics`: what the platform asks.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::guard::Call;
+use crate::problem::{Code, Problem, ProblemBody};
+
+/// That the process lives.
+#[derive(Serialize, ToSchema)]
+pub struct Health {
+    /// Always `ok`.
+    #[schema(value_type = String)]
+    status: &'static str,
+}
+
+/// Whether traffic may come.
+#[derive(Serialize, ToSchema)]
+pub struct Readiness {
+    /// Always true: a server that is not ready answers 503.
+    ready: bool,
+    /// Shops of the configuration.
+    shops: usize,
+    /// Shops that have a model.
+    serving: usize,
+}
+
+/// Tells that the process lives.
+#[utoipa::path(get, path = "/healthz", tag = "operations",
+    responses((status = 200, description = "Alive.", body = Health)))]
+pub async fn healthz() -> Json<Health> {
+    Json(Health { status: "ok" })
+}
+
+/// Tells whether traffic may come.
+#[utoipa::path(get, path = "/readyz", tag = "operations", responses(
+    (status = 200, description = "A model is served.", body = Readiness),
+    (status = 503, description = "No model is served yet, or not every shop's store was looked at.",
+        body = ProblemBody<'_>, content_type = "application/problem+json")))]
+pub async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Readiness>, Problem> {
+    let serving = app.shops.iter().filter(|shop| shop.models.current().is_some()).count();
+    let shops = app.shops.len();
+    if app.ready() {
+        return Ok(Json(Readiness { ready: true, shops, serving }));
+    }
+    let detail = format!("{serving} of {shops} shops have a model; publish one into the model store");
+    Err(Problem::new(Code::NotReady, detail))
+}
+
+/// Prometheus metrics: those of the process, and those of the key's shop.
+#[utoipa::path(get, path = "/metrics", tag = "operations",
+    responses((status = 200, description = "Prometheus text.", body = String, content_type = "text/plain")))]
+pub async fn metrics(State(app): State<Arc<App>>, call: Option<Extension<Call>>) -> Response {
+    let shop = call.as_ref().map(|call| call.shop.name.as_str());
+    let text = app.telemetry.render(shop);
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+}

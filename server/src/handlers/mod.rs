@@ -1,0 +1,12 @@
+//! The calls, a file for each URL. Every handler takes the shop's snapshot once, asks `models`, and
+//! serialises the answer straight out of the snapshot, without a copy of its strings.
+
+pub mod answer;
+pub mod audience;
+pub mod bundle;
+pub mod docs;
+pub mod health;
+pub mod models;
+pub mod recommend;
+pub mod similar;
+pub mod users;

@@ -1,0 +1,316 @@
+//! `/recommend`: people -> goods.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use qianmian_models::ids::{ItemIx, UserIx};
+use qianmian_models::pipeline;
+use qianmian_models::query::{Query, Recommended, Slate, Source};
+use qianmian_models::snapshot::Snapshot;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::answer::{
+    Evidences, ModelRef, Moment, Reason, Reasons, bought_together, finite, json, resolve, title,
+};
+use crate::app::{self, App};
+use crate::extract::{JsonBody, QueryString};
+use crate::fields::{Count, Id, Ids, OwnedId};
+use crate::guard::Call;
+use crate::problem::Problem;
+use crate::request_id::RequestId;
+
+fn usual_count() -> Count<200> {
+    Count::of(20)
+}
+
+fn wanted() -> bool {
+    true
+}
+
+/// Which goods for this person, here, now?
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RecommendRequest<'a> {
+    /// The person; leave it out for an anonymous visitor.
+    #[serde(borrow, default)]
+    user: Option<UserRef<'a>>,
+    /// The visit that the call belongs to. It does not change the answer yet.
+    #[serde(borrow, default)]
+    #[schema(inline)]
+    #[expect(dead_code, reason = "checked now, so that it can be used later")]
+    session_id: Option<Id<'a>>,
+    /// The place where the slate is shown. It does not change the answer yet.
+    #[serde(borrow, default)]
+    #[schema(inline, default = "home")]
+    #[expect(dead_code, reason = "checked now, so that it can be used later")]
+    scene: Option<Id<'a>>,
+    /// Length of the slate.
+    #[serde(default = "usual_count")]
+    #[schema(inline, default = 20)]
+    count: Count<200>,
+    /// What the person does right now.
+    #[serde(borrow, default)]
+    context: Context<'a>,
+    /// Items that must not be returned.
+    #[serde(borrow, default)]
+    #[schema(inline)]
+    exclude_item_ids: Ids<'a, 0, 1000>,
+    /// Leave out what the person bought before.
+    #[serde(default)]
+    exclude_bought: bool,
+    /// `false` answers with best sellers, without a look at the person or the context.
+    #[serde(default = "wanted")]
+    #[schema(default = true)]
+    personalize: bool,
+    /// Adds to every item what each source said of it.
+    #[serde(default)]
+    explain: bool,
+}
+
+/// A person.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UserRef<'a> {
+    /// Their id, as in the orders.
+    #[serde(borrow)]
+    #[schema(inline)]
+    id: Id<'a>,
+}
+
+/// What the person does right now. Both lists are latest first; their items are not returned.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Context<'a> {
+    /// Items looked at.
+    #[serde(borrow, default)]
+    #[schema(inline)]
+    item_ids: Ids<'a, 0, 100>,
+    /// Items in the cart.
+    #[serde(borrow, default)]
+    #[schema(inline)]
+    cart: Ids<'a, 0, 100>,
+}
+
+/// The same as a query string, for the plain case.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct RecommendQuery {
+    /// The person; leave it out for an anonymous visitor.
+    #[param(inline)]
+    user_id: Option<OwnedId>,
+    /// The place where the slate is shown. It does not change the answer yet.
+    #[param(inline)]
+    scene: Option<OwnedId>,
+    /// Length of the slate; 20 where it is not given.
+    #[param(inline)]
+    count: Option<Count<200>>,
+    /// Leave out what the person bought before.
+    #[serde(default)]
+    exclude_bought: bool,
+    /// Adds to every item what each source said of it.
+    #[serde(default)]
+    explain: bool,
+}
+
+impl From<RecommendQuery> for RecommendRequest<'_> {
+    fn from(query: RecommendQuery) -> Self {
+        Self {
+            user: query.user_id.map(|id| UserRef { id: id.into() }),
+            session_id: None,
+            scene: query.scene.map(Id::from),
+            count: query.count.unwrap_or_else(usual_count),
+            context: Context::default(),
+            exclude_item_ids: Ids::default(),
+            exclude_bought: query.exclude_bought,
+            personalize: true,
+            explain: query.explain,
+        }
+    }
+}
+
+/// A slate.
+#[derive(Serialize, ToSchema)]
+pub struct RecommendResponse<'a> {
+    /// Ties later events to this slate.
+    #[schema(value_type = String)]
+    request_id: RequestId,
+    model: ModelRef<'a>,
+    /// Whether anything of the person (purchases or context) went into it.
+    personalized: bool,
+    /// Parts that could not be asked; empty when all is well.
+    degraded: &'a [&'a str],
+    /// What the answer fell back to, where it could not be what was asked.
+    fallback: Option<Fallback>,
+    /// Ids of the request that the model does not know.
+    unknown_item_ids: Vec<&'a str>,
+    /// Best first.
+    items: Vec<RecommendedItem<'a>>,
+    /// Microseconds from reading the request's headers to writing this.
+    took_us: u64,
+}
+
+/// Why a slate is not as personal as was asked. The order is that of the metric's labels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Fallback {
+    /// The model does not know the user; context, where given, was still used.
+    UnknownUser,
+    /// Nothing of the user's purchases or context leads anywhere: best sellers.
+    NoHistory,
+    /// Nobody was named, or personalisation was not wanted: best sellers.
+    Popularity,
+    /// The model holds no items.
+    EmptyCatalog,
+}
+
+/// One place of a slate.
+#[derive(Serialize, ToSchema)]
+pub struct RecommendedItem<'a> {
+    item_id: &'a str,
+    /// Place, from 1.
+    rank: usize,
+    /// Comparable within one answer; higher is better.
+    score: f32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    title: Option<&'a str>,
+    /// In the shop's currency.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    price: Option<f32>,
+    /// The source that contributed most.
+    #[schema(value_type = SourceName)]
+    source: Source,
+    /// Strongest first.
+    #[schema(value_type = Vec<Reason<'a>>)]
+    reasons: Reasons<'a>,
+    /// What each source said, when asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    evidence: Option<Evidences>,
+}
+
+/// A candidate source: the schema of `models`' own, which is kept free of HTTP.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceName {
+    /// Bought before.
+    Personal,
+    /// Shares baskets.
+    CoPurchase,
+    /// To their taste.
+    Factors,
+    /// Sells well.
+    Popularity,
+}
+
+/// Recommends items, for the plain case.
+#[utoipa::path(get, path = "/recommend", tag = "people -> goods", params(RecommendQuery),
+    responses((status = 200, description = "A slate.", body = RecommendResponse<'_>)))]
+pub async fn get(
+    call: Call,
+    State(app): State<Arc<App>>,
+    QueryString(query): QueryString<RecommendQuery>,
+) -> Result<Response, Problem> {
+    answer(&call, &app, &query.into())
+}
+
+/// Recommends items for a person, in context.
+#[utoipa::path(post, path = "/recommend", tag = "people -> goods", request_body = RecommendRequest<'_>,
+    responses((status = 200, description = "A slate.", body = RecommendResponse<'_>)))]
+pub async fn post(call: Call, State(app): State<Arc<App>>, body: JsonBody) -> Result<Response, Problem> {
+    answer(&call, &app, &body.parse()?)
+}
+
+fn answer(call: &Call, app: &App, request: &RecommendRequest<'_>) -> Result<Response, Problem> {
+    let model = call.shop.model()?;
+    let snapshot = &model.snapshot;
+    let mut unknown_item_ids = Vec::new();
+    let query = query(snapshot, request, &mut unknown_item_ids);
+    let slate = pipeline::recommend(snapshot, &query);
+    let fallback = fallback(snapshot, request, &query, &slate);
+    app.telemetry.slates.record(&slate, fallback.map(|fallback| fallback as usize));
+    let item = |(n, item)| recommended_item(snapshot, query.user, request.explain, n + 1, item);
+    let response = RecommendResponse {
+        request_id: call.id,
+        model: ModelRef::of(snapshot),
+        personalized: slate.personalized,
+        degraded: &[],
+        fallback,
+        unknown_item_ids,
+        items: slate.items.iter().enumerate().map(item).collect(),
+        took_us: call.took_us(),
+    };
+    json(&response, 512 + 256 * slate.items.len())
+}
+
+fn query<'r>(snapshot: &Snapshot, request: &'r RecommendRequest<'_>, unknown: &mut Vec<&'r str>) -> Query {
+    let exclude = resolve(snapshot, request.exclude_item_ids.iter(), unknown);
+    let (count, at) = (request.count.get(), snapshot.clamp_time(app::now()));
+    if !request.personalize {
+        return Query { exclude, count, at, ..Query::default() };
+    }
+    let seen = request.context.item_ids.iter().chain(request.context.cart.iter());
+    Query {
+        user: request.user.as_ref().and_then(|user| snapshot.users.ix(user.id.as_str())),
+        recent: resolve(snapshot, seen, unknown),
+        exclude,
+        exclude_bought: request.exclude_bought,
+        count,
+        at,
+    }
+}
+
+fn fallback(
+    snapshot: &Snapshot,
+    request: &RecommendRequest<'_>,
+    query: &Query,
+    slate: &Slate,
+) -> Option<Fallback> {
+    let named = request.personalize && request.user.is_some();
+    if snapshot.items.is_empty() {
+        Some(Fallback::EmptyCatalog)
+    } else if named && query.user.is_none() {
+        Some(Fallback::UnknownUser)
+    } else if slate.personalized {
+        None
+    } else if named || !query.recent.is_empty() {
+        Some(Fallback::NoHistory)
+    } else {
+        Some(Fallback::Popularity)
+    }
+}
+
+fn recommended_item<'s>(
+    snapshot: &'s Snapshot,
+    user: Option<UserIx>,
+    explain: bool,
+    rank: usize,
+    item: &Recommended,
+) -> RecommendedItem<'s> {
+    RecommendedItem {
+        item_id: snapshot.items.id(item.item),
+        rank,
+        score: finite(item.score),
+        title: title(snapshot, item.item),
+        price: snapshot.catalog.price(item.item),
+        source: item.source,
+        reasons: Reasons::of(&item.evidence, &snapshot.blend.recommend, |source| match source {
+            Source::Personal => bought_before(snapshot, user?, item.item),
+            Source::CoPurchase => item.because.map(|other| bought_together(snapshot, other)),
+            Source::Factors => Some(Reason::Taste),
+            Source::Popularity => Some(Reason::Popular),
+        }),
+        evidence: explain.then(|| Evidences::from(&item.evidence)),
+    }
+}
+
+/// That `user` bought `item`, if they did.
+pub fn bought_before<'a>(snapshot: &Snapshot, user: UserIx, item: ItemIx) -> Option<Reason<'a>> {
+    let place = snapshot.history.ixs(user).iter().position(|&bought| bought == item)?;
+    let purchase = snapshot.history.of(user).nth(place)?;
+    Some(Reason::BoughtBefore { times: purchase.baskets, last_at: Moment(purchase.last_at.into()) })
+}

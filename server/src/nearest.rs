@@ -1,0 +1,79 @@
+//! The nearest known name for one that is not known.
+//!
+//! Serde words every unknown field alike, for TOML, JSON and query strings; this reads the wording back,
+//! so that requests and configuration files get the same help from one place.
+
+/// Names less alike than this (Jaro-Winkler, `0..=1`) are not suggested.
+const ALIKE: f64 = 0.7;
+/// Longest piece of a caller's name that is repeated to them, in characters.
+const MAX_ECHO: usize = 80;
+
+/// A field that is not known, and the known one that it resembles most, where one does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownField {
+    /// The name that was given, cut to 80 characters.
+    pub field: String,
+    /// The known name that it resembles most.
+    pub nearest: Option<String>,
+}
+
+/// Reads serde's "unknown field `x`, expected one of `a`, `b`"; `None` for any other message.
+pub fn unknown_field(message: &str) -> Option<UnknownField> {
+    let (_, rest) = message.split_once("unknown field `")?;
+    // The last occurrence: a caller's field name may hold the same words.
+    let end = rest.rfind("`, expected").or_else(|| rest.rfind("`, there are no fields"))?;
+    let known = rest[end + 1..].split('`').skip(1).step_by(2);
+    let field = &rest[..end];
+    Some(UnknownField { field: cut(field), nearest: nearest(field, known).map(str::to_owned) })
+}
+
+/// The name among `known` that resembles `name` most, if any does.
+pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let name = name.to_lowercase();
+    known
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(&name, candidate), candidate))
+        .filter(|(alike, _)| *alike >= ALIKE)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+/// The beginning of a caller's text, short enough to repeat.
+pub fn cut(text: &str) -> String {
+    text.chars().take(MAX_ECHO).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only its field names count")]
+    struct Known {
+        count: Option<u32>,
+        item_ids: Option<u32>,
+    }
+
+    fn read(json: &str) -> UnknownField {
+        unknown_field(&serde_json::from_str::<Known>(json).unwrap_err().to_string()).unwrap()
+    }
+
+    #[test]
+    fn serdes_wording_is_read_back() {
+        assert_eq!(read(r#"{"cuont":1}"#).nearest.as_deref(), Some("count"));
+        assert_eq!(read(r#"{"itemIds":1}"#).nearest.as_deref(), Some("item_ids"));
+        assert_eq!(read(r#"{"zzz":1}"#), UnknownField { field: "zzz".into(), nearest: None });
+        let toml = toml::from_str::<Known>("cuont = 1").unwrap_err().to_string();
+        assert_eq!(unknown_field(&toml).unwrap().nearest.as_deref(), Some("count"));
+        assert_eq!(unknown_field("missing field `count`"), None);
+    }
+
+    #[test]
+    fn a_field_name_made_to_confuse_is_only_repeated() {
+        let odd = r#"{"x`, expected one of `y":1}"#;
+        assert_eq!(read(odd).field, "x`, expected one of `y");
+        assert_eq!(read(&format!("{{\"{}\":1}}", "名".repeat(1000))).field.chars().count(), MAX_ECHO);
+    }
+}

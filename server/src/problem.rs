@@ -1,0 +1,258 @@
+//! The one error at the HTTP edge: RFC 9457 `application/problem+json` with a stable `code`.
+//!
+//! A [`Problem`] says what was wrong and how to cure it, and travels in the response's extensions until
+//! the [guard](crate::guard) renders it with the request's id. A missing model is a problem; an unknown
+//! user or item is not, it is a normal answer.
+
+use std::borrow::Cow;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::request_id::RequestId;
+
+/// The media type of every error.
+pub const MEDIA_TYPE: &str = "application/problem+json";
+
+/// What kind of problem it is; clients may switch on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Code {
+    /// The body is not JSON.
+    InvalidJson,
+    /// A field's value is not one that it may have.
+    InvalidField,
+    /// A field is not known; `nearest` may name the one that was meant.
+    UnknownField,
+    /// A field that must be there is absent.
+    MissingField,
+    /// The path cannot be decoded.
+    InvalidPath,
+    /// The HTTP request itself is not as it should be.
+    InvalidRequest,
+    /// No API key was sent.
+    MissingKey,
+    /// The API key is not known.
+    UnknownKey,
+    /// The API key lacks the scope that the route asks for.
+    MissingScope,
+    /// There is nothing under this path.
+    NotFound,
+    /// The model does not know this user.
+    UnknownUser,
+    /// The store holds no such version.
+    UnknownVersion,
+    /// The path exists, the method does not; `Allow` lists those that do.
+    MethodNotAllowed,
+    /// The body did not arrive in time.
+    BodyTimeout,
+    /// There is no earlier model to go back to.
+    NoPreviousModel,
+    /// The artifact is damaged or not understood, and was refused.
+    ModelRefused,
+    /// The body is longer than the server reads.
+    BodyTooLarge,
+    /// The body is not declared as JSON.
+    UnsupportedMediaType,
+    /// A fault of the server.
+    Internal,
+    /// Too many requests are in flight.
+    Overloaded,
+    /// No model is served for this shop yet.
+    NoModel,
+    /// The server is starting, or no shop has a model yet.
+    NotReady,
+    /// The answer took too long.
+    TimedOut,
+}
+
+impl Code {
+    /// Status and title.
+    fn meaning(self) -> (StatusCode, &'static str) {
+        use StatusCode as S;
+        match self {
+            Self::InvalidJson => (S::BAD_REQUEST, "The body is not valid JSON"),
+            Self::InvalidField => (S::BAD_REQUEST, "A field has a value that it may not have"),
+            Self::UnknownField => (S::BAD_REQUEST, "A field is not known"),
+            Self::MissingField => (S::BAD_REQUEST, "A field is missing"),
+            Self::InvalidPath => (S::BAD_REQUEST, "The path cannot be decoded"),
+            Self::InvalidRequest => (S::BAD_REQUEST, "The request is not valid"),
+            Self::MissingKey => (S::UNAUTHORIZED, "An API key is needed"),
+            Self::UnknownKey => (S::UNAUTHORIZED, "The API key is not known"),
+            Self::MissingScope => (S::FORBIDDEN, "The API key lacks a scope"),
+            Self::NotFound => (S::NOT_FOUND, "There is nothing here"),
+            Self::UnknownUser => (S::NOT_FOUND, "The user is not known"),
+            Self::UnknownVersion => (S::NOT_FOUND, "The version is not in the store"),
+            Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "The method is not allowed here"),
+            Self::BodyTimeout => (S::REQUEST_TIMEOUT, "The body did not arrive in time"),
+            Self::NoPreviousModel => (S::CONFLICT, "There is no earlier model"),
+            Self::ModelRefused => (S::CONFLICT, "The model was refused"),
+            Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "The body is too large"),
+            Self::UnsupportedMediaType => (S::UNSUPPORTED_MEDIA_TYPE, "The body must be JSON"),
+            Self::Internal => (S::INTERNAL_SERVER_ERROR, "The server failed"),
+            Self::Overloaded => (S::SERVICE_UNAVAILABLE, "The server is busy"),
+            Self::NoModel => (S::SERVICE_UNAVAILABLE, "No model is served yet"),
+            Self::NotReady => (S::SERVICE_UNAVAILABLE, "The server is not ready"),
+            Self::TimedOut => (S::SERVICE_UNAVAILABLE, "The answer took too long"),
+        }
+    }
+
+    /// The status of answers with this code.
+    pub fn status(self) -> StatusCode {
+        self.meaning().0
+    }
+
+    /// The code that speaks for a bare status of the framework.
+    pub fn of_status(status: StatusCode) -> Self {
+        match status {
+            StatusCode::NOT_FOUND => Self::NotFound,
+            StatusCode::METHOD_NOT_ALLOWED => Self::MethodNotAllowed,
+            StatusCode::REQUEST_TIMEOUT => Self::BodyTimeout,
+            StatusCode::PAYLOAD_TOO_LARGE => Self::BodyTooLarge,
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::UnsupportedMediaType,
+            status if status.is_client_error() => Self::InvalidRequest,
+            _ => Self::Internal,
+        }
+    }
+
+    /// Seconds after which trying again makes sense.
+    fn retry_after(self) -> Option<HeaderValue> {
+        let seconds = match self {
+            Self::Overloaded | Self::TimedOut => "1",
+            Self::NoModel | Self::NotReady => "5",
+            _ => return None,
+        };
+        Some(HeaderValue::from_static(seconds))
+    }
+}
+
+/// An error on its way out.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    code: Code,
+    detail: Cow<'static, str>,
+    field: Option<String>,
+    nearest: Option<String>,
+}
+
+impl Problem {
+    /// A problem with what is wrong and, where there is one, the cure.
+    pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, detail: detail.into(), field: None, nearest: None }
+    }
+
+    /// Names the field that is at fault.
+    pub fn at_field(mut self, field: impl Into<String>) -> Self {
+        self.field = Some(field.into());
+        self
+    }
+
+    /// Names the known field that may have been meant.
+    pub fn nearest(mut self, nearest: Option<String>) -> Self {
+        self.nearest = nearest;
+        self
+    }
+
+    /// What kind of problem it is.
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    /// What is wrong.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// Replaces the body and the media type of `response` by this problem's, keeping its other headers
+    /// (`Allow`, for one).
+    pub fn render(&self, request_id: RequestId, response: &mut Response) {
+        let (status, title) = self.code.meaning();
+        let body = ProblemBody {
+            r#type: format_args!("urn:qianmian:problem:{}", CodeName(self.code)).to_string(),
+            title,
+            status: status.as_u16(),
+            code: self.code,
+            detail: &self.detail,
+            field: self.field.as_deref(),
+            nearest: self.nearest.as_deref(),
+            request_id,
+        };
+        // Plain strings and numbers always serialise.
+        *response.body_mut() = serde_json::to_vec(&body).unwrap_or_default().into();
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.remove(header::CONTENT_LENGTH);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"qianmian\""));
+        }
+        if let Some(seconds) = self.code.retry_after() {
+            headers.insert(header::RETRY_AFTER, seconds);
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.code.status().into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+struct CodeName(Code);
+
+impl std::fmt::Display for CodeName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.serialize(f)
+    }
+}
+
+/// An error, as RFC 9457 words it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemBody<'a> {
+    /// A stable URN of the kind of problem.
+    #[schema(example = "urn:qianmian:problem:unknown_field")]
+    r#type: String,
+    /// The kind of problem in words.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// The kind of problem, to switch on.
+    code: Code,
+    /// What is wrong here, and the cure where there is one.
+    detail: &'a str,
+    /// The field at fault, as a path: `user.id`, `item_ids[3]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'a str>,
+    /// The known field that may have been meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nearest: Option<&'a str>,
+    /// The request's id, as in the `x-request-id` header.
+    #[schema(value_type = String)]
+    request_id: RequestId,
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[tokio::test]
+    async fn a_problem_says_the_same_in_status_body_and_headers() {
+        let problem = Problem::new(Code::NoModel, "publish one").at_field("x");
+        let mut response = problem.clone().into_response();
+        problem.render(RequestId::default(), &mut response);
+        assert_eq!(response.status(), 503);
+        assert_eq!(response.headers()["retry-after"], "5");
+        let body = axum::body::to_bytes(response.into_body(), 1 << 16).await.unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body["type"], "urn:qianmian:problem:no_model");
+        assert_eq!((&body["code"], &body["status"]), (&"no_model".into(), &503.into()));
+        assert_eq!(body["field"], "x");
+        assert!(body.get("nearest").is_none());
+    }
+}

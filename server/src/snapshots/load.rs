@@ -1,0 +1,109 @@
+//! Reading the store: what `latest.json` says, and opening a version. All of it blocks, so all of it runs
+//! on the blocking pool; a panic there is one more reason to refuse.
+
+use std::time::SystemTime;
+
+use chrono::{DateTime, Utc};
+use qianmian_models::artifact::Manifest;
+use qianmian_models::error::Error;
+use qianmian_models::snapshot::Snapshot;
+use qianmian_models::store::ShopStore;
+use tokio::task::spawn_blocking;
+
+/// A model in memory.
+pub struct Loaded {
+    /// What answers.
+    pub snapshot: Snapshot,
+    /// What the trainer wrote about it.
+    pub manifest: Manifest,
+    /// When it was opened.
+    pub opened_at: DateTime<Utc>,
+}
+
+impl Loaded {
+    /// When it was trained, unix seconds; 0 where the manifest does not say.
+    pub fn trained_at_seconds(&self) -> f64 {
+        DateTime::parse_from_rfc3339(&self.snapshot.trained_at).map_or(0.0, |at| at.timestamp() as f64)
+    }
+}
+
+/// Why a version is not served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The version, where the store named one.
+    pub version: Option<String>,
+    /// The section at fault, where one is.
+    pub section: Option<String>,
+    /// What is wrong with it.
+    pub message: String,
+    /// Whether the store simply holds no such version.
+    pub absent: bool,
+    /// Whether opening it panicked.
+    pub panicked: bool,
+}
+
+impl Refusal {
+    fn new(version: Option<String>, error: &Error) -> Self {
+        let section = match error {
+            Error::Checksum { section, .. }
+            | Error::Length { section, .. }
+            | Error::MissingSection { section }
+            | Error::Malformed { section, .. } => Some(section.clone()),
+            _ => None,
+        };
+        let absent = matches!(error, Error::NotFound { .. } | Error::Name { .. });
+        Self { version, section, message: error.to_string(), absent, panicked: false }
+    }
+
+    fn panicked(version: Option<String>) -> Self {
+        let message = "opening it panicked; the log holds where".to_owned();
+        Self { version, section: None, message, absent: false, panicked: true }
+    }
+}
+
+/// What `latest.json` says, and when it was written: publishing a version again is a change, too.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Pointer {
+    written_at: Option<SystemTime>,
+    /// The version it names, none before the first publish, or why it cannot be read.
+    pub(super) version: Result<Option<String>, Refusal>,
+}
+
+/// Reads `latest.json`.
+pub(super) async fn pointer(store: ShopStore) -> Pointer {
+    let read = move || Pointer {
+        // `latest.json` is replaced whole on every publish, so its time changes with each.
+        written_at: std::fs::metadata(store.folder().join("latest.json"))
+            .and_then(|file| file.modified())
+            .ok(),
+        version: match store.latest() {
+            Ok(latest) => Ok(latest.map(|latest| latest.version)),
+            Err(error) => Err(Refusal::new(None, &error)),
+        },
+    };
+    spawn_blocking(read)
+        .await
+        .unwrap_or_else(|_| Pointer { written_at: None, version: Err(Refusal::panicked(None)) })
+}
+
+/// The version that `latest.json` names as the one before.
+pub(super) async fn previous(store: ShopStore) -> Result<Option<String>, Refusal> {
+    let read = move || store.latest().map_err(|error| Refusal::new(None, &error));
+    let latest = spawn_blocking(read).await.unwrap_or_else(|_| Err(Refusal::panicked(None)))?;
+    Ok(latest.and_then(|latest| latest.previous))
+}
+
+/// Opens, verifies and warms a version.
+pub(super) async fn open(store: ShopStore, version: String) -> Result<Loaded, Refusal> {
+    let name = version.clone();
+    let work = move || -> Result<Loaded, Error> {
+        let artifact = store.artifact(Some(&version))?;
+        let snapshot = Snapshot::open(&artifact)?;
+        snapshot.warm();
+        Ok(Loaded { snapshot, manifest: artifact.manifest().clone(), opened_at: Utc::now() })
+    };
+    match spawn_blocking(work).await {
+        Ok(opened) => opened.map_err(|error| Refusal::new(Some(name), &error)),
+        Err(_) => Err(Refusal::panicked(Some(name))),
+    }
+}

@@ -1,0 +1,248 @@
+//! Which model a shop answers from, and how it is replaced while answers go on.
+//!
+//! Invariants: a request takes the current snapshot once; a version is opened, verified and warmed before
+//! it is swapped in; the version before is kept for an instant way back; the one before that is freed off
+//! the request path. An artifact that is damaged, not understood or makes opening it panic is refused,
+//! counted and remembered, and the old one goes on serving.
+//!
+//! `latest.json` decides. A version [activated](Snapshots::activate) or [rolled back](Snapshots::rollback)
+//! to by hand is *pinned*: it is served by this process until `latest.json` is next written.
+
+mod load;
+mod reaper;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::{ArcSwapOption, Guard};
+use chrono::{DateTime, Utc};
+use metrics::Counter;
+use qianmian_models::store::ShopStore;
+
+pub use load::{Loaded, Refusal};
+pub use reaper::Reaper;
+
+use crate::telemetry::SwapMetrics;
+use load::Pointer;
+
+/// The models of one shop.
+pub struct Snapshots {
+    shop: String,
+    store: ShopStore,
+    current: ArcSwapOption<Loaded>,
+    ledger: Mutex<Ledger>,
+    /// Held while something is opened, so that versions are opened one at a time. Going back to the kept
+    /// version does not wait for it.
+    turn: tokio::sync::Mutex<()>,
+    reaper: Reaper,
+    metrics: SwapMetrics,
+    panics: Counter,
+}
+
+/// What is remembered between two swaps.
+#[derive(Default)]
+struct Ledger {
+    previous: Option<Arc<Loaded>>,
+    /// What `latest.json` said when it was last acted on.
+    seen: Option<Pointer>,
+    pinned: bool,
+    last_error: Option<Failure>,
+}
+
+/// The last refusal.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// What was refused, and why.
+    pub refusal: Refusal,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// What is served now, for people to look at.
+pub struct Status {
+    /// The model that answers.
+    pub current: Option<Arc<Loaded>>,
+    /// The model that a rollback would put back at once.
+    pub previous: Option<Arc<Loaded>>,
+    /// Whether the current one was chosen by hand and stays until `latest.json` is next written.
+    pub pinned: bool,
+    /// The last refusal since the last success.
+    pub last_error: Option<Failure>,
+}
+
+/// Why a swap by hand did not happen.
+#[derive(Debug)]
+pub enum SwapError {
+    /// No version before this one is known.
+    NoPrevious,
+    /// It could not be opened.
+    Refused(Refusal),
+}
+
+/// What led to a swap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    Published,
+    Activated,
+    RolledBack,
+}
+
+impl Snapshots {
+    /// The models of `shop`, none of them open yet.
+    pub fn new(shop: &str, store: ShopStore, reaper: Reaper, metrics: SwapMetrics, panics: Counter) -> Self {
+        metrics.serving.set(0.0);
+        Self {
+            shop: shop.to_owned(),
+            store,
+            current: ArcSwapOption::empty(),
+            ledger: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
+            reaper,
+            metrics,
+            panics,
+        }
+    }
+
+    /// The model to answer one request from; cheap, without a lock.
+    pub fn current(&self) -> Guard<Option<Arc<Loaded>>> {
+        self.current.load()
+    }
+
+    /// What is served now.
+    pub fn status(&self) -> Status {
+        let ledger = self.ledger();
+        Status {
+            current: self.current.load_full(),
+            previous: ledger.previous.clone(),
+            pinned: ledger.pinned,
+            last_error: ledger.last_error.clone(),
+        }
+    }
+
+    /// Whether the store was looked at since the start.
+    pub fn tried(&self) -> bool {
+        self.ledger().seen.is_some()
+    }
+
+    /// The shop's folder in the store.
+    pub fn store(&self) -> &ShopStore {
+        &self.store
+    }
+
+    /// Looks at `latest.json` and, when it was written since the last look, serves what it names.
+    pub async fn poll(&self) {
+        let _turn = self.turn.lock().await;
+        let pointer = load::pointer(self.store.clone()).await;
+        if self.ledger().seen.as_ref() == Some(&pointer) {
+            return;
+        }
+        let outcome = match &pointer.version {
+            Ok(Some(version)) => self.bring(version, Cause::Published).await,
+            Ok(None) => Ok(()),
+            Err(refusal) => Err(self.refuse(refusal.clone())),
+        };
+        let mut ledger = self.ledger();
+        ledger.pinned = false;
+        if outcome.is_ok() {
+            ledger.last_error = None;
+        }
+        ledger.seen = Some(pointer);
+    }
+
+    /// Serves `version` until `latest.json` is next written.
+    ///
+    /// # Errors
+    /// The artifact is not there or was refused; what was served goes on.
+    pub async fn activate(&self, version: &str) -> Result<Arc<Loaded>, SwapError> {
+        let _turn = self.turn.lock().await;
+        self.bring(version, Cause::Activated).await.map_err(SwapError::Refused)?;
+        self.pin()
+    }
+
+    /// Serves the version before the current one again, until `latest.json` is next written: at once where
+    /// it is kept in memory, else the one that `latest.json` names as previous.
+    ///
+    /// # Errors
+    /// There is no version before, or it was refused; what was served goes on.
+    pub async fn rollback(&self) -> Result<Arc<Loaded>, SwapError> {
+        if self.swap_back(Cause::RolledBack, |_| true) {
+            return self.pin();
+        }
+        let _turn = self.turn.lock().await;
+        let previous = load::previous(self.store.clone()).await.map_err(SwapError::Refused)?;
+        let current = self.current.load_full().map(|loaded| loaded.snapshot.version.clone());
+        let version = previous.filter(|previous| current.as_ref() != Some(previous));
+        let version = version.ok_or(SwapError::NoPrevious)?;
+        self.bring(&version, Cause::RolledBack).await.map_err(SwapError::Refused)?;
+        self.pin()
+    }
+
+    /// Serves `version`, which is opened unless it is served or kept already.
+    async fn bring(&self, version: &str, cause: Cause) -> Result<(), Refusal> {
+        let is = |loaded: &Arc<Loaded>| loaded.snapshot.version == version;
+        if self.current.load_full().as_ref().is_some_and(is) {
+            return Ok(());
+        }
+        if self.swap_back(cause, is) {
+            return Ok(());
+        }
+        let started = std::time::Instant::now();
+        let opened = load::open(self.store.clone(), version.to_owned()).await;
+        // Asking by hand for what is not there is a slip of the caller, no fault of the store.
+        let slip = |refusal: &Refusal| refusal.absent && cause != Cause::Published;
+        let loaded = opened.map_err(|refusal| if slip(&refusal) { refusal } else { self.refuse(refusal) })?;
+        self.metrics.open_seconds.record(started.elapsed().as_secs_f64());
+        self.swap_in(&mut self.ledger(), Arc::new(loaded), cause);
+        Ok(())
+    }
+
+    /// Exchanges the current and the kept version, if there is a kept one and it `is` the one wanted.
+    fn swap_back(&self, cause: Cause, is: impl FnOnce(&Arc<Loaded>) -> bool) -> bool {
+        let mut ledger = self.ledger();
+        match ledger.previous.take_if(|kept| is(kept)) {
+            Some(kept) => {
+                self.swap_in(&mut ledger, kept, cause);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Puts `new` in place of the current one, which becomes the kept one.
+    fn swap_in(&self, ledger: &mut Ledger, new: Arc<Loaded>, cause: Cause) {
+        self.metrics.trained_at.set(new.trained_at_seconds());
+        self.metrics.serving.set(1.0);
+        match cause {
+            Cause::Published => self.metrics.loaded.increment(1),
+            Cause::Activated => self.metrics.activated.increment(1),
+            Cause::RolledBack => self.metrics.rolled_back.increment(1),
+        }
+        let version = new.snapshot.version.clone();
+        let before = self.current.swap(Some(new));
+        let before_version = before.as_ref().map(|loaded| loaded.snapshot.version.as_str());
+        tracing::info!(shop = %self.shop, %version, before = before_version, ?cause, "model swapped");
+        if let Some(retired) = std::mem::replace(&mut ledger.previous, before) {
+            self.reaper.retire(retired);
+        }
+    }
+
+    fn pin(&self) -> Result<Arc<Loaded>, SwapError> {
+        self.ledger().pinned = true;
+        self.current.load_full().ok_or(SwapError::NoPrevious)
+    }
+
+    fn refuse(&self, refusal: Refusal) -> Refusal {
+        self.metrics.refused.increment(1);
+        if refusal.panicked {
+            self.panics.increment(1);
+        }
+        let Refusal { version, section, message, .. } = &refusal;
+        tracing::error!(shop = %self.shop, version, section, message, "model refused; the old one goes on");
+        self.ledger().last_error = Some(Failure { refusal: refusal.clone(), at: Utc::now() });
+        refusal
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        // Nothing that holds the lock leaves the ledger half changed.
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

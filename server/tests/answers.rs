@@ -1,0 +1,231 @@
+//! What the calls answer, over HTTP, from a shop whose right answers are known.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use serde_json::{Value, json};
+use support::shop::{item, taste, user};
+use support::{ids, served};
+
+/// The number in an item's id.
+fn number(id: &str) -> usize {
+    id.rsplit('-').next().unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_known_user_gets_items_of_their_taste_with_reasons() {
+    let running = served().await;
+    let body = running.post("/recommend", &json!({"user": {"id": user(4)}, "count": 6})).await.ok();
+    assert_eq!(body["personalized"], true, "{body}");
+    assert_eq!(body["fallback"], Value::Null);
+    assert_eq!(body["model"], json!({"version": "v1", "trained_at": "2023-11-15T00:00:00Z"}));
+    let items = ids(&body, "items", "item_id");
+    assert_eq!(items.len(), 6);
+    assert!(items.iter().all(|id| taste(number(id)) == taste(4)), "{items:?}");
+    let first = &body["items"][0];
+    assert_eq!((&first["rank"], &first["source"]), (&json!(1), &json!("personal")), "{first}");
+    assert_eq!(first["reasons"][0]["code"], "bought_before", "{first}");
+    assert_eq!(first["reasons"][0]["times"], 1);
+    assert!(first["reasons"][0]["last_at"].as_str().unwrap().ends_with('Z'));
+    assert!(first["title"].as_str().unwrap().starts_with("商品"));
+    assert!(first.get("evidence").is_none());
+    let scores: Vec<f64> =
+        body["items"].as_array().unwrap().iter().map(|item| item["score"].as_f64().unwrap()).collect();
+    assert!(scores.is_sorted_by(|a, b| a >= b), "{scores:?}");
+}
+
+#[tokio::test]
+async fn get_and_post_answer_alike() {
+    let running = served().await;
+    let query = format!("/recommend?user_id={}&count=7&exclude_bought=true&explain=true&scene=cart", user(7));
+    let by_get = running.get(&query).await.ok();
+    let request = json!({"user": {"id": user(7)}, "count": 7, "exclude_bought": true, "explain": true, "scene": "cart"});
+    let by_post = running.post("/recommend", &request).await.ok();
+    assert_eq!(by_get["items"], by_post["items"]);
+    assert_eq!(by_get["items"].as_array().unwrap().len(), 7);
+    let evidence = &by_get["items"][0]["evidence"];
+    assert_eq!(evidence["personal"], 0.0, "{evidence}");
+    assert!(evidence["factors"].as_f64().unwrap() > 0.0, "{evidence}");
+}
+
+#[tokio::test]
+async fn an_unknown_user_and_an_anonymous_one_get_best_sellers_that_say_so() {
+    let running = served().await;
+    let unknown = running.post("/recommend", &json!({"user": {"id": "nobody"}, "count": 3})).await.ok();
+    assert_eq!((&unknown["fallback"], &unknown["personalized"]), (&json!("unknown_user"), &json!(false)));
+    let anonymous = running.post("/recommend", &json!({"count": 3})).await.ok();
+    assert_eq!(anonymous["fallback"], "popularity");
+    for body in [&unknown, &anonymous] {
+        assert_eq!(ids(body, "items", "item_id"), [item("a", 0), item("a", 1), item("a", 2)]);
+        assert_eq!(body["items"][0]["reasons"], json!([{"code": "popular"}]));
+    }
+    let opted_out = running
+        .post("/recommend", &json!({"user": {"id": user(4)}, "count": 3, "personalize": false}))
+        .await
+        .ok();
+    assert_eq!(opted_out["items"], anonymous["items"]);
+    assert_eq!(opted_out["fallback"], "popularity");
+}
+
+#[tokio::test]
+async fn context_speaks_for_a_visitor_and_its_items_are_not_returned() {
+    let running = served().await;
+    let context = json!({"item_ids": [item("a", 4)], "cart": [item("a", 7), "gone", "gone"]});
+    let request = json!({"context": context, "exclude_item_ids": [item("a", 1)], "count": 5});
+    let body = running.post("/recommend", &request).await.ok();
+    assert_eq!((&body["personalized"], &body["fallback"]), (&json!(true), &Value::Null), "{body}");
+    assert_eq!(body["unknown_item_ids"], json!(["gone"]));
+    let items = ids(&body, "items", "item_id");
+    assert_eq!(taste(number(&items[0])), 1, "{items:?}");
+    assert!(![1, 4, 7].iter().any(|&n| items.contains(&item("a", n))), "{items:?}");
+    assert!(
+        body["items"].to_string().contains(r#""code":"bought_together","item_id":"a-item-07""#),
+        "{body}"
+    );
+}
+
+#[tokio::test]
+async fn what_is_sold_out_is_never_recommended() {
+    let running = served().await;
+    let body = running.get("/recommend?count=200").await.ok();
+    let items = ids(&body, "items", "item_id");
+    assert_eq!(items.len(), support::shop::ITEMS - 1);
+    assert!(!items.contains(&item("a", 29)));
+}
+
+#[tokio::test]
+async fn similar_items_share_the_taste() {
+    let running = served().await;
+    let request = json!({"item_ids": [item("a", 2), "gone"], "count": 4});
+    let body = running.post("/similar", &request).await.ok();
+    let items = ids(&body, "items", "item_id");
+    assert_eq!(items.len(), 4);
+    assert!(items.iter().all(|id| taste(number(id)) == 2 && number(id) != 2), "{items:?}");
+    assert_eq!(body["items"][0]["because_item_id"], item("a", 2));
+    assert_eq!(body["unknown_item_ids"], json!(["gone"]));
+    assert_eq!(body["empty_reason"], Value::Null);
+}
+
+#[tokio::test]
+async fn an_empty_list_says_why() {
+    let running = served().await;
+    for (path, field) in [("/similar", "item_ids"), ("/bundle", "cart"), ("/audience", "item_ids")] {
+        let body = running.post(path, &json!({field: ["gone"]})).await.ok();
+        assert_eq!(body["empty_reason"], "unknown_items", "{path}");
+    }
+    for (path, field) in [("/similar", "item_ids"), ("/bundle", "cart")] {
+        let body = running.post(path, &json!({field: [item("a", 28)]})).await.ok();
+        assert_eq!(body["empty_reason"], "insufficient_data", "{path} {body}");
+    }
+}
+
+#[tokio::test]
+async fn a_bundle_carries_its_evidence() {
+    let running = served().await;
+    let body = running.post("/bundle", &json!({"cart": [item("a", 3)], "count": 2})).await.ok();
+    let complement = &body["complements"][0];
+    assert_eq!(
+        (&complement["item_id"], &complement["with_item_id"]),
+        (&json!(item("a", 6)), &json!(item("a", 3)))
+    );
+    let bundle = &body["bundles"][0];
+    let items: Vec<&str> =
+        bundle["items"].as_array().unwrap().iter().map(|item| item["item_id"].as_str().unwrap()).collect();
+    assert_eq!(items, [item("a", 3), item("a", 6)]);
+    // 6 of 200 baskets hold both, 20 hold each.
+    for set in [complement, bundle] {
+        assert_eq!((&set["baskets"], &set["support"]), (&json!(6), &json!(0.03)), "{set}");
+        assert_eq!((&set["confidence"], &set["lift"]), (&json!(0.3), &json!(3.0)), "{set}");
+    }
+    assert_eq!(bundle["price"], 4.5 + 7.5);
+    let strict = running.post("/bundle", &json!({"cart": [item("a", 3)], "min_baskets": 7})).await.ok();
+    assert_eq!(strict["bundles"], json!([]));
+}
+
+#[tokio::test]
+async fn an_audience_is_buyers_first_and_can_leave_them_out() {
+    let running = served().await;
+    let request = json!({"item_ids": [item("a", 4)], "count": 10});
+    let body = running.post("/audience", &request).await.ok();
+    let first = &body["users"][0];
+    assert_eq!((&first["segment"], &first["rank"]), (&json!("repeat"), &json!(1)), "{first}");
+    assert_eq!(first["reasons"][0]["code"], "bought_before", "{first}");
+    assert_eq!(first["reasons"][0]["times"], first["bought"]);
+    let fresh = running
+        .post("/audience", &json!({"item_ids": [item("a", 4)], "count": 10, "exclude_buyers": true}))
+        .await
+        .ok();
+    for person in fresh["users"].as_array().unwrap() {
+        assert_eq!((&person["segment"], &person["bought"]), (&json!("new"), &json!(0)));
+        assert!(person["channel"].is_null() || person["channel"] == "mini_program");
+    }
+    assert!(!fresh["users"].as_array().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_audience_streams_the_same_people_a_line_each() {
+    let running = served().await;
+    let request = json!({"item_ids": [item("a", 4)], "count": 30});
+    let whole = running.post("/audience", &request).await.ok();
+    let headers = [("content-type", "application/json"), ("accept", "application/x-ndjson")];
+    let stream = running.send(hyper::Method::POST, "/audience", &headers, &request.to_string()).await;
+    assert_eq!(
+        (stream.header("content-type"), stream.header("x-model-version")),
+        ("application/x-ndjson", "v1")
+    );
+    let lines: Vec<Value> = stream.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(&Value::Array(lines), &whole["users"]);
+}
+
+#[tokio::test]
+async fn a_profile_tells_activity_tiers_stage_and_history() {
+    let running = served().await;
+    let body = running.get(&format!("/users/{}?count=2", user(4))).await.ok();
+    assert_eq!(body["activity"]["baskets"], 7);
+    assert_eq!(body["activity"]["channel"], "mini_program");
+    assert_eq!(body["rfm"], json!({"recency": 5, "frequency": 3, "monetary": 1}));
+    assert_eq!(body["lifecycle"], "active");
+    assert_eq!((&body["items_bought"], body["history"].as_array().unwrap().len()), (&json!(3), 2));
+    assert!(body["history"][0]["title"].as_str().unwrap().starts_with("商品"));
+    running.get("/users/nobody%2F%20%E7%89%99").await.problem(404, "unknown_user");
+}
+
+#[tokio::test]
+async fn the_platform_is_told_what_it_asks() {
+    let running = served().await;
+    assert_eq!(running.get("/healthz").await.ok(), json!({"status": "ok"}));
+    assert_eq!(running.get("/readyz").await.ok(), json!({"ready": true, "shops": 1, "serving": 1}));
+    running.get("/recommend?count=3").await.ok();
+    let metrics = running.get("/metrics").await;
+    assert!(metrics.header("content-type").starts_with("text/plain"));
+    for line in [
+        "qianmian_http_requests_total{method=\"GET\",route=\"/recommend\",status=\"2xx\"} 1",
+        "qianmian_served_items_total{source=\"popularity\"} 3",
+        "qianmian_fallbacks_total{fallback=\"popularity\"} 1",
+        "qianmian_model_serving{shop=\"default\"} 1",
+    ] {
+        assert!(metrics.text().contains(line), "{line} is not in\n{}", metrics.text());
+    }
+}
+
+#[tokio::test]
+async fn the_page_and_its_files_are_served_from_the_binary() {
+    let running = served().await;
+    assert_eq!(running.get("/docs").await.header("location"), "docs/");
+    let page = running.get("/docs/").await;
+    assert!(page.header("content-type").starts_with("text/html") && page.text().contains("swagger-ui"));
+    let script = running.get("/docs/swagger-initializer.js").await.text();
+    assert!(script.contains("../openapi.json"), "{script}");
+    running.get("/docs/nothing.js").await.problem(404, "not_found");
+}
+
+#[tokio::test]
+async fn without_a_model_the_answer_is_the_cure() {
+    let running = support::start(support::EAGER, tempfile::tempdir().unwrap()).await;
+    running.get("/readyz").await.problem(503, "not_ready");
+    assert_eq!(running.get("/healthz").await.status, 200);
+    let problem = running.get("/recommend").await.problem(503, "no_model");
+    assert!(problem["detail"].as_str().unwrap().contains("publish"), "{problem}");
+    assert_eq!(running.get("/models").await.ok()["serving"], Value::Null);
+}

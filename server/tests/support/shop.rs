@@ -1,0 +1,151 @@
+//! A small shop whose right answers are known: three tastes, ten items and a dozen users each.
+
+use std::path::Path;
+
+use qianmian_models::artifact::{ArtifactWriter, Manifest};
+use qianmian_models::ids::Vocabulary;
+use qianmian_models::index::catalog::{Attributes, Catalog, Text};
+use qianmian_models::index::co_purchase::{CoPurchase, Pair};
+use qianmian_models::index::factors::{Factors, FoldIn};
+use qianmian_models::index::popularity::Popularity;
+use qianmian_models::index::profile::{Profile, Profiles};
+use qianmian_models::index::purchases::{Direction, Purchase, Purchases};
+use qianmian_models::snapshot::{Blend, Embedding, Snapshot};
+use qianmian_models::store::ShopStore;
+
+/// Users and items of each taste.
+const TASTES: usize = 3;
+pub const ITEMS: usize = 30;
+pub const USERS: usize = 40;
+const DAY: u32 = 86_400;
+/// The last day of the data, unix seconds.
+const UNTIL: u32 = 1_700_000_000;
+const BASKETS: u64 = 200;
+
+/// Id of item `n`: every id of a model begins with its `mark`.
+pub fn item(mark: &str, n: usize) -> String {
+    format!("{mark}-item-{n:02}")
+}
+
+/// Id of user `n`.
+pub fn user(n: usize) -> String {
+    format!("user-{n:02}")
+}
+
+/// The taste of user or item `n`.
+pub fn taste(n: usize) -> usize {
+    n % TASTES
+}
+
+/// Writes and publishes a version whose item ids begin with `mark`.
+pub fn publish(store: &Path, shop: &str, version: &str, mark: &str) {
+    write(store, shop, version, mark);
+    ShopStore::new(store, shop).unwrap().publish(version).unwrap();
+}
+
+/// Writes a version without publishing it.
+pub fn write(store: &Path, shop: &str, version: &str, mark: &str) {
+    let store = ShopStore::new(store, shop).unwrap();
+    let snapshot = snapshot(version, mark);
+    let mut writer = ArtifactWriter::create(store.folder(), version).unwrap();
+    snapshot.write(&mut writer).unwrap();
+    let mut manifest = Manifest::new(version, "2023-11-15T00:00:00Z");
+    snapshot.describe(&mut manifest, BASKETS);
+    manifest.data_from = i64::from(UNTIL - 100 * DAY);
+    writer.finish(manifest).unwrap();
+}
+
+fn snapshot(version: &str, mark: &str) -> Snapshot {
+    let items: Vec<String> = (0..ITEMS).map(|n| item(mark, n)).collect();
+    let users: Vec<String> = (0..USERS).map(user).collect();
+    let history = history();
+    Snapshot {
+        version: version.to_owned(),
+        trained_at: "2023-11-15T00:00:00Z".to_owned(),
+        data_until: UNTIL.into(),
+        items: Vocabulary::new(&items).unwrap(),
+        users: Vocabulary::new(&users).unwrap(),
+        catalog: Catalog::new(&(0..ITEMS).map(attributes).collect::<Vec<_>>()),
+        profiles: Profiles::new(&(0..USERS).map(profile).collect::<Vec<_>>()),
+        co_purchase: co_purchase(),
+        buyers: history.transposed(ITEMS).unwrap(),
+        history,
+        popularity: popularity(),
+        embedding: Some(embedding()),
+        blend: Blend::default(),
+    }
+}
+
+/// Every item has a title; item 5 has no price, item 29 is sold out.
+fn attributes(n: usize) -> Attributes {
+    let mut item = Attributes { price: (n != 5).then_some(1.5 + n as f32), ..Attributes::default() };
+    *item.text_mut(Text::Title) = format!("商品 {n} \"大\" 🍚");
+    if n == 29 {
+        *item.text_mut(Text::Status) = "sold_out".to_owned();
+    }
+    item
+}
+
+fn profile(n: usize) -> Profile {
+    Profile {
+        baskets: 3 + n as u32 % 5,
+        units: 4.0,
+        spend: 20.5,
+        first_at: UNTIL - 90 * DAY,
+        last_at: UNTIL - (n as u32 % 20) * DAY,
+        rfm: [5, 3, 1],
+        channel: if n.is_multiple_of(2) { "mini_program".to_owned() } else { String::new() },
+    }
+}
+
+/// Each user bought three items of their taste.
+fn history() -> Purchases {
+    let mut entries = Vec::new();
+    for n in 0..USERS {
+        for k in 0..3 {
+            let item = taste(n) + TASTES * ((n / TASTES + k) % (ITEMS / TASTES));
+            let last_at = UNTIL - (n as u32 % 20 + k as u32) * DAY;
+            entries.push(Purchase {
+                ix: item as u32,
+                baskets: 1 + k as u32,
+                first_at: last_at - 30 * DAY,
+                last_at,
+                decayed: 0.9 / (1.0 + k as f32),
+            });
+        }
+    }
+    Purchases::new(Direction::History, vec![3; USERS], &entries).unwrap()
+}
+
+/// Every item goes with the next two of its taste; item 28 goes with nothing.
+fn co_purchase() -> CoPurchase {
+    let pairs = |n: usize| -> Vec<Pair> {
+        let next = |k: usize| ((n + TASTES * k) % ITEMS) as u32;
+        let pair = |k: usize| Pair { item: next(k), baskets: 9 - 3 * k as u32, score: 0.6 / k as f32 };
+        if n == 28 { Vec::new() } else { vec![pair(1), pair(2)] }
+    };
+    let lists: Vec<Vec<Pair>> = (0..ITEMS).map(pairs).collect();
+    CoPurchase::new(BASKETS, vec![20; ITEMS], &lists).unwrap()
+}
+
+fn popularity() -> Popularity {
+    let counts: Vec<u32> = (0..ITEMS as u32).map(|n| 40 - n).collect();
+    let score = counts.iter().map(|&count| count as f32).collect();
+    Popularity::new(score, [counts.clone(), counts.clone(), counts.clone()], counts)
+}
+
+/// One axis a taste; item 28 has no vector.
+fn embedding() -> Embedding {
+    let axis = |n: usize| (0..TASTES).map(move |d| if d == taste(n) { 1.0 } else { 0.0 });
+    let items = (0..ITEMS).flat_map(|n| axis(n).map(move |v| if n == 28 { 0.0 } else { v })).collect();
+    let users = (0..USERS).flat_map(axis).collect();
+    let gram = (0..TASTES * TASTES).map(|n| if n % (TASTES + 1) == 0 { 10.1 } else { 0.0 }).collect();
+    Embedding {
+        items: Factors::new(TASTES, items),
+        users: Factors::new(TASTES, users),
+        fold_in: FoldIn::new(Factors::new(TASTES, gram), 10.0),
+        alpha: 10.0,
+        item_graph: None,
+        user_graph: None,
+    }
+}
