@@ -5,13 +5,14 @@ use rustc_hash::FxHashMap;
 use crate::ids::{ItemIx, UserIx};
 use crate::query::{Evidence, Source};
 use crate::ranking;
+use crate::simd;
 use crate::candidates::Candidate;
 use crate::snapshot::Snapshot;
 
 /// How many companions of an item lend it their buyers.
-const MAX_COMPANIONS: usize = 20;
+const MAX_COMPANIONS: usize = 100;
 /// How many of a companion's latest buyers are considered.
-const MAX_COMPANION_BUYERS: usize = 5_000;
+const MAX_COMPANION_BUYERS: usize = 2_000;
 
 /// Which people for these goods?
 #[derive(Debug, Clone, Default)]
@@ -52,16 +53,7 @@ pub struct Prospect {
 
 /// At most `query.count` people, likeliest first, without duplicates.
 pub fn audience(snapshot: &Snapshot, query: &AudienceQuery) -> Vec<Prospect> {
-    let mut found: FxHashMap<UserIx, Candidate> = FxHashMap::default();
-    let bought = buyers(snapshot, query, &mut found);
-    companions(snapshot, query, &mut found);
-    factors(snapshot, query, bought.len(), &mut found);
-    if query.exclude_buyers {
-        found.retain(|user, _| !bought.contains_key(user));
-    }
-    activity(snapshot, query, &mut found);
-    let mut found: Vec<(UserIx, Candidate)> = found.into_iter().collect();
-    found.sort_unstable_by_key(|(user, _)| *user);
+    let (found, bought) = candidates(snapshot, query);
     ranking::rank(&found, &snapshot.blend.audience, query.count)
         .into_iter()
         .map(|ranked| Prospect {
@@ -73,6 +65,27 @@ pub fn audience(snapshot: &Snapshot, query: &AudienceQuery) -> Vec<Prospect> {
             because: ranked.candidate.because.map(|(item, _)| item),
         })
         .collect()
+}
+
+/// What ranking sees: all candidates with each source's scores divided by its best. For learning how to
+/// rank.
+pub fn evidence(snapshot: &Snapshot, query: &AudienceQuery) -> Vec<(UserIx, Candidate)> {
+    ranking::normalised(candidates(snapshot, query).0)
+}
+
+/// All candidates by user, and how many baskets of the goods each buyer bought.
+fn candidates(snapshot: &Snapshot, query: &AudienceQuery) -> (Vec<(UserIx, Candidate)>, FxHashMap<UserIx, u32>) {
+    let mut found: FxHashMap<UserIx, Candidate> = FxHashMap::default();
+    let bought = buyers(snapshot, query, &mut found);
+    companions(snapshot, query, &mut found);
+    factors(snapshot, query, bought.len(), &mut found);
+    if query.exclude_buyers {
+        found.retain(|user, _| !bought.contains_key(user));
+    }
+    activity(snapshot, query, &mut found);
+    let mut found: Vec<(UserIx, Candidate)> = found.into_iter().collect();
+    found.sort_unstable_by_key(|(user, _)| *user);
+    (found, bought)
 }
 
 fn buyers(
@@ -91,27 +104,24 @@ fn buyers(
     bought
 }
 
+/// Buyers of the items whose buyers tend to buy these goods, latest buyers first.
 fn companions(snapshot: &Snapshot, query: &AudienceQuery, found: &mut FxHashMap<UserIx, Candidate>) {
+    let Some(ease) = &snapshot.ease_by_target else { return };
     for &item in &query.items {
-        for pair in snapshot.co_purchase.pairs(item).take(MAX_COMPANIONS) {
-            for purchase in snapshot.buyers.of(pair.item).take(MAX_COMPANION_BUYERS) {
-                let argument = pair.score * purchase.decayed.max(1e-6);
+        for (companion, weight) in ease.of(item).take(MAX_COMPANIONS) {
+            for purchase in snapshot.buyers.of(companion).take(MAX_COMPANION_BUYERS) {
+                let argument = weight * purchase.decayed.clamp(1e-6, 1.0);
                 let candidate = found.entry(purchase.ix).or_default();
-                candidate.evidence[Source::CoPurchase as usize] += argument;
-                if candidate.because.is_none_or(|(_, strongest)| argument > strongest) {
-                    candidate.because = Some((pair.item, argument));
-                }
+                candidate.add(Source::Ease, weight);
+                candidate.add(Source::EaseRecent, argument);
+                candidate.argue(companion, argument);
             }
         }
     }
 }
 
-fn factors(
-    snapshot: &Snapshot,
-    query: &AudienceQuery,
-    n_bought: usize,
-    found: &mut FxHashMap<UserIx, Candidate>,
-) {
+/// The nearest users by the goods' vector, and the score of every other candidate by it.
+fn factors(snapshot: &Snapshot, query: &AudienceQuery, n_bought: usize, found: &mut FxHashMap<UserIx, Candidate>) {
     let Some(embedding) = &snapshot.embedding else { return };
     let mut vector = vec![0.0f32; embedding.items.dim()];
     for &item in &query.items {
@@ -119,10 +129,16 @@ fn factors(
     }
     let wanted = 2 * query.count + n_bought;
     for near in embedding.users.nearest(&vector, wanted.max(500), embedding.user_graph.as_ref()) {
-        if near.score > 0.0 {
-            found.entry(near.ix).or_default().evidence[Source::Factors as usize] = near.score;
-        }
+        found.entry(near.ix).or_default();
     }
+    simd::dispatch(
+        #[inline(always)]
+        || {
+            for (user, candidate) in found.iter_mut() {
+                candidate.add(Source::Factors, simd::dot(&vector, embedding.users.row(*user)).max(0.0));
+            }
+        },
+    );
 }
 
 /// How often each candidate buys at all, damped; with too few candidates, nobody is added: an audience

@@ -12,11 +12,11 @@ use crate::topk::TopK;
 pub struct Complement {
     /// The item.
     pub item: ItemIx,
-    /// Sum of the cart items' co-purchase scores; comparable within one answer.
+    /// Sum of the cart items' weights for it; comparable within one answer.
     pub score: f32,
-    /// The cart item it goes with best.
+    /// The cart item it is counted with most strongly; the first one where it is counted with none.
     pub with: ItemIx,
-    /// Baskets that hold both.
+    /// Baskets that hold both; 0 where the prediction has no counted pair behind it.
     pub baskets: u32,
     /// Their association, from `with` to `item`.
     pub association: Association,
@@ -35,35 +35,32 @@ pub struct Bundle {
     pub price: Option<f32>,
 }
 
-/// At most `count` complements of `cart`, best first, none of the cart and none off sale.
+/// At most `count` complements of `cart`, best first, none of the cart and none off sale. A complement's
+/// score is the sum over the cart of the basket regressions' weights; its evidence is counted.
 pub fn complements(snapshot: &Snapshot, cart: &[ItemIx], count: usize) -> Vec<Complement> {
-    let mut found: FxHashMap<ItemIx, (f32, f32, ItemIx, u32)> = FxHashMap::default();
+    let mut found: FxHashMap<ItemIx, f32> = FxHashMap::default();
     for &seed in cart {
-        for pair in snapshot.co_purchase.pairs(seed) {
-            let (sum, strongest, with, baskets) = found.entry(pair.item).or_default();
-            *sum += pair.score;
-            if pair.score > *strongest {
-                (*strongest, *with, *baskets) = (pair.score, seed, pair.baskets);
-            }
+        for (item, weight) in snapshot.basket_ease.of(seed) {
+            *found.entry(item).or_default() += weight;
         }
     }
     let mut top = TopK::new(count);
-    for (&item, &(sum, ..)) in &found {
-        if !cart.contains(&item) && snapshot.catalog.on_sale(item) {
-            top.push(item, sum);
+    for (&item, &score) in &found {
+        if score > 0.0 && !cart.contains(&item) && snapshot.catalog.on_sale(item) {
+            top.push(item, score);
         }
     }
-    let complement = |item: ItemIx, score: f32| {
-        let (_, _, with, baskets) = found[&item];
-        Complement {
-            item,
-            score,
-            with,
-            baskets,
-            association: snapshot.co_purchase.association(with, item, baskets),
-        }
+    top.into_sorted().into_iter().map(|s| complement(snapshot, cart, s.ix, s.score)).collect()
+}
+
+/// The evidence for `item`: the cart item that it is counted with most strongly.
+fn complement(snapshot: &Snapshot, cart: &[ItemIx], item: ItemIx, score: f32) -> Complement {
+    let counted = |&seed: &ItemIx| {
+        snapshot.co_purchase.pairs(seed).find(|p| p.item == item).map(|p| (p.score, seed, p.baskets))
     };
-    top.into_sorted().into_iter().map(|s| complement(s.ix, s.score)).collect()
+    let best = cart.iter().filter_map(counted).max_by(|a, b| a.0.total_cmp(&b.0));
+    let (with, baskets) = best.map_or((cart[0], 0), |(_, seed, baskets)| (seed, baskets));
+    Complement { item, score, with, baskets, association: snapshot.co_purchase.association(with, item, baskets) }
 }
 
 /// At most `count` pairs of a cart item and a companion that at least `min_baskets` baskets hold, by

@@ -36,11 +36,7 @@ pub fn recommend(snapshot: &Snapshot, query: &Query) -> Slate {
 pub fn evidence(snapshot: &Snapshot, query: &Query) -> Vec<(u32, Candidate)> {
     let mut candidates = retrieval::candidates(snapshot, query).into_entries();
     filtering::filter(snapshot, query, &mut candidates);
-    let scale = ranking::scale(&candidates);
-    for (_, candidate) in &mut candidates {
-        candidate.evidence.iter_mut().zip(scale).for_each(|(score, scale)| *score *= scale);
-    }
-    candidates
+    ranking::normalised(candidates)
 }
 
 fn is_personal(candidates: &[(u32, Candidate)]) -> bool {

@@ -42,7 +42,7 @@ pub fn rank(candidates: &[(u32, Candidate)], weights: &Evidence, count: usize) -
 }
 
 /// What each source's scores are multiplied by, so that its best is 1.
-pub fn scale(candidates: &[(u32, Candidate)]) -> Evidence {
+fn scale(candidates: &[(u32, Candidate)]) -> Evidence {
     let mut best = [0.0f32; Source::COUNT];
     for (_, candidate) in candidates {
         for (best, score) in best.iter_mut().zip(candidate.evidence) {
@@ -50,6 +50,15 @@ pub fn scale(candidates: &[(u32, Candidate)]) -> Evidence {
         }
     }
     best.map(|best| if best > 0.0 { best.recip() } else { 0.0 })
+}
+
+/// The candidates with each source's scores divided by its best.
+pub fn normalised(mut candidates: Vec<(u32, Candidate)>) -> Vec<(u32, Candidate)> {
+    let scale = scale(&candidates);
+    for (_, candidate) in &mut candidates {
+        candidate.evidence.iter_mut().zip(scale).for_each(|(score, scale)| *score *= scale);
+    }
+    candidates
 }
 
 fn dot(a: &Evidence, b: &Evidence) -> f32 {

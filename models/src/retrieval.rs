@@ -73,9 +73,9 @@ fn personal(snapshot: &Snapshot, query: &Query, found: &mut Candidates) {
 /// Everything that goes from item to item.
 fn companions(snapshot: &Snapshot, seeds: &[Seed], found: &mut Candidates) {
     for seed in seeds {
-        for pair in snapshot.co_purchase.pairs(seed.item) {
-            let argument = seed.recency * pair.score;
-            let candidate = found.of(pair.item);
+        for (item, weight) in snapshot.basket_ease.of(seed.item) {
+            let argument = seed.recency * weight;
+            let candidate = found.of(item);
             candidate.add(Source::CoPurchase, argument);
             candidate.argue(seed.item, argument);
         }

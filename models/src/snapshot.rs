@@ -46,6 +46,10 @@ pub struct Snapshot {
     pub popularity: Popularity,
     /// Item -> items by EASE over users, absent where there were no users to learn from.
     pub ease: Option<ItemLists>,
+    /// The same weights by target: item -> items whose buyers tend to buy it.
+    pub ease_by_target: Option<ItemLists>,
+    /// Item -> items by EASE over baskets: what completes a cart.
+    pub basket_ease: ItemLists,
     /// Item -> items bought after it, absent where no order of purchases is known.
     pub transitions: Option<ItemLists>,
     /// What user-kNN needs; derived from `history` and `buyers`.
@@ -102,6 +106,8 @@ struct Serving {
 }
 
 const EASE: &str = "ease";
+const EASE_BY_TARGET: &str = "ease_by_target";
+const BASKET_EASE: &str = "basket_ease";
 const TRANSITIONS: &str = "transitions";
 const ITEM_LOOKUP: &str = "item_lookup";
 const USER_LOOKUP: &str = "user_lookup";
@@ -145,6 +151,8 @@ impl Snapshot {
             history,
             buyers,
             ease: lists(EASE)?,
+            ease_by_target: lists(EASE_BY_TARGET)?,
+            basket_ease: ItemLists::open(&artifact.section(BASKET_EASE)?, n_items)?,
             transitions: lists(TRANSITIONS)?,
             popularity: Popularity::open(&artifact.section(popularity::SECTION)?, n_items)?,
             embedding: Embedding::open(artifact, n_items, n_users, serving.fold_in_alpha)?,
@@ -165,7 +173,10 @@ impl Snapshot {
         writer.section(Direction::History.section(), &self.history.batch()?)?;
         writer.section(Direction::Buyers.section(), &self.buyers.batch()?)?;
         writer.section(popularity::SECTION, &self.popularity.batch()?)?;
-        for (name, lists) in [(EASE, &self.ease), (TRANSITIONS, &self.transitions)] {
+        writer.section(BASKET_EASE, &self.basket_ease.batch(BASKET_EASE)?)?;
+        let optional =
+            [(EASE, &self.ease), (EASE_BY_TARGET, &self.ease_by_target), (TRANSITIONS, &self.transitions)];
+        for (name, lists) in optional {
             if let Some(lists) = lists {
                 writer.section(name, &lists.batch(name)?)?;
             }

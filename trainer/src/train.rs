@@ -18,6 +18,7 @@ use crate::learn::als::{self, AlsOptions};
 use crate::learn::matrix::Matrix;
 use crate::learn::ease::{self, EaseOptions};
 use crate::learn::{ann, blend, co_purchase, popularity, profile, purchases, transitions};
+use crate::orders::Line;
 use crate::progress::{Reporter, Stage};
 
 /// A snapshot in memory and what its manifest will say of it.
@@ -47,11 +48,14 @@ fn rehearse(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter) -> 
     let users: Vec<u32> = labels.iter().map(|(user, _)| *user).collect();
     let rest = learn_indexes(&dataset.without_last_baskets(&users), config, reporter)?;
     let stage = reporter.stage("blend", 1);
-    let (weights, ndcg) = blend::learn(&rest.snapshot, &labels, &blend.recommend, dataset.until);
+    let (weights, ndcg) = blend::recommend(&rest.snapshot, &labels, &blend.recommend, dataset.until);
     stage.advance(1);
-    drop(stage);
     eprintln!("DEBUG blend {weights:?} ndcg {ndcg:.4}");
     blend.recommend = weights;
+    let (weights, ndcg) = blend::audience(&rest.snapshot, &labels, &blend.audience, dataset.until);
+    drop(stage);
+    eprintln!("DEBUG audience {weights:?} recall {ndcg:.4}");
+    blend.audience = weights;
     Ok(blend)
 }
 
@@ -77,6 +81,10 @@ fn learn_indexes(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter
     let stage = reporter.stage("item regressions (EASE)", dataset.n_items() as u64);
     let ease = if history.rows() == 0 { None } else { Some(learn_ease(&matrix, &stage)?) };
     drop(stage);
+    let ease_by_target = ease.as_ref().map(|e| e.transposed("ease_by_target")).transpose()?;
+    let stage = reporter.stage("basket regressions", dataset.n_items() as u64);
+    let basket_ease = learn_basket_ease(dataset, &stage)?;
+    drop(stage);
     let stage = reporter.stage("transitions", 1);
     let transitions = transitions::learn("transitions", dataset)?;
     drop(stage);
@@ -94,6 +102,8 @@ fn learn_indexes(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter
         history,
         buyers,
         ease,
+        ease_by_target,
+        basket_ease,
         transitions,
         popularity,
         embedding,
@@ -109,6 +119,18 @@ fn learn_ease(matrix: &Matrix, stage: &Stage) -> anyhow::Result<ItemLists> {
     let weights: Vec<f32> = (0..x.n_rows()).map(|row| (x.row(row).len().max(1) as f32).sqrt().recip()).collect();
     let options = EaseOptions { neighbours: 100, lambda: 10.0 };
     Ok(ease::learn("ease", &x, &weights, options, &|n| stage.advance(n))?)
+}
+
+/// EASE over baskets: large baskets count less, and so do old ones.
+fn learn_basket_ease(dataset: &Dataset, stage: &Stage) -> anyhow::Result<ItemLists> {
+    let baskets: Vec<&[Line]> = dataset.baskets().filter(|b| b.len() > 1).collect();
+    let cells = baskets.iter().enumerate().flat_map(|(row, b)| b.iter().map(move |l| (row as u32, l.item, 1.0)));
+    let x = Matrix::new(baskets.len(), dataset.n_items(), cells);
+    let half_life = 4.0 * dataset.half_life_days();
+    let weight = |b: &&[Line]| dataset.decay(b[0].at, half_life) / ((b.len() - 1) as f32).sqrt();
+    let weights: Vec<f32> = baskets.iter().map(weight).collect();
+    let options = EaseOptions { neighbours: 200, lambda: 10.0 };
+    Ok(ease::learn("basket_ease", &x, &weights, options, &|n| stage.advance(n))?)
 }
 
 /// Vectors of both sides, or none where there is nobody to learn from.

@@ -39,6 +39,19 @@ impl ItemLists {
         self.items[range.clone()].iter().copied().zip(self.weights[range].iter().copied())
     }
 
+    /// The same weights by target: row `t` lists the items that argue for `t`, heaviest first.
+    pub fn transposed(&self, section: &str) -> Result<Self> {
+        let n_items = self.offsets.len() - 1;
+        let mut lists: Vec<Vec<(ItemIx, f32)>> = vec![Vec::new(); n_items];
+        for source in 0..n_items as u32 {
+            for (target, weight) in self.of(source) {
+                lists[target as usize].push((source, weight));
+            }
+        }
+        lists.iter_mut().for_each(|list| list.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0))));
+        Self::new(section, &lists)
+    }
+
     pub(crate) fn batch(&self, name: &str) -> Result<RecordBatch> {
         let targets: Vec<(&str, ArrayRef)> = vec![
             ("item", Arc::new(UInt32Array::new(self.items.clone(), None))),

@@ -55,6 +55,8 @@ pub fn snapshot() -> Snapshot {
         buyers: history.transposed(8).unwrap(),
         history,
         ease: Some(ItemLists::new("ease", &(0..8).map(|a| pairs(a).map(|b| (b, 0.2)).collect()).collect::<Vec<_>>()).unwrap()),
+        ease_by_target: None,
+        basket_ease: ItemLists::new("basket_ease", &(0..8).map(|a| pairs(a).map(|b| (b, 0.2)).collect()).collect::<Vec<_>>()).unwrap(),
         transitions: None,
         popularity: Popularity::new(
             (0..8).map(|n| n as f32).collect(),

@@ -4,6 +4,9 @@
 //! Labels are time-honest: the last basket of users who bought more than once is held out, everything is
 //! learned from the rest, and each of those users is asked for.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use qianmian_models::audience::{self, AudienceQuery};
 use qianmian_models::candidates::Candidate;
 use qianmian_models::pipeline;
 use qianmian_models::query::{Evidence, Query, Source};
@@ -19,6 +22,12 @@ pub const MAX_USERS: usize = 3_000;
 /// Candidates of each source that take part.
 const DEPTH: usize = 50;
 const PLACES: usize = 10;
+/// The same of audiences; items with fewer held-out buyers are no case, and more items than this are not
+/// asked.
+const AUDIENCE_DEPTH: usize = 300;
+const AUDIENCE_PLACES: usize = 100;
+const MIN_BUYERS: usize = 5;
+const MAX_ITEMS: usize = 1_000;
 /// What a weight is multiplied by in search of a better one.
 const FACTORS: [f32; 9] = [0.0, 0.25, 0.5, 0.75, 0.9, 1.1, 1.35, 2.0, 4.0];
 /// What a weight of zero is tried at, of the largest.
@@ -33,11 +42,42 @@ struct Case {
     n_bought: usize,
 }
 
-/// The best weights found from `start` on, with their NDCG@10; `start` itself where there is no case.
-pub fn learn(snapshot: &Snapshot, labels: &[(u32, Vec<u32>)], start: &Evidence, at: i64) -> (Evidence, f64) {
-    let cases: Vec<Case> = labels.par_iter().map(|(user, basket)| case(snapshot, *user, basket, at)).collect();
+/// The weights of people -> goods, and their NDCG@10 over the held-out baskets.
+pub fn recommend(snapshot: &Snapshot, labels: &[(u32, Vec<u32>)], start: &Evidence, at: i64) -> (Evidence, f64) {
+    let case = |(user, basket): &(u32, Vec<u32>)| {
+        let candidates = pipeline::evidence(snapshot, &Query::for_user(*user, PLACES, at));
+        Case::new(&candidates, &basket.iter().copied().collect(), DEPTH)
+    };
+    let cases: Vec<Case> = labels.par_iter().map(case).collect();
+    ascend(&cases, start, |case, weights| case.ndcg(weights, PLACES))
+}
+
+/// The weights of goods -> people, and their mean of recall and NDCG at 100 over the items of the held-out
+/// baskets.
+pub fn audience(snapshot: &Snapshot, labels: &[(u32, Vec<u32>)], start: &Evidence, at: i64) -> (Evidence, f64) {
+    let mut buyers: BTreeMap<u32, FxHashSet<u32>> = BTreeMap::new();
+    for (user, basket) in labels {
+        basket.iter().for_each(|&item| {
+            buyers.entry(item).or_default().insert(*user);
+        });
+    }
+    let mut items: Vec<(u32, FxHashSet<u32>)> = buyers.into_iter().filter(|(_, b)| b.len() >= MIN_BUYERS).collect();
+    items.sort_by_key(|(item, buyers)| (std::cmp::Reverse(buyers.len()), *item));
+    items.truncate(MAX_ITEMS);
+    let case = |(item, buyers): &(u32, FxHashSet<u32>)| {
+        let candidates = audience::evidence(snapshot, &AudienceQuery::for_item(*item, AUDIENCE_PLACES, at));
+        Case::new(&candidates, buyers, AUDIENCE_DEPTH)
+    };
+    let cases: Vec<Case> = items.par_iter().map(case).collect();
+    ascend(&cases, start, |case, weights| {
+        (case.ndcg(weights, AUDIENCE_PLACES) + case.recall(weights, AUDIENCE_PLACES)) / 2.0
+    })
+}
+
+/// The best weights found from `start` on, with their mean score; `start` itself where there is no case.
+fn ascend(cases: &[Case], start: &Evidence, score: impl Fn(&Case, &Evidence) -> f64 + Sync) -> (Evidence, f64) {
     let objective = |weights: &Evidence| -> f64 {
-        let total: f64 = cases.par_iter().map(|case| case.ndcg(weights)).collect::<Vec<_>>().iter().sum();
+        let total: f64 = cases.par_iter().map(|case| score(case, weights)).collect::<Vec<_>>().iter().sum();
         total / cases.len().max(1) as f64
     };
     let (mut weights, mut best) = (*start, objective(start));
@@ -81,38 +121,44 @@ pub fn last_baskets(dataset: &Dataset) -> Vec<(u32, Vec<u32>)> {
     labels.into_iter().map(|(_, user, basket)| (user, basket)).collect()
 }
 
-fn case(snapshot: &Snapshot, user: u32, basket: &[u32], at: i64) -> Case {
-    let candidates = pipeline::evidence(snapshot, &Query::for_user(user, PLACES, at));
-    let mut kept: FxHashSet<u32> = FxHashSet::default();
-    for source in 0..Source::COUNT {
-        let mut top = TopK::new(DEPTH);
-        for (place, (_, candidate)) in candidates.iter().enumerate() {
-            if candidate.evidence[source] != 0.0 {
-                top.push(place as u32, candidate.evidence[source]);
-            }
-        }
-        kept.extend(top.into_sorted().iter().map(|s| s.ix));
-    }
-    let mut kept: Vec<u32> = kept.into_iter().collect();
-    kept.sort_unstable();
-    let entry = |place: u32| -> &(u32, Candidate) { &candidates[place as usize] };
-    Case {
-        evidence: kept.iter().map(|&place| entry(place).1.evidence).collect(),
-        bought: kept.iter().map(|&place| basket.contains(&entry(place).0)).collect(),
-        n_bought: basket.len(),
-    }
-}
-
 impl Case {
-    fn ndcg(&self, weights: &Evidence) -> f64 {
-        let mut top = TopK::new(PLACES);
+    /// Keeps the `depth` best candidates of every source.
+    fn new(candidates: &[(u32, Candidate)], bought: &FxHashSet<u32>, depth: usize) -> Self {
+        let mut kept: BTreeSet<u32> = BTreeSet::new();
+        for source in 0..Source::COUNT {
+            let mut top = TopK::new(depth);
+            for (place, (_, candidate)) in candidates.iter().enumerate() {
+                if candidate.evidence[source] != 0.0 {
+                    top.push(place as u32, candidate.evidence[source]);
+                }
+            }
+            kept.extend(top.into_sorted().iter().map(|s| s.ix));
+        }
+        let entry = |place: &u32| -> &(u32, Candidate) { &candidates[*place as usize] };
+        Self {
+            evidence: kept.iter().map(|place| entry(place).1.evidence).collect(),
+            bought: kept.iter().map(|place| bought.contains(&entry(place).0)).collect(),
+            n_bought: bought.len(),
+        }
+    }
+
+    /// Places, from 0, of what was bought among the first `places`.
+    fn hits(&self, weights: &Evidence, places: usize) -> Vec<usize> {
+        let mut top = TopK::new(places);
         for (place, evidence) in self.evidence.iter().enumerate() {
             top.push(place as u32, evidence.iter().zip(weights).map(|(e, w)| e * w).sum());
         }
+        let ranked = top.into_sorted().into_iter().enumerate();
+        ranked.filter(|(_, s)| self.bought[s.ix as usize]).map(|(place, _)| place).collect()
+    }
+
+    fn recall(&self, weights: &Evidence, places: usize) -> f64 {
+        self.hits(weights, places).len() as f64 / self.n_bought as f64
+    }
+
+    fn ndcg(&self, weights: &Evidence, places: usize) -> f64 {
         let discount = |place: usize| 1.0 / ((place + 2) as f64).log2();
-        let ranked = top.into_sorted();
-        let hits = ranked.iter().enumerate().filter(|(_, s)| self.bought[s.ix as usize]);
-        let ideal: f64 = (0..self.n_bought.min(PLACES)).map(discount).sum();
-        hits.map(|(place, _)| discount(place)).sum::<f64>() / ideal
+        let ideal: f64 = (0..self.n_bought.min(places)).map(discount).sum();
+        self.hits(weights, places).into_iter().map(discount).sum::<f64>() / ideal
     }
 }
