@@ -2,11 +2,11 @@
 
 use rustc_hash::FxHashMap;
 
+use crate::candidates::Candidate;
 use crate::ids::{ItemIx, UserIx};
 use crate::query::{Evidence, Source};
 use crate::ranking;
 use crate::simd;
-use crate::candidates::Candidate;
 use crate::snapshot::Snapshot;
 
 /// How many companions of an item lend it their buyers.
@@ -74,7 +74,10 @@ pub fn evidence(snapshot: &Snapshot, query: &AudienceQuery) -> Vec<(UserIx, Cand
 }
 
 /// All candidates by user, and how many baskets of the goods each buyer bought.
-fn candidates(snapshot: &Snapshot, query: &AudienceQuery) -> (Vec<(UserIx, Candidate)>, FxHashMap<UserIx, u32>) {
+fn candidates(
+    snapshot: &Snapshot,
+    query: &AudienceQuery,
+) -> (Vec<(UserIx, Candidate)>, FxHashMap<UserIx, u32>) {
     let mut found: FxHashMap<UserIx, Candidate> = FxHashMap::default();
     let bought = buyers(snapshot, query, &mut found);
     companions(snapshot, query, &mut found);
@@ -121,7 +124,12 @@ fn companions(snapshot: &Snapshot, query: &AudienceQuery, found: &mut FxHashMap<
 }
 
 /// The nearest users by the goods' vector, and the score of every other candidate by it.
-fn factors(snapshot: &Snapshot, query: &AudienceQuery, n_bought: usize, found: &mut FxHashMap<UserIx, Candidate>) {
+fn factors(
+    snapshot: &Snapshot,
+    query: &AudienceQuery,
+    n_bought: usize,
+    found: &mut FxHashMap<UserIx, Candidate>,
+) {
     let Some(embedding) = &snapshot.embedding else { return };
     let mut vector = vec![0.0f32; embedding.items.dim()];
     for &item in &query.items {

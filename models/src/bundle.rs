@@ -60,7 +60,13 @@ fn complement(snapshot: &Snapshot, cart: &[ItemIx], item: ItemIx, score: f32) ->
     };
     let best = cart.iter().filter_map(counted).max_by(|a, b| a.0.total_cmp(&b.0));
     let (with, baskets) = best.map_or((cart[0], 0), |(_, seed, baskets)| (seed, baskets));
-    Complement { item, score, with, baskets, association: snapshot.co_purchase.association(with, item, baskets) }
+    Complement {
+        item,
+        score,
+        with,
+        baskets,
+        association: snapshot.co_purchase.association(with, item, baskets),
+    }
 }
 
 /// At most `count` pairs of a cart item and a companion that at least `min_baskets` baskets hold, by

@@ -2,13 +2,17 @@
 
 use rustc_hash::FxHashSet;
 
+use crate::candidates::Candidate;
 use crate::ids::ItemIx;
 use crate::query::{Filter, Query};
-use crate::candidates::Candidate;
 use crate::snapshot::Snapshot;
 
 /// Removes what a filter forbids and counts it under the first filter that did.
-pub fn filter(snapshot: &Snapshot, query: &Query, candidates: &mut Vec<(ItemIx, Candidate)>) -> [u32; Filter::COUNT] {
+pub fn filter(
+    snapshot: &Snapshot,
+    query: &Query,
+    candidates: &mut Vec<(ItemIx, Candidate)>,
+) -> [u32; Filter::COUNT] {
     let excluded: FxHashSet<ItemIx> = query.exclude.iter().chain(&query.recent).copied().collect();
     let bought: FxHashSet<ItemIx> = match query.user {
         Some(user) if query.exclude_bought => snapshot.history.ixs(user).iter().copied().collect(),

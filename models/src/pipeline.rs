@@ -1,10 +1,14 @@
 //! people -> goods: retrieval, filtering, ranking, in that order. Pure: the same snapshot and query give
 //! the same slate.
 
-use crate::filtering;
+use rustc_hash::FxHashMap;
+
 use crate::candidates::Candidate;
+use crate::features::{self, Features, UserFacts};
+use crate::filtering;
+use crate::index::purchases::Purchase;
 use crate::query::{Query, Recommended, Slate, Source};
-use crate::ranking;
+use crate::ranking::{self, Ranked};
 use crate::retrieval;
 use crate::snapshot::Snapshot;
 
@@ -18,7 +22,8 @@ pub fn recommend(snapshot: &Snapshot, query: &Query) -> Slate {
         }
     }
     slate.filtered = filtering::filter(snapshot, query, &mut candidates);
-    slate.items = ranking::rank(&candidates, &snapshot.blend.recommend, query.count)
+    let ranked = ranking::rank(&candidates, &snapshot.blend.recommend, shortlist(snapshot, query));
+    slate.items = rerank(snapshot, query, ranked)
         .into_iter()
         .map(|ranked| Recommended {
             item: ranked.ix,
@@ -39,7 +44,53 @@ pub fn evidence(snapshot: &Snapshot, query: &Query) -> Vec<(u32, Candidate)> {
     ranking::normalised(candidates)
 }
 
+/// How many of the blend's best the ranker orders.
+const SHORTLIST: usize = 200;
+
+fn shortlist(snapshot: &Snapshot, query: &Query) -> usize {
+    if snapshot.ranker.is_some() { query.count.max(SHORTLIST) } else { query.count }
+}
+
+/// Orders the shortlist by the ranker, where there is one, and cuts it to the slate's length.
+fn rerank(snapshot: &Snapshot, query: &Query, mut shortlist: Vec<Ranked>) -> Vec<Ranked> {
+    if let Some(ranker) = &snapshot.ranker {
+        let rows = features(snapshot, query, &shortlist);
+        for (ranked, row) in shortlist.iter_mut().zip(&rows) {
+            ranked.score = ranker.score(row);
+        }
+        // Stable: equal leaves keep the blend's order.
+        shortlist.sort_by(|a, b| b.score.total_cmp(&a.score));
+    }
+    shortlist.truncate(query.count);
+    shortlist
+}
+
+/// The ranker's view of a shortlist.
+fn features(snapshot: &Snapshot, query: &Query, shortlist: &[Ranked]) -> Vec<Features> {
+    let user = UserFacts::new(snapshot, query);
+    let bought: FxHashMap<u32, Purchase> = match query.user {
+        Some(user) => snapshot.history.of(user).map(|p| (p.ix, p)).collect(),
+        None => FxHashMap::default(),
+    };
+    let row = |r: &Ranked| {
+        let normalised = Candidate { evidence: r.evidence, because: None };
+        features::of(snapshot, &user, r.ix, &normalised, r.score, bought.get(&r.ix).copied())
+    };
+    shortlist.iter().map(row).collect()
+}
+
+/// The shortlist of the blend with the ranker's view of it, for learning the ranker.
+pub fn shortlist_features(snapshot: &Snapshot, query: &Query) -> Vec<(u32, Features)> {
+    let mut candidates = retrieval::candidates(snapshot, query).into_entries();
+    filtering::filter(snapshot, query, &mut candidates);
+    let ranked = ranking::rank(&candidates, &snapshot.blend.recommend, query.count.max(SHORTLIST));
+    let rows = features(snapshot, query, &ranked);
+    ranked.iter().map(|r| r.ix).zip(rows).collect()
+}
+
 fn is_personal(candidates: &[(u32, Candidate)]) -> bool {
     let popularity = Source::Popularity as usize;
-    candidates.iter().any(|(_, c)| c.evidence.iter().enumerate().any(|(n, &score)| n != popularity && score > 0.0))
+    candidates
+        .iter()
+        .any(|(_, c)| c.evidence.iter().enumerate().any(|(n, &score)| n != popularity && score > 0.0))
 }

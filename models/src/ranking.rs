@@ -3,8 +3,8 @@
 //! Each source's score is divided by its best among the candidates, then weighted and summed. The order
 //! is total (score, then lower index), so equal queries give equal slates.
 
-use crate::query::{Evidence, Source};
 use crate::candidates::Candidate;
+use crate::query::{Evidence, Source};
 use crate::topk::TopK;
 
 /// A candidate in its place.

@@ -20,7 +20,9 @@ const TRANSITION_DECAY: f32 = 0.7;
 const MIN_CANDIDATES: usize = 200;
 /// Neighbours of a user, and the latest buyers of an item that may be one.
 const NEIGHBOURS: usize = 100;
-const MAX_BUYERS: usize = 2_000;
+const MAX_BUYERS: usize = 500;
+/// The user's latest items that neighbours are found by.
+const NEIGHBOUR_SEEDS: usize = 50;
 
 /// An item that stands for the user.
 #[derive(Debug, Clone, Copy)]
@@ -100,7 +102,7 @@ fn companions(snapshot: &Snapshot, seeds: &[Seed], found: &mut Candidates) {
 fn user_knn(snapshot: &Snapshot, query: &Query, seeds: &[Seed], found: &mut Candidates) {
     let neighbourhood = &snapshot.neighbourhood;
     let mut shared: FxHashMap<UserIx, f32> = FxHashMap::default();
-    for seed in seeds {
+    for seed in seeds.iter().take(NEIGHBOUR_SEEDS) {
         let weight = neighbourhood.item_weight(seed.item).powi(2);
         for &buyer in snapshot.buyers.ixs(seed.item).iter().take(MAX_BUYERS) {
             *shared.entry(buyer).or_default() += weight;

@@ -2,10 +2,10 @@
 
 use rustc_hash::FxHashMap;
 
+use crate::candidates::Candidate;
 use crate::ids::ItemIx;
 use crate::query::Source;
 use crate::ranking::{self, Ranked};
-use crate::candidates::Candidate;
 use crate::snapshot::Snapshot;
 
 /// How much the vectors and the baskets count; indexed by [`Source`].

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::artifact::{Artifact, ArtifactWriter, Manifest};
 use crate::error::{Error, Result};
+use crate::features;
 use crate::ids::{ItemIx, UserIx, Vocabulary};
 use crate::index::ann::Graph;
 use crate::index::catalog::{self, Catalog};
@@ -18,6 +19,7 @@ use crate::index::popularity::{self, Popularity};
 use crate::index::profile::{self, Profiles};
 use crate::index::purchases::{Direction, Purchases};
 use crate::query::Source;
+use crate::trees::{self, Trees};
 
 /// Everything one artifact knows.
 #[derive(Debug, Clone)]
@@ -58,6 +60,8 @@ pub struct Snapshot {
     pub embedding: Option<Embedding>,
     /// How much each source counts.
     pub blend: Blend,
+    /// Orders the best of the blend, people -> goods; absent where the blend alone is better.
+    pub ranker: Option<Trees>,
 }
 
 /// Item and user vectors in one space, with their graphs where they are large enough to need one.
@@ -157,6 +161,10 @@ impl Snapshot {
             popularity: Popularity::open(&artifact.section(popularity::SECTION)?, n_items)?,
             embedding: Embedding::open(artifact, n_items, n_users, serving.fold_in_alpha)?,
             blend: serving.blend,
+            ranker: {
+                let open = || Trees::open(&artifact.section(trees::SECTION)?, features::COUNT);
+                artifact.has(trees::SECTION).then(open).transpose()?
+            },
             items,
             users,
         })
@@ -174,6 +182,9 @@ impl Snapshot {
         writer.section(Direction::Buyers.section(), &self.buyers.batch()?)?;
         writer.section(popularity::SECTION, &self.popularity.batch()?)?;
         writer.section(BASKET_EASE, &self.basket_ease.batch(BASKET_EASE)?)?;
+        if let Some(ranker) = &self.ranker {
+            writer.section(trees::SECTION, &ranker.batch()?)?;
+        }
         let optional =
             [(EASE, &self.ease), (EASE_BY_TARGET, &self.ease_by_target), (TRANSITIONS, &self.transitions)];
         for (name, lists) in optional {

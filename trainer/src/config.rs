@@ -7,8 +7,8 @@
 mod tables;
 mod training;
 
-pub use training::TrainingConfig;
 pub use tables::{Column, Format, Normalise, OrdersConfig, Table, TableConfig, parse_zone};
+pub use training::TrainingConfig;
 
 use anyhow::{Context, bail};
 use serde::Deserialize;

@@ -11,13 +11,15 @@ use qianmian_models::index::item_lists::ItemLists;
 use qianmian_models::index::neighbourhood::Neighbourhood;
 use qianmian_models::snapshot::{Blend, Embedding, Snapshot};
 use qianmian_models::store::ShopStore;
+use qianmian_models::trees::Trees;
 
 use crate::config::TrainingConfig;
 use crate::dataset::Dataset;
 use crate::learn::als::{self, AlsOptions};
-use crate::learn::matrix::Matrix;
 use crate::learn::ease::{self, EaseOptions};
-use crate::learn::{ann, blend, co_purchase, popularity, profile, purchases, transitions};
+use crate::learn::matrix::Matrix;
+use crate::learn::rehearsal::{Rehearsal, Scene};
+use crate::learn::{ann, blend, co_purchase, popularity, profile, purchases, ranker, transitions};
 use crate::orders::Line;
 use crate::progress::{Reporter, Stage};
 
@@ -27,36 +29,56 @@ pub struct Trained {
     pub snapshot: Snapshot,
     /// Baskets that co-purchase was counted over.
     pub n_baskets: u64,
+    /// What the rehearsal measured, for the manifest.
+    pub metrics: serde_json::Value,
+}
+
+/// What a rehearsal taught.
+struct Rehearsed {
+    blend: Blend,
+    ranker: Option<Trees>,
+    metrics: serde_json::Value,
 }
 
 /// Learns everything from a dataset: how much each source counts from a rehearsal on users' last baskets,
 /// then all indexes from all of it.
 pub fn learn(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter) -> anyhow::Result<Trained> {
-    let blend = rehearse(dataset, config, reporter)?;
+    let rehearsed = rehearse(dataset, config, reporter)?;
     let mut trained = learn_indexes(dataset, config, reporter)?;
-    trained.snapshot.blend = blend;
+    trained.snapshot.blend = rehearsed.blend;
+    trained.snapshot.ranker = rehearsed.ranker;
+    trained.metrics = serde_json::json!({ "rehearsal": rehearsed.metrics });
     Ok(trained)
 }
 
-/// Holds users' last baskets out, learns the indexes from the rest and then the blend from the baskets.
-fn rehearse(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter) -> anyhow::Result<Blend> {
+/// Learns the indexes of one or more pasts, then from what came after them how much each source counts and
+/// how the best candidates are ordered.
+fn rehearse(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter) -> anyhow::Result<Rehearsed> {
     let mut blend = Blend::default();
-    let labels = blend::last_baskets(dataset);
-    if labels.is_empty() {
-        return Ok(blend);
+    let scene = |rehearsal: Rehearsal| -> anyhow::Result<Scene> {
+        let snapshot = learn_indexes(&rehearsal.past, config, reporter)?.snapshot;
+        Ok(Scene { snapshot, labels: rehearsal.labels })
+    };
+    let mut scenes = Rehearsal::all(dataset).into_iter().map(scene).collect::<anyhow::Result<Vec<_>>>()?;
+    if scenes.is_empty() {
+        return Ok(Rehearsed { blend, ranker: None, metrics: serde_json::Value::Null });
     }
-    let users: Vec<u32> = labels.iter().map(|(user, _)| *user).collect();
-    let rest = learn_indexes(&dataset.without_last_baskets(&users), config, reporter)?;
-    let stage = reporter.stage("blend", 1);
-    let (weights, ndcg) = blend::recommend(&rest.snapshot, &labels, &blend.recommend, dataset.until);
+    let stage = reporter.stage("blend", 2);
+    let recommend;
+    (blend.recommend, recommend) = blend::recommend(&scenes, &blend.recommend);
     stage.advance(1);
-    eprintln!("DEBUG blend {weights:?} ndcg {ndcg:.4}");
-    blend.recommend = weights;
-    let (weights, ndcg) = blend::audience(&rest.snapshot, &labels, &blend.audience, dataset.until);
+    let audience;
+    (blend.audience, audience) = blend::audience(&scenes, &blend.audience);
     drop(stage);
-    eprintln!("DEBUG audience {weights:?} recall {ndcg:.4}");
-    blend.audience = weights;
-    Ok(blend)
+    scenes.iter_mut().for_each(|scene| scene.snapshot.blend = blend.clone());
+    let stage = reporter.stage("ranker (LambdaMART)", 0);
+    let ranked = ranker::learn(&scenes, &|n| stage.advance(n));
+    let metrics = serde_json::json!({
+        "users": scenes.iter().map(|s| s.labels.len()).sum::<usize>(),
+        "recommend_ndcg_10": {"blend": recommend, "blend_held_out": ranked.blend_ndcg, "ranker_held_out": ranked.ranker_ndcg},
+        "audience_recall_ndcg_100": audience,
+    });
+    Ok(Rehearsed { blend, ranker: ranked.trees, metrics })
 }
 
 fn learn_indexes(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter) -> anyhow::Result<Trained> {
@@ -108,15 +130,18 @@ fn learn_indexes(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter
         popularity,
         embedding,
         blend: Blend::default(),
+        ranker: None,
     };
-    Ok(Trained { snapshot, n_baskets })
+    Ok(Trained { snapshot, n_baskets, metrics: serde_json::Value::Null })
 }
 
 /// EASE over who bought what, users of long histories counting less.
 fn learn_ease(matrix: &Matrix, stage: &Stage) -> anyhow::Result<ItemLists> {
-    let ones = (0..matrix.n_rows()).flat_map(|row| matrix.row(row).iter().map(move |&(c, _)| (row as u32, c, 1.0)));
+    let ones =
+        (0..matrix.n_rows()).flat_map(|row| matrix.row(row).iter().map(move |&(c, _)| (row as u32, c, 1.0)));
     let x = Matrix::new(matrix.n_rows(), matrix.n_columns(), ones);
-    let weights: Vec<f32> = (0..x.n_rows()).map(|row| (x.row(row).len().max(1) as f32).sqrt().recip()).collect();
+    let weights: Vec<f32> =
+        (0..x.n_rows()).map(|row| (x.row(row).len().max(1) as f32).sqrt().recip()).collect();
     let options = EaseOptions { neighbours: 100, lambda: 10.0 };
     Ok(ease::learn("ease", &x, &weights, options, &|n| stage.advance(n))?)
 }
@@ -124,7 +149,8 @@ fn learn_ease(matrix: &Matrix, stage: &Stage) -> anyhow::Result<ItemLists> {
 /// EASE over baskets: large baskets count less, and so do old ones.
 fn learn_basket_ease(dataset: &Dataset, stage: &Stage) -> anyhow::Result<ItemLists> {
     let baskets: Vec<&[Line]> = dataset.baskets().filter(|b| b.len() > 1).collect();
-    let cells = baskets.iter().enumerate().flat_map(|(row, b)| b.iter().map(move |l| (row as u32, l.item, 1.0)));
+    let cells =
+        baskets.iter().enumerate().flat_map(|(row, b)| b.iter().map(move |l| (row as u32, l.item, 1.0)));
     let x = Matrix::new(baskets.len(), dataset.n_items(), cells);
     let half_life = 4.0 * dataset.half_life_days();
     let weight = |b: &&[Line]| dataset.decay(b[0].at, half_life) / ((b.len() - 1) as f32).sqrt();
@@ -134,11 +160,7 @@ fn learn_basket_ease(dataset: &Dataset, stage: &Stage) -> anyhow::Result<ItemLis
 }
 
 /// Vectors of both sides, or none where there is nobody to learn from.
-fn embed(
-    matrix: &Matrix,
-    config: &TrainingConfig,
-    reporter: &Reporter,
-) -> anyhow::Result<Option<Embedding>> {
+fn embed(matrix: &Matrix, config: &TrainingConfig, reporter: &Reporter) -> anyhow::Result<Option<Embedding>> {
     if matrix.n_rows() == 0 || matrix.n_columns() == 0 {
         return Ok(None);
     }
@@ -177,9 +199,11 @@ pub fn write(
     now: DateTime<Utc>,
     extra: serde_json::Value,
 ) -> anyhow::Result<Artifact> {
-    let mut manifest = Manifest::new(free_version(store.folder(), now), now.to_rfc3339_opts(SecondsFormat::Secs, true));
+    let mut manifest =
+        Manifest::new(free_version(store.folder(), now), now.to_rfc3339_opts(SecondsFormat::Secs, true));
     manifest.parent = store.latest()?.map(|latest| latest.version);
     manifest.data_from = dataset.from();
+    manifest.metrics = trained.metrics.clone();
     manifest.parameters = serde_json::json!({ "training": config, "data": extra });
     manifest.counts.insert("lines".to_owned(), dataset.lines().len() as u64);
     trained.snapshot.describe(&mut manifest, trained.n_baskets);

@@ -54,9 +54,16 @@ pub fn snapshot() -> Snapshot {
         neighbourhood: Neighbourhood::new(&history, &history.transposed(8).unwrap()),
         buyers: history.transposed(8).unwrap(),
         history,
-        ease: Some(ItemLists::new("ease", &(0..8).map(|a| pairs(a).map(|b| (b, 0.2)).collect()).collect::<Vec<_>>()).unwrap()),
+        ease: Some(
+            ItemLists::new("ease", &(0..8).map(|a| pairs(a).map(|b| (b, 0.2)).collect()).collect::<Vec<_>>())
+                .unwrap(),
+        ),
         ease_by_target: None,
-        basket_ease: ItemLists::new("basket_ease", &(0..8).map(|a| pairs(a).map(|b| (b, 0.2)).collect()).collect::<Vec<_>>()).unwrap(),
+        basket_ease: ItemLists::new(
+            "basket_ease",
+            &(0..8).map(|a| pairs(a).map(|b| (b, 0.2)).collect()).collect::<Vec<_>>(),
+        )
+        .unwrap(),
         transitions: None,
         popularity: Popularity::new(
             (0..8).map(|n| n as f32).collect(),
@@ -72,6 +79,7 @@ pub fn snapshot() -> Snapshot {
             user_graph: Some(Graph::new("user_graph", &ring(6)).unwrap()),
         }),
         blend: Blend::default(),
+        ranker: None,
     }
 }
 

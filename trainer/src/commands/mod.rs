@@ -15,12 +15,16 @@ use crate::progress::Reporter;
 
 /// Learns from order history and writes an artifact for qianmian-server.
 #[derive(Debug, Parser)]
-#[command(name = "qianmian-trainer", version, after_help = "Examples:
+#[command(
+    name = "qianmian-trainer",
+    version,
+    after_help = "Examples:
   qianmian-trainer demo-data --out var/demo
   qianmian-trainer train --config var/demo/shop.toml --store var/models
   qianmian-trainer train --orders orders.csv.zst --store var/models     (canonical columns need no configuration)
   qianmian-trainer inspect --store var/models
-  qianmian-trainer rollback --store var/models")]
+  qianmian-trainer rollback --store var/models"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -70,7 +74,12 @@ fn run_demo_data(args: &DemoDataArgs, reporter: &Reporter) -> anyhow::Result<()>
     let config = summary.config();
     say(&format!(
         "wrote {} lines of {} orders by {} users over {} items to {}\ntrain on it: qianmian-trainer train --config {} --store DIR",
-        summary.lines, summary.orders, summary.buyers, summary.items, summary.out.display(), config.display()
+        summary.lines,
+        summary.orders,
+        summary.buyers,
+        summary.items,
+        summary.out.display(),
+        config.display()
     ));
     Ok(())
 }

@@ -42,8 +42,16 @@ impl TrainingConfig {
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         let above_zero = |v: f32| v.is_finite() && v > 0.0;
         ensure!((1..=512).contains(&self.dim), "training.dim = {}: use 1 to 512", self.dim);
-        ensure!((1..=200).contains(&self.iterations), "training.iterations = {}: use 1 to 200", self.iterations);
-        ensure!(above_zero(self.regularization), "training.regularization = {}: use a number above 0", self.regularization);
+        ensure!(
+            (1..=200).contains(&self.iterations),
+            "training.iterations = {}: use 1 to 200",
+            self.iterations
+        );
+        ensure!(
+            above_zero(self.regularization),
+            "training.regularization = {}: use a number above 0",
+            self.regularization
+        );
         ensure!(above_zero(self.alpha), "training.alpha = {}: use a number above 0", self.alpha);
         Ok(())
     }

@@ -22,7 +22,8 @@ type Cases = Vec<(ItemIx, FxHashSet<u32>)>;
 pub(super) fn measure(snapshot: &Snapshot, past: &Dataset, future: &Future<'_>) -> Option<Task> {
     let seen = |user: u32| snapshot.history.of(user).len() > 0;
     let mut truth: FxHashMap<u32, FxHashSet<u32>> = FxHashMap::default();
-    for line in future.lines().filter(|l| is_known(l) && seen(l.user) && snapshot.buyers.of(l.item).len() > 0) {
+    for line in future.lines().filter(|l| is_known(l) && seen(l.user) && snapshot.buyers.of(l.item).len() > 0)
+    {
         truth.entry(line.item).or_default().insert(line.user);
     }
     let mut cases: Cases = truth.into_iter().filter(|(_, buyers)| buyers.len() >= MIN_BUYERS).collect();
@@ -38,7 +39,9 @@ pub(super) fn measure(snapshot: &Snapshot, past: &Dataset, future: &Future<'_>) 
     let shape = Shape { percent, n_users };
     let raw = [
         run("qianmian", snapshot, &cases, shape, ours),
-        run("activity (RF)", snapshot, &cases, shape, |item, new| fill(snapshot, item, new, vec![], &active, depth)),
+        run("activity (RF)", snapshot, &cases, shape, |item, new| {
+            fill(snapshot, item, new, vec![], &active, depth)
+        }),
         run("personal frequency", snapshot, &cases, shape, |item, new| {
             let buyers = if new { vec![] } else { by_frequency(snapshot, item) };
             fill(snapshot, item, new, buyers, &active, depth)
@@ -99,8 +102,16 @@ fn nearest(snapshot: &Snapshot, item: ItemIx, k: usize) -> Vec<UserIx> {
 }
 
 /// `head`, without buyers where only new ones are wanted, filled up with active users.
-fn fill(snapshot: &Snapshot, item: ItemIx, new: bool, head: Vec<UserIx>, active: &[UserIx], depth: usize) -> Vec<UserIx> {
-    let buyers: FxHashSet<u32> = if new { snapshot.buyers.ixs(item).iter().copied().collect() } else { FxHashSet::default() };
+fn fill(
+    snapshot: &Snapshot,
+    item: ItemIx,
+    new: bool,
+    head: Vec<UserIx>,
+    active: &[UserIx],
+    depth: usize,
+) -> Vec<UserIx> {
+    let buyers: FxHashSet<u32> =
+        if new { snapshot.buyers.ixs(item).iter().copied().collect() } else { FxHashSet::default() };
     let mut taken = buyers;
     head.into_iter().chain(active.iter().copied()).filter(|user| taken.insert(*user)).take(depth).collect()
 }

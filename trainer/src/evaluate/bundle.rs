@@ -25,10 +25,10 @@ struct Case {
 pub(super) fn measure(snapshot: &Snapshot, _past: &Dataset, future: &Future<'_>) -> Option<Task> {
     let cases = cases(snapshot, future);
     let popular = snapshot.popularity.ranked();
-    let ours = |case: &Case| bundle::complements(snapshot, &case.cart, DEPTH).iter().map(|c| c.item).collect();
-    let popularity = |case: &Case| {
-        popular.iter().copied().filter(|item| !case.cart.contains(item)).take(DEPTH).collect()
-    };
+    let ours =
+        |case: &Case| bundle::complements(snapshot, &case.cart, DEPTH).iter().map(|c| c.item).collect();
+    let popularity =
+        |case: &Case| popular.iter().copied().filter(|item| !case.cart.contains(item)).take(DEPTH).collect();
     let raw = [run("qianmian", &cases, ours), run("popularity", &cases, popularity)];
     Task::new("bundle", &METRICS, &raw)
 }

@@ -47,7 +47,8 @@ fn run(
         let ranked = rank(*user);
         let bought: FxHashSet<u32> = snapshot.history.ixs(*user).iter().copied().collect();
         let part = |repeat: bool| {
-            let wanted: FxHashSet<u32> = truth.iter().copied().filter(|i| bought.contains(i) == repeat).collect();
+            let wanted: FxHashSet<u32> =
+                truth.iter().copied().filter(|i| bought.contains(i) == repeat).collect();
             let list: Vec<u32> = ranked.iter().copied().filter(|i| bought.contains(i) == repeat).collect();
             if wanted.is_empty() { f64::NAN } else { ndcg(&list, &wanted, 10) }
         };

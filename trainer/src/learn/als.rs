@@ -52,7 +52,8 @@ pub fn learn(matrix: &Matrix, options: &AlsOptions, progress: &(dyn Fn(u64) + Sy
     let by_column = matrix.transposed();
     let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
     let scale = 1.0 / (options.dim as f32).sqrt();
-    let mut random = |n: usize| Array2::from_shape_simple_fn((n, options.dim), || rng.random_range(-scale..scale));
+    let mut random =
+        |n: usize| Array2::from_shape_simple_fn((n, options.dim), || rng.random_range(-scale..scale));
     let mut columns = random(matrix.n_columns());
     let mut rows = random(matrix.n_rows());
     for _ in 0..options.iterations {
@@ -107,7 +108,14 @@ impl Workspace {
 
     /// Conjugate gradient on `(gram + sum alpha r y y') x = sum (1 + alpha r) y`, starting from `x`.
     #[inline(always)]
-    fn solve(&mut self, gram: &[f32], fixed: &[f32], entries: &[(u32, f32)], options: &AlsOptions, x: &mut [f32]) {
+    fn solve(
+        &mut self,
+        gram: &[f32],
+        fixed: &[f32],
+        entries: &[(u32, f32)],
+        options: &AlsOptions,
+        x: &mut [f32],
+    ) {
         let (dim, alpha) = (options.dim, options.alpha);
         let vector = |column: u32| &fixed[column as usize * dim..][..dim];
         product(gram, x, &mut self.image);
@@ -176,7 +184,8 @@ mod tests {
     use super::*;
 
     fn checkerboard(n: u32) -> Matrix {
-        let cells = (0..n).flat_map(move |r| (0..n).filter(move |c| (r + c) % 2 == 0 && *c != r).map(move |c| (r, c, 1.0)));
+        let cells = (0..n)
+            .flat_map(move |r| (0..n).filter(move |c| (r + c) % 2 == 0 && *c != r).map(move |c| (r, c, 1.0)));
         Matrix::new(n as usize, n as usize, cells)
     }
 
@@ -196,7 +205,8 @@ mod tests {
     #[test]
     fn more_passes_lower_the_loss_and_a_seed_repeats() {
         let matrix = checkerboard(30);
-        let options = |iterations| AlsOptions { dim: 3, regularization: 0.5, iterations, ..AlsOptions::default() };
+        let options =
+            |iterations| AlsOptions { dim: 3, regularization: 0.5, iterations, ..AlsOptions::default() };
         let losses: Vec<f64> =
             [1, 3, 9].map(|n| loss(&matrix, &learn(&matrix, &options(n), &|_| ()), &options(n))).to_vec();
         assert!(losses[0] > losses[1] && losses[1] >= losses[2] - 1e-6, "{losses:?}");

@@ -1,8 +1,5 @@
-//! The weight of every source, learned: coordinate ascent on NDCG@10 over baskets that the indexes were
-//! not shown (Metzler & Croft, "Linear feature-based models for information retrieval", 2007).
-//!
-//! Labels are time-honest: the last basket of users who bought more than once is held out, everything is
-//! learned from the rest, and each of those users is asked for.
+//! The weight of every source, learned: coordinate ascent on NDCG@10 over purchases that the
+//! indexes were not shown (Metzler & Croft, "Linear feature-based models for information retrieval", 2007).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,24 +7,21 @@ use qianmian_models::audience::{self, AudienceQuery};
 use qianmian_models::candidates::Candidate;
 use qianmian_models::pipeline;
 use qianmian_models::query::{Evidence, Query, Source};
-use qianmian_models::snapshot::Snapshot;
 use qianmian_models::topk::TopK;
 use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 
-use crate::dataset::Dataset;
+use super::rehearsal::{Label, Scene};
 
-/// Users asked.
-pub const MAX_USERS: usize = 3_000;
 /// Candidates of each source that take part.
 const DEPTH: usize = 50;
 const PLACES: usize = 10;
 /// The same of audiences; items with fewer held-out buyers are no case, and more items than this are not
 /// asked.
-const AUDIENCE_DEPTH: usize = 300;
+const AUDIENCE_DEPTH: usize = 200;
 const AUDIENCE_PLACES: usize = 100;
 const MIN_BUYERS: usize = 5;
-const MAX_ITEMS: usize = 1_000;
+const MAX_ITEMS: usize = 300;
 /// What a weight is multiplied by in search of a better one.
 const FACTORS: [f32; 9] = [0.0, 0.25, 0.5, 0.75, 0.9, 1.1, 1.35, 2.0, 4.0];
 /// What a weight of zero is tried at, of the largest.
@@ -43,39 +37,58 @@ struct Case {
 }
 
 /// The weights of people -> goods, and their NDCG@10 over the held-out baskets.
-pub fn recommend(snapshot: &Snapshot, labels: &[(u32, Vec<u32>)], start: &Evidence, at: i64) -> (Evidence, f64) {
-    let case = |(user, basket): &(u32, Vec<u32>)| {
-        let candidates = pipeline::evidence(snapshot, &Query::for_user(*user, PLACES, at));
-        Case::new(&candidates, &basket.iter().copied().collect(), DEPTH)
+pub fn recommend(scenes: &[Scene], start: &Evidence) -> (Evidence, f64) {
+    let of = |scene: &Scene| -> Vec<Case> {
+        let case = |(user, basket): &Label| {
+            let candidates = pipeline::evidence(
+                &scene.snapshot,
+                &Query::for_user(*user, PLACES, scene.snapshot.data_until),
+            );
+            Case::new(&candidates, &basket.iter().copied().collect(), DEPTH)
+        };
+        scene.labels.par_iter().map(case).collect()
     };
-    let cases: Vec<Case> = labels.par_iter().map(case).collect();
+    let cases: Vec<Case> = scenes.iter().flat_map(of).collect();
     ascend(&cases, start, |case, weights| case.ndcg(weights, PLACES))
 }
 
 /// The weights of goods -> people, and their mean of recall and NDCG at 100 over the items of the held-out
 /// baskets.
-pub fn audience(snapshot: &Snapshot, labels: &[(u32, Vec<u32>)], start: &Evidence, at: i64) -> (Evidence, f64) {
+pub fn audience(scenes: &[Scene], start: &Evidence) -> (Evidence, f64) {
+    let cases: Vec<Case> = scenes.iter().flat_map(audience_cases).collect();
+    ascend(&cases, start, |case, weights| {
+        (case.ndcg(weights, AUDIENCE_PLACES) + case.recall(weights, AUDIENCE_PLACES)) / 2.0
+    })
+}
+
+fn audience_cases(scene: &Scene) -> Vec<Case> {
+    let Scene { snapshot, labels } = scene;
     let mut buyers: BTreeMap<u32, FxHashSet<u32>> = BTreeMap::new();
     for (user, basket) in labels {
         basket.iter().for_each(|&item| {
             buyers.entry(item).or_default().insert(*user);
         });
     }
-    let mut items: Vec<(u32, FxHashSet<u32>)> = buyers.into_iter().filter(|(_, b)| b.len() >= MIN_BUYERS).collect();
+    let mut items: Vec<(u32, FxHashSet<u32>)> =
+        buyers.into_iter().filter(|(_, b)| b.len() >= MIN_BUYERS).collect();
     items.sort_by_key(|(item, buyers)| (std::cmp::Reverse(buyers.len()), *item));
     items.truncate(MAX_ITEMS);
     let case = |(item, buyers): &(u32, FxHashSet<u32>)| {
-        let candidates = audience::evidence(snapshot, &AudienceQuery::for_item(*item, AUDIENCE_PLACES, at));
+        let candidates = audience::evidence(
+            snapshot,
+            &AudienceQuery::for_item(*item, AUDIENCE_PLACES, snapshot.data_until),
+        );
         Case::new(&candidates, buyers, AUDIENCE_DEPTH)
     };
-    let cases: Vec<Case> = items.par_iter().map(case).collect();
-    ascend(&cases, start, |case, weights| {
-        (case.ndcg(weights, AUDIENCE_PLACES) + case.recall(weights, AUDIENCE_PLACES)) / 2.0
-    })
+    items.par_iter().map(case).collect()
 }
 
 /// The best weights found from `start` on, with their mean score; `start` itself where there is no case.
-fn ascend(cases: &[Case], start: &Evidence, score: impl Fn(&Case, &Evidence) -> f64 + Sync) -> (Evidence, f64) {
+fn ascend(
+    cases: &[Case],
+    start: &Evidence,
+    score: impl Fn(&Case, &Evidence) -> f64 + Sync,
+) -> (Evidence, f64) {
     let objective = |weights: &Evidence| -> f64 {
         let total: f64 = cases.par_iter().map(|case| score(case, weights)).collect::<Vec<_>>().iter().sum();
         total / cases.len().max(1) as f64
@@ -88,7 +101,11 @@ fn ascend(cases: &[Case], start: &Evidence, score: impl Fn(&Case, &Evidence) -> 
             for factor in FACTORS {
                 let mut tried = weights;
                 let largest = weights.iter().copied().fold(0.0, f32::max);
-                tried[source] = if weights[source] == 0.0 { factor * SEED_WEIGHT * largest } else { weights[source] * factor };
+                tried[source] = if weights[source] == 0.0 {
+                    factor * SEED_WEIGHT * largest
+                } else {
+                    weights[source] * factor
+                };
                 let found = objective(&tried);
                 if found > best {
                     (best, chosen) = (found, tried);
@@ -101,24 +118,6 @@ fn ascend(cases: &[Case], start: &Evidence, score: impl Fn(&Case, &Evidence) -> 
         }
     }
     (weights, best)
-}
-
-/// Users' last baskets: `(user, items)`, of those who bought more than once; the latest ones where there
-/// are too many.
-pub fn last_baskets(dataset: &Dataset) -> Vec<(u32, Vec<u32>)> {
-    let mut lines: Vec<_> = dataset.lines().iter().filter(|l| crate::dataset::is_known(l)).collect();
-    lines.sort_by_key(|l| (l.user, l.at, l.basket));
-    let mut labels: Vec<(i64, u32, Vec<u32>)> = Vec::new();
-    for user in lines.chunk_by(|a, b| a.user == b.user) {
-        let last = user[user.len() - 1];
-        if user[0].basket != last.basket {
-            let basket = user.iter().filter(|l| l.basket == last.basket).map(|l| l.item).collect();
-            labels.push((last.at, last.user, basket));
-        }
-    }
-    labels.sort_by_key(|(at, user, _)| (std::cmp::Reverse(*at), *user));
-    labels.truncate(MAX_USERS);
-    labels.into_iter().map(|(_, user, basket)| (user, basket)).collect()
 }
 
 impl Case {

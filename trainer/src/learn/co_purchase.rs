@@ -104,7 +104,10 @@ impl Counter {
         let mut top = TopK::new(TOP_N);
         for &partner in &self.touched {
             if partner as usize != item {
-                top.push(partner, score(self.counts[partner as usize], totals[item], totals[partner as usize]));
+                top.push(
+                    partner,
+                    score(self.counts[partner as usize], totals[item], totals[partner as usize]),
+                );
             }
         }
         let together = |ix: u32| self.counts[ix as usize];

@@ -46,9 +46,10 @@ pub fn learn(
             },
         )
         .collect();
-    let by_target = solved.iter().enumerate().flat_map(|(target, row)| {
-        row.iter().map(move |&(source, weight)| (source, target as u32, weight))
-    });
+    let by_target = solved
+        .iter()
+        .enumerate()
+        .flat_map(|(target, row)| row.iter().map(move |&(source, weight)| (source, target as u32, weight)));
     let by_source = Matrix::new(n_items, n_items, by_target);
     let mut lists: Vec<Vec<(u32, f32)>> = (0..n_items).map(|item| by_source.row(item).to_vec()).collect();
     lists.par_iter_mut().for_each(|list| list.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0))));
@@ -156,9 +157,11 @@ mod tests {
     fn with_all_items_as_neighbours_it_is_ease() {
         // Six rows over four items; the closed form is B = I - P / diag(P), P = (X'X + lambda I)^-1.
         let rows: [&[u32]; 6] = [&[0, 1], &[0, 1, 2], &[1, 2], &[2, 3], &[0, 3], &[0, 1, 3]];
-        let cells = rows.iter().enumerate().flat_map(|(r, row)| row.iter().map(move |&c| (r as u32, c, 1.0f32)));
+        let cells =
+            rows.iter().enumerate().flat_map(|(r, row)| row.iter().map(move |&c| (r as u32, c, 1.0f32)));
         let x = Matrix::new(6, 4, cells);
-        let lists = learn("ease", &x, &[1.0; 6], EaseOptions { neighbours: 4, lambda: 0.5 }, &|_| ()).unwrap();
+        let lists =
+            learn("ease", &x, &[1.0; 6], EaseOptions { neighbours: 4, lambda: 0.5 }, &|_| ()).unwrap();
         let mut g = [[0.0f64; 4]; 4];
         for row in rows {
             for &a in row {

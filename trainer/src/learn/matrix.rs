@@ -10,7 +10,11 @@ pub struct Matrix {
 
 impl Matrix {
     /// From `(row, column, weight)` in any order, without repeats.
-    pub fn new(n_rows: usize, n_columns: usize, triples: impl Iterator<Item = (u32, u32, f32)> + Clone) -> Self {
+    pub fn new(
+        n_rows: usize,
+        n_columns: usize,
+        triples: impl Iterator<Item = (u32, u32, f32)> + Clone,
+    ) -> Self {
         let mut offsets = vec![0usize; n_rows + 1];
         triples.clone().for_each(|(row, _, _)| offsets[row as usize + 1] += 1);
         for row in 0..n_rows {
@@ -41,7 +45,8 @@ impl Matrix {
 
     /// The same weights by column.
     pub fn transposed(&self) -> Self {
-        let triples = (0..self.n_rows()).flat_map(|row| self.row(row).iter().map(move |&(c, w)| (c, row as u32, w)));
+        let triples =
+            (0..self.n_rows()).flat_map(|row| self.row(row).iter().map(move |&(c, w)| (c, row as u32, w)));
         Self::new(self.n_columns, self.n_rows(), triples)
     }
 }

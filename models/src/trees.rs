@@ -1,0 +1,175 @@
+//! An ensemble of regression trees, flat, for ranking.
+//!
+//! Section `ranker`: one row a node, trees one after another, a node before its children; `tree`,
+//! `feature` (index into [`features`](crate::features)), `threshold`, `left`, `right` (rows; a leaf names
+//! itself twice) and `value` (what a leaf adds). A feature at most the threshold goes left; NaN goes right.
+
+use std::sync::Arc;
+
+use arrow_array::types::{Float32Type, UInt32Type};
+use arrow_array::{ArrayRef, Float32Array, RecordBatch, UInt32Array};
+
+use crate::error::{Error, Result};
+use crate::section::{self, Section};
+
+/// The section's name.
+pub const SECTION: &str = "ranker";
+
+/// One node of a tree.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Node {
+    /// Feature to compare; ignored in a leaf.
+    pub feature: u32,
+    /// Goes left when the feature is at most this.
+    pub threshold: f32,
+    /// Row of the left child; the node's own row in a leaf.
+    pub left: u32,
+    /// Row of the right child; the node's own row in a leaf.
+    pub right: u32,
+    /// What a leaf adds; 0 elsewhere.
+    pub value: f32,
+}
+
+/// Trees whose leaves are summed.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Trees {
+    nodes: Vec<Node>,
+    /// First row of every tree.
+    roots: Vec<u32>,
+}
+
+impl Trees {
+    /// Adds a tree whose children are numbered within it, the root being 0.
+    pub fn push(&mut self, tree: &[Node]) {
+        let root = self.nodes.len() as u32;
+        self.roots.push(root);
+        self.nodes.extend(tree.iter().map(|n| Node { left: n.left + root, right: n.right + root, ..*n }));
+    }
+
+    /// Number of trees.
+    pub fn len(&self) -> usize {
+        self.roots.len()
+    }
+
+    /// Whether there is no tree.
+    pub fn is_empty(&self) -> bool {
+        self.roots.is_empty()
+    }
+
+    /// The first `n` trees.
+    pub fn truncate(&mut self, n: usize) {
+        if let Some(&end) = self.roots.get(n) {
+            self.roots.truncate(n);
+            self.nodes.truncate(end as usize);
+        }
+    }
+
+    /// The sum of the leaves that `features` fall into.
+    #[inline]
+    pub fn score(&self, features: &[f32]) -> f32 {
+        self.roots.iter().map(|&root| self.leaf(root, features)).sum()
+    }
+
+    #[inline]
+    fn leaf(&self, mut at: u32, features: &[f32]) -> f32 {
+        loop {
+            let node = &self.nodes[at as usize];
+            if node.left == at {
+                return node.value;
+            }
+            at = if features[node.feature as usize] <= node.threshold { node.left } else { node.right };
+        }
+    }
+
+    pub(crate) fn batch(&self) -> Result<RecordBatch> {
+        let column = |of: fn(&Node) -> u32| {
+            Arc::new(UInt32Array::from_iter_values(self.nodes.iter().map(of))) as ArrayRef
+        };
+        let real = |of: fn(&Node) -> f32| {
+            Arc::new(Float32Array::from_iter_values(self.nodes.iter().map(of))) as ArrayRef
+        };
+        let mut tree = Vec::with_capacity(self.nodes.len());
+        for (n, &root) in self.roots.iter().enumerate() {
+            let end = self.roots.get(n + 1).map_or(self.nodes.len(), |&r| r as usize);
+            tree.extend(std::iter::repeat_n(n as u32, end - root as usize));
+        }
+        let columns = vec![
+            ("tree", Arc::new(UInt32Array::from(tree)) as ArrayRef),
+            ("feature", column(|n| n.feature)),
+            ("threshold", real(|n| n.threshold)),
+            ("left", column(|n| n.left)),
+            ("right", column(|n| n.right)),
+            ("value", real(|n| n.value)),
+        ];
+        section::batch(SECTION, columns)
+    }
+
+    /// Reads the trees; a walk down any of them is sure to end, because children come after their parent.
+    pub(crate) fn open(section: &Section, n_features: usize) -> Result<Self> {
+        let count = |name: &str| section.primitive::<UInt32Type>(name);
+        let (tree, feature, left, right) =
+            (count("tree")?, count("feature")?, count("left")?, count("right")?);
+        let (threshold, value) =
+            (section.primitive::<Float32Type>("threshold")?, section.primitive::<Float32Type>("value")?);
+        let mut trees = Self::default();
+        for row in 0..section.rows() {
+            let node = Node {
+                feature: feature[row],
+                threshold: threshold[row],
+                left: left[row],
+                right: right[row],
+                value: value[row],
+            };
+            let child = |c: u32| (c as usize) > row && tree.get(c as usize) == Some(&tree[row]);
+            let leaf = node.left as usize == row && node.right as usize == row && node.value.is_finite();
+            if !leaf && !(child(node.left) && child(node.right) && (node.feature as usize) < n_features) {
+                return Err(Error::malformed(
+                    SECTION,
+                    "a leaf, or two later nodes of the same tree",
+                    format!("row {row}"),
+                ));
+            }
+            if row == 0 || tree[row] != tree[row - 1] {
+                trees.roots.push(row as u32);
+            }
+            trees.nodes.push(node);
+        }
+        Ok(trees)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn stump(threshold: f32, low: f32, high: f32) -> Vec<Node> {
+        let leaf = |at, value| Node { feature: 0, threshold: 0.0, left: at, right: at, value };
+        vec![Node { feature: 1, threshold, left: 1, right: 2, value: 0.0 }, leaf(1, low), leaf(2, high)]
+    }
+
+    #[test]
+    fn scores_sum_over_trees_and_survive_a_section() {
+        let mut trees = Trees::default();
+        trees.push(&stump(0.5, 1.0, 2.0));
+        trees.push(&stump(1.5, 10.0, 20.0));
+        let back = Trees::open(&Section::in_memory(SECTION, trees.batch().unwrap()), 2).unwrap();
+        for (x, want) in [(0.0, 11.0), (1.0, 12.0), (2.0, 22.0), (f32::NAN, 22.0)] {
+            assert_eq!(back.score(&[9.0, x]), want);
+        }
+        trees.truncate(1);
+        assert_eq!((trees.len(), trees.score(&[9.0, 2.0])), (1, 2.0));
+    }
+
+    #[test]
+    fn a_loop_or_an_unknown_feature_is_refused() {
+        let mut trees = Trees::default();
+        trees.push(&stump(0.5, 1.0, 2.0));
+        assert!(Trees::open(&Section::in_memory(SECTION, trees.batch().unwrap()), 1).is_err());
+        let mut looped = stump(0.5, 1.0, 2.0);
+        looped[1] = Node { feature: 0, threshold: 0.0, left: 0, right: 2, value: 0.0 };
+        let mut trees = Trees::default();
+        trees.push(&looped);
+        assert!(Trees::open(&Section::in_memory(SECTION, trees.batch().unwrap()), 2).is_err());
+    }
+}

@@ -1,0 +1,173 @@
+//! The ranker: trees that order the blend's shortlist, learned by LambdaMART (Burges, "From RankNet to
+//! LambdaRank to LambdaMART", 2010) on the held-out purchases.
+//!
+//! A fifth of the users decides how many trees help; when none do, there is no ranker.
+
+use qianmian_models::features::{self, Features};
+use qianmian_models::pipeline;
+use qianmian_models::query::Query;
+use qianmian_models::trees::Trees;
+use rayon::prelude::*;
+
+use super::gbdt::{Binned, TreeOptions, grow};
+use super::rehearsal::{Label, Scene};
+
+const PLACES: usize = 10;
+const MAX_TREES: usize = 120;
+/// Trees without a better validation after which growing stops.
+const PATIENCE: usize = 20;
+/// One user in this many validates.
+const VALIDATION: usize = 5;
+/// Fewest users to learn from.
+const MIN_USERS: usize = 200;
+
+/// One user's shortlist.
+struct Group {
+    rows: std::ops::Range<usize>,
+    /// Best possible DCG@10 over all that was bought, listed or not.
+    ideal: f64,
+}
+
+/// Shortlists of many users, row after row.
+struct Lists {
+    features: Vec<Features>,
+    bought: Vec<bool>,
+    groups: Vec<Group>,
+}
+
+/// What was learned, and what it is worth on users that it was not learned from.
+#[derive(Default)]
+pub struct Ranked {
+    /// The ranker; `None` where the blend alone ranks as well.
+    pub trees: Option<Trees>,
+    /// NDCG@10 of the blend on the validation users.
+    pub blend_ndcg: f64,
+    /// NDCG@10 of the trees on the validation users.
+    pub ranker_ndcg: f64,
+}
+
+/// Learns from users' held-out purchases.
+pub fn learn(scenes: &[Scene], progress: &dyn Fn(u64)) -> Ranked {
+    if scenes.iter().map(|s| s.labels.len()).sum::<usize>() < MIN_USERS {
+        return Ranked::default();
+    }
+    let train = Lists::new(scenes, |n| n % VALIDATION != 0);
+    let validation = Lists::new(scenes, |n| n % VALIDATION == 0);
+    let blend: Vec<f32> = validation.features.iter().map(|f| f[features::BLEND]).collect();
+    let blend_ndcg = validation.ndcg(&blend);
+    let (n_trees, ranker_ndcg) = boost(&train, Some(&validation), MAX_TREES, progress).1;
+    drop((train, validation));
+    let trees =
+        (ranker_ndcg > blend_ndcg).then(|| boost(&Lists::new(scenes, |_| true), None, n_trees, progress).0);
+    Ranked { trees, blend_ndcg, ranker_ndcg }
+}
+
+/// Grows trees; with a validation set, also the number of trees that it likes best and its NDCG@10.
+fn boost(
+    train: &Lists,
+    validation: Option<&Lists>,
+    n_trees: usize,
+    progress: &dyn Fn(u64),
+) -> (Trees, (usize, f64)) {
+    let data = Binned::new(&train.features);
+    let options =
+        TreeOptions { min_rows: (train.features.len() / 2_000).clamp(20, 200), ..TreeOptions::default() };
+    let mut trees = Trees::default();
+    let mut scores = vec![0.0f32; train.features.len()];
+    let mut held = vec![0.0f32; validation.map_or(0, |v| v.features.len())];
+    let mut best = (0, f64::MIN);
+    for n in 1..=n_trees {
+        let gradients = train.lambdas(&scores);
+        let tree = grow(&data, &gradients, &options);
+        let mut one = Trees::default();
+        one.push(&tree);
+        scores.par_iter_mut().zip(&train.features).for_each(|(s, f)| *s += one.score(f));
+        trees.push(&tree);
+        progress(1);
+        if let Some(validation) = validation {
+            held.par_iter_mut().zip(&validation.features).for_each(|(s, f)| *s += one.score(f));
+            let ndcg = validation.ndcg(&held);
+            if ndcg > best.1 {
+                best = (n, ndcg);
+            } else if n >= best.0 + PATIENCE {
+                break;
+            }
+        }
+    }
+    (trees, best)
+}
+
+fn discount(place: usize) -> f64 {
+    1.0 / ((place + 2) as f64).log2()
+}
+
+impl Lists {
+    /// The shortlists of the labels whose number `chosen` takes.
+    fn new(scenes: &[Scene], chosen: impl Fn(usize) -> bool + Sync) -> Self {
+        let mut lists = Self { features: Vec::new(), bought: Vec::new(), groups: Vec::new() };
+        for Scene { snapshot, labels } in scenes {
+            let list = |(_, (user, basket)): (usize, &Label)| {
+                let rows = pipeline::shortlist_features(
+                    snapshot,
+                    &Query::for_user(*user, PLACES, snapshot.data_until),
+                );
+                let ideal: f64 = (0..basket.len().min(PLACES)).map(discount).sum();
+                let row = |(item, features): (u32, Features)| (features, basket.binary_search(&item).is_ok());
+                (rows.into_iter().map(row).collect::<Vec<_>>(), ideal)
+            };
+            let found: Vec<_> = labels.par_iter().enumerate().filter(|(n, _)| chosen(*n)).map(list).collect();
+            for (rows, ideal) in found {
+                let start = lists.features.len();
+                lists.features.extend(rows.iter().map(|(f, _)| *f));
+                lists.bought.extend(rows.iter().map(|(_, bought)| *bought));
+                lists.groups.push(Group { rows: start..lists.features.len(), ideal });
+            }
+        }
+        lists
+    }
+
+    /// Mean NDCG@10 under `scores`; ties keep the blend's order.
+    fn ndcg(&self, scores: &[f32]) -> f64 {
+        let of = |group: &Group| {
+            let order = order(&scores[group.rows.clone()]);
+            let hits = order
+                .iter()
+                .take(PLACES)
+                .enumerate()
+                .filter(|(_, row)| self.bought[group.rows.start + **row]);
+            hits.map(|(place, _)| discount(place)).sum::<f64>() / group.ideal
+        };
+        self.groups.iter().map(of).sum::<f64>() / self.groups.len().max(1) as f64
+    }
+
+    /// Gradient and second derivative of every row: pairs of a bought and another item, weighted by how
+    /// much swapping them changes NDCG.
+    fn lambdas(&self, scores: &[f32]) -> Vec<(f32, f32)> {
+        let of = |group: &Group| {
+            let (scores, bought) = (&scores[group.rows.clone()], &self.bought[group.rows.clone()]);
+            let mut out = vec![(0.0f32, 0.0f32); scores.len()];
+            let mut place = vec![0usize; scores.len()];
+            order(scores).into_iter().enumerate().for_each(|(p, row)| place[row] = p);
+            for good in (0..scores.len()).filter(|&row| bought[row]) {
+                for bad in (0..scores.len()).filter(|&row| !bought[row]) {
+                    let change = (discount(place[good]) - discount(place[bad])).abs() / group.ideal;
+                    let rho = 1.0 / (1.0 + f64::from(scores[good] - scores[bad]).exp());
+                    let (lambda, hessian) = ((change * rho) as f32, (change * rho * (1.0 - rho)) as f32);
+                    out[good].0 -= lambda;
+                    out[bad].0 += lambda;
+                    out[good].1 += hessian;
+                    out[bad].1 += hessian;
+                }
+            }
+            out
+        };
+        self.groups.par_iter().map(of).collect::<Vec<_>>().concat()
+    }
+}
+
+/// Rows by score, best first; equal ones in their own order.
+fn order(scores: &[f32]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
+    order
+}

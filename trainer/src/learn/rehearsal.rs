@@ -1,0 +1,111 @@
+//! The rehearsal: a past to learn indexes from, and what users bought after it, to learn ranking on.
+//!
+//! With times, the past ends a month (at most a quarter of the data) before the data does, and the labels
+//! are what users bought in that month: just what is asked of the model after training. Where a month has
+//! few users, the ones before it are rehearsed too. Where only the
+//! order is known, or the last month is too thin, each user's last basket is held out instead.
+
+use std::collections::BTreeMap;
+
+use qianmian_models::snapshot::Snapshot;
+
+use crate::dataset::{Dataset, is_known};
+use crate::orders::TimeKind;
+
+/// A user and the items that they bought after the past.
+pub type Label = (u32, Vec<u32>);
+
+/// A past and its future.
+pub struct Rehearsal {
+    /// To learn indexes from.
+    pub past: Dataset,
+    /// Users known in the past, with what they bought after it.
+    pub labels: Vec<Label>,
+}
+
+/// A rehearsal whose past has been learned.
+pub struct Scene {
+    /// Everything learned from the past.
+    pub snapshot: Snapshot,
+    /// Users known in the past, with what they bought after it, in dense order.
+    pub labels: Vec<Label>,
+}
+
+/// Users that labels are taken of; every n-th where there are more.
+const MAX_USERS: usize = 5_000;
+/// Fewer users than this in the last months make them too thin.
+const MIN_USERS: usize = 300;
+/// With so many users no further month is rehearsed.
+const ENOUGH_USERS: usize = 1_000;
+const MONTH: i64 = 30 * 86_400;
+
+/// Most months that are rehearsed, the last first; fewer where one has users enough.
+const MAX_MONTHS: usize = 3;
+
+impl Rehearsal {
+    /// Cuts the data in one or more places; empty where no user bought twice.
+    pub fn all(dataset: &Dataset) -> Vec<Self> {
+        let by_time =
+            if dataset.time_kind == TimeKind::Timestamps { Self::months(dataset) } else { Vec::new() };
+        if by_time.iter().map(|r| r.labels.len()).sum::<usize>() >= MIN_USERS {
+            return by_time;
+        }
+        Self::last_baskets(dataset).into_iter().collect()
+    }
+
+    /// The last months, until there are users enough or half of the data is used up.
+    fn months(dataset: &Dataset) -> Vec<Self> {
+        let span = dataset.until - dataset.from();
+        let month = MONTH.min(span / 4);
+        let (mut rehearsals, mut users) = (Vec::new(), 0);
+        for n in 0..MAX_MONTHS as i64 {
+            if users >= ENOUGH_USERS || (n > 0 && (n + 1) * month > span / 2) {
+                break;
+            }
+            let to = dataset.until - n * month;
+            let rehearsal = Self::between(dataset, to - month, to);
+            users += rehearsal.labels.len();
+            rehearsals.push(rehearsal);
+        }
+        rehearsals
+    }
+
+    /// What was bought from `cut` until `to`, by users seen before it.
+    fn between(dataset: &Dataset, cut: i64, to: i64) -> Self {
+        let past = dataset.before(cut);
+        let mut seen = vec![false; dataset.n_users()];
+        past.lines().iter().filter(|l| is_known(l)).for_each(|l| seen[l.user as usize] = true);
+        let mut bought: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+        let window = dataset.lines().iter().filter(|l| l.at >= cut && l.at < to);
+        for line in window.filter(|l| is_known(l) && seen[l.user as usize]) {
+            bought.entry(line.user).or_default().push(line.item);
+        }
+        Self { past, labels: thin(bought.into_iter().collect()) }
+    }
+
+    /// The last basket of users who bought more than once.
+    fn last_baskets(dataset: &Dataset) -> Option<Self> {
+        let mut lines: Vec<_> = dataset.lines().iter().filter(|l| is_known(l)).collect();
+        lines.sort_by_key(|l| (l.user, l.at, l.basket));
+        let mut labels: Vec<Label> = Vec::new();
+        for user in lines.chunk_by(|a, b| a.user == b.user) {
+            let last = user[user.len() - 1];
+            if user[0].basket != last.basket {
+                let basket = user.iter().filter(|l| l.basket == last.basket).map(|l| l.item).collect();
+                labels.push((last.user, basket));
+            }
+        }
+        let labels = thin(labels);
+        let users: Vec<u32> = labels.iter().map(|(user, _)| *user).collect();
+        (!users.is_empty()).then(|| Self { past: dataset.without_last_baskets(&users), labels })
+    }
+}
+
+fn thin(mut labels: Vec<Label>) -> Vec<Label> {
+    labels.iter_mut().for_each(|(_, items)| {
+        items.sort_unstable();
+        items.dedup();
+    });
+    let step = labels.len().div_ceil(MAX_USERS).max(1);
+    labels.into_iter().step_by(step).collect()
+}
