@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::app::App;
+use crate::fields::Object;
 use crate::nearest::{cut, unknown_field};
 use crate::problem::{Code, Problem};
 
@@ -27,12 +28,15 @@ impl JsonBody {
     /// # Errors
     /// Not JSON, or not a `T`: the field at fault is named, and for an unknown field the nearest known one.
     pub fn parse<'b, T: Deserialize<'b>>(&'b self) -> Result<T, Problem> {
-        serde_json::from_slice(&self.0).map_err(|_| self.fault::<T>())
+        match serde_json::from_slice::<Object<T>>(&self.0) {
+            Ok(Object(value)) => Ok(value),
+            Err(_) => Err(self.fault::<T>()),
+        }
     }
 
     fn fault<'b, T: Deserialize<'b>>(&'b self) -> Problem {
         let mut json = serde_json::Deserializer::from_slice(&self.0);
-        match serde_path_to_error::deserialize::<_, T>(&mut json) {
+        match serde_path_to_error::deserialize::<_, Object<T>>(&mut json) {
             Err(error) => {
                 let path = error.path().to_string();
                 let inner = error.into_inner();

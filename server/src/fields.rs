@@ -3,8 +3,10 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 
-use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Unexpected, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor};
 use utoipa::openapi::schema::{ArrayBuilder, KnownFormat, ObjectBuilder, SchemaFormat, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
@@ -166,6 +168,45 @@ impl<'de, const MAX: u32> Deserialize<'de> for Count<MAX> {
     }
 }
 
+/// Reads a `T` from an object only: left to themselves, structs are read from lists as well.
+///
+/// # Errors
+/// Not an object, or not a `T`.
+pub fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    struct ObjectVisitor<T>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(map))
+        }
+    }
+    deserializer.deserialize_map(ObjectVisitor(PhantomData))
+}
+
+/// An [`object`], or null.
+///
+/// # Errors
+/// Neither.
+pub fn optional_object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    Ok(Option::<Object<T>>::deserialize(deserializer)?.map(|object| object.0))
+}
+
+/// A `T` that is read from an object only.
+pub struct Object<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        object(deserializer).map(Self)
+    }
+}
+
 impl PartialSchema for Id<'_> {
     fn schema() -> RefOr<Schema> {
         let text = ObjectBuilder::new().schema_type(Type::String);
@@ -173,7 +214,11 @@ impl PartialSchema for Id<'_> {
     }
 }
 
-impl ToSchema for Id<'_> {}
+impl ToSchema for Id<'_> {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("Id")
+    }
+}
 
 impl PartialSchema for OwnedId {
     fn schema() -> RefOr<Schema> {
@@ -181,7 +226,11 @@ impl PartialSchema for OwnedId {
     }
 }
 
-impl ToSchema for OwnedId {}
+impl ToSchema for OwnedId {
+    fn name() -> Cow<'static, str> {
+        Id::name()
+    }
+}
 
 impl<const MIN: usize, const MAX: usize> PartialSchema for Ids<'_, MIN, MAX> {
     fn schema() -> RefOr<Schema> {
@@ -190,7 +239,11 @@ impl<const MIN: usize, const MAX: usize> PartialSchema for Ids<'_, MIN, MAX> {
     }
 }
 
-impl<const MIN: usize, const MAX: usize> ToSchema for Ids<'_, MIN, MAX> {}
+impl<const MIN: usize, const MAX: usize> ToSchema for Ids<'_, MIN, MAX> {
+    fn name() -> Cow<'static, str> {
+        Cow::Owned(format!("Ids{MIN}To{MAX}"))
+    }
+}
 
 impl<const MAX: u32> PartialSchema for Count<MAX> {
     fn schema() -> RefOr<Schema> {
@@ -203,7 +256,11 @@ impl<const MAX: u32> PartialSchema for Count<MAX> {
     }
 }
 
-impl<const MAX: u32> ToSchema for Count<MAX> {}
+impl<const MAX: u32> ToSchema for Count<MAX> {
+    fn name() -> Cow<'static, str> {
+        Cow::Owned(format!("Count{MAX}"))
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,7 @@
 //! so that requests and configuration files get the same help from one place.
 
 /// Names less alike than this (Jaro-Winkler, `0..=1`) are not suggested.
-const ALIKE: f64 = 0.7;
+const ALIKE: f64 = 0.75;
 /// Longest piece of a caller's name that is repeated to them, in characters.
 const MAX_ECHO: usize = 80;
 

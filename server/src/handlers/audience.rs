@@ -38,11 +38,10 @@ const LINES_A_FRAME: usize = 256;
 pub struct AudienceRequest<'a> {
     /// The goods.
     #[serde(borrow)]
-    #[schema(inline)]
     item_ids: Ids<'a, 1, 100>,
     /// Length of the audience.
     #[serde(default = "usual_count")]
-    #[schema(inline, default = 100)]
+    #[schema(default = 100)]
     count: Count<100_000>,
     /// Leave out who bought any of the goods before.
     #[serde(default)]
@@ -106,7 +105,7 @@ struct Audience {
 
 /// Finds the people for goods. With `Accept: application/x-ndjson` the answer is a stream, one person a
 /// line, and the headers name the request and the model.
-#[utoipa::path(post, path = "/audience", tag = "goods -> people", request_body = AudienceRequest<'_>,
+#[utoipa::path(post, path = "/audience", operation_id = "audience", tag = "goods -> people", request_body = AudienceRequest<'_>,
     responses((status = 200, description = "People, likeliest first.", content(
         (AudienceResponse<'_> = "application/json"), (AudienceUser<'_> = "application/x-ndjson")))))]
 pub async fn post(

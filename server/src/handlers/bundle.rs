@@ -21,15 +21,14 @@ use crate::request_id::RequestId;
 pub struct BundleRequest<'a> {
     /// Items in the cart.
     #[serde(borrow)]
-    #[schema(inline)]
     cart: Ids<'a, 1, 100>,
     /// Length of each of the two lists.
     #[serde(default = "usual_count")]
-    #[schema(inline, default = 10)]
+    #[schema(default = 10)]
     count: Count<200>,
     /// Fewest baskets that must hold a bundle.
     #[serde(default = "usual_baskets")]
-    #[schema(inline, default = 2)]
+    #[schema(default = 2)]
     min_baskets: Count<1_000_000>,
 }
 
@@ -133,7 +132,7 @@ impl<'a> BundledItem<'a> {
 }
 
 /// Finds what completes a cart, and sets that are bought together.
-#[utoipa::path(post, path = "/bundle", tag = "goods -> goods", request_body = BundleRequest<'_>,
+#[utoipa::path(post, path = "/bundle", operation_id = "bundle", tag = "goods -> goods", request_body = BundleRequest<'_>,
     responses((status = 200, description = "Complements and bundles.", body = BundleResponse<'_>)))]
 pub async fn post(call: Call, body: JsonBody) -> Result<Response, Problem> {
     let request: BundleRequest<'_> = body.parse()?;

@@ -95,7 +95,7 @@ pub struct SwapResponse<'a> {
 }
 
 /// Lists what is served and what could be.
-#[utoipa::path(get, path = "/models", tag = "models",
+#[utoipa::path(get, path = "/models", operation_id = "models", tag = "models",
     responses((status = 200, description = "The models of the key's shop.", body = ModelsResponse<'_>)))]
 pub async fn list(call: Call) -> Result<Response, Problem> {
     let store = call.shop.models.store().clone();
@@ -150,7 +150,7 @@ fn moment(at: DateTime<Utc>) -> String {
 
 /// Serves a version of the store from this process, until `latest.json` is next written. To change what
 /// every process serves, publish.
-#[utoipa::path(post, path = "/models/{version}/activate", tag = "models",
+#[utoipa::path(post, path = "/models/{version}/activate", operation_id = "activate_model", tag = "models",
     params(("version" = String, Path, description = "A version of the store.", min_length = 1, max_length = 128)),
     responses((status = 200, description = "It is served.", body = SwapResponse<'_>),
         (status = 404, description = "The store holds no such version.",
@@ -165,7 +165,7 @@ pub async fn activate(call: Call, PathId(version): PathId) -> Result<Response, P
 }
 
 /// Serves the version before the current one again, until `latest.json` is next written.
-#[utoipa::path(post, path = "/models/rollback", tag = "models",
+#[utoipa::path(post, path = "/models/rollback", operation_id = "roll_back_model", tag = "models",
     responses((status = 200, description = "It is served.", body = SwapResponse<'_>),
         (status = 409, description = "There is no version before, or it is damaged; the current one goes on.",
             body = crate::problem::ProblemBody<'_>, content_type = "application/problem+json")))]

@@ -16,7 +16,7 @@ use super::answer::{
 };
 use crate::app::{self, App};
 use crate::extract::{JsonBody, QueryString};
-use crate::fields::{Count, Id, Ids, OwnedId};
+use crate::fields::{Count, Id, Ids, OwnedId, object, optional_object};
 use crate::guard::Call;
 use crate::problem::Problem;
 use crate::request_id::RequestId;
@@ -34,28 +34,26 @@ fn wanted() -> bool {
 #[serde(deny_unknown_fields)]
 pub struct RecommendRequest<'a> {
     /// The person; leave it out for an anonymous visitor.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "optional_object")]
     user: Option<UserRef<'a>>,
     /// The visit that the call belongs to. It does not change the answer yet.
     #[serde(borrow, default)]
-    #[schema(inline)]
     #[expect(dead_code, reason = "checked now, so that it can be used later")]
     session_id: Option<Id<'a>>,
     /// The place where the slate is shown. It does not change the answer yet.
     #[serde(borrow, default)]
-    #[schema(inline, default = "home")]
+    #[schema(default = "home")]
     #[expect(dead_code, reason = "checked now, so that it can be used later")]
     scene: Option<Id<'a>>,
     /// Length of the slate.
     #[serde(default = "usual_count")]
-    #[schema(inline, default = 20)]
+    #[schema(default = 20)]
     count: Count<200>,
     /// What the person does right now.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object")]
     context: Context<'a>,
     /// Items that must not be returned.
     #[serde(borrow, default)]
-    #[schema(inline)]
     exclude_item_ids: Ids<'a, 0, 1000>,
     /// Leave out what the person bought before.
     #[serde(default)]
@@ -75,7 +73,6 @@ pub struct RecommendRequest<'a> {
 pub struct UserRef<'a> {
     /// Their id, as in the orders.
     #[serde(borrow)]
-    #[schema(inline)]
     id: Id<'a>,
 }
 
@@ -85,11 +82,9 @@ pub struct UserRef<'a> {
 pub struct Context<'a> {
     /// Items looked at.
     #[serde(borrow, default)]
-    #[schema(inline)]
     item_ids: Ids<'a, 0, 100>,
     /// Items in the cart.
     #[serde(borrow, default)]
-    #[schema(inline)]
     cart: Ids<'a, 0, 100>,
 }
 
@@ -208,7 +203,7 @@ pub enum SourceName {
 }
 
 /// Recommends items, for the plain case.
-#[utoipa::path(get, path = "/recommend", tag = "people -> goods", params(RecommendQuery),
+#[utoipa::path(get, path = "/recommend", operation_id = "recommend", tag = "people -> goods", params(RecommendQuery),
     responses((status = 200, description = "A slate.", body = RecommendResponse<'_>)))]
 pub async fn get(
     call: Call,
@@ -219,7 +214,7 @@ pub async fn get(
 }
 
 /// Recommends items for a person, in context.
-#[utoipa::path(post, path = "/recommend", tag = "people -> goods", request_body = RecommendRequest<'_>,
+#[utoipa::path(post, path = "/recommend", operation_id = "recommend_in_context", tag = "people -> goods", request_body = RecommendRequest<'_>,
     responses((status = 200, description = "A slate.", body = RecommendResponse<'_>)))]
 pub async fn post(call: Call, State(app): State<Arc<App>>, body: JsonBody) -> Result<Response, Problem> {
     answer(&call, &app, &body.parse()?)

@@ -20,11 +20,10 @@ use crate::request_id::RequestId;
 pub struct SimilarRequest<'a> {
     /// The items; they are not returned themselves.
     #[serde(borrow)]
-    #[schema(inline)]
     item_ids: Ids<'a, 1, 100>,
     /// Length of the answer.
     #[serde(default = "usual_count")]
-    #[schema(inline, default = 20)]
+    #[schema(default = 20)]
     count: Count<200>,
 }
 
@@ -73,7 +72,7 @@ pub struct SimilarItem<'a> {
 }
 
 /// Finds items like these items.
-#[utoipa::path(post, path = "/similar", tag = "goods -> goods", request_body = SimilarRequest<'_>,
+#[utoipa::path(post, path = "/similar", operation_id = "similar", tag = "goods -> goods", request_body = SimilarRequest<'_>,
     responses((status = 200, description = "Similar items.", body = SimilarResponse<'_>)))]
 pub async fn post(call: Call, body: JsonBody) -> Result<Response, Problem> {
     let request: SimilarRequest<'_> = body.parse()?;

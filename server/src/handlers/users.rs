@@ -128,7 +128,7 @@ pub struct HistoryItem<'a> {
 }
 
 /// Tells what the model knows of a person.
-#[utoipa::path(get, path = "/users/{id}", tag = "people",
+#[utoipa::path(get, path = "/users/{id}", operation_id = "user", tag = "people",
     params(("id" = String, Path, description = "The user's id, percent-encoded.", min_length = 1, max_length = 256),
         UserQuery),
     responses((status = 200, description = "The person.", body = UserResponse<'_>),
