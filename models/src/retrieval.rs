@@ -83,9 +83,11 @@ fn companions(snapshot: &Snapshot, seeds: &[Seed], found: &mut Candidates) {
         }
         if let Some(ease) = &snapshot.ease {
             for (item, weight) in ease.of(seed.item) {
+                let argument = seed.recency * weight;
                 let candidate = found.of(item);
                 candidate.add(Source::Ease, weight);
-                candidate.add(Source::EaseRecent, seed.recency * weight);
+                candidate.add(Source::EaseRecent, argument);
+                candidate.argue(seed.item, argument);
             }
         }
         if let (Some(transitions), true) = (&snapshot.transitions, seed.step < TRANSITION_STEPS) {

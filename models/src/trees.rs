@@ -122,7 +122,8 @@ impl Trees {
             };
             let child = |c: u32| (c as usize) > row && tree.get(c as usize) == Some(&tree[row]);
             let leaf = node.left as usize == row && node.right as usize == row && node.value.is_finite();
-            if !leaf && !(child(node.left) && child(node.right) && (node.feature as usize) < n_features) {
+            let split = child(node.left) && child(node.right) && (node.feature as usize) < n_features;
+            if !(leaf || split) {
                 return Err(Error::malformed(
                     SECTION,
                     "a leaf, or two later nodes of the same tree",

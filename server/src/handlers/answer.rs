@@ -51,7 +51,7 @@ impl EmptyReason {
 }
 
 /// A moment, as RFC 3339 in UTC.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment(pub i64);
 
 impl Serialize for Moment {
@@ -65,7 +65,7 @@ impl Serialize for Moment {
 }
 
 /// Why an item, or a person, is where it is in an answer.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
 #[serde(tag = "code", rename_all = "snake_case")]
 pub enum Reason<'a> {
     /// The person bought it before.
@@ -118,7 +118,9 @@ impl<'a> Reasons<'a> {
         let mut reasons = Self { list: [Reason::Popular; Source::COUNT], len: 0 };
         for source in sources {
             let notable = share(source) > 0.0 && share(source) >= least;
-            if let Some(reason) = notable.then(|| reason(source)).flatten() {
+            let worded = notable.then(|| reason(source)).flatten();
+            // Two sources may word the same reason.
+            if let Some(reason) = worded.filter(|r| !reasons.list[..reasons.len].contains(r)) {
                 reasons.list[reasons.len] = reason;
                 reasons.len += 1;
             }
@@ -144,6 +146,14 @@ pub struct Evidences {
     pub factors: f32,
     /// Sells well (a person: buys often).
     pub popularity: f32,
+    /// Follows from all that they bought.
+    pub ease: f32,
+    /// Follows from what they bought lately.
+    pub ease_recent: f32,
+    /// Is bought after what they bought last.
+    pub transition: f32,
+    /// Bought by people like them.
+    pub user_knn: f32,
 }
 
 impl From<&Evidence> for Evidences {
@@ -154,6 +164,10 @@ impl From<&Evidence> for Evidences {
             co_purchase: of(Source::CoPurchase),
             factors: of(Source::Factors),
             popularity: of(Source::Popularity),
+            ease: of(Source::Ease),
+            ease_recent: of(Source::EaseRecent),
+            transition: of(Source::Transition),
+            user_knn: of(Source::UserKnn),
         }
     }
 }
@@ -220,8 +234,10 @@ mod tests {
             Source::Popularity => Some(Reason::Popular),
             _ => Some(Reason::BoughtBefore { times: 1, last_at: Moment(0) }),
         };
-        let codes = |evidence: Evidence| -> Vec<String> {
-            let reasons = Reasons::of(&evidence, &[1.0; 4], word);
+        let codes = |shown: [f32; 4]| -> Vec<String> {
+            let mut evidence = Evidence::default();
+            evidence[..4].copy_from_slice(&shown);
+            let reasons = Reasons::of(&evidence, &[1.0; Source::COUNT], word);
             let json: serde_json::Value = serde_json::to_value(reasons).unwrap();
             json.as_array().unwrap().iter().map(|r| r["code"].as_str().unwrap().to_owned()).collect()
         };

@@ -183,8 +183,10 @@ impl Audience {
             channel: snapshot.profiles.channel(prospect.user),
             reasons: Reasons::of(&prospect.evidence, &snapshot.blend.audience, |source| match source {
                 Source::Personal => self.bought_before(snapshot, prospect.user),
-                Source::CoPurchase => prospect.because.map(|other| bought_together(snapshot, other)),
-                Source::Factors => Some(Reason::Taste),
+                Source::CoPurchase | Source::Ease | Source::EaseRecent | Source::Transition => {
+                    prospect.because.map(|other| bought_together(snapshot, other))
+                }
+                Source::Factors | Source::UserKnn => Some(Reason::Taste),
                 Source::Popularity => Some(Reason::Active),
             }),
         }

@@ -295,8 +295,10 @@ fn recommended_item<'s>(
         source: item.source,
         reasons: Reasons::of(&item.evidence, &snapshot.blend.recommend, |source| match source {
             Source::Personal => bought_before(snapshot, user?, item.item),
-            Source::CoPurchase => item.because.map(|other| bought_together(snapshot, other)),
-            Source::Factors => Some(Reason::Taste),
+            Source::CoPurchase | Source::Ease | Source::EaseRecent | Source::Transition => {
+                item.because.map(|other| bought_together(snapshot, other))
+            }
+            Source::Factors | Source::UserKnn => Some(Reason::Taste),
             Source::Popularity => Some(Reason::Popular),
         }),
         evidence: explain.then(|| Evidences::from(&item.evidence)),

@@ -7,6 +7,8 @@ use qianmian_models::ids::Vocabulary;
 use qianmian_models::index::catalog::{Attributes, Catalog, Text};
 use qianmian_models::index::co_purchase::{CoPurchase, Pair};
 use qianmian_models::index::factors::{Factors, FoldIn};
+use qianmian_models::index::item_lists::ItemLists;
+use qianmian_models::index::neighbourhood::Neighbourhood;
 use qianmian_models::index::popularity::Popularity;
 use qianmian_models::index::profile::{Profile, Profiles};
 use qianmian_models::index::purchases::{Direction, Purchase, Purchases};
@@ -68,6 +70,12 @@ fn snapshot(version: &str, mark: &str) -> Snapshot {
         catalog: Catalog::new(&(0..ITEMS).map(attributes).collect::<Vec<_>>()),
         profiles: Profiles::new(&(0..USERS).map(profile).collect::<Vec<_>>()),
         co_purchase: co_purchase(),
+        basket_ease: lists(),
+        ease: Some(lists()),
+        ease_by_target: Some(lists().transposed("ease_by_target").unwrap()),
+        transitions: None,
+        neighbourhood: Neighbourhood::new(&history, &history.transposed(ITEMS).unwrap()),
+        ranker: None,
         buyers: history.transposed(ITEMS).unwrap(),
         history,
         popularity: popularity(),
@@ -126,6 +134,13 @@ fn co_purchase() -> CoPurchase {
     };
     let lists: Vec<Vec<Pair>> = (0..ITEMS).map(pairs).collect();
     CoPurchase::new(BASKETS, vec![20; ITEMS], &lists).unwrap()
+}
+
+/// The co-purchase scores again, as a learner of item-item weights would say them.
+fn lists() -> ItemLists {
+    let co_purchase = co_purchase();
+    let list = |n: u32| co_purchase.pairs(n).map(|p| (p.item, p.score)).collect();
+    ItemLists::new("ease", &(0..ITEMS as u32).map(list).collect::<Vec<_>>()).unwrap()
 }
 
 fn popularity() -> Popularity {
