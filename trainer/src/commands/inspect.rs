@@ -32,12 +32,14 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let store = args.store.open()?;
     let versions = store.versions()?;
     let latest = store.latest()?;
-    let artifact = store.artifact(args.version.as_deref())?;
+    let artifact =
+        store.artifact(args.version.as_deref()).map_err(|error| args.store.explain(&store, error))?;
     for name in artifact.manifest().sections.keys() {
         artifact.section(name)?;
     }
     if let Some(kind) = args.examples {
-        let id = example(&Snapshot::open(&artifact)?, kind).map(|id| serde_json::to_string(&id)).transpose()?;
+        let id =
+            example(&Snapshot::open(&artifact)?, kind).map(|id| serde_json::to_string(&id)).transpose()?;
         super::say(&id.unwrap_or_default());
         return Ok(());
     }
@@ -59,7 +61,9 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 fn example(snapshot: &Snapshot, kind: Example) -> Option<String> {
     let users = 0..snapshot.users.len() as u32;
     match kind {
-        Example::Users => users.max_by_key(|&u| snapshot.profiles.activity(u)).map(|u| snapshot.users.id(u).to_owned()),
+        Example::Users => {
+            users.max_by_key(|&u| snapshot.profiles.activity(u)).map(|u| snapshot.users.id(u).to_owned())
+        }
         Example::Items => snapshot.popularity.ranked().first().map(|&i| snapshot.items.id(i).to_owned()),
     }
 }
@@ -70,7 +74,8 @@ fn describe(artifact: &Artifact) -> String {
 }
 
 fn facts(manifest: &Manifest) -> Table {
-    let time = |at: i64| chrono::DateTime::from_timestamp(at, 0).map_or_else(|| at.to_string(), |t| t.to_rfc3339());
+    let time =
+        |at: i64| chrono::DateTime::from_timestamp(at, 0).map_or_else(|| at.to_string(), |t| t.to_rfc3339());
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.add_row(["version", &manifest.version]);
@@ -89,7 +94,12 @@ fn sections(manifest: &Manifest) -> Table {
     table.load_style(presets::NOTHING);
     table.set_header(["section", "rows", "bytes", "blake3 (verified)"]);
     for (name, entry) in &manifest.sections {
-        table.add_row([name.as_str(), &entry.rows.to_string(), &entry.bytes.to_string(), &entry.blake3[..16.min(entry.blake3.len())]]);
+        table.add_row([
+            name.as_str(),
+            &entry.rows.to_string(),
+            &entry.bytes.to_string(),
+            &entry.blake3[..16.min(entry.blake3.len())],
+        ]);
     }
     for column in [1, 2] {
         if let Some(column) = table.column_mut(column) {
