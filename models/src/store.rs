@@ -127,9 +127,9 @@ impl ShopStore {
     }
 
     /// Locks the shop for writing until the guard is dropped, then removes what interrupted runs left:
-    /// whoever holds the lock is the only writer, so every hidden folder and every unfinished pointer is a
-    /// leftover. Waits for another
-    /// writer to end; the operating system lets go of the lock when a process dies.
+    /// whoever holds the lock is the only writer, so every hidden folder and every unfinished pointer is
+    /// a leftover. Waits for another writer to end; the operating system lets go of the lock when a
+    /// process dies.
     ///
     /// # Errors
     /// [`Error::Io`] when the folder cannot be created or locked.
