@@ -1,7 +1,27 @@
 #!/usr/bin/env bash
-# Our ALS beside the `implicit` package on the matrix that an artifact holds.
-#   VERSION=v STORE=dir SHOP=name   which artifact (default: the published one of var/models, shop default)
+# Our ALS beside the `implicit` package on the same matrix: loss, top-20 overlap, and time where it trains.
+#   ORDERS=path CONFIG=file.toml    train on these (either may be enough), at each number of threads, and time it
+#   STORE=dir SHOP=name VERSION=v   else compare an artifact (default: the published one of var/models, shop default)
+#   THREADS="1 2" REPEATS=3         of the timing
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/venv.sh pyarrow numpy scipy implicit
-exec env OPENBLAS_NUM_THREADS=1 var/venv/bin/python scripts/check_als.py "${STORE:-var/models}/${SHOP:-default}" ${VERSION:-}
+# implicit runs its own threads; a BLAS that does so too makes it slower, as it warns itself.
+export OPENBLAS_NUM_THREADS=1
+read -ra threads <<<"${THREADS:-1 2}"
+args=(--threads "${threads[@]}" --repeats "${REPEATS:-3}")
+if [ -n "${ORDERS:-}${CONFIG:-}" ]; then
+  "${CARGO:-cargo}" build --release --quiet -p qianmian-trainer
+  args+=(--trainer "${CARGO_TARGET_DIR:-target}/release/qianmian-trainer")
+  if [ -n "${CONFIG:-}" ]; then args+=(--config "$CONFIG"); fi
+  if [ -n "${ORDERS:-}" ]; then args+=(--orders "$ORDERS"); fi
+else
+  shop=${STORE:-var/models}/${SHOP:-default}
+  if [ ! -f "$shop/latest.json" ] && [ -z "${VERSION:-}" ]; then
+    echo "nothing is published in $shop; train first, or name ORDERS=path and CONFIG=file.toml" >&2
+    exit 1
+  fi
+  version=${VERSION:-$(sed 's/.*"version":"\([^"]*\)".*/\1/' "$shop/latest.json")}
+  args+=(--artifact "$shop/$version")
+fi
+exec var/venv/bin/python scripts/check_als.py "${args[@]}"

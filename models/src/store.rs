@@ -13,6 +13,8 @@ use crate::artifact::{Artifact, WRITING, sync_folder, write_synced};
 use crate::error::{Error, Result};
 
 const LATEST: &str = "latest.json";
+/// What the name of a pointer that is being written begins with.
+const POINTING: &str = ".latest.json-";
 const LOCK: &str = ".lock";
 /// The shop that is meant where none is named.
 pub const DEFAULT_SHOP: &str = "default";
@@ -125,8 +127,9 @@ impl ShopStore {
     }
 
     /// Locks the shop for writing until the guard is dropped, then removes what interrupted runs left:
-    /// whoever holds the lock is the only writer, so every hidden folder is a leftover. Waits for another
-    /// writer to end; the operating system lets go of the lock when a process dies.
+    /// whoever holds the lock is the only writer, so every hidden folder and every unfinished pointer is
+    /// a leftover. Waits for another writer to end; the operating system lets go of the lock when a
+    /// process dies.
     ///
     /// # Errors
     /// [`Error::Io`] when the folder cannot be created or locked.
@@ -136,8 +139,12 @@ impl ShopStore {
         let file = File::create(&path).map_err(Error::io(&path))?;
         file.lock().map_err(Error::io(&path))?;
         for entry in std::fs::read_dir(&self.folder).map_err(Error::io(&self.folder))?.flatten() {
-            if entry.file_name().to_string_lossy().starts_with(WRITING) {
-                std::fs::remove_dir_all(entry.path()).map_err(Error::io(entry.path()))?;
+            let name = entry.file_name();
+            let path = entry.path();
+            if name.to_string_lossy().starts_with(WRITING) {
+                std::fs::remove_dir_all(&path).map_err(Error::io(path))?;
+            } else if name.to_string_lossy().starts_with(POINTING) {
+                std::fs::remove_file(&path).map_err(Error::io(path))?;
             }
         }
         Ok(StoreLock { _file: file })
@@ -145,11 +152,16 @@ impl ShopStore {
 
     fn point(&self, latest: Latest) -> Result<Latest> {
         let path = self.folder.join(LATEST);
-        let new = self.folder.join(format!(".{LATEST}-{}", std::process::id()));
+        let new = self.folder.join(format!("{POINTING}{}", std::process::id()));
         let json =
             serde_json::to_vec(&latest).map_err(|source| Error::Json { path: path.clone(), source })?;
-        write_synced(&new, &json)?;
-        std::fs::rename(&new, &path).map_err(Error::io(&path))?;
+        let replaced =
+            write_synced(&new, &json).and_then(|()| std::fs::rename(&new, &path).map_err(Error::io(&path)));
+        if let Err(error) = replaced {
+            // Best effort: on a full disk an unfinished pointer would stay until the next writer.
+            let _ = std::fs::remove_file(&new);
+            return Err(error);
+        }
         sync_folder(&self.folder)?;
         Ok(latest)
     }

@@ -32,7 +32,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let store = args.store.open()?;
     let versions = store.versions()?;
     let latest = store.latest()?;
-    let artifact = store.artifact(args.version.as_deref())?;
+    let artifact =
+        store.artifact(args.version.as_deref()).map_err(|error| args.store.explain(&store, error))?;
     for name in artifact.manifest().sections.keys() {
         artifact.section(name)?;
     }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use anyhow::{anyhow, bail};
+use qianmian_models::error::Error;
 use qianmian_models::store::{DEFAULT_SHOP, ShopStore};
 
 /// Which shop's store.
@@ -25,9 +27,30 @@ pub struct PublishArgs {
 }
 
 impl StoreArgs {
-    /// The shop's folder.
+    /// The shop's folder, which must be there: to look for a version creates nothing.
     pub fn open(&self) -> anyhow::Result<ShopStore> {
-        Ok(ShopStore::new(&self.store, &self.shop)?)
+        let store = ShopStore::new(&self.store, &self.shop)?;
+        if !store.folder().is_dir() {
+            let (folder, root) = (store.folder().display(), self.store.display());
+            bail!("there is no {folder}; fill it with: qianmian-trainer train --orders PATH --store {root}");
+        }
+        Ok(store)
+    }
+
+    /// The error, with the versions that are there where one was not found.
+    pub fn explain(&self, store: &ShopStore, error: Error) -> anyhow::Error {
+        let versions = match (&error, store.versions()) {
+            (Error::NotFound { .. }, Ok(versions)) => versions,
+            _ => return error.into(),
+        };
+        let (root, shop) = (self.store.display(), &self.shop);
+        if versions.is_empty() {
+            return anyhow!(
+                "{error}; there is none yet: qianmian-trainer train --orders PATH --store {root}"
+            );
+        }
+        let there = versions.join(", ");
+        anyhow!("{error}; there are: {there} (qianmian-trainer publish VERSION --store {root} --shop {shop})")
     }
 }
 
@@ -35,7 +58,7 @@ impl StoreArgs {
 pub fn publish(args: &PublishArgs) -> anyhow::Result<()> {
     let store = args.store.open()?;
     let _lock = store.lock()?;
-    let latest = store.publish(&args.version)?;
+    let latest = store.publish(&args.version).map_err(|error| args.store.explain(&store, error))?;
     let before = latest.previous.unwrap_or_else(|| "none".to_owned());
     super::say(&format!("published version {}; before it: {before}", latest.version));
     Ok(())
@@ -45,7 +68,7 @@ pub fn publish(args: &PublishArgs) -> anyhow::Result<()> {
 pub fn rollback(args: &StoreArgs) -> anyhow::Result<()> {
     let store = args.open()?;
     let _lock = store.lock()?;
-    let latest = store.rollback()?;
+    let latest = store.rollback().map_err(|error| args.explain(&store, error))?;
     let from = latest.previous.unwrap_or_else(|| "none".to_owned());
     super::say(&format!("rolled back to version {}; from: {from}", latest.version));
     Ok(())

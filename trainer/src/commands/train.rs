@@ -38,7 +38,10 @@ pub fn run(args: &Args, reporter: &Reporter) -> anyhow::Result<()> {
     drop(stage);
     let version = &artifact.manifest().version;
     if args.no_publish {
-        super::say(&format!("wrote version {version}; publish it with: qianmian-trainer publish {version}"));
+        let (root, shop) = (args.store.display(), args.shop.as_deref().unwrap_or(&config.shop));
+        super::say(&format!(
+            "wrote version {version}; publish it with: qianmian-trainer publish {version} --store {root} --shop {shop}"
+        ));
     } else {
         store.publish(version)?;
         super::say(&format!("published version {version} in {}", store.folder().display()));

@@ -1,0 +1,124 @@
+//! A disk that fills up while an artifact is written: the run fails with the file's name, the published
+//! version stays, and nothing half-written is left.
+//!
+//! The disk is a tmpfs of 2 MB in a mount namespace of its own, which needs `unshare` and the right to
+//! use it; elsewhere the tests say that they are skipped.
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use support::{TRAINER, demo, folder, leftovers, opened, orders, shop, skipped};
+
+/// Page of a tmpfs, which gives whole ones to files.
+const PAGE: u64 = 4096;
+
+/// Publishes a tiny version on a small disk, fills the disk until `$FREE` pages are left, trains on the
+/// demo shop, and copies what the disk holds then to `$OUT`. Exits with the training's code.
+const SCRIPT: &str = r#"
+set -eu
+mount -t tmpfs -o size=2m,mode=755 none "$DISK" || exit 100
+"$TRAINER" train --orders "$TINY" --store "$DISK" >/dev/null 2>&1 || exit 101
+used=$(df -k --output=avail "$DISK" | tail -1)
+head -c $(( (used / 4 - FREE) * 4096 )) /dev/zero > "$DISK/filler"
+code=0
+"$TRAINER" train --config "$CONFIG" --store "$DISK" || code=$?
+cp -a "$DISK/default" "$OUT"
+exit $code
+"#;
+
+struct Disk {
+    folder: tempfile::TempDir,
+    config: PathBuf,
+}
+
+impl Disk {
+    /// `None`, said loudly, where a disk of our own cannot be mounted.
+    fn new() -> Option<Self> {
+        let may = Command::new("unshare").args(["-rm", "mount", "-t", "tmpfs", "none", "/mnt"]).output();
+        if !may.is_ok_and(|output| output.status.success()) {
+            skipped("`unshare -rm mount -t tmpfs none /mnt` is not allowed here; a full disk is not tested");
+            return None;
+        }
+        let folder = folder();
+        orders(&folder.path().join("tiny.csv"), [("1", "ann", "tea", "2025-01-01")]);
+        std::fs::create_dir(folder.path().join("disk")).unwrap();
+        Some(Self { config: demo(folder.path(), 1_000), folder })
+    }
+
+    /// Trains with so many free pages; gives the run's output and a copy of the store.
+    fn train(&self, free_pages: u64) -> (Output, PathBuf) {
+        let path = |name: &str| self.folder.path().join(name);
+        let out = path(&format!("out-{free_pages}"));
+        std::fs::create_dir(&out).unwrap();
+        let output = Command::new("unshare")
+            .args(["-rm", "sh", "-c", SCRIPT])
+            .envs([("TRAINER", Path::new(TRAINER)), ("DISK", &path("disk")), ("TINY", &path("tiny.csv"))])
+            .envs([("CONFIG", &self.config), ("OUT", &out)])
+            .env("FREE", free_pages.to_string())
+            .output()
+            .unwrap();
+        assert!(output.status.code().is_some_and(|code| code < 100), "{output:?}");
+        (output, out)
+    }
+
+    /// What an artifact of the demo shop takes, in pages.
+    fn artifact_pages(&self) -> u64 {
+        let store = self.folder.path().join("store");
+        support::done(&args!["train", "--config", self.config, "--store", store]);
+        let shop = shop(&store);
+        let version = shop.folder().join(shop.latest().unwrap().unwrap().version);
+        let sizes = std::fs::read_dir(version).unwrap().map(|file| file.unwrap().metadata().unwrap().len());
+        sizes.map(|bytes| bytes.div_ceil(PAGE)).sum()
+    }
+}
+
+/// What must hold after a run that found the disk full.
+fn check(output: &Output, store: &Path, versions: usize) -> String {
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let error = said.lines().last().unwrap().to_owned();
+    assert!(error.starts_with("error: ") && error.contains("No space left"), "{error}");
+    let shop = shop(store);
+    let latest = shop.latest().unwrap().unwrap();
+    assert_eq!(latest.previous, None, "the first version is still the published one");
+    assert_eq!(opened(&shop.artifact(None).unwrap()).items.len(), 1);
+    assert_eq!(leftovers(&shop), [""; 0], "{error}");
+    assert_eq!(shop.versions().unwrap().len(), versions, "{error}");
+    error
+}
+
+#[test]
+fn a_disk_that_fills_up_while_sections_are_written_leaves_nothing_behind() {
+    let Some(disk) = Disk::new() else { return };
+    let whole = disk.artifact_pages();
+    let mut files = std::collections::BTreeSet::new();
+    for free_pages in [0, 2, whole / 4, whole / 2, whole - 2] {
+        let (output, store) = disk.train(free_pages);
+        let error = check(&output, &store, 1);
+        let name = error.split(": ").find(|part| part.contains(".writing-")).unwrap();
+        files.insert(name.rsplit('/').next().unwrap().to_owned());
+    }
+    // The last one has room for all sections, but not for the manifest.
+    assert!(files.len() >= 3 && files.iter().any(|name| name.starts_with("manifest.")), "{files:?}");
+}
+
+#[test]
+fn a_disk_without_room_for_the_pointer_keeps_the_old_one() {
+    let Some(disk) = Disk::new() else { return };
+    let (output, store) = disk.train(disk.artifact_pages());
+    // The new version is whole, and can be published when there is room.
+    let error = check(&output, &store, 2);
+    assert!(error.contains("latest.json"), "{error}");
+}
+
+#[test]
+fn a_disk_with_room_is_trained_on() {
+    let Some(disk) = Disk::new() else { return };
+    let (output, store) = disk.train(disk.artifact_pages() + 1);
+    assert!(output.status.success(), "{output:?}");
+    assert!(opened(&shop(&store).artifact(None).unwrap()).items.len() > 500);
+}

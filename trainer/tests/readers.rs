@@ -1,0 +1,217 @@
+//! An artifact is open: pyarrow and polars read every section, in place.
+//!
+//! `QIANMIAN_PYTHON` names an interpreter that has both; else `python3` is tried.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+use support::{demo, done, folder, shop, skipped};
+
+const LENGTH: usize = 64;
+
+/// By section: its columns and their Arrow types.
+const COLUMNS: [(&str, &[(&str, &str)]); 13] = [
+    ("buyers", &[("purchases", "purchases of user")]),
+    (
+        "co_purchase",
+        &[
+            ("baskets", "uint32"),
+            ("pairs", "list<item: struct<item: uint32, baskets: uint32, score: float>>"),
+        ],
+    ),
+    ("fold_in", &[("vector", "vector")]),
+    ("history", &[("purchases", "purchases of item")]),
+    ("item_factors", &[("vector", "vector")]),
+    ("item_graph", GRAPH),
+    ("item_lookup", &[("row", "uint32")]),
+    (
+        "items",
+        &[
+            ("item_id", "string"),
+            ("title", "string"),
+            ("category", "string"),
+            ("brand", "string"),
+            ("merchant_id", "string"),
+            ("image_url", "string"),
+            ("status", "string"),
+            ("price", "float"),
+        ],
+    ),
+    (
+        "popularity",
+        &[
+            ("score", "float"),
+            ("baskets_7d", "uint32"),
+            ("baskets_30d", "uint32"),
+            ("baskets_90d", "uint32"),
+            ("baskets", "uint32"),
+            ("ranked", "uint32"),
+        ],
+    ),
+    ("user_factors", &[("vector", "vector")]),
+    ("user_graph", GRAPH),
+    ("user_lookup", &[("row", "uint32")]),
+    (
+        "users",
+        &[
+            ("user_id", "string"),
+            ("baskets", "uint32"),
+            ("first_at", "uint32"),
+            ("last_at", "uint32"),
+            ("units", "float"),
+            ("spend", "float"),
+            ("recency", "uint8"),
+            ("frequency", "uint8"),
+            ("monetary", "uint8"),
+            ("channel", "string"),
+        ],
+    ),
+];
+
+const GRAPH: &[(&str, &str)] = &[
+    ("level", "uint8"),
+    ("base", "list<item: struct<row: uint32>>"),
+    ("upper", "list<item: struct<layer: uint32, row: uint32>>"),
+];
+
+/// The type as pyarrow writes it, without its `not null` marks.
+fn arrow_type(short: &str) -> String {
+    if let Some(other) = short.strip_prefix("purchases of ") {
+        let fields =
+            format!("{other}: uint32, baskets: uint32, first_at: uint32, last_at: uint32, decayed: float");
+        return format!("list<item: struct<{fields}>>");
+    }
+    match short {
+        "vector" => format!("fixed_size_list<item: float>[{LENGTH}]"),
+        other => other.to_owned(),
+    }
+}
+
+/// The same type as polars writes it.
+fn polars_type(short: &str) -> String {
+    let fields = |text: &str| {
+        let one = |field: &str| {
+            let (name, kind) = field.split_once(": ").unwrap();
+            format!("'{name}': {}", polars_type(kind))
+        };
+        text.split(", ").map(one).collect::<Vec<_>>().join(", ")
+    };
+    if short == "vector" {
+        return format!("Array(Float32, shape=({LENGTH},))");
+    }
+    let arrow = arrow_type(short);
+    if let Some(inner) = arrow.strip_prefix("list<item: struct<").and_then(|t| t.strip_suffix(">>")) {
+        return format!("List(Struct({{{}}}))", fields(inner));
+    }
+    match short {
+        "string" => "String",
+        "float" => "Float32",
+        "uint8" => "UInt8",
+        "uint32" => "UInt32",
+        other => panic!("no type of the table: {other}"),
+    }
+    .to_owned()
+}
+
+/// An interpreter that can import both libraries.
+fn python() -> Option<PathBuf> {
+    let named = std::env::var_os("QIANMIAN_PYTHON").map(PathBuf::from);
+    let imports = |python: &PathBuf| {
+        let output = Command::new(python).args(["-c", "import pyarrow, polars"]).output();
+        output.is_ok_and(|output| output.status.success())
+    };
+    if let Some(python) = &named {
+        assert!(imports(python), "QIANMIAN_PYTHON={} cannot import pyarrow and polars", python.display());
+    }
+    let found = named.or_else(|| Some(PathBuf::from("python3")).filter(imports));
+    if found.is_none() {
+        skipped(
+            "no Python with pyarrow and polars; `make python` makes one: QIANMIAN_PYTHON=var/venv/bin/python",
+        );
+    }
+    found
+}
+
+/// What both libraries saw in every section of a version.
+fn read(python: &Path, version: &Path) -> Value {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/read_sections.py");
+    let output = Command::new(python).arg(script).arg(version).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// The columns of a section, by name, as a library names their types.
+fn columns(seen: &Value, types: impl Fn(&str) -> String) -> Vec<(String, String)> {
+    let text = |(name, kind): (&String, &Value)| (name.clone(), types(kind.as_str().unwrap()));
+    let mut columns: Vec<_> = seen["columns"].as_object().unwrap().iter().map(text).collect();
+    columns.sort_unstable();
+    columns
+}
+
+#[test]
+fn pyarrow_and_polars_read_every_section_in_place() {
+    let Some(python) = python() else { return };
+    let folder = folder();
+    let (config, store) = (demo(folder.path(), 1_000), folder.path().join("store"));
+    let text = std::fs::read_to_string(&config).unwrap() + "\n[training]\ngraph_min_rows = 100\n";
+    std::fs::write(&config, text).unwrap();
+    done(&args!["train", "--config", config, "--store", store]);
+    let artifact = shop(&store).artifact(None).unwrap();
+    let manifest = artifact.manifest();
+    assert!(
+        manifest.sections.keys().eq(COLUMNS.iter().map(|(name, _)| name)),
+        "{:?}",
+        manifest.sections.keys()
+    );
+    let seen = read(&python, &shop(&store).folder().join(&manifest.version));
+
+    for (name, expected) in COLUMNS {
+        let (pyarrow, polars, entry) =
+            (&seen[name]["pyarrow"], &seen[name]["polars"], &manifest.sections[name]);
+        let table = |types: fn(&str) -> String| {
+            let mut columns: Vec<_> =
+                expected.iter().map(|(c, kind)| ((*c).to_owned(), types(kind))).collect();
+            columns.sort_unstable();
+            columns
+        };
+        assert_eq!(columns(pyarrow, |kind| kind.replace(" not null", "")), table(arrow_type), "{name}");
+        assert_eq!(columns(polars, str::to_owned), table(polars_type), "{name}");
+        assert_eq!((&pyarrow["rows"], &polars["rows"]), (&entry.rows.into(), &entry.rows.into()), "{name}");
+        assert_eq!(pyarrow["batches"], 1, "{name}");
+        assert_eq!(pyarrow["nulls"], 0, "{name}");
+        assert_eq!(pyarrow["copied_bytes"], 0, "{name} is mapped, not copied");
+        assert_eq!(pyarrow["aligned"], true, "{name} begins on 64 bytes");
+        assert_eq!(pyarrow["last"], polars["last"], "{name}: both read the same last row");
+    }
+}
+
+#[test]
+fn lists_and_ids_read_from_python_are_those_that_the_snapshot_holds() {
+    let Some(python) = python() else { return };
+    let folder = folder();
+    let (config, store) = (demo(folder.path(), 1_000), folder.path().join("store"));
+    done(&args!["train", "--config", config, "--store", store]);
+    let snapshot = support::served(&store);
+    let seen = read(&python, &shop(&store).folder().join(&snapshot.version));
+    let last = |section: &str, column: &str| seen[section]["pyarrow"]["last"][column].clone();
+
+    let (item, user) = (snapshot.items.len() as u32 - 1, snapshot.users.len() as u32 - 1);
+    assert_eq!(last("items", "item_id"), snapshot.items.id(item));
+    assert_eq!(last("users", "user_id"), snapshot.users.id(user));
+    // serde_json reads a double to within its last bit, so numbers are compared as what they are: f32.
+    let number = |value: &Value| value.as_f64().unwrap() as f32;
+    let purchases = last("history", "purchases");
+    assert!(snapshot.history.of(user).len() > 0);
+    assert_eq!(purchases.as_array().unwrap().len(), snapshot.history.of(user).len());
+    for (there, here) in purchases.as_array().unwrap().iter().zip(snapshot.history.of(user)) {
+        let counts = ["item", "baskets", "first_at", "last_at"].map(|field| there[field].as_u64().unwrap());
+        assert_eq!(counts, [here.ix, here.baskets, here.first_at, here.last_at].map(u64::from));
+        assert_eq!(number(&there["decayed"]), here.decayed);
+    }
+    let vector: Vec<f32> = last("item_factors", "vector").as_array().unwrap().iter().map(number).collect();
+    assert_eq!(vector, snapshot.embedding.unwrap().items.row(item));
+}

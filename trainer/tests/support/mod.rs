@@ -1,0 +1,108 @@
+//! Runs the real binary, and looks at what it left.
+#![allow(dead_code, reason = "every test binary uses a part of this")]
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use qianmian_models::artifact::Artifact;
+use qianmian_models::snapshot::Snapshot;
+use qianmian_models::store::ShopStore;
+use tempfile::TempDir;
+
+/// The binary under test.
+pub const TRAINER: &str = env!("CARGO_BIN_EXE_qianmian-trainer");
+
+/// A temporary folder on the disk that the build uses, where a sync is a real one.
+pub fn folder() -> TempDir {
+    TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
+}
+
+/// What a run of the binary said.
+pub struct Said {
+    /// Whether it exited with 0.
+    pub ok: bool,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+}
+
+/// Runs the binary; a run never panics, whatever it is given.
+pub fn run<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Said {
+    let output = Command::new(TRAINER).args(args).stdin(Stdio::null()).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let said = Said { ok: output.status.success(), out: text(output.stdout), err: text(output.stderr) };
+    assert!(output.status.code().is_some_and(|code| code < 3), "{}\n{}", output.status, said.err);
+    assert!(!said.err.contains("panicked"), "{}", said.err);
+    said
+}
+
+/// Runs the binary and expects it to succeed; gives standard output.
+pub fn done<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> String {
+    let said = run(args);
+    assert!(said.ok, "{}\n{}", said.out, said.err);
+    said.out
+}
+
+/// Runs the binary and expects it to fail; gives standard error.
+pub fn refused<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> String {
+    let said = run(args);
+    assert!(!said.ok, "{}\n{}", said.out, said.err);
+    said.err
+}
+
+/// Arguments of different types as text.
+#[macro_export]
+macro_rules! args {
+    ($($arg:expr),* $(,)?) => { [$(std::ffi::OsStr::new(&$arg).to_owned()),*] };
+}
+
+/// Writes a demo shop of so many users into `folder/demo` and gives its configuration.
+pub fn demo(folder: &Path, users: u32) -> PathBuf {
+    let out = folder.join("demo");
+    done(&args!["demo-data", "--out", out, "--users", users.to_string(), "--until", "2026-01-01"]);
+    out.join("shop.toml")
+}
+
+/// Writes order lines with the canonical columns `order_id,user_id,item_id,ordered_at`.
+pub fn orders<'a>(path: &Path, lines: impl IntoIterator<Item = (&'a str, &'a str, &'a str, &'a str)>) {
+    let mut csv = csv::Writer::from_path(path).unwrap();
+    csv.write_record(["order_id", "user_id", "item_id", "ordered_at"]).unwrap();
+    lines.into_iter().for_each(|(order, user, item, at)| csv.write_record([order, user, item, at]).unwrap());
+    csv.flush().unwrap();
+}
+
+/// The shop `default` of a store.
+pub fn shop(store: &Path) -> ShopStore {
+    ShopStore::new(store, "default").unwrap()
+}
+
+/// Opens an artifact as a server does: every section verified, every index opened.
+pub fn opened(artifact: &Artifact) -> Snapshot {
+    artifact.manifest().sections.keys().for_each(|name| drop(artifact.section(name).unwrap()));
+    Snapshot::open(artifact).unwrap()
+}
+
+/// The published artifact of a store, opened.
+pub fn served(store: &Path) -> Snapshot {
+    opened(&shop(store).artifact(None).unwrap())
+}
+
+/// The names in a folder, in byte order.
+pub fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort_unstable();
+    names
+}
+
+/// What interrupted writers left in a shop's folder.
+pub fn leftovers(shop: &ShopStore) -> Vec<String> {
+    names(shop.folder()).into_iter().filter(|name| name.starts_with('.') && name != ".lock").collect()
+}
+
+/// Says, past the test runner's capture, that a test could not do its work here.
+pub fn skipped(why: &str) {
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
+}
