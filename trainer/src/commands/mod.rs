@@ -15,12 +15,16 @@ use crate::progress::Reporter;
 
 /// Learns from order history and writes an artifact for qianmian-server.
 #[derive(Debug, Parser)]
-#[command(name = "qianmian-trainer", version, after_help = "Examples:
+#[command(
+    name = "qianmian-trainer",
+    version,
+    after_help = "Examples:
   qianmian-trainer demo-data --out var/demo
   qianmian-trainer train --config var/demo/shop.toml --store var/models
   qianmian-trainer train --orders orders.csv.zst --store var/models     (canonical columns need no configuration)
   qianmian-trainer inspect --store var/models
-  qianmian-trainer rollback --store var/models")]
+  qianmian-trainer rollback --store var/models"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -70,7 +74,12 @@ fn run_demo_data(args: &DemoDataArgs, reporter: &Reporter) -> anyhow::Result<()>
     let config = summary.config();
     say(&format!(
         "wrote {} lines of {} orders by {} users over {} items to {}\ntrain on it: qianmian-trainer train --config {} --store DIR",
-        summary.lines, summary.orders, summary.buyers, summary.items, summary.out.display(), config.display()
+        summary.lines,
+        summary.orders,
+        summary.buyers,
+        summary.items,
+        summary.out.display(),
+        config.display()
     ));
     Ok(())
 }
@@ -83,5 +92,29 @@ fn say(text: &str) {
 
 fn say_error(error: &anyhow::Error) {
     use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "error: {error:#}");
+    let _ = writeln!(std::io::stderr(), "error: {}", chain(error));
+}
+
+/// An error and its causes, `a: b: c`; a cause that the text before it already ends with is not repeated.
+fn chain(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.ends_with(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let full = || std::io::Error::other("disk full");
+        let error = qianmian_models::error::Error::Io { path: "/a".into(), source: full() };
+        assert_eq!(super::chain(&anyhow!(error).context("saving")), "saving: /a: disk full");
+        assert_eq!(super::chain(&anyhow!(full()).context("saving")), "saving: disk full");
+    }
 }
