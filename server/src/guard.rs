@@ -136,7 +136,6 @@ impl Guard {
             let detail = "too many requests are in flight; try again after `Retry-After` seconds";
             return Problem::new(Code::Overloaded, detail).into_response();
         };
-        self.app.telemetry.in_flight.set(self.app.slots.taken() as f64);
         self.answer(request, next).await
     }
 
@@ -166,10 +165,12 @@ fn finish(response: &mut Response, id: RequestId) {
             Problem::new(Code::of_status(status), detail)
         });
         problem.render(id, response);
-        if response.status().as_u16() == 500 {
-            tracing::error!(request_id = %id, detail = problem.detail(), "a request failed");
-        } else {
-            tracing::debug!(request_id = %id, code = ?problem.code(), "a request was refused");
+        match problem.code() {
+            Code::Internal => {
+                tracing::error!(request_id = %id, detail = problem.detail(), "a request failed");
+            }
+            Code::TimedOut => tracing::warn!(request_id = %id, "a request took too long"),
+            code => tracing::debug!(request_id = %id, ?code, "a request was refused"),
         }
     }
     // Hex digits make a header value.

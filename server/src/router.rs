@@ -133,3 +133,33 @@ async fn not_found() -> Problem {
 async fn method_not_allowed() -> Problem {
     Problem::new(Code::MethodNotAllowed, "the path takes other methods; `Allow` lists them")
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use axum::body::{Body, to_bytes};
+    use axum::http::Request;
+    use hyper::service::Service;
+    use hyper_util::service::TowerToHyperService;
+
+    async fn panicking() -> &'static str {
+        panic!("on purpose")
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_panics_is_answered_as_a_problem_and_counted() {
+        let app = App::new(&crate::config::Config::default(), std::path::Path::new("/nowhere")).unwrap();
+        let (router, _) = Routes::new(&app).page("/panic", get(panicking)).finish();
+        let router = TowerToHyperService::new(router);
+        for _ in 0..2 {
+            let request = Request::get("/panic").body(Body::empty()).unwrap();
+            let response = router.call(request).await.unwrap();
+            assert_eq!(response.status(), 500);
+            assert_eq!(response.headers()["content-type"], crate::problem::MEDIA_TYPE);
+            let body = to_bytes(response.into_body(), 1 << 16).await.unwrap();
+            assert!(String::from_utf8_lossy(&body).contains("\"code\":\"internal\""));
+        }
+        assert!(app.telemetry.render(None).contains("qianmian_panics_total 2"));
+    }
+}

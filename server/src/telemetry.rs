@@ -274,7 +274,16 @@ pub fn log_to_stderr(format: LogFormat, filter: &str) -> anyhow::Result<()> {
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).try_init(),
         LogFormat::Text => lines.try_init(),
     };
-    result.map_err(|error| anyhow::anyhow!("cannot set up logging: {error}"))
+    result.map_err(|error| anyhow::anyhow!("cannot set up logging: {error}"))?;
+    // Panics are caught and answered elsewhere; here they get the form of every other line.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        let payload = panic.payload();
+        let text = payload.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+        tracing::error!(place, text, "panic");
+    }));
+    Ok(())
 }
 
 #[cfg(test)]

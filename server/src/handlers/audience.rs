@@ -141,11 +141,21 @@ pub async fn post(
     tokio::task::spawn_blocking(work).await.map_err(failed)?
 }
 
+/// Whether the stream is accepted, and the whole is not accepted just as gladly.
 fn wants_lines(headers: &HeaderMap) -> bool {
+    let (mut lines, mut whole) = (0.0, 0.0);
     let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    accepted
-        .flat_map(|value| value.split(','))
-        .any(|range| range.split(';').next().is_some_and(|media| media.trim().eq_ignore_ascii_case(NDJSON)))
+    for range in accepted.flat_map(|value| value.split(',')) {
+        let mut parts = range.split(';').map(str::trim);
+        let media = parts.next().unwrap_or_default();
+        let quality = parts.find_map(|part| part.strip_prefix("q=")?.parse().ok()).unwrap_or(1.0f32);
+        if media.eq_ignore_ascii_case(NDJSON) {
+            lines = quality;
+        } else if media.eq_ignore_ascii_case("application/json") {
+            whole = quality;
+        }
+    }
+    lines > whole
 }
 
 fn whole(audience: &Audience, call: &Call, unknown: &[String]) -> Result<Response, Problem> {
@@ -244,6 +254,9 @@ mod tests {
         };
         assert!(wants("application/x-ndjson"));
         assert!(wants("text/html, Application/X-NDJSON;q=0.9"));
+        assert!(wants("application/json;q=0.5, application/x-ndjson, */*"));
+        assert!(!wants("application/json, application/x-ndjson"));
+        assert!(!wants("application/x-ndjson;q=0"));
         assert!(!wants("*/*"));
         assert!(!wants_lines(&HeaderMap::new()));
     }

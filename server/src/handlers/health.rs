@@ -59,6 +59,7 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Readiness>, Prob
     responses((status = 200, description = "Prometheus text.", body = String, content_type = "text/plain")))]
 pub async fn metrics(State(app): State<Arc<App>>, call: Option<Extension<Call>>) -> Response {
     let shop = call.as_ref().map(|call| call.shop.name.as_str());
+    app.telemetry.in_flight.set(app.slots.taken() as f64);
     let text = app.telemetry.render(shop);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }

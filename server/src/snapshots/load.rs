@@ -81,29 +81,49 @@ pub(super) async fn pointer(store: ShopStore) -> Pointer {
             Err(error) => Err(Refusal::new(None, &error)),
         },
     };
-    spawn_blocking(read)
-        .await
-        .unwrap_or_else(|_| Pointer { written_at: None, version: Err(Refusal::panicked(None)) })
+    let read = contained(None, move || Ok(read())).await;
+    read.unwrap_or_else(|refusal| Pointer { written_at: None, version: Err(refusal) })
 }
 
 /// The version that `latest.json` names as the one before.
 pub(super) async fn previous(store: ShopStore) -> Result<Option<String>, Refusal> {
-    let read = move || store.latest().map_err(|error| Refusal::new(None, &error));
-    let latest = spawn_blocking(read).await.unwrap_or_else(|_| Err(Refusal::panicked(None)))?;
-    Ok(latest.and_then(|latest| latest.previous))
+    Ok(contained(None, move || store.latest()).await?.and_then(|latest| latest.previous))
 }
 
 /// Opens, verifies and warms a version.
 pub(super) async fn open(store: ShopStore, version: String) -> Result<Loaded, Refusal> {
-    let name = version.clone();
-    let work = move || -> Result<Loaded, Error> {
+    contained(Some(version.clone()), move || {
         let artifact = store.artifact(Some(&version))?;
         let snapshot = Snapshot::open(&artifact)?;
         snapshot.warm();
         Ok(Loaded { snapshot, manifest: artifact.manifest().clone(), opened_at: Utc::now() })
-    };
+    })
+    .await
+}
+
+/// Runs `work` for `version` on the blocking pool; an error and a panic are refusals.
+async fn contained<T: Send + 'static>(
+    version: Option<String>,
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Refusal> {
     match spawn_blocking(work).await {
-        Ok(opened) => opened.map_err(|error| Refusal::new(Some(name), &error)),
-        Err(_) => Err(Refusal::panicked(Some(name))),
+        Ok(done) => done.map_err(|error| Refusal::new(version, &error)),
+        Err(_) => Err(Refusal::panicked(version)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_a_refusal_and_a_damaged_section_is_named() {
+        let work = || -> Result<(), Error> { panic!("on purpose") };
+        let refusal = contained(Some("v1".to_owned()), work).await.unwrap_err();
+        assert!(refusal.panicked && refusal.version.as_deref() == Some("v1"), "{refusal:?}");
+        let missing = || -> Result<(), Error> { Err(Error::MissingSection { section: "users".to_owned() }) };
+        let refusal = contained(None, missing).await.unwrap_err();
+        assert_eq!((refusal.section.as_deref(), refusal.panicked), (Some("users"), false));
     }
 }

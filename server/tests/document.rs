@@ -1,0 +1,68 @@
+//! The OpenAPI document: its text is checked in, and what it says is held against the server.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use serde_json::Value;
+use support::{EAGER, key, start};
+
+const CHECKED_IN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/openapi.json");
+
+async fn document() -> String {
+    let (_, entry) = key("default", "read");
+    let running = start(&format!("{EAGER}{entry}"), tempfile::tempdir().unwrap()).await;
+    let answer = running.get("/openapi.json").await;
+    assert_eq!(answer.header("content-type"), "application/json");
+    answer.text()
+}
+
+#[tokio::test]
+async fn the_document_is_the_one_that_is_checked_in() {
+    let document = document().await + "\n";
+    if std::env::var_os("UPDATE_OPENAPI").is_some() {
+        std::fs::write(CHECKED_IN, &document).unwrap();
+    }
+    let checked_in = std::fs::read_to_string(CHECKED_IN).unwrap();
+    assert!(document == checked_in, "the API changed; look at it with UPDATE_OPENAPI=1 and git diff");
+}
+
+#[tokio::test]
+async fn every_schema_that_is_named_is_there_and_every_operation_has_its_own_name() {
+    let document: Value = serde_json::from_str(&document().await).unwrap();
+    assert_eq!(document["openapi"], "3.1.0");
+    let text = document.to_string();
+    let named = text.split("\"#/components/schemas/").skip(1).map(|rest| rest.split('"').next().unwrap());
+    for name in named {
+        assert!(document["components"]["schemas"].get(name).is_some(), "no schema `{name}`");
+    }
+    let mut operations = Vec::new();
+    for item in document["paths"].as_object().unwrap().values() {
+        for operation in item.as_object().unwrap().values() {
+            operations.push(operation["operationId"].as_str().unwrap());
+            let server_error = &operation["responses"]["500"]["content"]["application/problem+json"];
+            assert_eq!(server_error["schema"]["$ref"], "#/components/schemas/Problem");
+        }
+    }
+    let count = operations.len();
+    operations.sort_unstable();
+    operations.dedup();
+    assert_eq!((operations.len(), count), (12, 12), "{operations:?}");
+}
+
+#[tokio::test]
+async fn requests_take_no_other_fields_and_say_their_bounds() {
+    let document: Value = serde_json::from_str(&document().await).unwrap();
+    let schemas = &document["components"]["schemas"];
+    for request in
+        ["RecommendRequest", "UserRef", "Context", "SimilarRequest", "BundleRequest", "AudienceRequest"]
+    {
+        assert_eq!(schemas[request]["additionalProperties"], false, "{request}");
+    }
+    assert_eq!((&schemas["Count200"]["minimum"], &schemas["Count200"]["maximum"]), (&1.into(), &200.into()));
+    assert_eq!((&schemas["Id"]["minLength"], &schemas["Id"]["maxLength"]), (&1.into(), &256.into()));
+    assert_eq!(
+        (&schemas["Ids1To100"]["minItems"], &schemas["Ids1To100"]["maxItems"]),
+        (&1.into(), &100.into())
+    );
+}

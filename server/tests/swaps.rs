@@ -1,0 +1,249 @@
+//! Replacing the model while answers go on.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use hyper::Method;
+use qianmian_models::store::ShopStore;
+use serde_json::{Value, json};
+use support::shop::{publish, user, write};
+use support::{EAGER, Running, ids, served, start};
+
+const SWAPS: usize = 100;
+
+/// The ids in an answer, whichever call gave it.
+fn items(body: &Value) -> Vec<String> {
+    let list = if body.get("complements").is_some() { "complements" } else { "items" };
+    ids(body, list, "item_id")
+}
+
+/// Asks without pause until told to stop; returns how many answers it checked. Version `a0` holds only
+/// ids marked `a`, and so on.
+async fn ask(running: Arc<Running>, stop: Arc<AtomicBool>) -> usize {
+    let carts = json!(["a-item-03", "b-item-03", "c-item-03"]);
+    let mut answers = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let recommend = running.post("/recommend", &json!({"user": {"id": user(answers % 40)}})).await.ok();
+        let audience = running.post("/audience", &json!({"item_ids": carts, "count": 5})).await.ok();
+        let bundle = running.post("/bundle", &json!({"cart": carts})).await.ok();
+        for body in [&recommend, &bundle] {
+            let items = items(body);
+            assert!(!items.is_empty());
+            assert!(items.iter().all(|id| id.starts_with(mark(body))), "{} answered {items:?}", mark(body));
+        }
+        let unknown = audience["unknown_item_ids"].as_array().unwrap();
+        assert_eq!(unknown.len(), 2);
+        assert!(!unknown.contains(&json!(format!("{}-item-03", mark(&audience)))), "{audience}");
+        answers += 3;
+    }
+    answers
+}
+
+/// What the ids of the model that answered begin with.
+fn mark(body: &Value) -> &str {
+    &body["model"]["version"].as_str().unwrap()[..1]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_swaps_under_load_fail_nothing_and_mix_nothing() {
+    let store = tempfile::tempdir().unwrap();
+    publish(store.path(), "default", "a0", "a");
+    write(store.path(), "default", "b0", "b");
+    write(store.path(), "default", "c0", "c");
+    let running = Arc::new(start("poll_seconds = 0.01\n", store).await);
+    running.until_ready().await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let clients: Vec<_> =
+        (0..4).map(|_| tokio::spawn(ask(Arc::clone(&running), Arc::clone(&stop)))).collect();
+    let shop = ShopStore::new(running.store.path(), "default").unwrap();
+    for n in 1..=SWAPS {
+        // Three versions in turn: the next one is never the kept one, so that each is opened anew.
+        let version = ["a0", "b0", "c0"][n % 3];
+        shop.publish(version).unwrap();
+        running.until(version, || async { running.version().await == version }).await;
+    }
+    stop.store(true, Ordering::Relaxed);
+    let mut answers = 0;
+    for client in clients {
+        answers += client.await.unwrap();
+    }
+    assert!(answers >= SWAPS, "only {answers} answers were checked");
+    let metrics = running.get("/metrics").await.text();
+    let opened = format!("qianmian_model_open_seconds_count{{shop=\"default\"}} {}", SWAPS + 1);
+    assert!(metrics.contains(&opened), "{metrics}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replaced_models_are_freed_and_none_is_left_waiting() {
+    let store = tempfile::tempdir().unwrap();
+    publish(store.path(), "default", "v00", "a");
+    for n in 1..12 {
+        write(store.path(), "default", &format!("v{n:02}"), "a");
+    }
+    let running = start(EAGER, store).await;
+    running.until_ready().await;
+    let shop = ShopStore::new(running.store.path(), "default").unwrap();
+    for n in 1..12 {
+        let version = format!("v{n:02}");
+        shop.publish(&version).unwrap();
+        running.until(&version, || async { running.version().await == version }).await;
+    }
+    // Each open version maps its files; the current and the kept one stay.
+    let mapped = || -> Vec<String> {
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        let folder = running.store.path().to_str().unwrap();
+        let mut versions: Vec<String> = maps
+            .lines()
+            .filter_map(|line| line.split_once(folder)?.1.split('/').nth(2).map(str::to_owned))
+            .collect();
+        versions.sort();
+        versions.dedup();
+        versions
+    };
+    running.until("freed", || async { mapped() == ["v10", "v11"] }).await;
+    let metrics = running.get("/metrics").await.text();
+    assert!(metrics.contains("qianmian_models_retired 0"), "{metrics}");
+    assert!(
+        metrics.contains("qianmian_model_swaps_total{shop=\"default\",outcome=\"loaded\"} 12"),
+        "{metrics}"
+    );
+}
+
+/// Publishes `version` without the checks that would stop a damaged one, as a broken copy would arrive.
+fn point_at(running: &Running, version: &str) {
+    let latest = running.store.path().join("default/latest.json");
+    let new = latest.with_extension("new");
+    std::fs::write(&new, json!({"version": version, "previous": "v1"}).to_string()).unwrap();
+    std::fs::rename(new, latest).unwrap();
+}
+
+/// Flips one byte in the middle of a file of a version.
+fn damage(running: &Running, version: &str, file: &str) {
+    let path = running.store.path().join("default").join(version).join(file);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    // A new file, as the old one may be mapped.
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, bytes).unwrap();
+}
+
+async fn refusals(running: &Running) -> String {
+    let text = running.get("/metrics").await.text();
+    let line = text.lines().find(|line| line.contains("outcome=\"refused\"")).unwrap();
+    line.rsplit(' ').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_damaged_model_is_refused_by_its_sections_name_and_the_old_one_goes_on() {
+    let running = served().await;
+    write(running.store.path(), "default", "v2", "b");
+    damage(&running, "v2", "co_purchase.arrow");
+    point_at(&running, "v2");
+    running.until("refused", || async { refusals(&running).await == "1" }).await;
+    assert_eq!(running.version().await, "v1");
+    let models = running.get("/models").await.ok();
+    assert_eq!(models["last_error"]["section"], "co_purchase", "{models}");
+    assert_eq!(models["last_error"]["version"], "v2");
+    assert_eq!(models["latest"]["version"], "v2");
+    // Many looks later it has not been tried again.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(refusals(&running).await, "1");
+    assert_eq!(running.get("/readyz").await.status, 200);
+    // Asked for by hand, it is refused, too.
+    running.post("/models/v2/activate", &json!({})).await.problem(409, "model_refused");
+    assert_eq!(running.version().await, "v1");
+    // A sound one clears the error.
+    publish(running.store.path(), "default", "v3", "c");
+    running.until("v3", || async { running.version().await == "v3" }).await;
+    assert_eq!(running.get("/models").await.ok()["last_error"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_pointer_that_is_damaged_or_names_nothing_is_refused() {
+    let running = served().await;
+    point_at(&running, "gone");
+    running.until("refused", || async { refusals(&running).await == "1" }).await;
+    let latest = running.store.path().join("default/latest.json");
+    std::fs::write(&latest, "{").unwrap();
+    running.until("refused", || async { refusals(&running).await == "2" }).await;
+    std::fs::write(&latest, json!({"version": "../v1", "previous": null}).to_string()).unwrap();
+    running.until("refused", || async { refusals(&running).await == "3" }).await;
+    std::fs::remove_file(&latest).unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(running.version().await, "v1");
+}
+
+#[tokio::test]
+async fn a_damaged_manifest_is_refused_before_it_is_read() {
+    let running = served().await;
+    write(running.store.path(), "default", "v2", "b");
+    damage(&running, "v2", "manifest.json");
+    point_at(&running, "v2");
+    running.until("refused", || async { refusals(&running).await == "1" }).await;
+    let models = running.get("/models").await.ok();
+    assert_eq!(models["last_error"]["section"], "manifest", "{models}");
+    assert_eq!(running.version().await, "v1");
+}
+
+#[tokio::test]
+async fn a_rollback_is_instant_and_stays_until_the_next_publish() {
+    let running = served().await;
+    publish(running.store.path(), "default", "v2", "b");
+    running.until("v2", || async { running.version().await == "v2" }).await;
+    // The kept version needs no file any more.
+    std::fs::remove_dir_all(running.store.path().join("default/v1")).unwrap();
+    let body = running.post("/models/rollback", &json!({})).await.ok();
+    assert_eq!((&body["model"]["version"], &body["pinned"]), (&json!("v1"), &json!(true)));
+    assert_eq!(running.version().await, "v1");
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(running.version().await, "v1", "an unchanged `latest.json` undid the rollback");
+    let models = running.get("/models").await.ok();
+    assert_eq!((&models["pinned"], &models["previous"]["version"]), (&json!(true), &json!("v2")));
+    assert_eq!(models["latest"], json!({"version": "v2", "previous": "v1"}));
+    // Rolling back again goes forth again.
+    assert_eq!(running.post("/models/rollback", &json!({})).await.ok()["model"]["version"], "v2");
+    // A publish, even of the version that is named already, ends the pin.
+    ShopStore::new(running.store.path(), "default").unwrap().publish("v2").unwrap();
+    running.until("unpinned", || async { running.get("/models").await.ok()["pinned"] == false }).await;
+    assert_eq!(running.version().await, "v2");
+}
+
+#[tokio::test]
+async fn a_rollback_after_a_restart_opens_what_the_store_names_as_previous() {
+    let store = tempfile::tempdir().unwrap();
+    publish(store.path(), "default", "v1", "a");
+    let running = start(EAGER, store).await;
+    running.until_ready().await;
+    running.post("/models/rollback", &json!({})).await.problem(409, "no_previous_model");
+    publish(running.store.path(), "default", "v2", "b");
+    running.until("v2", || async { running.version().await == "v2" }).await;
+    let again = start(EAGER, running.store).await;
+    again.until_ready().await;
+    assert_eq!(again.get("/models").await.ok()["previous"], Value::Null);
+    assert_eq!(again.post("/models/rollback", &json!({})).await.ok()["model"]["version"], "v1");
+    assert_eq!(again.version().await, "v1");
+}
+
+#[tokio::test]
+async fn a_version_of_the_store_is_activated_by_name() {
+    let running = served().await;
+    write(running.store.path(), "default", "v0", "z");
+    let models = running.get("/models").await.ok();
+    assert_eq!(models["available"], json!(["v0", "v1"]));
+    assert_eq!(models["serving"]["counts"]["items"], 30);
+    let body = running.send(Method::POST, "/models/v0/activate", &[], "").await.ok();
+    assert_eq!(body["model"]["version"], "v0");
+    assert_eq!(running.version().await, "v0");
+    for name in ["v9", "..%2Fv1", ".hidden", "%20"] {
+        let answer = running.send(Method::POST, &format!("/models/{name}/activate"), &[], "").await;
+        answer.problem(404, "unknown_version");
+    }
+    assert_eq!(refusals(&running).await, "0");
+    assert_eq!(running.version().await, "v0");
+}
