@@ -82,6 +82,7 @@ fn check(output: &Output, store: &Path, versions: usize) -> String {
     assert_eq!(output.status.code(), Some(1), "{said}");
     let error = said.lines().last().unwrap().to_owned();
     assert!(error.starts_with("error: ") && error.contains("No space left"), "{error}");
+    assert_eq!(error.matches("No space left").count(), 1, "{error}");
     let shop = shop(store);
     let latest = shop.latest().unwrap().unwrap();
     assert_eq!(latest.previous, None, "the first version is still the published one");

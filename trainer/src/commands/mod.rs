@@ -92,5 +92,29 @@ fn say(text: &str) {
 
 fn say_error(error: &anyhow::Error) {
     use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "error: {error:#}");
+    let _ = writeln!(std::io::stderr(), "error: {}", chain(error));
+}
+
+/// An error and its causes, `a: b: c`; a cause that the text before it already ends with is not repeated.
+fn chain(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.ends_with(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let full = || std::io::Error::other("disk full");
+        let error = qianmian_models::error::Error::Io { path: "/a".into(), source: full() };
+        assert_eq!(super::chain(&anyhow!(error).context("saving")), "saving: /a: disk full");
+        assert_eq!(super::chain(&anyhow!(full()).context("saving")), "saving: disk full");
+    }
 }

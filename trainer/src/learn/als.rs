@@ -192,13 +192,14 @@ mod tests {
     #[test]
     fn a_checkerboard_is_completed() {
         // Every row misses its own column; it must score that one above all columns of the other colour.
+        // Two dimensions are enough; with a penalty near zero, the other two would learn the missing cells.
         let matrix = checkerboard(40);
-        let options = AlsOptions { dim: 4, regularization: 0.1, iterations: 40, ..AlsOptions::default() };
+        let options = AlsOptions { dim: 4, regularization: 1.0, iterations: 40, ..AlsOptions::default() };
         let learned = learn(&matrix, &options, &|_| ());
         for row in 0..40usize {
             let score = |c: usize| learned.rows.row(row).dot(&learned.columns.row(c));
             let other = (0..40).filter(|c| (row + c) % 2 == 1).map(score).fold(f32::MIN, f32::max);
-            assert!(score(row) > other + 0.3, "row {row}: {} against {other}", score(row));
+            assert!(score(row) > other + 0.7, "row {row}: {} against {other}", score(row));
         }
     }
 
