@@ -8,7 +8,8 @@ cd "$(dirname "$0")/.."
 bin=${CARGO_TARGET_DIR:-target}/release
 "$CARGO" build --release --quiet -p qianmian-trainer -p qianmian-server
 
-train=(--store "$STORE")
+# Without keys the server serves one shop, `default`, whatever the configuration calls it.
+train=(--store "$STORE" --shop default)
 if [ -n "$CONFIG" ]; then train+=(--config "$CONFIG"); fi
 if [ -n "$ORDERS" ]; then train+=(--orders "$ORDERS"); fi
 if [ -z "$ORDERS$CONFIG" ]; then

@@ -171,8 +171,8 @@ fn embed(matrix: &Matrix, config: &TrainingConfig, reporter: &Reporter) -> anyho
     let gram = als::gram(&learned.columns, options.regularization);
     let factors = |a: ndarray::Array2<f32>| Factors::new(options.dim, a.into_raw_vec_and_offset().0);
     let (items, users) = (factors(learned.columns), factors(learned.rows));
-    let graph = |name: &'static str, section, factors: &Factors| -> anyhow::Result<_> {
-        let needed = factors.rows() >= config.graph_min_rows;
+    let graph = |name: &'static str, section, factors: &Factors, min_rows: usize| -> anyhow::Result<_> {
+        let needed = factors.rows() >= min_rows;
         let build = || {
             let stage = reporter.stage(name, factors.rows() as u64);
             ann::learn(section, factors, &|n| stage.advance(n))
@@ -180,8 +180,8 @@ fn embed(matrix: &Matrix, config: &TrainingConfig, reporter: &Reporter) -> anyho
         Ok(needed.then(build).transpose()?)
     };
     Ok(Some(Embedding {
-        item_graph: graph("item graph (HNSW)", "item_graph", &items)?,
-        user_graph: graph("user graph (HNSW)", "user_graph", &users)?,
+        item_graph: graph("item graph (HNSW)", "item_graph", &items, config.item_graph_min_rows)?,
+        user_graph: graph("user graph (HNSW)", "user_graph", &users, config.user_graph_min_rows)?,
         fold_in: FoldIn::new(Factors::new(options.dim, gram), options.alpha),
         alpha: options.alpha,
         items,

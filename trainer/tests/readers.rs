@@ -157,7 +157,8 @@ fn pyarrow_and_polars_read_every_section_in_place() {
     let Some(python) = python() else { return };
     let folder = folder();
     let (config, store) = (demo(folder.path(), 1_000), folder.path().join("store"));
-    let text = std::fs::read_to_string(&config).unwrap() + "\n[training]\ngraph_min_rows = 100\n";
+    let text = std::fs::read_to_string(&config).unwrap()
+        + "\n[training]\nitem_graph_min_rows = 100\nuser_graph_min_rows = 100\n";
     std::fs::write(&config, text).unwrap();
     done(&args!["train", "--config", config, "--store", store]);
     let artifact = shop(&store).artifact(None).unwrap();

@@ -25,7 +25,7 @@ fn the_same_orders_seed_and_threads_give_the_same_bytes() {
     let (config, store) = (demo(folder.path(), 1_000), folder.path().join("store"));
     // Small shops have no graphs; they must repeat, too.
     let mut text = std::fs::read_to_string(&config).unwrap();
-    text.push_str("\n[training]\ngraph_min_rows = 100\n");
+    text.push_str("\n[training]\nitem_graph_min_rows = 100\nuser_graph_min_rows = 100\n");
     std::fs::write(&config, text).unwrap();
     for _ in 0..2 {
         done(&args!["train", "--config", config, "--store", store, "--threads", "2"]);

@@ -27,7 +27,8 @@ pub fn snapshot() -> Snapshot {
     let pairs = |a: u32| (0..8).filter(move |&b| b != a && kind(a, 8) == kind(b, 8));
     let lists: Vec<Vec<Pair>> =
         (0..8).map(|a| pairs(a).map(|item| Pair { item, baskets: 2, score: 0.5 }).collect()).collect();
-    let bought = |user: u32| (0..8u32).filter(move |&i| kind(i, 8) == kind(user, 6) && !(i + user).is_multiple_of(3));
+    let bought =
+        |user: u32| (0..8u32).filter(move |&i| kind(i, 8) == kind(user, 6) && !(i + user).is_multiple_of(3));
     let at = |days: u32| UNTIL as u32 - days * DAY;
     let entry =
         |ix: u32| Purchase { ix, baskets: 1 + ix % 2, first_at: at(40), last_at: at(10), decayed: 0.9 };

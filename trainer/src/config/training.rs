@@ -18,8 +18,11 @@ pub struct TrainingConfig {
     pub alpha: f32,
     /// ALS passes; 1..=200.
     pub iterations: usize,
-    /// From so many rows on, vectors get an HNSW graph; below, a scan is faster and exact.
-    pub graph_min_rows: usize,
+    /// From so many items on, their vectors get an HNSW graph; below, a scan is faster and exact.
+    pub item_graph_min_rows: usize,
+    /// The same of users. An audience asks for hundreds of users at once, where a scan stays ahead for
+    /// longer, and rows are inserted one by one to be repeatable, so a graph of millions takes its time.
+    pub user_graph_min_rows: usize,
     /// Of everything that is drawn at random.
     pub seed: u64,
 }
@@ -32,7 +35,8 @@ impl Default for TrainingConfig {
             regularization: als.regularization,
             alpha: als.alpha,
             iterations: als.iterations,
-            graph_min_rows: ann::MIN_ROWS,
+            item_graph_min_rows: ann::MIN_ITEMS,
+            user_graph_min_rows: ann::MIN_USERS,
             seed: als.seed,
         }
     }

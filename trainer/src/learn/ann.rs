@@ -10,8 +10,10 @@ use qianmian_models::index::ann::{Graph, Links};
 use qianmian_models::index::factors::Factors;
 use qianmian_models::simd;
 
-/// Fewer rows than this are scanned faster than a graph is walked, at full recall.
-pub const MIN_ROWS: usize = 50_000;
+/// Fewer items than this are scanned faster than a graph is walked, at full recall.
+pub const MIN_ITEMS: usize = 50_000;
+/// The same of users, of whom hundreds are asked for at once.
+pub const MIN_USERS: usize = 500_000;
 /// Links of a row on every layer above the lowest, twice as many on that one.
 const LINKS: usize = 16;
 /// Candidates kept while a row is linked.

@@ -240,8 +240,8 @@ mod tests {
         // y = 1 when x0 > 0.5 and x1 > 0.3, 2 when x0 is missing, else 0.
         let rows: Vec<[f32; 3]> = (0..4_000u32)
             .map(|n| {
-                let x0 = if n % 10 == 0 { f32::NAN } else { (n * 37 % 1_000) as f32 / 1_000.0 };
-                [x0, (n * 91 % 1_000) as f32 / 1_000.0, (n * 13 % 1_000) as f32]
+                let x0 = if n % 10 == 0 { f32::NAN } else { (n * 37 % 100) as f32 / 100.0 };
+                [x0, (n * 91 % 99) as f32 / 99.0, (n * 13 % 1_000) as f32]
             })
             .collect();
         let want = |row: &[f32; 3]| match row[0] {
