@@ -8,6 +8,7 @@
 //! | [`learn`] | the learners, one a file |
 //! | [`train`] | the order of the stages |
 //! | [`evaluate`] | time split, baselines, metrics |
+//! | [`predict`] | batch inference: keys in, ranked rows out, by the code that serves |
 //! | [`demo_data`] | a lifelike shop from a seed |
 //! | [`commands`] | the command line |
 
@@ -18,5 +19,6 @@ pub mod demo_data;
 pub mod evaluate;
 pub mod learn;
 pub mod orders;
+pub mod predict;
 pub mod progress;
 pub mod train;

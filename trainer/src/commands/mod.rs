@@ -3,6 +3,7 @@
 mod evaluate;
 mod input;
 mod inspect;
+mod predict;
 mod publish;
 mod train;
 
@@ -23,6 +24,7 @@ use crate::progress::Reporter;
   qianmian-trainer train --config var/demo/shop.toml --store var/models
   qianmian-trainer train --orders orders.csv.zst --store var/models     (canonical columns need no configuration)
   qianmian-trainer inspect --store var/models
+  qianmian-trainer predict recommend --store var/models --input users.csv --output slates.parquet --count 20
   qianmian-trainer rollback --store var/models"
 )]
 struct Cli {
@@ -36,6 +38,8 @@ enum Command {
     Train(train::Args),
     /// Learn from all before a moment and measure on the days after it, beside baselines.
     Evaluate(evaluate::Args),
+    /// Answer for a file of users, items or carts, by the code that serves.
+    Predict(predict::Args),
     /// Make a version the one to serve.
     Publish(publish::PublishArgs),
     /// Make the version before the published one the one to serve.
@@ -53,6 +57,7 @@ pub fn run() -> ExitCode {
     let result = match cli.command {
         Command::Train(args) => train::run(&args, &reporter),
         Command::Evaluate(args) => evaluate::run(&args, &reporter),
+        Command::Predict(args) => predict::run(&args, &reporter),
         Command::Publish(args) => publish::publish(&args),
         Command::Rollback(args) => publish::rollback(&args),
         Command::Inspect(args) => inspect::run(&args),

@@ -22,13 +22,13 @@ mod meter;
 mod read;
 mod rejects;
 mod rules;
-mod source;
+pub(crate) mod source;
 mod summary;
 mod tables;
 mod time;
 mod times;
 mod types;
-mod values;
+pub(crate) mod values;
 
 pub use meter::Progress;
 pub use read::{ReadOptions, read};

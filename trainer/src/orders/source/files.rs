@@ -117,8 +117,8 @@ fn inspect(path: PathBuf, format: Option<Format>) -> anyhow::Result<SourceFile> 
         None if magic == b"PAR1" => Format::Parquet,
         None => by_ending(&lower).with_context(|| {
             format!(
-                "{}: the format is not clear from its name; set format = \"csv\", \"tsv\", \"jsonl\", \
-                 \"parquet\" or \"sequences\"",
+                "{}: the format is not clear from its name; end it in .csv, .tsv, .jsonl or .parquet, or in \
+                 a configuration set format = \"csv\", \"tsv\", \"jsonl\", \"parquet\" or \"sequences\"",
                 path.display()
             )
         })?,
@@ -129,15 +129,20 @@ fn inspect(path: PathBuf, format: Option<Format>) -> anyhow::Result<SourceFile> 
     Ok(SourceFile { path, format, compression, bytes })
 }
 
-/// Content decides; a name that promises a compression which the content has not is an error.
-fn compression(lower_name: &str, magic: &[u8]) -> anyhow::Result<Compression> {
-    let promised = if lower_name.ends_with(".gz") {
+/// The compression that a name in lower case promises.
+pub fn packed_by_ending(lower_name: &str) -> Compression {
+    if lower_name.ends_with(".gz") {
         Compression::Gzip
     } else if lower_name.ends_with(".zst") || lower_name.ends_with(".zstd") {
         Compression::Zstd
     } else {
         Compression::Plain
-    };
+    }
+}
+
+/// Content decides; a name that promises a compression which the content has not is an error.
+fn compression(lower_name: &str, magic: &[u8]) -> anyhow::Result<Compression> {
+    let promised = packed_by_ending(lower_name);
     // zstd may begin with a skippable frame, 0x184D2A50 to 0x184D2A5F.
     let found = match magic {
         [0x1f, 0x8b, ..] => Compression::Gzip,
@@ -150,7 +155,8 @@ fn compression(lower_name: &str, magic: &[u8]) -> anyhow::Result<Compression> {
     Ok(found)
 }
 
-fn by_ending(lower_name: &str) -> Option<Format> {
+/// The format that a name in lower case promises, its compression apart.
+pub fn by_ending(lower_name: &str) -> Option<Format> {
     let name = [".gz", ".zst", ".zstd"].iter().find_map(|end| lower_name.strip_suffix(end));
     match name.unwrap_or(lower_name).rsplit_once('.')?.1 {
         "csv" => Some(Format::Csv),

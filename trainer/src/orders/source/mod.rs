@@ -9,7 +9,7 @@ mod row;
 mod sequence_rows;
 
 pub use csv_rows::encoding_cure;
-pub use files::SourceFile;
+pub use files::{Compression, SourceFile, by_ending, packed_by_ending};
 pub use row::{Event, Flow, Row};
 
 use row::Slots;
@@ -64,9 +64,19 @@ impl Wanted {
     }
 }
 
+/// Who named the files: it decides which cure an error can offer, and which columns are read.
+#[derive(Debug, Clone, Copy)]
+enum NamedBy {
+    /// A section of the configuration, which can map column names. Rows are read whole, so that
+    /// exact duplicates can be told.
+    Section(Table),
+    /// An argument of the command line. Only the wanted columns are read, where the format can.
+    Argument(&'static str),
+}
+
 /// The files of one table.
 pub struct Source {
-    table: Table,
+    named_by: NamedBy,
     files: Vec<SourceFile>,
     delimiter: Option<u8>,
 }
@@ -84,7 +94,16 @@ impl Source {
             bail!("{name}.format: sequences have no columns to map and cannot be mixed with other formats");
         }
         let delimiter = options.delimiter_byte().with_context(|| format!("{name}.delimiter"))?;
-        Ok(Self { table, files, delimiter })
+        Ok(Self { named_by: NamedBy::Section(table), files, delimiter })
+    }
+
+    /// Finds the files that `argument` (such as `--input`) names by a path or a pattern.
+    ///
+    /// # Errors
+    /// As [`Source::open`].
+    pub fn of_argument(argument: &'static str, path: &str) -> anyhow::Result<Self> {
+        let files = files::expand(argument, &[path.to_owned()], None)?;
+        Ok(Self { named_by: NamedBy::Argument(argument), files, delimiter: None })
     }
 
     /// Whether the files are sequences, which have no baskets and no times.
@@ -174,7 +193,9 @@ impl Source {
                     json_rows::each(file, &mut bytes::open(file, read)?, &columns, &slots, &mut sink)?;
                 }
                 Format::Parquet => {
-                    parquet_rows::each(file, &resolve(&parquet_rows::header(file)?)?, read, &mut sink)?;
+                    let slots = resolve(&parquet_rows::header(file)?)?;
+                    let whole = matches!(self.named_by, NamedBy::Section(_));
+                    parquet_rows::each(file, slots, whole, read, &mut sink)?;
                 }
                 Format::Sequences => {
                     let slots = resolve(&self.header(file)?)?;
@@ -219,19 +240,26 @@ impl Source {
         if let [only] = header
             && let Some(delimiter) = delimiters.iter().find(|delimiter| only.contains(**delimiter))
         {
-            message.push_str(&format!("; the columns seem to be separated by {delimiter:?}: set delimiter"));
+            let cure = match self.named_by {
+                NamedBy::Section(_) => "set delimiter",
+                NamedBy::Argument(_) => "write commas (.csv) or tabs (.tsv)",
+            };
+            message.push_str(&format!("; the columns seem to be separated by {delimiter:?}: {cure}"));
             return message;
         }
         let near = nearest(&slot.source, header.iter().map(String::as_str));
         if let Some(near) = near {
             message.push_str(&format!("; the nearest is `{near}`"));
         }
-        message.push_str(&format!(
-            ". Its columns are: {}. Name the right one: [{}] columns = {{ {column} = \"{}\" }}",
-            header.join(", "),
-            self.table.name(),
-            near.unwrap_or("...")
-        ));
+        message.push_str(&format!(". Its columns are: {}. ", header.join(", ")));
+        message.push_str(&match self.named_by {
+            NamedBy::Section(table) => format!(
+                "Name the right one: [{}] columns = {{ {column} = \"{}\" }}",
+                table.name(),
+                near.unwrap_or("...")
+            ),
+            NamedBy::Argument(argument) => format!("{argument} needs it under this name: rename it"),
+        });
         message
     }
 }

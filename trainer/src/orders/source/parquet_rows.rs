@@ -2,14 +2,16 @@
 
 use super::bytes::read_error;
 use super::files::SourceFile;
-use super::row::{ABSENT, Event, Flow, Row, Sink, Span};
+use super::row::{ABSENT, Event, Flow, Row, Sink, Slots, Span};
 use anyhow::Context;
 use arrow_array::{Array, ArrayRef, LargeStringArray, RecordBatch};
 use arrow_cast::cast;
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{ArrowError, DataType};
+use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::fs::File;
 
 const BATCH_ROWS: usize = 8192;
@@ -30,16 +32,26 @@ pub fn header(file: &SourceFile) -> anyhow::Result<Vec<String>> {
 }
 
 /// Gives every row to `sink`, and to `read` the part of the file's bytes that the rows stand for.
+/// Without `whole`, rows have only the columns of `slots`; the others are not even unpacked.
 ///
 /// # Errors
 /// When the file cannot be read to its end, or uses a codec or type that is not supported.
 pub fn each(
     file: &SourceFile,
-    slots: &[Option<usize>],
+    mut slots: Slots,
+    whole: bool,
     read: &Cell<u64>,
     sink: &mut Sink<'_>,
 ) -> anyhow::Result<()> {
-    let builder = open(file)?;
+    let mut builder = open(file)?;
+    if !whole {
+        let wanted: BTreeSet<usize> = slots.iter().flatten().copied().collect();
+        // What is left keeps the file's order.
+        let place = |column: usize| wanted.iter().position(|&wanted| wanted == column);
+        slots = slots.into_iter().map(|slot| slot.and_then(place)).collect();
+        let mask = ProjectionMask::roots(builder.parquet_schema(), wanted.iter().copied());
+        builder = builder.with_projection(mask);
+    }
     let total = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0).max(1);
     let batches = builder
         .with_batch_size(BATCH_ROWS)
@@ -50,7 +62,7 @@ pub fn each(
     for batch in batches {
         let batch = batch.map_err(|error| read_error(file, rows.done, error))?;
         let columns = texts(&batch).with_context(|| format!("cannot read {} as text", file.name()))?;
-        if rows.give(&columns, batch.num_rows(), slots, sink)? == Flow::Enough {
+        if rows.give(&columns, batch.num_rows(), &slots, sink)? == Flow::Enough {
             return Ok(());
         }
         read.set(before + (file.bytes as f64 * rows.done as f64 / total as f64) as u64);

@@ -1,0 +1,108 @@
+//! Asking the model about a chunk of keys, on all cores.
+
+use std::borrow::Cow;
+use std::sync::OnceLock;
+
+use qianmian_models::audience::{self, AudienceQuery};
+use qianmian_models::ids::Vocabulary;
+use qianmian_models::query::Query;
+use qianmian_models::snapshot::Snapshot;
+use qianmian_models::topk::Scored;
+use qianmian_models::{bundle, pipeline, similar};
+use rayon::prelude::*;
+
+use super::keys::Chunk;
+use super::rows::{Encoder, Part};
+use super::summary::Tally;
+use super::{Kind, Request};
+
+/// Parts that a full chunk is cut into; each is answered by one thread. Fixed, because the output must
+/// not depend on the threads.
+const PARTS: usize = 64;
+
+/// Answers by one model to one request.
+pub struct Answers<'a> {
+    snapshot: &'a Snapshot,
+    request: &'a Request,
+    at: i64,
+    /// What everybody gets whom the model does not know.
+    anonymous: OnceLock<Vec<Scored>>,
+}
+
+impl<'a> Answers<'a> {
+    /// By `snapshot`, as of the request's moment.
+    pub fn new(snapshot: &'a Snapshot, request: &'a Request) -> Self {
+        let at = snapshot.clamp_time(request.at.unwrap_or(snapshot.data_until));
+        Self { snapshot, request, at, anonymous: OnceLock::new() }
+    }
+
+    /// The moment that is answered as of, unix seconds.
+    pub fn at(&self) -> i64 {
+        self.at
+    }
+
+    /// The answers to a chunk, in parts that follow the order of its keys.
+    ///
+    /// # Errors
+    /// When a part cannot be encoded.
+    pub fn of(&self, chunk: &Chunk, encoder: &Encoder) -> anyhow::Result<Vec<(Part, Tally)>> {
+        let keys = chunk.len().div_ceil(PARTS).max(1);
+        let starts: Vec<usize> = (0..chunk.len()).step_by(keys).collect();
+        let part = |start: usize| -> anyhow::Result<(Part, Tally)> {
+            let mut rows = encoder.part();
+            let mut tally = Tally::default();
+            for n in start..chunk.len().min(start + keys) {
+                let (key, known) = chunk.key(n);
+                let answer = self.answer(known);
+                tally.count(known.is_empty(), answer.len(), self.request.count);
+                rows.push(key, &answer, self.vocabulary())?;
+            }
+            Ok((rows.finish()?, tally))
+        };
+        starts.into_par_iter().map(part).collect()
+    }
+
+    /// The outside ids of what is answered.
+    fn vocabulary(&self) -> &'a Vocabulary {
+        match self.request.kind {
+            Kind::Audience => &self.snapshot.users,
+            Kind::Recommend | Kind::Similar | Kind::Bundle => &self.snapshot.items,
+        }
+    }
+
+    /// Best first; nothing where the model knows nothing of a key, but for users, who get best sellers.
+    fn answer(&self, known: &[u32]) -> Cow<'_, [Scored]> {
+        let (snapshot, count) = (self.snapshot, self.request.count);
+        let answer: Vec<Scored> = match (self.request.kind, known) {
+            (Kind::Recommend, []) => {
+                return Cow::Borrowed(self.anonymous.get_or_init(|| self.recommend(None)));
+            }
+            (_, []) => Vec::new(),
+            (Kind::Recommend, &[user, ..]) => self.recommend(Some(user)),
+            (Kind::Similar, items) => {
+                similar::similar(snapshot, items, count).iter().map(|r| scored(r.ix, r.score)).collect()
+            }
+            (Kind::Bundle, cart) => {
+                bundle::complements(snapshot, cart, count).iter().map(|c| scored(c.item, c.score)).collect()
+            }
+            (Kind::Audience, items) => {
+                let exclude_buyers = self.request.exclude_bought;
+                let query = AudienceQuery { items: items.to_vec(), exclude_buyers, count, at: self.at };
+                audience::audience(snapshot, &query).iter().map(|p| scored(p.user, p.score)).collect()
+            }
+        };
+        Cow::Owned(answer)
+    }
+
+    fn recommend(&self, user: Option<u32>) -> Vec<Scored> {
+        let exclude_bought = self.request.exclude_bought;
+        let query =
+            Query { user, exclude_bought, count: self.request.count, at: self.at, ..Query::default() };
+        pipeline::recommend(self.snapshot, &query).items.iter().map(|r| scored(r.item, r.score)).collect()
+    }
+}
+
+/// A score that is not finite is 0, as in the server's answers.
+fn scored(ix: u32, score: f32) -> Scored {
+    Scored { ix, score: if score.is_finite() { score } else { 0.0 } }
+}

@@ -1,0 +1,222 @@
+//! The keys of the input, a chunk at a time, with what the model knows of them.
+
+use std::cell::Cell;
+
+use anyhow::bail;
+use qianmian_models::snapshot::Snapshot;
+use rustc_hash::FxHashSet;
+
+use super::Kind;
+use crate::orders::Reason;
+use crate::orders::source::{Event, Flow, Need, Row, Source, SourceFile, Wanted, encoding_cure};
+use crate::orders::values::id;
+
+/// Most characters of a bad row that an error shows.
+const SHOWN_CHARS: usize = 200;
+const KEY: usize = 0;
+const CART_ITEM: usize = 1;
+
+/// The columns that a kind reads; every other one of the input is passed over.
+pub fn columns(kind: Kind) -> Vec<Wanted> {
+    let more = if kind == Kind::Bundle { Some("item_id") } else { None };
+    let wanted = |column: &str| Wanted {
+        canonical: column.to_owned(),
+        source: column.to_owned(),
+        need: Need::Required,
+    };
+    [kind.key_column()].into_iter().chain(more).map(wanted).collect()
+}
+
+/// Keys in the order of the input. One arena holds their text and one list the dense indices of what the
+/// model knows: the user, the item, or the items of the cart, each once.
+#[derive(Debug, Default)]
+pub struct Chunk {
+    text: String,
+    known: Vec<u32>,
+    /// By key, where it ends in `text` and in `known`; it starts where the one before it ends.
+    ends: Vec<(usize, usize)>,
+}
+
+impl Chunk {
+    /// Number of keys.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The outside id of key `n`, and the known indices behind it. Panics unless `n < len()`.
+    pub fn key(&self, n: usize) -> (&str, &[u32]) {
+        let start = if n == 0 { (0, 0) } else { self.ends[n - 1] };
+        let end = self.ends[n];
+        (&self.text[start.0..end.0], &self.known[start.1..end.1])
+    }
+
+    fn open(&mut self, key: &str) {
+        self.text.push_str(key);
+        self.ends.push((self.text.len(), self.known.len()));
+    }
+
+    /// Adds to the last key.
+    fn add(&mut self, ix: u32) {
+        self.known.push(ix);
+        if let Some(last) = self.ends.last_mut() {
+            last.1 = self.known.len();
+        }
+    }
+
+    fn clear(&mut self) {
+        self.text.clear();
+        self.known.clear();
+        self.ends.clear();
+    }
+}
+
+/// What was read.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Counts {
+    /// Rows of all files.
+    pub rows: u64,
+    /// Rows of carts whose item the model does not know.
+    pub unknown_cart_rows: u64,
+}
+
+/// Gathers rows into chunks.
+pub struct KeyReader<'a> {
+    snapshot: &'a Snapshot,
+    kind: Kind,
+    chunk_keys: usize,
+    chunk: Chunk,
+    counts: Counts,
+    carts: Carts,
+}
+
+impl<'a> KeyReader<'a> {
+    /// For chunks of `chunk_keys` keys.
+    pub fn new(snapshot: &'a Snapshot, kind: Kind, chunk_keys: usize) -> Self {
+        let (chunk, counts, carts) = Default::default();
+        Self { snapshot, kind, chunk_keys, chunk, counts, carts }
+    }
+
+    /// Gives all keys to `sink`, a chunk at a time; none is empty and none ends within a cart.
+    ///
+    /// # Errors
+    /// When a row has no key or cannot be read, a cart comes back after another one, there is no row at
+    /// all, a file cannot be read to its end, or `sink` fails.
+    pub fn each_chunk(
+        mut self,
+        source: &Source,
+        read: &Cell<u64>,
+        sink: &mut dyn FnMut(&Chunk) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Counts> {
+        source.each_row(&columns(self.kind), read, &mut |file, event| {
+            let row = match event {
+                Event::Row(row) => row,
+                Event::Bad { line, reason, shown } => return Err(bad_row(file, line, reason, &shown)),
+            };
+            self.counts.rows += 1;
+            let key = value(file, row, KEY)?;
+            if self.begins(file, row, key)? {
+                if self.chunk.len() == self.chunk_keys {
+                    sink(&self.chunk)?;
+                    self.chunk.clear();
+                }
+                self.chunk.open(key);
+            }
+            self.take(file, row, key)?;
+            Ok(Flow::Next)
+        })?;
+        if self.counts.rows == 0 {
+            let files: Vec<String> = source.files().iter().map(SourceFile::name).collect();
+            bail!("{} has a header but no rows; there is nothing to answer", files.join(", "));
+        }
+        sink(&self.chunk)?;
+        Ok(self.counts)
+    }
+
+    /// Whether the row begins a key: each does, but for a cart's later ones.
+    fn begins(&mut self, file: &SourceFile, row: &Row<'_>, key: &str) -> anyhow::Result<bool> {
+        if self.kind != Kind::Bundle {
+            return Ok(true);
+        }
+        match self.carts.see(key) {
+            Seen::Again => bail!(
+                "{}:{}: cart `{key}` comes back after another cart; the rows of a cart must stand together: \
+                 sort the input by cart_id",
+                file.name(),
+                row.line
+            ),
+            seen => Ok(seen == Seen::First),
+        }
+    }
+
+    fn take(&mut self, file: &SourceFile, row: &Row<'_>, key: &str) -> anyhow::Result<()> {
+        let ix = match self.kind {
+            Kind::Recommend => self.snapshot.users.ix(key),
+            Kind::Similar | Kind::Audience => self.snapshot.items.ix(key),
+            Kind::Bundle => {
+                let item = self.snapshot.items.ix(value(file, row, CART_ITEM)?);
+                self.counts.unknown_cart_rows += u64::from(item.is_none());
+                item.filter(|&item| self.carts.items.insert(item))
+            }
+        };
+        if let Some(ix) = ix {
+            self.chunk.add(ix);
+        }
+        Ok(())
+    }
+}
+
+/// Which carts were there.
+#[derive(Default)]
+struct Carts {
+    /// 128 bits of BLAKE3 of each, so that two different carts are never taken for one.
+    seen: FxHashSet<u128>,
+    current: Option<String>,
+    /// Of the current cart.
+    items: FxHashSet<u32>,
+}
+
+#[derive(PartialEq, Eq)]
+enum Seen {
+    First,
+    Current,
+    Again,
+}
+
+impl Carts {
+    fn see(&mut self, cart: &str) -> Seen {
+        if self.current.as_deref() == Some(cart) {
+            return Seen::Current;
+        }
+        let mut half = [0u8; 16];
+        half.copy_from_slice(&blake3::hash(cart.as_bytes()).as_bytes()[..16]);
+        if !self.seen.insert(u128::from_le_bytes(half)) {
+            return Seen::Again;
+        }
+        self.items.clear();
+        let current = self.current.get_or_insert_default();
+        current.clear();
+        current.push_str(cart);
+        Seen::First
+    }
+}
+
+/// The trimmed id in a slot of the row.
+fn value<'r>(file: &SourceFile, row: &Row<'r>, slot: usize) -> anyhow::Result<&'r str> {
+    let missing = if slot == CART_ITEM { Reason::NoItem } else { Reason::NoId };
+    let value = row.get(slot);
+    match id(value, None, missing) {
+        // Without a normalisation, an id is the value itself.
+        Ok(_) => Ok(value.unwrap_or_default()),
+        Err(reason) => Err(bad_row(file, row.line, reason, &row.show())),
+    }
+}
+
+/// A batch has no rejects: an answer that lacks a key would be missed only where it is used.
+fn bad_row(file: &SourceFile, line: u64, reason: Reason, shown: &str) -> anyhow::Error {
+    let cure = match reason {
+        Reason::InvalidUtf8 => format!("; {}", encoding_cure(&file.name())),
+        _ => String::new(),
+    };
+    let end = shown.char_indices().nth(SHOWN_CHARS).map_or(shown.len(), |(end, _)| end);
+    anyhow::anyhow!("{}:{line}: {}: {}{cure}", file.name(), reason.text(), &shown[..end])
+}

@@ -1,0 +1,117 @@
+//! The account of a run.
+
+use std::fmt;
+use std::time::Duration;
+
+use chrono::DateTime;
+use qianmian_models::snapshot::Snapshot;
+
+use super::keys::Counts;
+use super::{Kind, Request};
+
+/// What became of some keys.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Keys.
+    pub keys: u64,
+    /// Of them, those with at least one row.
+    pub answered: u64,
+    /// Of `answered`, those with fewer rows than were asked for.
+    pub short: u64,
+    /// Of `keys`, those that the model does not know: users, items, carts without a known item.
+    pub unknown: u64,
+    /// Rows.
+    pub rows: u64,
+}
+
+impl Tally {
+    /// Counts a key that was answered with `rows` of the `wanted` rows.
+    pub fn count(&mut self, unknown: bool, rows: usize, wanted: usize) {
+        self.keys += 1;
+        self.unknown += u64::from(unknown);
+        self.answered += u64::from(rows > 0);
+        self.short += u64::from(rows > 0 && rows < wanted);
+        self.rows += rows as u64;
+    }
+}
+
+/// Where every key of the input went.
+#[derive(Debug, Clone)]
+pub struct Summary {
+    /// What was asked.
+    pub kind: Kind,
+    /// The version that answered.
+    pub version: String,
+    /// The moment that was answered as of, unix seconds.
+    pub at: i64,
+    /// Whether another moment was asked for, beyond what the model can know.
+    pub at_held: bool,
+    /// Rows of the input.
+    pub rows_read: u64,
+    /// Rows of carts that name an item which the model does not know; they are left out of their carts.
+    pub unknown_cart_rows: u64,
+    /// What became of the keys.
+    pub tally: Tally,
+    /// Reading, answering and writing, from first to last; opening the model is not in it.
+    pub seconds: f64,
+}
+
+impl Summary {
+    pub(super) fn new(snapshot: &Snapshot, request: &Request, at: i64) -> Self {
+        Self {
+            kind: request.kind,
+            version: snapshot.version.clone(),
+            at,
+            at_held: request.at.is_some_and(|asked| asked != at),
+            rows_read: 0,
+            unknown_cart_rows: 0,
+            tally: Tally::default(),
+            seconds: 0.0,
+        }
+    }
+
+    pub(super) fn add(&mut self, part: Tally) {
+        self.tally.keys += part.keys;
+        self.tally.answered += part.answered;
+        self.tally.short += part.short;
+        self.tally.unknown += part.unknown;
+        self.tally.rows += part.rows;
+    }
+
+    pub(super) fn close(&mut self, counts: Counts, elapsed: Duration) {
+        self.rows_read = counts.rows;
+        self.unknown_cart_rows = counts.unknown_cart_rows;
+        self.seconds = elapsed.as_secs_f64();
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at =
+            DateTime::from_timestamp(self.at, 0).map_or_else(|| self.at.to_string(), |at| at.to_rfc3339());
+        let held = if self.at_held { " (--at is beyond what the model can know)" } else { "" };
+        writeln!(f, "answered by version {} as of {at}{held}", self.version)?;
+        let (keys, unknown) = match self.kind {
+            Kind::Recommend => ("users", "unknown, given best sellers"),
+            Kind::Similar | Kind::Audience => ("items", "unknown, without rows"),
+            Kind::Bundle => ("carts", "without a known item or rows"),
+        };
+        let mut line = |name: &str, count: u64| writeln!(f, "{name:<32}{count:>14}");
+        if self.kind == Kind::Bundle {
+            line("rows read", self.rows_read)?;
+            line("  of unknown items", self.unknown_cart_rows)?;
+        }
+        line(&format!("{keys} read"), self.tally.keys)?;
+        line("  answered", self.tally.answered)?;
+        line("    with fewer than --count rows", self.tally.short)?;
+        line(&format!("  {unknown}"), self.tally.unknown)?;
+        line("rows written", self.tally.rows)?;
+        writeln!(f, "{:<32}{:>14.2}", "seconds", self.seconds)?;
+        writeln!(
+            f,
+            "{:<32}{:>14.0}",
+            format!("{keys} a second"),
+            self.tally.keys as f64 / self.seconds.max(1e-9)
+        )
+    }
+}
