@@ -1,7 +1,7 @@
 //! The shared core of Qianmian (千面): what an artifact holds and how to ask it.
 //!
-//! The flow is five nouns: an [`artifact`](artifact) on disk is opened as a [`snapshot`](snapshot) in
-//! memory; a [`query`](query) gathers candidates from it and becomes a slate. The same code answers in
+//! The flow is five nouns: an [`artifact`] on disk is opened as a [`snapshot`] in
+//! memory; a [`query`] gathers candidates from it and becomes a slate. The same code answers in
 //! the server and is measured in the trainer. Everything here is synchronous, pure and deterministic: no
 //! clock, no network, no environment.
 //!

@@ -59,7 +59,8 @@ fn rehearse(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter) -> 
         let snapshot = learn_indexes(&rehearsal.past, config, reporter)?.snapshot;
         Ok(Scene { snapshot, labels: rehearsal.labels })
     };
-    let mut scenes = Rehearsal::all(dataset).into_iter().map(scene).collect::<anyhow::Result<Vec<_>>>()?;
+    let rehearsals = if config.rehearse { Rehearsal::all(dataset) } else { Vec::new() };
+    let mut scenes = rehearsals.into_iter().map(scene).collect::<anyhow::Result<Vec<_>>>()?;
     if scenes.is_empty() {
         return Ok(Rehearsed { blend, ranker: None, metrics: serde_json::Value::Null });
     }

@@ -1,7 +1,7 @@
 //! A disk that fills up while an artifact is written: the run fails with the file's name, the published
 //! version stays, and nothing half-written is left.
 //!
-//! The disk is a tmpfs of 2 MB in a mount namespace of its own, which needs `unshare` and the right to
+//! The disk is a tmpfs of 6 MB in a mount namespace of its own, which needs `unshare` and the right to
 //! use it; elsewhere the tests say that they are skipped.
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "tests")]
@@ -11,7 +11,7 @@ mod support;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use support::{TRAINER, demo, folder, leftovers, opened, orders, shop, skipped};
+use support::{TRAINER, folder, leftovers, opened, orders, quick_demo, shop, skipped};
 
 /// Page of a tmpfs, which gives whole ones to files.
 const PAGE: u64 = 4096;
@@ -20,7 +20,7 @@ const PAGE: u64 = 4096;
 /// demo shop, and copies what the disk holds then to `$OUT`. Exits with the training's code.
 const SCRIPT: &str = r#"
 set -eu
-mount -t tmpfs -o size=2m,mode=755 none "$DISK" || exit 100
+mount -t tmpfs -o size=6m,mode=755 none "$DISK" || exit 100
 "$TRAINER" train --orders "$TINY" --store "$DISK" >/dev/null 2>&1 || exit 101
 used=$(df -k --output=avail "$DISK" | tail -1)
 head -c $(( (used / 4 - FREE) * 4096 )) /dev/zero > "$DISK/filler"
@@ -46,7 +46,7 @@ impl Disk {
         let folder = folder();
         orders(&folder.path().join("tiny.csv"), [("1", "ann", "tea", "2025-01-01")]);
         std::fs::create_dir(folder.path().join("disk")).unwrap();
-        Some(Self { config: demo(folder.path(), 1_000), folder })
+        Some(Self { config: quick_demo(folder.path(), 1_000), folder })
     }
 
     /// Trains with so many free pages; gives the run's output and a copy of the store.

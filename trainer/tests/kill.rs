@@ -16,7 +16,7 @@ use rand::RngExt;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use support::{TRAINER, demo, done, folder, leftovers, names, opened, shop};
+use support::{TRAINER, done, folder, leftovers, names, opened, quick_demo, shop};
 use tempfile::TempDir;
 
 /// Files of an artifact without graphs: eleven sections, the manifest, its checksum.
@@ -46,7 +46,7 @@ impl Scene {
     /// A small demo shop, one version of which is published.
     fn new() -> Self {
         let folder = folder();
-        let (config, store) = (demo(folder.path(), 1_000), folder.path().join("store"));
+        let (config, store) = (quick_demo(folder.path(), 1_000), folder.path().join("store"));
         let train = args!["train", "--config", config, "--store", store].to_vec();
         done(&train);
         Self { shop: shop(&store), store, train, _folder: folder }

@@ -9,12 +9,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
-use support::{demo, done, folder, shop, skipped};
+use support::{demo, done, folder, quick_demo, shop, skipped};
 
 const LENGTH: usize = 64;
 
 /// By section: its columns and their Arrow types.
-const COLUMNS: [(&str, &[(&str, &str)]); 13] = [
+const COLUMNS: [(&str, &[(&str, &str)]); 18] = [
+    ("basket_ease", ITEM_LISTS),
     ("buyers", &[("purchases", "purchases of user")]),
     (
         "co_purchase",
@@ -23,6 +24,8 @@ const COLUMNS: [(&str, &[(&str, &str)]); 13] = [
             ("pairs", "list<item: struct<item: uint32, baskets: uint32, score: float>>"),
         ],
     ),
+    ("ease", ITEM_LISTS),
+    ("ease_by_target", ITEM_LISTS),
     ("fold_in", &[("vector", "vector")]),
     ("history", &[("purchases", "purchases of item")]),
     ("item_factors", &[("vector", "vector")]),
@@ -52,6 +55,18 @@ const COLUMNS: [(&str, &[(&str, &str)]); 13] = [
             ("ranked", "uint32"),
         ],
     ),
+    (
+        "ranker",
+        &[
+            ("tree", "uint32"),
+            ("feature", "uint32"),
+            ("threshold", "float"),
+            ("left", "uint32"),
+            ("right", "uint32"),
+            ("value", "float"),
+        ],
+    ),
+    ("transitions", ITEM_LISTS),
     ("user_factors", &[("vector", "vector")]),
     ("user_graph", GRAPH),
     ("user_lookup", &[("row", "uint32")]),
@@ -71,6 +86,8 @@ const COLUMNS: [(&str, &[(&str, &str)]); 13] = [
         ],
     ),
 ];
+
+const ITEM_LISTS: &[(&str, &str)] = &[("targets", "list<item: struct<item: uint32, weight: float>>")];
 
 const GRAPH: &[(&str, &str)] = &[
     ("level", "uint8"),
@@ -194,7 +211,7 @@ fn pyarrow_and_polars_read_every_section_in_place() {
 fn lists_and_ids_read_from_python_are_those_that_the_snapshot_holds() {
     let Some(python) = python() else { return };
     let folder = folder();
-    let (config, store) = (demo(folder.path(), 1_000), folder.path().join("store"));
+    let (config, store) = (quick_demo(folder.path(), 1_000), folder.path().join("store"));
     done(&args!["train", "--config", config, "--store", store]);
     let snapshot = support::served(&store);
     let seen = read(&python, &shop(&store).folder().join(&snapshot.version));

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::Value;
-use support::{demo, done, folder, names, refused, served, shop};
+use support::{demo, done, folder, names, quick_demo, refused, served, shop};
 
 /// The checksum of every section of a version.
 fn checksums(store: &Path, version: Option<&str>) -> BTreeMap<String, String> {
@@ -33,18 +33,18 @@ fn the_same_orders_seed_and_threads_give_the_same_bytes() {
     let versions = shop(&store).versions().unwrap();
     assert_eq!(versions.len(), 2, "{versions:?}");
     let first = checksums(&store, Some(&versions[0]));
-    assert_eq!(first.len(), 13, "{first:?}");
+    assert_eq!(first.len(), 18, "{first:?}");
     assert_eq!(first, checksums(&store, Some(&versions[1])));
 }
 
 #[test]
 fn another_seed_changes_the_vectors_and_nothing_that_was_counted() {
     let folder = folder();
-    let (config, store) = (demo(folder.path(), 1_000), folder.path().join("store"));
+    let (config, store) = (quick_demo(folder.path(), 1_000), folder.path().join("store"));
     done(&args!["train", "--config", config, "--store", store]);
     let before = checksums(&store, None);
     let text = std::fs::read_to_string(&config).unwrap();
-    std::fs::write(&config, text + "\n[training]\nseed = 8\n").unwrap();
+    std::fs::write(&config, text + "seed = 8\n").unwrap();
     done(&args!["train", "--config", config, "--store", store]);
     let after = checksums(&store, None);
     let changed: Vec<&str> =
@@ -55,7 +55,7 @@ fn another_seed_changes_the_vectors_and_nothing_that_was_counted() {
 #[test]
 fn versions_are_written_published_and_rolled_back() {
     let folder = folder();
-    let (config, store) = (demo(folder.path(), 1_000), folder.path().join("store"));
+    let (config, store) = (quick_demo(folder.path(), 1_000), folder.path().join("store"));
     let train = args!["train", "--config", config, "--store", store];
     let said = done(&[&train[..], &args!["--no-publish"]].concat());
     let [first] = &shop(&store).versions().unwrap()[..] else { panic!("one version") };
@@ -80,7 +80,7 @@ fn versions_are_written_published_and_rolled_back() {
 #[test]
 fn inspect_shows_an_artifact_as_a_table_as_json_and_by_example() {
     let folder = folder();
-    let (config, store) = (demo(folder.path(), 1_000), folder.path().join("store"));
+    let (config, store) = (quick_demo(folder.path(), 1_000), folder.path().join("store"));
     done(&args!["train", "--config", config, "--store", store]);
     let version = shop(&store).versions().unwrap().remove(0);
 
@@ -112,7 +112,7 @@ fn inspect_shows_an_artifact_as_a_table_as_json_and_by_example() {
 #[test]
 fn a_damaged_version_is_neither_inspected_nor_published() {
     let folder = folder();
-    let (config, store) = (demo(folder.path(), 1_000), folder.path().join("store"));
+    let (config, store) = (quick_demo(folder.path(), 1_000), folder.path().join("store"));
     done(&args!["train", "--config", config, "--store", store, "--no-publish"]);
     let version = shop(&store).versions().unwrap().remove(0);
     let path = shop(&store).folder().join(&version).join("history.arrow");
@@ -130,7 +130,7 @@ fn a_damaged_version_is_neither_inspected_nor_published() {
 #[test]
 fn evaluate_writes_every_figure_that_it_prints() {
     let folder = folder();
-    let (config, path) = (demo(folder.path(), 1_000), folder.path().join("figures.json"));
+    let (config, path) = (quick_demo(folder.path(), 1_000), folder.path().join("figures.json"));
     let printed = done(&args!["evaluate", "--config", config, "--json", path, "--from", "2025-12-01"]);
     let report = json(&std::fs::read_to_string(path).unwrap());
     assert_eq!(report["window"]["from"], 1_764_547_200);
@@ -153,7 +153,7 @@ fn evaluate_writes_every_figure_that_it_prints() {
 #[test]
 fn progress_without_a_terminal_is_one_json_line_a_stage() {
     let folder = folder();
-    let (config, store) = (demo(folder.path(), 1_000), folder.path().join("store"));
+    let (config, store) = (quick_demo(folder.path(), 1_000), folder.path().join("store"));
     let said = support::run(&args!["train", "--config", config, "--store", store]);
     let stages: Vec<Value> = said.err.lines().map(json).collect();
     assert!(stages.len() >= 6, "{}", said.err);

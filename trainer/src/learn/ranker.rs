@@ -143,6 +143,9 @@ impl Lists {
     /// Gradient and second derivative of every row: pairs of a bought and another item, weighted by how
     /// much swapping them changes NDCG.
     fn lambdas(&self, scores: &[f32]) -> Vec<(f32, f32)> {
+        // A logarithm a pair would be most of the work.
+        let longest = self.groups.iter().map(|g| g.rows.len()).max().unwrap_or(0);
+        let discounts: Vec<f64> = (0..longest).map(discount).collect();
         let of = |group: &Group| {
             let (scores, bought) = (&scores[group.rows.clone()], &self.bought[group.rows.clone()]);
             let mut out = vec![(0.0f32, 0.0f32); scores.len()];
@@ -150,7 +153,7 @@ impl Lists {
             order(scores).into_iter().enumerate().for_each(|(p, row)| place[row] = p);
             for good in (0..scores.len()).filter(|&row| bought[row]) {
                 for bad in (0..scores.len()).filter(|&row| !bought[row]) {
-                    let change = (discount(place[good]) - discount(place[bad])).abs() / group.ideal;
+                    let change = (discounts[place[good]] - discounts[place[bad]]).abs() / group.ideal;
                     let rho = 1.0 / (1.0 + f64::from(scores[good] - scores[bad]).exp());
                     let (lambda, hessian) = ((change * rho) as f32, (change * rho * (1.0 - rho)) as f32);
                     out[good].0 -= lambda;

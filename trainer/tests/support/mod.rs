@@ -65,6 +65,14 @@ pub fn demo(folder: &Path, users: u32) -> PathBuf {
     out.join("shop.toml")
 }
 
+/// The same without a rehearsal, for tests that train often.
+pub fn quick_demo(folder: &Path, users: u32) -> PathBuf {
+    let config = demo(folder, users);
+    let text = std::fs::read_to_string(&config).unwrap() + "\n[training]\nrehearse = false\n";
+    std::fs::write(&config, text).unwrap();
+    config
+}
+
 /// Writes order lines with the canonical columns `order_id,user_id,item_id,ordered_at`.
 pub fn orders<'a>(path: &Path, lines: impl IntoIterator<Item = (&'a str, &'a str, &'a str, &'a str)>) {
     let mut csv = csv::Writer::from_path(path).unwrap();
