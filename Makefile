@@ -7,7 +7,7 @@ ORDERS ?=
 CONFIG ?=
 PYTHON ?= python3
 
-.PHONY: help demo test lint bench fuzz check-als check-k8s python
+.PHONY: help demo test lint bench fuzz check-als check-swaps check-k8s python
 
 help: ## What each target does
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -31,6 +31,9 @@ python: ## A virtual environment in var/venv with what the Python checks need
 
 fuzz: ## Schemathesis against a demo server: no 500, no undocumented answer
 	@PYTHON="$(PYTHON)" CARGO="$(CARGO)" scripts/fuzz_api.sh
+
+check-swaps: ## 100 swaps under load: no failed answer, memory back where it was
+	@CARGO="$(CARGO)" scripts/check_swaps.sh
 
 check-als: ## Our ALS beside `implicit` on the same matrix: loss and top-20 overlap
 	@PYTHON="$(PYTHON)" CARGO="$(CARGO)" STORE="$(STORE)" scripts/check_als.sh
