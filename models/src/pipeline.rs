@@ -11,6 +11,7 @@ use crate::query::{Query, Recommended, Slate, Source};
 use crate::ranking::{self, Ranked};
 use crate::retrieval;
 use crate::snapshot::Snapshot;
+use crate::trees::Trees;
 
 /// Which goods for this person, here, now? At most `query.count`, without duplicates, none filtered.
 pub fn recommend(snapshot: &Snapshot, query: &Query) -> Slate {
@@ -22,8 +23,7 @@ pub fn recommend(snapshot: &Snapshot, query: &Query) -> Slate {
         }
     }
     slate.filtered = filtering::filter(snapshot, query, &mut candidates);
-    let ranked = ranking::rank(&candidates, &snapshot.blend.recommend, shortlist(snapshot, query));
-    slate.items = rerank(snapshot, query, ranked)
+    slate.items = shortlist(snapshot, query, &candidates)
         .into_iter()
         .map(|ranked| Recommended {
             item: ranked.ix,
@@ -47,22 +47,27 @@ pub fn evidence(snapshot: &Snapshot, query: &Query) -> Vec<(u32, Candidate)> {
 /// How many of the blend's best the ranker orders.
 const SHORTLIST: usize = 200;
 
-fn shortlist(snapshot: &Snapshot, query: &Query) -> usize {
-    if snapshot.ranker.is_some() { query.count.max(SHORTLIST) } else { query.count }
+/// The ranker, where there is one and it was taught such users: it learned from people with a history, so
+/// the blend alone orders what is shown to others.
+fn ranker<'s>(snapshot: &'s Snapshot, query: &Query) -> Option<&'s Trees> {
+    let known = query.user.is_some_and(|user| !snapshot.history.ixs(user).is_empty());
+    snapshot.ranker.as_ref().filter(|_| known)
 }
 
-/// Orders the shortlist by the ranker, where there is one, and cuts it to the slate's length.
-fn rerank(snapshot: &Snapshot, query: &Query, mut shortlist: Vec<Ranked>) -> Vec<Ranked> {
-    if let Some(ranker) = &snapshot.ranker {
-        let rows = features(snapshot, query, &shortlist);
-        for (ranked, row) in shortlist.iter_mut().zip(&rows) {
-            ranked.score = ranker.score(row);
-        }
-        // Stable: equal leaves keep the blend's order.
-        shortlist.sort_by(|a, b| b.score.total_cmp(&a.score));
+/// Orders the blend's best by the ranker, where it applies, and cuts them to the slate's length.
+fn shortlist(snapshot: &Snapshot, query: &Query, candidates: &[(u32, Candidate)]) -> Vec<Ranked> {
+    let Some(ranker) = ranker(snapshot, query) else {
+        return ranking::rank(candidates, &snapshot.blend.recommend, query.count);
+    };
+    let mut ranked = ranking::rank(candidates, &snapshot.blend.recommend, query.count.max(SHORTLIST));
+    let rows = features(snapshot, query, &ranked);
+    for (ranked, row) in ranked.iter_mut().zip(&rows) {
+        ranked.score = ranker.score(row);
     }
-    shortlist.truncate(query.count);
-    shortlist
+    // Stable: equal leaves keep the blend's order.
+    ranked.sort_by(|a, b| b.score.total_cmp(&a.score));
+    ranked.truncate(query.count);
+    ranked
 }
 
 /// The ranker's view of a shortlist.
