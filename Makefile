@@ -7,7 +7,7 @@ ORDERS ?=
 CONFIG ?=
 PYTHON ?= python3
 
-.PHONY: help demo test lint bench fuzz check-als check-swaps check-k8s python
+.PHONY: help demo test lint fuzz check-als check-swaps check-k8s python
 
 help: ## What each target does
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -22,9 +22,6 @@ lint: ## rustfmt, clippy and rustdoc, warnings are errors
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --workspace --no-deps --quiet
-
-bench: ## Ratios of one run: see docs/performance.md
-	$(CARGO) bench --workspace
 
 python: ## A virtual environment in var/venv with what the Python checks need
 	@PYTHON="$(PYTHON)" scripts/venv.sh pyarrow polars

@@ -66,3 +66,18 @@ async fn requests_take_no_other_fields_and_say_their_bounds() {
         (&1.into(), &100.into())
     );
 }
+
+#[test]
+fn the_documented_sources_are_those_that_answers_name() {
+    let document: serde_json::Value = serde_json::from_str(include_str!("openapi.json")).unwrap();
+    let mut documented: Vec<&str> = document["components"]["schemas"]["SourceName"]["enum"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|s| s.as_str())
+        .collect();
+    let mut named: Vec<&str> = qianmian_models::query::Source::ALL.iter().map(|s| s.name()).collect();
+    documented.sort_unstable();
+    named.sort_unstable();
+    assert_eq!(documented, named);
+}

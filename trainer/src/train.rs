@@ -40,7 +40,7 @@ struct Rehearsed {
     metrics: serde_json::Value,
 }
 
-/// Learns everything from a dataset: how much each source counts from a rehearsal on users' last baskets,
+/// Learns everything from a dataset: how much each source counts from a rehearsal on the last months,
 /// then all indexes from all of it.
 pub fn learn(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter) -> anyhow::Result<Trained> {
     let rehearsed = rehearse(dataset, config, reporter)?;

@@ -76,7 +76,8 @@ pub enum Reason<'a> {
         #[schema(value_type = String, format = DateTime)]
         last_at: Moment,
     },
-    /// It shares baskets with an item of the person's (in an audience: they bought what goes with it).
+    /// It goes with an item of the person's: people who buy the one buy the other, at once or later (in an
+    /// audience: the person bought what goes with these goods).
     BoughtTogether {
         /// That item.
         item_id: &'a str,

@@ -188,7 +188,7 @@ pub struct RecommendedItem<'a> {
     evidence: Option<Evidences>,
 }
 
-/// A candidate source: the schema of `models`' own, which is kept free of HTTP.
+/// A candidate source: the schema of `models`' own, which is kept free of HTTP. A test holds the two equal.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SourceName {
@@ -200,6 +200,14 @@ pub enum SourceName {
     Factors,
     /// Sells well.
     Popularity,
+    /// Follows from all that they bought.
+    Ease,
+    /// Follows from what they bought lately.
+    EaseRecent,
+    /// Is bought after what they bought last.
+    Transition,
+    /// Bought by people like them.
+    UserKnn,
 }
 
 /// Recommends items, for the plain case.
