@@ -9,8 +9,10 @@ use crate::simd;
 use crate::snapshot::Snapshot;
 use crate::topk::TopK;
 
-/// How many of the user's latest items speak for their companions.
-const MAX_SEEDS: usize = 300;
+/// How many of the user's latest items stand for them.
+const MAX_SEEDS: usize = 200;
+/// How many of those speak for what goes into the same basket.
+const BASKET_SEEDS: usize = 30;
 /// A session item counts less for every one touched after it.
 const SESSION_DECAY: f32 = 0.8;
 /// How many of the user's last baskets have successors, and how much less each earlier one counts.
@@ -74,13 +76,15 @@ fn personal(snapshot: &Snapshot, query: &Query, found: &mut Candidates) {
 
 /// Everything that goes from item to item.
 fn companions(snapshot: &Snapshot, seeds: &[Seed], found: &mut Candidates) {
-    for seed in seeds {
+    for seed in seeds.iter().take(BASKET_SEEDS) {
         for (item, weight) in snapshot.basket_ease.of(seed.item) {
             let argument = seed.recency * weight;
             let candidate = found.of(item);
             candidate.add(Source::CoPurchase, argument);
             candidate.argue(seed.item, argument);
         }
+    }
+    for seed in seeds {
         if let Some(ease) = &snapshot.ease {
             for (item, weight) in ease.of(seed.item) {
                 let argument = seed.recency * weight;

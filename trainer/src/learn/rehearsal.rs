@@ -36,7 +36,7 @@ const MAX_USERS: usize = 5_000;
 /// Fewer users than this in the last months make them too thin.
 const MIN_USERS: usize = 300;
 /// With so many users no further month is rehearsed.
-const ENOUGH_USERS: usize = 1_000;
+const ENOUGH_USERS: usize = 2_500;
 const MONTH: i64 = 30 * 86_400;
 
 /// Most months that are rehearsed, the last first; fewer where one has users enough.
