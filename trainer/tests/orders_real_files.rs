@@ -5,6 +5,8 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod support;
+
 use qianmian_trainer::config::Config;
 use qianmian_trainer::orders::{GUEST, Inputs, Item, Orders, ReadOptions, SEQUENCE_END, TimeKind, read};
 use std::path::{Path, PathBuf};
@@ -18,10 +20,10 @@ fn example(name: &str, file: &str) -> Option<Inputs> {
     let folder = std::env::var_os("QIANMIAN_DATA").map_or_else(|| root.join("../shared/data"), PathBuf::from);
     let path = folder.join(file);
     if !path.exists() {
-        eprintln!(
-            "SKIPPED: {} is not there; set QIANMIAN_DATA to the folder of the real files",
+        support::skipped(&format!(
+            "{} is not there; set QIANMIAN_DATA to the folder of the real files",
             path.display()
-        );
+        ));
         return None;
     }
     let mut config = Config::load(&root.join(format!("examples/{name}.toml"))).unwrap();
