@@ -12,6 +12,8 @@ use crate::topk::TopK;
 pub struct Ranked {
     /// Item or user.
     pub ix: u32,
+    /// Its place among the candidates.
+    pub place: u32,
     /// The blended score.
     pub score: f32,
     /// The source that contributed most.
@@ -36,7 +38,7 @@ pub fn rank(candidates: &[(u32, Candidate)], weights: &Evidence, count: usize) -
             let (ix, candidate) = candidates[scored.ix as usize];
             let evidence = normalised(&candidate);
             let source = strongest(&evidence, weights);
-            Ranked { ix, score: scored.score, source, evidence, candidate }
+            Ranked { ix, place: scored.ix, score: scored.score, source, evidence, candidate }
         })
         .collect()
 }

@@ -6,6 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::artifact::{Artifact, ArtifactWriter, Manifest};
+use crate::audience::features as audience_features;
+use crate::audience::likelihood::{Horizon, Likelihood};
 use crate::error::{Error, Result};
 use crate::features;
 use crate::ids::{ItemIx, UserIx, Vocabulary};
@@ -19,7 +21,7 @@ use crate::index::popularity::{self, Popularity};
 use crate::index::profile::{self, Profiles};
 use crate::index::purchases::{Direction, Purchases};
 use crate::query::Source;
-use crate::trees::{self, Trees};
+use crate::trees::Trees;
 
 /// Everything one artifact knows.
 #[derive(Debug, Clone)]
@@ -62,6 +64,9 @@ pub struct Snapshot {
     pub blend: Blend,
     /// Orders the best of the blend, people -> goods; absent where the blend alone is better.
     pub ranker: Option<Trees>,
+    /// How likely users are to buy, goods -> people; absent where nothing could be learned from what
+    /// followed.
+    pub likelihood: Option<Likelihood>,
 }
 
 /// Item and user vectors in one space, with their graphs where they are large enough to need one.
@@ -107,8 +112,12 @@ struct Serving {
     blend: Blend,
     #[serde(default)]
     fold_in_alpha: f32,
+    likelihood: Option<Horizon>,
 }
 
+const RANKER: &str = "ranker";
+const LIKELY_REPEAT: &str = "likely_repeat";
+const LIKELY_NEW: &str = "likely_new";
 const EASE: &str = "ease";
 const EASE_BY_TARGET: &str = "ease_by_target";
 const BASKET_EASE: &str = "basket_ease";
@@ -162,8 +171,15 @@ impl Snapshot {
             embedding: Embedding::open(artifact, n_items, n_users, serving.fold_in_alpha)?,
             blend: serving.blend,
             ranker: {
-                let open = || Trees::open(&artifact.section(trees::SECTION)?, features::COUNT);
-                artifact.has(trees::SECTION).then(open).transpose()?
+                let open = || Trees::open(&artifact.section(RANKER)?, features::COUNT);
+                artifact.has(RANKER).then(open).transpose()?
+            },
+            likelihood: {
+                let trees = |name| Trees::open(&artifact.section(name)?, audience_features::COUNT);
+                let open = |horizon| -> Result<Likelihood> {
+                    Ok(Likelihood { repeat: trees(LIKELY_REPEAT)?, new: trees(LIKELY_NEW)?, horizon })
+                };
+                serving.likelihood.map(open).transpose()?
             },
             items,
             users,
@@ -183,7 +199,11 @@ impl Snapshot {
         writer.section(popularity::SECTION, &self.popularity.batch()?)?;
         writer.section(BASKET_EASE, &self.basket_ease.batch(BASKET_EASE)?)?;
         if let Some(ranker) = &self.ranker {
-            writer.section(trees::SECTION, &ranker.batch()?)?;
+            writer.section(RANKER, &ranker.batch(RANKER)?)?;
+        }
+        if let Some(likelihood) = &self.likelihood {
+            writer.section(LIKELY_REPEAT, &likelihood.repeat.batch(LIKELY_REPEAT)?)?;
+            writer.section(LIKELY_NEW, &likelihood.new.batch(LIKELY_NEW)?)?;
         }
         let optional =
             [(EASE, &self.ease), (EASE_BY_TARGET, &self.ease_by_target), (TRANSITIONS, &self.transitions)];
@@ -206,6 +226,7 @@ impl Snapshot {
         let serving = serde_json::json!({
             "blend": self.blend,
             "fold_in_alpha": self.embedding.as_ref().map_or(0.0, |e| e.alpha),
+            "likelihood": self.likelihood.as_ref().map(|l| l.horizon),
         });
         if !manifest.parameters.is_object() {
             manifest.parameters = serde_json::json!({});

@@ -1,6 +1,6 @@
 //! An ensemble of regression trees, flat, for ranking.
 //!
-//! Section `ranker`: one row a node, trees one after another, a node before its children; `tree`,
+//! Sections `ranker`, `likely_repeat`, `likely_new`: one row a node, trees one after another, a node before its children; `tree`,
 //! `feature` (index into [`features`](crate::features)), `threshold`, `left`, `right` (rows; a leaf names
 //! itself twice) and `value` (what a leaf adds). A feature at most the threshold goes left; NaN goes right.
 
@@ -11,9 +11,6 @@ use arrow_array::{ArrayRef, Float32Array, RecordBatch, UInt32Array};
 
 use crate::error::{Error, Result};
 use crate::section::{self, Section};
-
-/// The section's name.
-pub const SECTION: &str = "ranker";
 
 /// One node of a tree.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -81,7 +78,7 @@ impl Trees {
         }
     }
 
-    pub(crate) fn batch(&self) -> Result<RecordBatch> {
+    pub(crate) fn batch(&self, name: &str) -> Result<RecordBatch> {
         let column = |of: fn(&Node) -> u32| {
             Arc::new(UInt32Array::from_iter_values(self.nodes.iter().map(of))) as ArrayRef
         };
@@ -101,7 +98,7 @@ impl Trees {
             ("right", column(|n| n.right)),
             ("value", real(|n| n.value)),
         ];
-        section::batch(SECTION, columns)
+        section::batch(name, columns)
     }
 
     /// Reads the trees; a walk down any of them is sure to end, because children come after their parent.
@@ -125,7 +122,7 @@ impl Trees {
             let split = child(node.left) && child(node.right) && (node.feature as usize) < n_features;
             if !(leaf || split) {
                 return Err(Error::malformed(
-                    SECTION,
+                    section.name(),
                     "a leaf, or two later nodes of the same tree",
                     format!("row {row}"),
                 ));
@@ -154,7 +151,7 @@ mod tests {
         let mut trees = Trees::default();
         trees.push(&stump(0.5, 1.0, 2.0));
         trees.push(&stump(1.5, 10.0, 20.0));
-        let back = Trees::open(&Section::in_memory(SECTION, trees.batch().unwrap()), 2).unwrap();
+        let back = Trees::open(&Section::in_memory("ranker", trees.batch("ranker").unwrap()), 2).unwrap();
         for (x, want) in [(0.0, 11.0), (1.0, 12.0), (2.0, 22.0), (f32::NAN, 22.0)] {
             assert_eq!(back.score(&[9.0, x]), want);
         }
@@ -166,11 +163,11 @@ mod tests {
     fn a_loop_or_an_unknown_feature_is_refused() {
         let mut trees = Trees::default();
         trees.push(&stump(0.5, 1.0, 2.0));
-        assert!(Trees::open(&Section::in_memory(SECTION, trees.batch().unwrap()), 1).is_err());
+        assert!(Trees::open(&Section::in_memory("ranker", trees.batch("ranker").unwrap()), 1).is_err());
         let mut looped = stump(0.5, 1.0, 2.0);
         looped[1] = Node { feature: 0, threshold: 0.0, left: 0, right: 2, value: 0.0 };
         let mut trees = Trees::default();
         trees.push(&looped);
-        assert!(Trees::open(&Section::in_memory(SECTION, trees.batch().unwrap()), 2).is_err());
+        assert!(Trees::open(&Section::in_memory("ranker", trees.batch("ranker").unwrap()), 2).is_err());
     }
 }

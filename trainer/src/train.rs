@@ -4,6 +4,7 @@ use std::path::Path;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use qianmian_models::artifact::{Artifact, ArtifactWriter, Manifest};
+use qianmian_models::audience::likelihood::Likelihood;
 use qianmian_models::ids::Vocabulary;
 use qianmian_models::index::catalog::Catalog;
 use qianmian_models::index::factors::{Factors, FoldIn};
@@ -19,7 +20,9 @@ use crate::learn::als::{self, AlsOptions};
 use crate::learn::ease::{self, EaseOptions};
 use crate::learn::matrix::Matrix;
 use crate::learn::rehearsal::{Rehearsal, Scene};
-use crate::learn::{ann, blend, co_purchase, popularity, profile, purchases, ranker, transitions};
+use crate::learn::{
+    ann, blend, co_purchase, likelihood, popularity, profile, purchases, ranker, transitions,
+};
 use crate::orders::Line;
 use crate::progress::{Reporter, Stage};
 
@@ -37,6 +40,7 @@ pub struct Trained {
 struct Rehearsed {
     blend: Blend,
     ranker: Option<Trees>,
+    likelihood: Option<Likelihood>,
     metrics: serde_json::Value,
 }
 
@@ -47,6 +51,7 @@ pub fn learn(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter) ->
     let mut trained = learn_indexes(dataset, config, reporter)?;
     trained.snapshot.blend = rehearsed.blend;
     trained.snapshot.ranker = rehearsed.ranker;
+    trained.snapshot.likelihood = rehearsed.likelihood;
     trained.metrics = serde_json::json!({ "rehearsal": rehearsed.metrics });
     Ok(trained)
 }
@@ -57,12 +62,12 @@ fn rehearse(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter) -> 
     let mut blend = Blend::default();
     let scene = |rehearsal: Rehearsal| -> anyhow::Result<Scene> {
         let snapshot = learn_indexes(&rehearsal.past, config, reporter)?.snapshot;
-        Ok(Scene { snapshot, labels: rehearsal.labels })
+        Ok(Scene { snapshot, labels: rehearsal.labels, outcome: rehearsal.outcome })
     };
     let rehearsals = if config.rehearse { Rehearsal::all(dataset) } else { Vec::new() };
     let mut scenes = rehearsals.into_iter().map(scene).collect::<anyhow::Result<Vec<_>>>()?;
     if scenes.is_empty() {
-        return Ok(Rehearsed { blend, ranker: None, metrics: serde_json::Value::Null });
+        return Ok(Rehearsed { blend, ranker: None, likelihood: None, metrics: serde_json::Value::Null });
     }
     let stage = reporter.stage("blend", 2);
     let recommend;
@@ -74,12 +79,16 @@ fn rehearse(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter) -> 
     scenes.iter_mut().for_each(|scene| scene.snapshot.blend = blend.clone());
     let stage = reporter.stage("ranker (LambdaMART)", 0);
     let ranked = ranker::learn(&scenes, &|n| stage.advance(n));
+    drop(stage);
+    let stage = reporter.stage("likelihood", 0);
+    let likely = likelihood::learn(&scenes, config.seed, &|n| stage.advance(n));
     let metrics = serde_json::json!({
         "users": scenes.iter().map(|s| s.labels.len()).sum::<usize>(),
         "recommend_ndcg_10": {"blend": recommend, "blend_held_out": ranked.blend_ndcg, "ranker_held_out": ranked.ranker_ndcg},
         "audience_recall_ndcg_100": audience,
+        "audience_log_loss": likely.metrics,
     });
-    Ok(Rehearsed { blend, ranker: ranked.trees, metrics })
+    Ok(Rehearsed { blend, ranker: ranked.trees, likelihood: likely.likelihood, metrics })
 }
 
 fn learn_indexes(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter) -> anyhow::Result<Trained> {
@@ -132,6 +141,7 @@ fn learn_indexes(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter
         embedding,
         blend: Blend::default(),
         ranker: None,
+        likelihood: None,
     };
     Ok(Trained { snapshot, n_baskets, metrics: serde_json::Value::Null })
 }

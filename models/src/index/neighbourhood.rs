@@ -11,6 +11,7 @@ pub struct Neighbourhood {
     item_weights: Vec<f32>,
     user_norms: Vec<f32>,
     repeat_rates: Vec<f32>,
+    lines: Vec<f32>,
 }
 
 /// Buyers that the global repeat rate counts for in an item's.
@@ -27,7 +28,9 @@ impl Neighbourhood {
             squares.sum::<f32>().sqrt().max(simd::SMALL)
         };
         let user_norms = (0..history.rows()).map(norm).collect();
-        Self { item_weights, user_norms, repeat_rates: repeat_rates(buyers) }
+        let lines = |user: usize| history.of(user as u32).map(|p| p.baskets as f32).sum();
+        let lines = (0..history.rows()).map(lines).collect();
+        Self { item_weights, user_norms, repeat_rates: repeat_rates(buyers), lines }
     }
 
     /// `ln((users + 1) / (buyers of item + 1))`; `0..`.
@@ -38,6 +41,11 @@ impl Neighbourhood {
     /// Share of the item's buyers who bought it again, smoothed towards the shop's; `0..=1`.
     pub fn repeat_rate(&self, item: ItemIx) -> f32 {
         self.repeat_rates[item as usize]
+    }
+
+    /// Items over all of the user's baskets, repeats counted; `0..`.
+    pub fn lines(&self, user: UserIx) -> f32 {
+        self.lines[user as usize]
     }
 
     /// Length of the user's weighted history, above zero.

@@ -127,6 +127,12 @@ impl Profiles {
         (self.counts[0][user as usize], self.counts[2][user as usize])
     }
 
+    /// Baskets, first and last purchase (unix seconds) of `user`.
+    pub fn span(&self, user: UserIx) -> (u32, u32, u32) {
+        let row = user as usize;
+        (self.counts[0][row], self.counts[1][row], self.counts[2][row])
+    }
+
     /// The channel that `user` buys through most, if it is known.
     pub fn channel(&self, user: UserIx) -> Option<&str> {
         Some(self.channel.value(user as usize)).filter(|c| !c.is_empty())

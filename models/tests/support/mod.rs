@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use qianmian_models::artifact::{Artifact, ArtifactWriter, Manifest};
+use qianmian_models::audience::likelihood::{Horizon, Likelihood};
 use qianmian_models::ids::Vocabulary;
 use qianmian_models::index::ann::Graph;
 use qianmian_models::index::catalog::{Attributes, Catalog, Text};
@@ -14,6 +15,7 @@ use qianmian_models::index::profile::{Profile, Profiles};
 use qianmian_models::index::purchases::{Direction, Purchase, Purchases};
 use qianmian_models::snapshot::{Blend, Embedding, Snapshot};
 use qianmian_models::store::ShopStore;
+use qianmian_models::trees::{Node, Trees};
 
 /// The end of the small shop's data.
 pub const UNTIL: i64 = 1_700_000_000;
@@ -81,7 +83,21 @@ pub fn snapshot() -> Snapshot {
         }),
         blend: Blend::default(),
         ranker: None,
+        likelihood: Some(Likelihood {
+            repeat: stump(0.0, 1.0),
+            new: stump(-3.0, -2.0),
+            horizon: Horizon::Days(30.0),
+        }),
     }
+}
+
+/// Log-odds by whether the first feature is above a half.
+fn stump(low: f32, high: f32) -> Trees {
+    let leaf = |at, value| Node { feature: 0, threshold: 0.0, left: at, right: at, value };
+    let mut trees = Trees::default();
+    let root = Node { feature: 0, threshold: 0.5, left: 1, right: 2, value: 0.0 };
+    trees.push(&[root, leaf(1, low), leaf(2, high)]);
+    trees
 }
 
 /// Writes the small snapshot as `version`.

@@ -76,6 +76,7 @@ fn snapshot(version: &str, mark: &str) -> Snapshot {
         transitions: None,
         neighbourhood: Neighbourhood::new(&history, &history.transposed(ITEMS).unwrap()),
         ranker: None,
+        likelihood: None,
         buyers: history.transposed(ITEMS).unwrap(),
         history,
         popularity: popularity(),

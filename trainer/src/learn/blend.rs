@@ -62,7 +62,7 @@ pub fn audience(scenes: &[Scene], start: &Evidence) -> (Evidence, f64) {
 }
 
 fn audience_cases(scene: &Scene) -> Vec<Case> {
-    let Scene { snapshot, labels } = scene;
+    let Scene { snapshot, labels, .. } = scene;
     let mut buyers: BTreeMap<u32, FxHashSet<u32>> = BTreeMap::new();
     for (user, basket) in labels {
         basket.iter().for_each(|&item| {

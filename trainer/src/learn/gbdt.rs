@@ -40,6 +40,11 @@ pub struct Binned {
 }
 
 impl Binned {
+    /// All rows.
+    pub fn rows(&self) -> Vec<u32> {
+        (0..self.n_rows as u32).collect()
+    }
+
     /// Bins `rows`, each of `N` features.
     pub fn new<const N: usize>(rows: &[[f32; N]]) -> Self {
         let step = rows.len().div_ceil(SAMPLE).max(1);
@@ -112,9 +117,10 @@ struct Leaf {
     split: Option<Split>,
 }
 
-/// Grows one tree on gradients and second derivatives (one a row); nodes are numbered from its root.
-pub fn grow(data: &Binned, gradients: &[(f32, f32)], options: &TreeOptions) -> Vec<Node> {
-    let root = leaf(data, gradients, 0, (0..data.n_rows as u32).collect(), None, options);
+/// Grows one tree on the gradients and second derivatives (one a row) of `rows`; nodes are numbered from
+/// its root.
+pub fn grow(data: &Binned, rows: Vec<u32>, gradients: &[(f32, f32)], options: &TreeOptions) -> Vec<Node> {
+    let root = leaf(data, gradients, 0, rows, None, options);
     let mut nodes = vec![empty(0)];
     let mut leaves = vec![root];
     while leaves.len() < options.leaves {
@@ -255,7 +261,7 @@ mod tests {
         for _ in 0..60 {
             let gradients: Vec<(f32, f32)> =
                 rows.iter().zip(&scores).map(|(r, s)| (s - want(r), 1.0)).collect();
-            trees.push(&grow(&data, &gradients, &options));
+            trees.push(&grow(&data, data.rows(), &gradients, &options));
             scores = rows.iter().map(|row| trees.score(row)).collect();
         }
         let error = rows.iter().zip(&scores).map(|(r, s)| (s - want(r)).abs()).fold(0.0, f32::max);

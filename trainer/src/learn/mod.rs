@@ -7,6 +7,7 @@ pub mod blend;
 pub mod co_purchase;
 pub mod ease;
 pub mod gbdt;
+pub mod likelihood;
 pub mod matrix;
 pub mod popularity;
 pub mod profile;

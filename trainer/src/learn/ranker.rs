@@ -78,7 +78,7 @@ fn boost(
     let mut best = (0, f64::MIN);
     for n in 1..=n_trees {
         let gradients = train.lambdas(&scores);
-        let tree = grow(&data, &gradients, &options);
+        let tree = grow(&data, data.rows(), &gradients, &options);
         let mut one = Trees::default();
         one.push(&tree);
         scores.par_iter_mut().zip(&train.features).for_each(|(s, f)| *s += one.score(f));
@@ -105,7 +105,7 @@ impl Lists {
     /// The shortlists of the labels whose number `chosen` takes.
     fn new(scenes: &[Scene], chosen: impl Fn(usize) -> bool + Sync) -> Self {
         let mut lists = Self { features: Vec::new(), bought: Vec::new(), groups: Vec::new() };
-        for Scene { snapshot, labels } in scenes {
+        for Scene { snapshot, labels, .. } in scenes {
             let list = |(_, (user, basket)): (usize, &Label)| {
                 let rows = pipeline::shortlist_features(
                     snapshot,

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use qianmian_models::audience::likelihood::Horizon;
 use qianmian_models::snapshot::Snapshot;
 
 use crate::dataset::{Dataset, is_known};
@@ -21,6 +22,18 @@ pub struct Rehearsal {
     pub past: Dataset,
     /// Users known in the past, with what they bought after it.
     pub labels: Vec<Label>,
+    /// The same by item.
+    pub outcome: Outcome,
+}
+
+/// Who bought each item after the past.
+pub struct Outcome {
+    /// Of each user: whether what they bought is known, so that what is not here they did not buy.
+    pub watched: Vec<bool>,
+    /// Of each item: the watched users who bought it, in dense order.
+    pub buyers: Vec<Vec<u32>>,
+    /// What "after the past" means.
+    pub horizon: Horizon,
 }
 
 /// A rehearsal whose past has been learned.
@@ -29,6 +42,8 @@ pub struct Scene {
     pub snapshot: Snapshot,
     /// Users known in the past, with what they bought after it, in dense order.
     pub labels: Vec<Label>,
+    /// The same by item.
+    pub outcome: Outcome,
 }
 
 /// Users that labels are taken of; every n-th where there are more.
@@ -80,7 +95,10 @@ impl Rehearsal {
         for line in window.filter(|l| is_known(l) && seen[l.user as usize]) {
             bought.entry(line.user).or_default().push(line.item);
         }
-        Self { past, labels: thin(bought.into_iter().collect()) }
+        let horizon = Horizon::Days((to - cut) as f32 / 86_400.0);
+        let bought: Vec<Label> = bought.into_iter().collect();
+        let outcome = Outcome::new(seen, &bought, dataset.n_items(), horizon);
+        Self { past, labels: thin(bought), outcome }
     }
 
     /// The last basket of users who bought more than once.
@@ -97,7 +115,25 @@ impl Rehearsal {
         }
         let labels = thin(labels);
         let users: Vec<u32> = labels.iter().map(|(user, _)| *user).collect();
-        (!users.is_empty()).then(|| Self { past: dataset.without_last_baskets(&users), labels })
+        let mut watched = vec![false; dataset.n_users()];
+        users.iter().for_each(|&user| watched[user as usize] = true);
+        let outcome = Outcome::new(watched, &labels, dataset.n_items(), Horizon::NextBasket);
+        (!users.is_empty()).then(|| Self { past: dataset.without_last_baskets(&users), labels, outcome })
+    }
+}
+
+impl Outcome {
+    fn new(watched: Vec<bool>, labels: &[Label], n_items: usize, horizon: Horizon) -> Self {
+        let mut buyers = vec![Vec::new(); n_items];
+        for (user, items) in labels {
+            for &item in items {
+                let list: &mut Vec<u32> = &mut buyers[item as usize];
+                if list.last() != Some(user) {
+                    list.push(*user);
+                }
+            }
+        }
+        Self { watched, buyers, horizon }
     }
 }
 

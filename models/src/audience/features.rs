@@ -1,0 +1,111 @@
+//! What the likelihood models see of one user and one item: one function for training and for serving.
+
+use crate::candidates::Candidate;
+use crate::ids::{ItemIx, UserIx};
+use crate::index::purchases::Purchase;
+use crate::query::{Evidence, Source};
+use crate::snapshot::Snapshot;
+
+/// Number of features.
+pub const COUNT: usize = 40;
+/// Where the baskets stand in which the user bought the goods; NaN where they did not.
+pub const BOUGHT: usize = 11;
+/// A row of features.
+pub type Features = [f32; COUNT];
+
+const DAY: f32 = 86_400.0;
+/// The sources that speak of people; each gives its raw score and its share of the best.
+const SOURCES: [Source; 5] =
+    [Source::Personal, Source::Factors, Source::Popularity, Source::Ease, Source::EaseRecent];
+/// Windows in which an item's first-time buyers are counted, days.
+const ACQUIRED_DAYS: [f32; 2] = [30.0, 90.0];
+
+/// What the features need of the goods, gathered once a query.
+#[derive(Debug, Clone)]
+pub struct ItemFacts {
+    at: i64,
+    row: [f32; 12],
+}
+
+impl ItemFacts {
+    /// Of an item, as of `at` (unix seconds); nothing is known of goods that were never sold.
+    pub fn new(snapshot: &Snapshot, item: Option<ItemIx>, at: i64) -> Self {
+        let Some(item) = item else { return Self { at, row: [f32::NAN; 12] } };
+        let sold = |window| snapshot.popularity.baskets_within(window, item) as f32;
+        let (week, month, quarter) = (sold(0), sold(1), sold(2));
+        let all = snapshot.popularity.baskets(item) as f32;
+        let mut acquired = [0.0; 2];
+        for purchase in snapshot.buyers.of(item) {
+            let since = days(at, purchase.first_at);
+            for (count, window) in acquired.iter_mut().zip(ACQUIRED_DAYS) {
+                *count += f32::from(u8::from(since <= window));
+            }
+        }
+        let row = [
+            snapshot.popularity.score(item),
+            week,
+            month,
+            quarter,
+            all,
+            (week + 1.0) / (month + 4.0),
+            (month + 1.0) / (quarter + 3.0),
+            (quarter + 1.0) / (all + 1.0),
+            snapshot.neighbourhood.repeat_rate(item),
+            snapshot.buyers.ixs(item).len() as f32,
+            acquired[0],
+            acquired[1],
+        ];
+        Self { at, row }
+    }
+}
+
+/// The features of one candidate: its raw and its normalised evidence (`0..=1`), its blended score, and
+/// what the user bought of the goods.
+pub fn of(
+    snapshot: &Snapshot,
+    item: &ItemFacts,
+    user: UserIx,
+    candidate: &Candidate,
+    normalised: &Evidence,
+    blend: f32,
+    bought: Option<Purchase>,
+) -> Features {
+    let mut row = [f32::NAN; COUNT];
+    for (n, source) in SOURCES.into_iter().enumerate() {
+        row[n] = candidate.evidence[source as usize];
+        row[n + 5] = normalised[source as usize];
+    }
+    row[10] = blend;
+    let (baskets, first_at, last_at) = snapshot.profiles.span(user);
+    let baskets = baskets as f32;
+    let (tenure, silent) = (days(item.at, first_at), days(item.at, last_at));
+    if let Some(p) = bought {
+        let (since, owned) = (days(item.at, p.last_at), days(item.at, p.first_at));
+        let gap = p.mean_gap_days();
+        row[BOUGHT] = p.baskets as f32;
+        row[12] = since;
+        row[13] = owned;
+        row[14] = gap.unwrap_or(f32::NAN);
+        row[15] = gap.map_or(f32::NAN, |gap| since / gap.max(1.0));
+        row[16] = p.baskets as f32 / baskets.max(1.0);
+        row[17] = p.baskets as f32 / owned.max(1.0);
+        row[18] = since - silent;
+    }
+    row[19..31].copy_from_slice(&item.row);
+    let lines = snapshot.neighbourhood.lines(user);
+    let items = snapshot.history.ixs(user).len() as f32;
+    row[31] = baskets;
+    row[32] = silent;
+    row[33] = lines / baskets.max(1.0);
+    row[34] = 1.0 - items / lines.max(1.0);
+    row[35] = tenure;
+    row[36] = 30.0 * baskets / tenure.max(30.0);
+    row[37] = silent * (baskets - 1.0) / (tenure - silent).max(1.0);
+    row[38] = items;
+    row[39] = candidate.evidence[Source::CoPurchase as usize];
+    row
+}
+
+fn days(at: i64, then: u32) -> f32 {
+    (at - i64::from(then)).max(0) as f32 / DAY
+}

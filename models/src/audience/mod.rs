@@ -1,0 +1,170 @@
+//! goods -> people, the mirror of [`pipeline`](crate::pipeline): which people for these goods?
+//!
+//! Retrieval proposes people, the blend shortlists them, and two models of likelihood, one for people who
+//! bought the goods before and one for those who did not, say how likely each is to buy within
+//! [`Likelihood::horizon_days`](likelihood::Likelihood). Probabilities are comparable across goods.
+
+mod candidates;
+pub mod features;
+pub mod likelihood;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::candidates::Candidate;
+use crate::ids::{ItemIx, UserIx};
+use crate::index::purchases::Purchase;
+use crate::query::{Evidence, Source};
+use crate::ranking::{self, Ranked};
+use crate::snapshot::Snapshot;
+
+pub use candidates::Goods;
+use features::{Features, ItemFacts};
+
+/// Fewest of the blend's best whose likelihood is asked for.
+const MIN_SHORTLIST: usize = 1_000;
+
+/// Which people for these goods?
+#[derive(Debug, Clone, Default)]
+pub struct AudienceQuery {
+    /// The goods.
+    pub items: Vec<ItemIx>,
+    /// Leave out who bought any of them before.
+    pub exclude_buyers: bool,
+    /// Length of the answer.
+    pub count: usize,
+    /// The moment to answer as of, unix seconds.
+    pub at: i64,
+}
+
+impl AudienceQuery {
+    /// A plain query for one item.
+    pub fn for_item(item: ItemIx, count: usize, at: i64) -> Self {
+        Self { items: vec![item], exclude_buyers: false, count, at }
+    }
+}
+
+/// One person of an audience.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Prospect {
+    /// The user.
+    pub user: UserIx,
+    /// Higher is likelier to buy: the probability, where the model has one.
+    pub score: f32,
+    /// The source that contributed most.
+    pub source: Source,
+    /// What each source said, `0..=1`.
+    pub evidence: Evidence,
+    /// Baskets in which the user already bought one of the items; 0 for a new buyer.
+    pub bought: u32,
+    /// The item of theirs that argued most for these goods, where there is one.
+    pub because: Option<ItemIx>,
+}
+
+/// At most `query.count` people, likeliest first, without duplicates.
+pub fn audience(snapshot: &Snapshot, query: &AudienceQuery) -> Vec<Prospect> {
+    let excluded = match query.exclude_buyers {
+        true => candidates::buyers(snapshot, &query.items),
+        false => FxHashSet::default(),
+    };
+    let mut people: Vec<Prospect> = Vec::new();
+    for (n, &item) in query.items.iter().enumerate() {
+        let found = of_goods(snapshot, query, &Goods::sold(snapshot, item), &excluded);
+        if n == 0 { people = found } else { join(&mut people, found) }
+    }
+    // Stable: equal leaves keep the blend's order.
+    people.sort_by(|a, b| b.score.total_cmp(&a.score));
+    people.truncate(query.count);
+    people
+}
+
+/// Adds the people for further goods.
+fn join(people: &mut Vec<Prospect>, found: Vec<Prospect>) {
+    let places: FxHashMap<UserIx, usize> = people.iter().enumerate().map(|(n, p)| (p.user, n)).collect();
+    for prospect in found {
+        match places.get(&prospect.user) {
+            Some(&place) => people[place].join(&prospect),
+            None => people.push(prospect),
+        }
+    }
+}
+
+/// The people for one kind of goods, in the order of the blend.
+fn of_goods(
+    snapshot: &Snapshot,
+    query: &AudienceQuery,
+    goods: &Goods,
+    excluded: &FxHashSet<UserIx>,
+) -> Vec<Prospect> {
+    let shortlist = Shortlist::new(snapshot, query, goods, excluded);
+    let probabilities = snapshot.likelihood.as_ref().map(|likelihood| {
+        shortlist.rows(snapshot, query, goods).iter().map(|row| likelihood.of(row)).collect::<Vec<f32>>()
+    });
+    let prospect = |(n, ranked): (usize, &Ranked)| Prospect {
+        user: ranked.ix,
+        score: probabilities.as_ref().map_or(ranked.score, |p| p[n]),
+        source: ranked.source,
+        evidence: ranked.evidence,
+        bought: shortlist.bought(ranked).map_or(0, |p| p.baskets),
+        because: ranked.candidate.because.map(|(item, _)| item),
+    };
+    shortlist.ranked.iter().enumerate().map(prospect).collect()
+}
+
+/// The blend's best, with what they bought of the goods.
+struct Shortlist {
+    ranked: Vec<Ranked>,
+    /// By place among the candidates, whose first ones are the buyers.
+    bought: Vec<Purchase>,
+}
+
+impl Shortlist {
+    fn new(snapshot: &Snapshot, query: &AudienceQuery, goods: &Goods, excluded: &FxHashSet<UserIx>) -> Self {
+        let mut found = candidates::candidates(snapshot, query, goods);
+        let mut bought: Vec<Purchase> = goods.item.map_or_else(Vec::new, |i| snapshot.buyers.of(i).collect());
+        if !excluded.is_empty() {
+            // Whoever bought this item is excluded, so that no buyer is left in front.
+            found.retain(|(user, _)| !excluded.contains(user));
+            bought.clear();
+        }
+        let wanted = (2 * query.count).max(MIN_SHORTLIST);
+        Self { ranked: ranking::rank(&found, &snapshot.blend.audience, wanted), bought }
+    }
+
+    fn bought(&self, ranked: &Ranked) -> Option<Purchase> {
+        self.bought.get(ranked.place as usize).copied()
+    }
+
+    fn rows(&self, snapshot: &Snapshot, query: &AudienceQuery, goods: &Goods) -> Vec<Features> {
+        let item = ItemFacts::new(snapshot, goods.item, query.at);
+        let row = |r: &Ranked| {
+            features::of(snapshot, &item, r.ix, &r.candidate, &r.evidence, r.score, self.bought(r))
+        };
+        self.ranked.iter().map(row).collect()
+    }
+}
+
+/// What ranking sees: all candidates with each source's scores divided by its best. For learning how to
+/// rank.
+pub fn evidence(snapshot: &Snapshot, query: &AudienceQuery) -> Vec<(UserIx, Candidate)> {
+    let of = |&item: &ItemIx| candidates::candidates(snapshot, query, &Goods::sold(snapshot, item));
+    ranking::normalised(query.items.iter().flat_map(of).collect())
+}
+
+/// What the likelihood models see of the blend's best `query.count` and more. For learning them.
+pub fn rows(snapshot: &Snapshot, query: &AudienceQuery, goods: &Goods) -> Vec<(UserIx, Features)> {
+    let shortlist = Shortlist::new(snapshot, query, goods, &FxHashSet::default());
+    let rows = shortlist.rows(snapshot, query, goods);
+    shortlist.ranked.iter().map(|r| r.ix).zip(rows).collect()
+}
+
+impl Prospect {
+    /// The same person for further goods: they buy any of them, were the purchases independent.
+    fn join(&mut self, other: &Self) {
+        let score = 1.0 - (1.0 - self.score) * (1.0 - other.score);
+        let bought = self.bought + other.bought;
+        if other.score > self.score {
+            *self = *other;
+        }
+        (self.score, self.bought) = (score, bought);
+    }
+}
