@@ -14,6 +14,7 @@ use crate::ids::{ItemIx, UserIx, Vocabulary};
 use crate::index::ann::Graph;
 use crate::index::catalog::{self, Catalog};
 use crate::index::co_purchase::{self, CoPurchase};
+use crate::index::content::{self, Content};
 use crate::index::factors::{Factors, FoldIn};
 use crate::index::item_lists::ItemLists;
 use crate::index::neighbourhood::Neighbourhood;
@@ -38,6 +39,8 @@ pub struct Snapshot {
     pub users: Vocabulary,
     /// Item attributes.
     pub catalog: Catalog,
+    /// What items are like, by their attributes.
+    pub content: Content,
     /// User activity.
     pub profiles: Profiles,
     /// Item -> items of the same baskets.
@@ -118,6 +121,7 @@ struct Serving {
 const RANKER: &str = "ranker";
 const LIKELY_REPEAT: &str = "likely_repeat";
 const LIKELY_NEW: &str = "likely_new";
+const LIKELY_LAUNCH: &str = "likely_launch";
 const EASE: &str = "ease";
 const EASE_BY_TARGET: &str = "ease_by_target";
 const BASKET_EASE: &str = "basket_ease";
@@ -158,6 +162,11 @@ impl Snapshot {
             trained_at: manifest.created_at.clone(),
             data_until: manifest.data_until,
             catalog: Catalog::open(&item_section)?,
+            content: Content::open(
+                &artifact.section(content::SECTION)?,
+                &artifact.section(content::LOOKUP)?,
+                n_items,
+            )?,
             profiles: Profiles::open(&user_section)?,
             co_purchase: CoPurchase::open(&artifact.section(co_purchase::SECTION)?, n_items, n_baskets)?,
             neighbourhood: Neighbourhood::new(&history, &buyers),
@@ -177,7 +186,8 @@ impl Snapshot {
             likelihood: {
                 let trees = |name| Trees::open(&artifact.section(name)?, audience_features::COUNT);
                 let open = |horizon| -> Result<Likelihood> {
-                    Ok(Likelihood { repeat: trees(LIKELY_REPEAT)?, new: trees(LIKELY_NEW)?, horizon })
+                    let [repeat, new, launch] = [LIKELY_REPEAT, LIKELY_NEW, LIKELY_LAUNCH].map(trees);
+                    Ok(Likelihood { repeat: repeat?, new: new?, launch: launch?, horizon })
                 };
                 serving.likelihood.map(open).transpose()?
             },
@@ -191,6 +201,8 @@ impl Snapshot {
     pub fn write(&self, writer: &mut ArtifactWriter) -> Result<()> {
         writer.section(catalog::SECTION, &self.catalog.batch(&self.items)?)?;
         writer.section(ITEM_LOOKUP, &self.items.lookup_batch()?)?;
+        writer.section(content::SECTION, &self.content.batch()?)?;
+        writer.section(content::LOOKUP, &self.content.lookup_batch()?)?;
         writer.section(profile::SECTION, &self.profiles.batch(&self.users)?)?;
         writer.section(USER_LOOKUP, &self.users.lookup_batch()?)?;
         writer.section(co_purchase::SECTION, &self.co_purchase.batch()?)?;
@@ -204,6 +216,7 @@ impl Snapshot {
         if let Some(likelihood) = &self.likelihood {
             writer.section(LIKELY_REPEAT, &likelihood.repeat.batch(LIKELY_REPEAT)?)?;
             writer.section(LIKELY_NEW, &likelihood.new.batch(LIKELY_NEW)?)?;
+            writer.section(LIKELY_LAUNCH, &likelihood.launch.batch(LIKELY_LAUNCH)?)?;
         }
         let optional =
             [(EASE, &self.ease), (EASE_BY_TARGET, &self.ease_by_target), (TRANSITIONS, &self.transitions)];

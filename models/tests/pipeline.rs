@@ -5,8 +5,9 @@ mod support;
 
 use proptest::prelude::*;
 use qianmian_models::artifact::Artifact;
-use qianmian_models::audience::{AudienceQuery, audience};
+use qianmian_models::audience::{AudienceQuery, Goods, audience};
 use qianmian_models::bundle::{bundles, complements};
+use qianmian_models::index::content::Description;
 use qianmian_models::pipeline::recommend;
 use qianmian_models::query::Query;
 use qianmian_models::similar::similar;
@@ -45,9 +46,10 @@ proptest! {
         items in prop::collection::vec(0u32..8, 1..4), exclude_buyers: bool, count in 0usize..9,
     ) {
         let snapshot = support::snapshot();
-        let query = AudienceQuery { items, exclude_buyers, count, at: support::UNTIL };
+        let query = AudienceQuery { items, exclude_buyers, count, at: support::UNTIL, described: None };
         let people = audience(&snapshot, &query);
         prop_assert!(people.len() <= count && distinct(people.iter().map(|p| p.user)));
+        prop_assert!(people.iter().all(|p| (0.0..=1.0).contains(&p.probability.unwrap_or(-1.0))));
         for person in &people {
             let bought = query.items.iter().any(|i| snapshot.history.ixs(person.user).contains(i));
             prop_assert_eq!(bought, person.bought > 0);
@@ -76,6 +78,20 @@ fn people_get_their_own_kind_of_goods_and_goods_their_own_kind_of_people() {
     let anonymous = recommend(&snapshot, &Query { count: 3, at: support::UNTIL, ..Query::default() });
     assert!(!anonymous.personalized);
     assert_eq!(anonymous.items.iter().map(|r| r.item).collect::<Vec<_>>(), [7, 6, 5]);
+}
+
+#[test]
+fn goods_by_description_find_the_buyers_of_what_they_resemble() {
+    let snapshot = support::snapshot();
+    let goods = |title, price| {
+        let description = Description { title, price, ..Description::default() };
+        let described = Some(Goods::described(&snapshot, &description));
+        audience(&snapshot, &AudienceQuery { described, count: 3, at: support::UNTIL, ..Default::default() })
+    };
+    // Prices are what parts the items here: the last of them cost 4 to 8.
+    let people = goods("商品 新", Some(6.6));
+    assert!(!people.is_empty() && people.iter().all(|p| p.user >= 3 && p.bought == 0), "{people:?}");
+    assert!(goods("nothing like it", None).is_empty());
 }
 
 #[test]

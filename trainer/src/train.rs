@@ -7,6 +7,7 @@ use qianmian_models::artifact::{Artifact, ArtifactWriter, Manifest};
 use qianmian_models::audience::likelihood::Likelihood;
 use qianmian_models::ids::Vocabulary;
 use qianmian_models::index::catalog::Catalog;
+use qianmian_models::index::content::Content;
 use qianmian_models::index::factors::{Factors, FoldIn};
 use qianmian_models::index::item_lists::ItemLists;
 use qianmian_models::index::neighbourhood::Neighbourhood;
@@ -121,13 +122,15 @@ fn learn_indexes(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter
     let transitions = transitions::learn("transitions", dataset)?;
     drop(stage);
     let embedding = embed(&matrix, config, reporter)?;
+    let catalog = Catalog::new(&dataset.attributes);
     let snapshot = Snapshot {
         version: String::new(),
         trained_at: String::new(),
         data_until: dataset.until,
         items: Vocabulary::new(&dataset.item_ids)?,
         users: Vocabulary::new(&dataset.user_ids)?,
-        catalog: Catalog::new(&dataset.attributes),
+        content: Content::new(&catalog, dataset.n_items())?,
+        catalog,
         profiles,
         co_purchase,
         neighbourhood: Neighbourhood::new(&history, &buyers),

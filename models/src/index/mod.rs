@@ -6,6 +6,7 @@
 pub mod ann;
 pub mod catalog;
 pub mod co_purchase;
+pub mod content;
 pub mod factors;
 pub mod item_lists;
 pub mod neighbourhood;

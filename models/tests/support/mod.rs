@@ -7,6 +7,7 @@ use qianmian_models::ids::Vocabulary;
 use qianmian_models::index::ann::Graph;
 use qianmian_models::index::catalog::{Attributes, Catalog, Text};
 use qianmian_models::index::co_purchase::{CoPurchase, Pair};
+use qianmian_models::index::content::Content;
 use qianmian_models::index::factors::{Factors, FoldIn};
 use qianmian_models::index::item_lists::ItemLists;
 use qianmian_models::index::neighbourhood::Neighbourhood;
@@ -45,13 +46,15 @@ pub fn snapshot() -> Snapshot {
     };
     let profile =
         Profile { baskets: 3, first_at: at(40), last_at: at(10), rfm: [3, 3, 3], ..Profile::default() };
+    let catalog = Catalog::new(&(0..8).map(title).collect::<Vec<_>>());
     Snapshot {
         version: "v1".into(),
         trained_at: "2023-11-14T22:13:20Z".into(),
         data_until: UNTIL,
         items: Vocabulary::new(&items).unwrap(),
         users: Vocabulary::new(&users).unwrap(),
-        catalog: Catalog::new(&(0..8).map(title).collect::<Vec<_>>()),
+        content: Content::new(&catalog, 8).unwrap(),
+        catalog,
         profiles: Profiles::new(&vec![profile; 6]),
         co_purchase: CoPurchase::new(12, vec![4; 8], &lists).unwrap(),
         neighbourhood: Neighbourhood::new(&history, &history.transposed(8).unwrap()),
@@ -86,6 +89,7 @@ pub fn snapshot() -> Snapshot {
         likelihood: Some(Likelihood {
             repeat: stump(0.0, 1.0),
             new: stump(-3.0, -2.0),
+            launch: stump(-4.0, -3.0),
             horizon: Horizon::Days(30.0),
         }),
     }

@@ -6,6 +6,7 @@ use qianmian_models::artifact::{ArtifactWriter, Manifest};
 use qianmian_models::ids::Vocabulary;
 use qianmian_models::index::catalog::{Attributes, Catalog, Text};
 use qianmian_models::index::co_purchase::{CoPurchase, Pair};
+use qianmian_models::index::content::Content;
 use qianmian_models::index::factors::{Factors, FoldIn};
 use qianmian_models::index::item_lists::ItemLists;
 use qianmian_models::index::neighbourhood::Neighbourhood;
@@ -61,13 +62,15 @@ fn snapshot(version: &str, mark: &str) -> Snapshot {
     let items: Vec<String> = (0..ITEMS).map(|n| item(mark, n)).collect();
     let users: Vec<String> = (0..USERS).map(user).collect();
     let history = history();
+    let catalog = Catalog::new(&(0..ITEMS).map(attributes).collect::<Vec<_>>());
     Snapshot {
         version: version.to_owned(),
         trained_at: "2023-11-15T00:00:00Z".to_owned(),
         data_until: UNTIL.into(),
         items: Vocabulary::new(&items).unwrap(),
         users: Vocabulary::new(&users).unwrap(),
-        catalog: Catalog::new(&(0..ITEMS).map(attributes).collect::<Vec<_>>()),
+        content: Content::new(&catalog, ITEMS as usize).unwrap(),
+        catalog,
         profiles: Profiles::new(&(0..USERS).map(profile).collect::<Vec<_>>()),
         co_purchase: co_purchase(),
         basket_ease: lists(),

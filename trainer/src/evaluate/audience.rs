@@ -33,7 +33,7 @@ pub(super) fn measure(snapshot: &Snapshot, past: &Dataset, future: &Future<'_>) 
     let depth = percent.max(200);
     let active = most_active(snapshot, depth + 4_000);
     let ours = |item: ItemIx, exclude_buyers: bool| -> Vec<UserIx> {
-        let query = AudienceQuery { items: vec![item], exclude_buyers, count: depth, at: past.until };
+        let query = AudienceQuery { exclude_buyers, ..AudienceQuery::for_item(item, depth, past.until) };
         audience::audience(snapshot, &query).iter().map(|p| p.user).collect()
     };
     let shape = Shape { percent, n_users };

@@ -87,7 +87,13 @@ impl<'a> Answers<'a> {
             }
             (Kind::Audience, items) => {
                 let exclude_buyers = self.request.exclude_bought;
-                let query = AudienceQuery { items: items.to_vec(), exclude_buyers, count, at: self.at };
+                let query = AudienceQuery {
+                    items: items.to_vec(),
+                    exclude_buyers,
+                    count,
+                    at: self.at,
+                    described: None,
+                };
                 audience::audience(snapshot, &query).iter().map(|p| scored(p.user, p.score)).collect()
             }
         };
