@@ -104,7 +104,7 @@ impl Default for Blend {
     fn default() -> Self {
         Self {
             recommend: [1.0, 0.1, 0.2, 0.05, 0.2, 0.2, 0.1, 0.1],
-            audience: [1.0, 0.3, 0.6, 0.1, 0.0, 0.0, 0.0, 0.0],
+            audience: [1.0, 0.0, 0.6, 0.1, 0.2, 0.2, 0.0, 0.0],
         }
     }
 }

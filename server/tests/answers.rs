@@ -164,6 +164,56 @@ async fn an_audience_is_buyers_first_and_can_leave_them_out() {
 }
 
 #[tokio::test]
+async fn an_audience_says_how_likely_and_how_many() {
+    let running = served().await;
+    let body = running.post("/audience", &json!({"item_ids": [item("a", 4)], "count": 12})).await.ok();
+    assert_eq!(body["within"], json!({"kind": "days", "days": 30.0}));
+    let users = body["users"].as_array().unwrap();
+    let likely = |n: usize| users[n]["probability"].as_f64().unwrap();
+    assert!((likely(0) - 0.5).abs() < 1e-6 && users[0]["probability"] == users[0]["score"], "{}", users[0]);
+    let expected = body["expected_conversions"].as_array().unwrap();
+    assert_eq!(expected.iter().map(|e| e["first"].as_u64().unwrap()).collect::<Vec<_>>(), [10, 12]);
+    let sum: f64 = (0..12).map(likely).sum();
+    assert!((expected[1]["conversions"].as_f64().unwrap() - sum).abs() < 1e-4);
+    assert!(users.iter().all(|user| user.get("group").is_none()));
+}
+
+#[tokio::test]
+async fn goods_that_are_not_in_the_catalogue_find_people_by_what_they_resemble() {
+    let running = served().await;
+    let goods = json!({"title": "商品 新", "price": 9.0});
+    let body = running.post("/audience", &json!({"item": goods, "count": 10})).await.ok();
+    assert_eq!(body["empty_reason"], Value::Null, "{body}");
+    for person in body["users"].as_array().unwrap() {
+        assert_eq!(person["segment"], "new");
+        assert!((person["probability"].as_f64().unwrap() - 0.0474).abs() < 1e-3, "{person}");
+    }
+    let codes = |person: &Value| person["reasons"].to_string();
+    assert!(body["users"].as_array().unwrap().iter().any(|p| codes(p).contains("bought_companion")));
+    let strange = running.post("/audience", &json!({"item": {"brand": "nobody's"}})).await.ok();
+    assert_eq!(strange["empty_reason"], "insufficient_data");
+    let both = json!({"item": goods, "item_ids": [item("a", 4)], "count": 10});
+    assert_eq!(running.post("/audience", &both).await.ok()["users"][0]["segment"], "repeat");
+}
+
+#[tokio::test]
+async fn a_holdout_is_drawn_by_its_seed_alone() {
+    let running = served().await;
+    let held = async |seed: &str, count: u32| -> Vec<Value> {
+        let holdout = json!({"share": 0.5, "seed": seed});
+        let request = json!({"item_ids": [item("a", 4)], "count": count, "holdout": holdout});
+        let users = running.post("/audience", &request).await.ok()["users"].as_array().unwrap().clone();
+        assert!(users.iter().all(|user| user["group"] == "holdout" || user["group"] == "reach"));
+        let held = users.iter().filter(|user| user["group"] == "holdout");
+        held.map(|user| user["user_id"].clone()).collect()
+    };
+    let spring = held("spring", 20).await;
+    assert!((3..=17).contains(&spring.len()), "{spring:?}");
+    assert!(held("spring", 40).await.starts_with(&spring));
+    assert_ne!(held("autumn", 20).await, spring);
+}
+
+#[tokio::test]
 async fn an_audience_streams_the_same_people_a_line_each() {
     let running = served().await;
     let request = json!({"item_ids": [item("a", 4)], "count": 30});

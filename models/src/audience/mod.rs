@@ -9,6 +9,7 @@ pub mod features;
 pub mod likelihood;
 
 use rustc_hash::{FxHashMap, FxHashSet};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::candidates::Candidate;
 use crate::ids::{ItemIx, UserIx};
@@ -81,6 +82,13 @@ pub fn audience(snapshot: &Snapshot, query: &AudienceQuery) -> Vec<Prospect> {
     people.sort_by(|a, b| b.score.total_cmp(&a.score));
     people.truncate(query.count);
     people
+}
+
+/// Whether the lot of a random holdout falls to a user: for `share` (`0..=1`) of all users, drawn by `seed`
+/// alone, so that the same call tomorrow holds out the same people.
+pub fn holdout(user_id: &str, seed: &str, share: f64) -> bool {
+    let lot = xxh3_64_with_seed(user_id.as_bytes(), xxh3_64(seed.as_bytes()));
+    (lot as f64) < share * u64::MAX as f64
 }
 
 /// Adds the people for further goods.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use qianmian_models::artifact::{ArtifactWriter, Manifest};
+use qianmian_models::audience::likelihood::{Horizon, Likelihood};
 use qianmian_models::ids::Vocabulary;
 use qianmian_models::index::catalog::{Attributes, Catalog, Text};
 use qianmian_models::index::co_purchase::{CoPurchase, Pair};
@@ -15,6 +16,7 @@ use qianmian_models::index::profile::{Profile, Profiles};
 use qianmian_models::index::purchases::{Direction, Purchase, Purchases};
 use qianmian_models::snapshot::{Blend, Embedding, Snapshot};
 use qianmian_models::store::ShopStore;
+use qianmian_models::trees::{Node, Trees};
 
 /// Users and items of each taste.
 const TASTES: usize = 3;
@@ -79,13 +81,24 @@ fn snapshot(version: &str, mark: &str) -> Snapshot {
         transitions: None,
         neighbourhood: Neighbourhood::new(&history, &history.transposed(ITEMS).unwrap()),
         ranker: None,
-        likelihood: None,
+        likelihood: Some(likelihood()),
         buyers: history.transposed(ITEMS).unwrap(),
         history,
         popularity: popularity(),
         embedding: Some(embedding()),
         blend: Blend::default(),
     }
+}
+
+/// Half a chance for buyers, a tenth or so for others, less for goods that nobody bought yet.
+fn likelihood() -> Likelihood {
+    let constant = |value| {
+        let mut trees = Trees::default();
+        trees.push(&[Node { feature: 0, threshold: 0.0, left: 0, right: 0, value }]);
+        trees
+    };
+    let (repeat, new, launch) = (constant(0.0), constant(-2.0), constant(-3.0));
+    Likelihood { repeat, new, launch, horizon: Horizon::Days(30.0) }
 }
 
 /// Every item has a title; item 5 has no price, item 29 is sold out.
