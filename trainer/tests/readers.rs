@@ -42,6 +42,8 @@ const COLUMNS: [(&str, &[(&str, &str)]); 18] = [
             ("image_url", "string"),
             ("status", "string"),
             ("price", "float"),
+            ("cost", "float"),
+            ("stock", "uint32"),
         ],
     ),
     (
