@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::features;
 use crate::ids::{ItemIx, UserIx, Vocabulary};
 use crate::index::ann::Graph;
+use crate::index::bundles::{self, Bundles};
 use crate::index::catalog::{self, Catalog};
 use crate::index::co_purchase::{self, CoPurchase};
 use crate::index::content::{self, Content};
@@ -45,6 +46,8 @@ pub struct Snapshot {
     pub profiles: Profiles,
     /// Item -> items of the same baskets.
     pub co_purchase: CoPurchase,
+    /// Sets of items that real baskets hold together.
+    pub bundles: Bundles,
     /// User -> items bought.
     pub history: Purchases,
     /// Item -> users who bought.
@@ -157,6 +160,7 @@ impl Snapshot {
         let lists = |name: &str| -> Result<Option<ItemLists>> {
             artifact.has(name).then(|| ItemLists::open(&artifact.section(name)?, n_items)).transpose()
         };
+        let co_purchase = CoPurchase::open(&artifact.section(co_purchase::SECTION)?, n_items, n_baskets)?;
         Ok(Self {
             version: manifest.version.clone(),
             trained_at: manifest.created_at.clone(),
@@ -168,7 +172,8 @@ impl Snapshot {
                 n_items,
             )?,
             profiles: Profiles::open(&user_section)?,
-            co_purchase: CoPurchase::open(&artifact.section(co_purchase::SECTION)?, n_items, n_baskets)?,
+            bundles: Bundles::open(&artifact.section(bundles::SECTION)?, co_purchase.baskets_of())?,
+            co_purchase,
             neighbourhood: Neighbourhood::new(&history, &buyers),
             history,
             buyers,
@@ -206,6 +211,7 @@ impl Snapshot {
         writer.section(profile::SECTION, &self.profiles.batch(&self.users)?)?;
         writer.section(USER_LOOKUP, &self.users.lookup_batch()?)?;
         writer.section(co_purchase::SECTION, &self.co_purchase.batch()?)?;
+        writer.section(bundles::SECTION, &self.bundles.batch()?)?;
         writer.section(Direction::History.section(), &self.history.batch()?)?;
         writer.section(Direction::Buyers.section(), &self.buyers.batch()?)?;
         writer.section(popularity::SECTION, &self.popularity.batch()?)?;

@@ -52,6 +52,16 @@ async fn a_body_that_is_wrong_names_the_field_and_the_nearest_known_one() {
             "holdout.share",
             "",
         ),
+        ("/bundle", json!({"cart": ["a"], "min_items": 1}), "invalid_field", "min_items", ""),
+        ("/bundle", json!({"cart": ["a"], "min_items": 4, "max_items": 3}), "invalid_field", "max_items", ""),
+        ("/bundle", json!({"cart": ["a"], "mode": "loose"}), "invalid_field", "mode", ""),
+        (
+            "/bundle",
+            json!({"cart": ["a"], "personalise": true}),
+            "unknown_field",
+            "personalise",
+            "personalize",
+        ),
         ("/audience", json!({"item_ids": ["a"], "count": 100_001}), "invalid_field", "count", ""),
     ] {
         let problem = running.post(path, &body).await.problem(400, code);

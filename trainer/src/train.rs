@@ -6,6 +6,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use qianmian_models::artifact::{Artifact, ArtifactWriter, Manifest};
 use qianmian_models::audience::likelihood::Likelihood;
 use qianmian_models::ids::Vocabulary;
+use qianmian_models::index::bundles::Bundles;
 use qianmian_models::index::catalog::Catalog;
 use qianmian_models::index::content::Content;
 use qianmian_models::index::factors::{Factors, FoldIn};
@@ -22,7 +23,7 @@ use crate::learn::ease::{self, EaseOptions};
 use crate::learn::matrix::Matrix;
 use crate::learn::rehearsal::{Rehearsal, Scene};
 use crate::learn::{
-    ann, blend, co_purchase, likelihood, popularity, profile, purchases, ranker, transitions,
+    ann, blend, bundles, co_purchase, likelihood, popularity, profile, purchases, ranker, transitions,
 };
 use crate::orders::Line;
 use crate::progress::{Reporter, Stage};
@@ -53,6 +54,10 @@ pub fn learn(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter) ->
     trained.snapshot.blend = rehearsed.blend;
     trained.snapshot.ranker = rehearsed.ranker;
     trained.snapshot.likelihood = rehearsed.likelihood;
+    let stage = reporter.stage("bundles", 4);
+    let mined = bundles::learn(dataset, &trained.snapshot.co_purchase, &|n| stage.advance(n))?;
+    trained.snapshot.bundles = mined;
+    drop(stage);
     trained.metrics = serde_json::json!({ "rehearsal": rehearsed.metrics });
     Ok(trained)
 }
@@ -134,6 +139,8 @@ fn learn_indexes(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter
         profiles,
         co_purchase,
         neighbourhood: Neighbourhood::new(&history, &buyers),
+        // Mined once, from all of the data: no rehearsal asks for them.
+        bundles: Bundles::none(dataset.n_items()),
         history,
         buyers,
         ease,

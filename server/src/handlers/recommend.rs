@@ -73,7 +73,7 @@ pub struct RecommendRequest<'a> {
 pub struct UserRef<'a> {
     /// Their id, as in the orders.
     #[serde(borrow)]
-    id: Id<'a>,
+    pub(super) id: Id<'a>,
 }
 
 /// What the person does right now. Both lists are latest first; their items are not returned.

@@ -1,7 +1,7 @@
 //! Bundles: one item of a basket is hidden, the rest is the cart.
 
 use qianmian_models::bundle;
-use qianmian_models::ids::ItemIx;
+use qianmian_models::ids::{ItemIx, UserIx};
 use qianmian_models::snapshot::Snapshot;
 use rand::RngExt;
 use rand::SeedableRng;
@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::Future;
 use super::report::{Raw, Task};
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, is_known};
 
 const METRICS: [&str; 3] = ["hr@5", "hr@10", "mrr@20"];
 const DEPTH: usize = 20;
@@ -18,6 +18,7 @@ const DRAWS: usize = 3;
 const MAX_CART: usize = 20;
 
 struct Case {
+    user: Option<UserIx>,
     cart: Vec<ItemIx>,
     hidden: ItemIx,
 }
@@ -27,9 +28,20 @@ pub(super) fn measure(snapshot: &Snapshot, _past: &Dataset, future: &Future<'_>)
     let popular = snapshot.popularity.ranked();
     let ours =
         |case: &Case| bundle::complements(snapshot, &case.cart, DEPTH).iter().map(|c| c.item).collect();
+    let personal = |case: &Case| match case.user {
+        Some(user) => {
+            let complements = bundle::personal_complements(snapshot, &case.cart, user, DEPTH);
+            complements.iter().map(|c| c.item).collect()
+        }
+        None => ours(case),
+    };
     let popularity =
         |case: &Case| popular.iter().copied().filter(|item| !case.cart.contains(item)).take(DEPTH).collect();
-    let raw = [run("qianmian", &cases, ours), run("popularity", &cases, popularity)];
+    let raw = [
+        run("qianmian", &cases, ours),
+        run("qianmian + personal", &cases, personal),
+        run("popularity", &cases, popularity),
+    ];
     Task::new("bundle", &METRICS, &raw)
 }
 
@@ -45,7 +57,8 @@ fn cases(snapshot: &Snapshot, future: &Future<'_>) -> Vec<Case> {
             items.swap(draw, chosen);
             let hidden = items[draw];
             let cart = items.iter().copied().filter(|&i| i != hidden).take(MAX_CART).collect();
-            cases.push(Case { cart, hidden });
+            let user = Some(&basket[0]).filter(|line| is_known(line)).map(|line| line.user);
+            cases.push(Case { user, cart, hidden });
         }
     }
     cases
