@@ -1,6 +1,6 @@
 //! What completes a cart, as predicted by regressions over all baskets.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::ids::{ItemIx, UserIx};
 use crate::index::co_purchase::Association;
@@ -53,7 +53,8 @@ pub fn personal_complements(
 
 /// How much the items of the cart argue for others, together.
 fn argued(snapshot: &Snapshot, cart: &[ItemIx]) -> FxHashMap<ItemIx, f32> {
-    let mut found: FxHashMap<ItemIx, f32> = FxHashMap::default();
+    let lists = cart.iter().map(|&seed| snapshot.basket_ease.of(seed).len()).sum();
+    let mut found: FxHashMap<ItemIx, f32> = FxHashMap::with_capacity_and_hasher(lists, FxBuildHasher);
     for &seed in cart {
         for (item, weight) in snapshot.basket_ease.of(seed) {
             *found.entry(item).or_default() += weight;

@@ -43,6 +43,8 @@ pub struct Bundles {
     /// Item `i` stands in the sets `rows[starts[i]..starts[i + 1]]`, best first. Derived on opening.
     starts: Vec<u32>,
     rows: Vec<u32>,
+    /// The sets whose first item is `i` are the rows `firsts[i]..firsts[i + 1]`. Derived, too.
+    firsts: Vec<u32>,
 }
 
 impl Bundles {
@@ -68,6 +70,7 @@ impl Bundles {
             scores: Vec::new().into(),
             starts: vec![0; n_items + 1],
             rows: Vec::new(),
+            firsts: vec![0; n_items + 1],
         }
     }
 
@@ -104,7 +107,8 @@ impl Bundles {
 
     /// The row of exactly these items (rising), where it is a set.
     pub fn row(&self, items: &[ItemIx]) -> Option<u32> {
-        let (mut low, mut high) = (0, self.len() as u32);
+        let first = *items.first()? as usize;
+        let (mut low, mut high) = (*self.firsts.get(first)?, *self.firsts.get(first + 1)?);
         while low < high {
             let middle = low + (high - low) / 2;
             match self.items(middle).cmp(items) {
@@ -142,7 +146,8 @@ impl Bundles {
         scores: ScalarBuffer<f32>,
         baskets_of: &[u32],
     ) -> Result<Self> {
-        let mut bundles = Self { offsets, items, baskets, scores, starts: Vec::new(), rows: Vec::new() };
+        let (starts, rows, firsts) = Default::default();
+        let mut bundles = Self { offsets, items, baskets, scores, starts, rows, firsts };
         for row in 0..bundles.len() as u32 {
             bundles.check(row, baskets_of)?;
         }
@@ -184,6 +189,15 @@ impl Bundles {
             }
         }
         (self.starts, self.rows) = (starts, rows);
+        self.firsts = vec![0; n_items + 1];
+        for row in 0..self.len() as u32 {
+            let first = self.items(row)[0] as usize;
+            self.firsts[first + 1] = row + 1;
+        }
+        // An item that begins no set begins where the one before it ends.
+        for item in 0..n_items {
+            self.firsts[item + 1] = self.firsts[item + 1].max(self.firsts[item]);
+        }
     }
 }
 
