@@ -113,10 +113,10 @@ impl Rows {
         self.weights.push(weight);
     }
 
-    fn extend(&mut self, other: &Self, of: &dyn Fn(&Features) -> bool, chosen: &dyn Fn(u32) -> bool) {
+    fn extend(&mut self, other: &Self, of: &dyn Fn(&Features) -> bool, validates: bool) {
         for n in 0..other.features.len() {
             let user = other.users[n];
-            if of(&other.features[n]) && chosen(user) {
+            if of(&other.features[n]) && (user % VALIDATION == 0) == validates {
                 self.push(user, other.features[n], other.bought[n], other.weights[n]);
             }
         }
@@ -153,53 +153,40 @@ impl Rows {
     }
 }
 
-/// Grows as many trees on all rows as a fifth of the users likes best, with the log loss on that fifth.
+/// Grows trees on four fifths of the users until the other fifth likes no more of them; with its log loss.
 fn fit(lists: &[Rows], of: &dyn Fn(&Features) -> bool, progress: &dyn Fn(u64)) -> (Trees, f64) {
-    let part = |chosen: &dyn Fn(u32) -> bool| {
+    let part = |validates: bool| {
         let mut rows = Rows::default();
-        lists.iter().for_each(|list| rows.extend(list, of, chosen));
+        lists.iter().for_each(|list| rows.extend(list, of, validates));
         rows
     };
-    let (train, held) = (part(&|user| user % VALIDATION != 0), part(&|user| user % VALIDATION == 0));
-    let (mut held_scores, mut best) = (vec![0.0; held.users.len()], (0, f64::MAX));
-    boost(&train, MAX_TREES, progress, &mut |n, tree| {
-        held_scores.par_iter_mut().zip(&held.features).for_each(|(s, f)| *s += tree.score(f));
-        let loss = held.loss(&held_scores);
-        if loss < best.1 {
-            best = (n, loss);
-        }
-        n < best.0 + PATIENCE
-    });
-    drop((train, held));
-    (boost(&part(&|_| true), best.0, progress, &mut |_, _| true), best.1)
-}
-
-/// Grows up to `n_trees` trees, each shown to `go_on`, which may end it. The first is a constant.
-fn boost(
-    rows: &Rows,
-    n_trees: usize,
-    progress: &dyn Fn(u64),
-    go_on: &mut dyn FnMut(usize, &Trees) -> bool,
-) -> Trees {
+    let (rows, held) = (part(false), part(true));
     let data = Binned::new(&rows.features);
     let min_rows = (rows.users.len() / 50).clamp(20, 1_000);
     let options = TreeOptions { leaves: 8, min_rows, learning_rate: 0.05, ..TreeOptions::default() };
-    let (mut trees, mut scores) = (Trees::default(), vec![0.0f32; rows.users.len()]);
-    for n in 1..=n_trees {
+    let (mut trees, mut best) = (Trees::default(), (0, f64::MAX));
+    let (mut scores, mut held_scores) = (vec![0.0f32; rows.users.len()], vec![0.0f32; held.users.len()]);
+    for n in 1..=MAX_TREES {
         let tree = match n {
             1 => vec![Node { feature: 0, threshold: 0.0, left: 0, right: 0, value: rows.log_odds() }],
             _ => grow(&data, bag(&data, n), &rows.gradients(&scores), &options),
         };
         let mut one = Trees::default();
         one.push(&tree);
-        scores.par_iter_mut().zip(&rows.features).for_each(|(s, f)| *s += one.score(f));
+        for (rows, scores) in [(&rows, &mut scores), (&held, &mut held_scores)] {
+            scores.par_iter_mut().zip(&rows.features).for_each(|(s, f)| *s += one.score(f));
+        }
         trees.push(&tree);
         progress(1);
-        if !go_on(n, &one) {
+        let loss = held.loss(&held_scores);
+        if loss < best.1 {
+            best = (n, loss);
+        } else if n >= best.0 + PATIENCE {
             break;
         }
     }
-    trees
+    trees.truncate(best.0);
+    (trees, best.1)
 }
 
 /// The rows that the `n`-th tree is grown on: fewer than all is not only faster but better, because trees
