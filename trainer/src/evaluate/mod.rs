@@ -3,19 +3,26 @@
 //! The pipelines that are measured are those of models, which the server runs. Every baseline is run in
 //! the same call on the same cases, and the difference to the best of them carries a bootstrap interval.
 //!
-//! | task | cases | metrics |
-//! |---|---|---|
-//! | recommend | users seen before T that buy in the window | recall, NDCG, hit rate at K |
-//! | audience | items seen before T with at least 10 such buyers in the window | recall@100, lift@1 %, new buyers' recall@100 |
-//! | bundle | baskets of 2 or more in the window, one item hidden | HR@5, HR@10, MRR@20 |
+//! | task | cases | metrics | baselines |
+//! |---|---|---|---|
+//! | recommend | users seen before T that buy in the window | recall, NDCG, hit rate at K; repeat and new items apart; coverage, Gini, novelty | popularity, personal frequency, UP-CF@r, TIFUKNN, ALS |
+//! | audience | items seen before T with at least 10 such buyers in the window | recall and NDCG at 100, lift@1 %, AUC; repeat and new buyers apart | activity, RFM tiers, personal frequency, ALS, co-purchase profile |
+//! | bundle | baskets of 2 or more in the window, one item hidden | HR@K, MRR@20 | popularity, cosine, lift, LLR, ALS item vectors |
 
 mod audience;
 mod bundle;
+pub mod calibration;
+mod history;
 pub mod metrics;
+mod pairs;
 mod recommend;
 mod report;
+mod subject;
+mod table;
 
-pub use report::{Method, Report, Task};
+pub use recommend::Exposure;
+pub use report::{Method, Metric, Report, Role, Task, Versus};
+pub use subject::Subject;
 
 use qianmian_models::snapshot::Snapshot;
 
@@ -65,8 +72,10 @@ pub fn evaluate(
 ) -> anyhow::Result<Report> {
     let past = dataset.before(window.from);
     let trained = train::learn(&past, config, reporter)?;
+    let subjects = [Subject::learned("qianmian", &trained.snapshot)];
     let future = Future { dataset, window };
-    Ok(measure(&trained.snapshot, &past, &future, reporter))
+    let bench = Bench { subjects: &subjects, reference: &trained.snapshot, past: &past, future };
+    Ok(bench.measure(reporter))
 }
 
 /// What happened in the window.
@@ -81,13 +90,31 @@ impl Future<'_> {
     }
 }
 
-/// Measures a snapshot that was learned from `past`.
-pub fn measure(snapshot: &Snapshot, past: &Dataset, future: &Future<'_>, reporter: &Reporter) -> Report {
-    let stage = reporter.stage("evaluate", 3);
-    let mut tasks = Vec::new();
-    for task in [recommend::measure, audience::measure, bundle::measure] {
-        tasks.extend(task(snapshot, past, future));
+/// Everything that a measurement needs.
+struct Bench<'a> {
+    /// The models under measure: ours first, then what it is compared with.
+    subjects: &'a [Subject<'a>],
+    /// Indexes learned from `past`, in its indices; what the baselines and the cases are made of.
+    reference: &'a Snapshot,
+    past: &'a Dataset,
+    future: Future<'a>,
+}
+
+impl Bench<'_> {
+    fn measure(&self, reporter: &Reporter) -> Report {
+        let stage = reporter.stage("evaluate", 3);
+        let mut tasks = Vec::new();
+        tasks.extend(recommend::measure(self, &recommend::Cases::new(self)));
         stage.advance(1);
+        tasks.extend(audience::measure(self));
+        stage.advance(1);
+        tasks.extend(bundle::measure(self));
+        Report { window: self.future.window, tasks }
     }
-    Report { window: future.window, tasks }
+}
+
+/// Evenly drawn, so many at most.
+fn every_nth<T>(all: Vec<T>, most: usize) -> Vec<T> {
+    let step = all.len().div_ceil(most).max(1);
+    all.into_iter().step_by(step).collect()
 }

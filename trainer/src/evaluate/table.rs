@@ -1,0 +1,72 @@
+//! A report on the terminal.
+
+use std::fmt;
+
+use comfy_table::{Table, presets};
+
+use super::report::{Report, Role, Task, Versus};
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for task in &self.tasks {
+            writeln!(f, "{}", task.title())?;
+            writeln!(f, "{}\n", task.table())?;
+            if let Some(exposure) = exposure(task) {
+                writeln!(f, "{exposure}\n")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Task {
+    /// `recommend (957 cases)`, and of how many where not all were measured.
+    pub fn title(&self) -> String {
+        if self.of > self.cases {
+            return format!("{} ({} cases, evenly drawn from {})", self.name, self.cases, self.of);
+        }
+        format!("{} ({} cases)", self.name, self.cases)
+    }
+
+    fn table(&self) -> Table {
+        let mut table = plain();
+        table.set_header(std::iter::once("method").chain(self.headline.iter().copied()));
+        for method in &self.methods {
+            let values =
+                self.headline.iter().map(|name| format!("{:.4}", method.mean(name).unwrap_or(f64::NAN)));
+            table.add_row(std::iter::once(method.name.clone()).chain(values));
+        }
+        for method in self.methods.iter().filter(|m| m.role != Role::Baseline) {
+            let label = if method.role == Role::Ours { "the best baseline" } else { &method.name };
+            let versus = self.headline.iter().map(|name| {
+                method.metric(name).and_then(|m| m.versus.as_ref()).map_or_else(String::new, describe)
+            });
+            table.add_row(std::iter::once(format!("  over {label}")).chain(versus));
+        }
+        table
+    }
+}
+
+/// `x1.085 [+0.0101 +0.0322]`.
+fn describe(versus: &Versus) -> String {
+    let ratio = versus.ratio.map_or_else(|| "x-".to_owned(), |ratio| format!("x{ratio:.3}"));
+    format!("{ratio} [{:+.4} {:+.4}]", versus.difference_95[0], versus.difference_95[1])
+}
+
+/// What the first places of all slates are, where the task has slates.
+fn exposure(task: &Task) -> Option<Table> {
+    let mut table = plain();
+    table.set_header(["first 10 places", "coverage", "gini", "novelty (bits)", "new items"]);
+    for method in &task.methods {
+        let e = method.exposure.as_ref()?;
+        let values = [e.coverage, e.gini, e.novelty, e.new_share].map(|v| format!("{v:.4}"));
+        table.add_row(std::iter::once(method.name.clone()).chain(values));
+    }
+    Some(table)
+}
+
+fn plain() -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table
+}
