@@ -58,6 +58,25 @@ pub struct Conversions {
     pub difference_95: [f64; 2],
 }
 
+/// What the audiences of a window promised and what became of it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Promises {
+    /// Of every user that was promised.
+    pub calibration: Calibration,
+    /// Of the first 100 of every audience.
+    pub first_100: Option<Conversions>,
+}
+
+impl Promises {
+    /// Of audiences, each with the promises to its users, likeliest first; `None` without any.
+    pub fn new(audiences: &[Vec<Outcome>]) -> Option<Self> {
+        Some(Self {
+            calibration: Calibration::new(&audiences.concat())?,
+            first_100: Conversions::new(audiences, 100),
+        })
+    }
+}
+
 impl Calibration {
     /// Of these predictions; `None` without any.
     pub fn new(outcomes: &[Outcome]) -> Option<Self> {

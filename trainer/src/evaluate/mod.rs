@@ -13,17 +13,25 @@ mod audience;
 mod bundle;
 pub mod calibration;
 mod history;
+pub mod html;
 pub mod metrics;
 mod pairs;
+mod provenance;
 mod recommend;
 mod report;
+mod stored;
 mod subject;
 mod table;
+mod windows;
 
-pub use recommend::Exposure;
-pub use report::{Method, Metric, Report, Role, Task, Versus};
+pub use provenance::{DataFile, Provenance};
+pub use recommend::{Ablation, Example, Exposure, Shown, SourceShare};
+pub use report::{Evaluation, Method, Metric, Report, Role, Task, Versus};
+pub use stored::Stored;
 pub use subject::Subject;
+pub use windows::{Rolled, RolledMethod, RolledWindow};
 
+use anyhow::ensure;
 use qianmian_models::snapshot::Snapshot;
 
 use crate::config::TrainingConfig;
@@ -61,9 +69,68 @@ impl Window {
             }
         }
     }
+
+    /// This window and the ones before it, `count` in all, the latest first: as long as it is and without
+    /// gaps, or a step earlier each.
+    ///
+    /// # Errors
+    /// Where no time is known, and where nothing is left to learn from.
+    pub fn back(self, dataset: &Dataset, count: u32) -> anyhow::Result<Vec<Self>> {
+        ensure!(
+            count == 1 || dataset.time_kind != TimeKind::None,
+            "--windows {count}: these orders have no times, so there is one window only"
+        );
+        let length = self.to - self.from;
+        let back = |n: i64| Self { from: self.from - n * length, to: self.to - n * length };
+        let windows: Vec<Self> = (0..i64::from(count)).map(back).collect();
+        let earliest = dataset.from();
+        ensure!(
+            windows.last().is_none_or(|w| w.from > earliest) || count == 1,
+            "--windows {count}: nothing is left to learn from before the first of them; use fewer"
+        );
+        Ok(windows)
+    }
+}
+
+/// What is measured.
+pub enum Models<'a> {
+    /// A model learned from before each window.
+    Learned(&'a TrainingConfig),
+    /// Artifacts of a store, the one that is judged first.
+    Stored {
+        /// The artifacts.
+        models: &'a [Stored],
+        /// How to learn what the baselines need.
+        training: &'a TrainingConfig,
+    },
+}
+
+/// Measures every window, the latest first, and puts them together.
+///
+/// # Errors
+/// When an artifact knows what happened in a window, and when training fails.
+pub fn evaluate_all(
+    dataset: &Dataset,
+    windows: &[Window],
+    models: &Models<'_>,
+    provenance: Provenance,
+    reporter: &Reporter,
+) -> anyhow::Result<Evaluation> {
+    let one = |window: &Window| match models {
+        Models::Learned(config) => evaluate(dataset, *window, config, reporter),
+        Models::Stored { models, training } => stored::evaluate(dataset, *window, models, training, reporter),
+    };
+    let mut reports = windows.iter().map(one).collect::<anyhow::Result<Vec<Report>>>()?;
+    ensure!(!reports.is_empty(), "no window to measure");
+    let rolled = windows::roll(&reports.iter().collect::<Vec<_>>());
+    let latest = reports.remove(0);
+    Ok(Evaluation { provenance, latest, earlier: reports, rolled })
 }
 
 /// Learns from before the window and measures every task that the data allows.
+///
+/// # Errors
+/// When training fails.
 pub fn evaluate(
     dataset: &Dataset,
     window: Window,
@@ -103,13 +170,17 @@ struct Bench<'a> {
 impl Bench<'_> {
     fn measure(&self, reporter: &Reporter) -> Report {
         let stage = reporter.stage("evaluate", 3);
+        let cases = recommend::Cases::new(self);
         let mut tasks = Vec::new();
-        tasks.extend(recommend::measure(self, &recommend::Cases::new(self)));
+        tasks.extend(recommend::measure(self, &cases));
+        let ablation = recommend::ablation::measure(self, &cases);
+        let examples = recommend::examples::choose(self, &cases);
+        drop(cases);
         stage.advance(1);
         tasks.extend(audience::measure(self));
         stage.advance(1);
         tasks.extend(bundle::measure(self));
-        Report { window: self.future.window, tasks }
+        Report { window: self.future.window, tasks, ablation, promises: None, examples }
     }
 }
 

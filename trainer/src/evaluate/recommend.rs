@@ -1,9 +1,13 @@
 //! people -> goods: what a user buys in the window, ranked from before it.
 
+pub(super) mod ablation;
+pub(super) mod examples;
 mod exposure;
 mod tifu_knn;
 mod up_cf;
 
+pub use ablation::{Ablation, SourceShare};
+pub use examples::{Example, Shown};
 pub use exposure::Exposure;
 
 use qianmian_models::ids::{ItemIx, UserIx};

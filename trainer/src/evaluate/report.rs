@@ -3,16 +3,51 @@
 use serde::Serialize;
 
 use super::Window;
+use super::calibration::Promises;
 use super::metrics::{bootstrap_difference, mean};
-use super::recommend::Exposure;
+use super::provenance::Provenance;
+use super::recommend::{Ablation, Example, Exposure};
+use super::windows::Rolled;
 
-/// All tasks of one evaluation.
+/// Everything that one run of `evaluate` found.
+#[derive(Debug, Serialize)]
+pub struct Evaluation {
+    /// How to repeat it.
+    pub provenance: Provenance,
+    /// The latest window.
+    #[serde(flatten)]
+    pub latest: Report,
+    /// The windows before it, the latest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Report>,
+    /// Task by task over all windows; empty for one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rolled: Vec<Rolled>,
+}
+
+/// What was found in one window.
 #[derive(Debug, Serialize)]
 pub struct Report {
     /// The test window.
     pub window: Window,
     /// One entry a task that the data allowed.
     pub tasks: Vec<Task>,
+    /// What each source adds to the slates.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ablation: Option<Ablation>,
+    /// What audiences promised; only where a model promises probabilities.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub promises: Option<Promises>,
+    /// A few users to look at.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub examples: Vec<Example>,
+}
+
+impl Report {
+    /// A metric of our method, for gates and searches.
+    pub fn ours(&self, task: &str, metric: &str) -> Option<f64> {
+        self.tasks.iter().find(|t| t.name == task)?.methods.first()?.mean(metric)
+    }
 }
 
 /// One task: every method on the same cases.

@@ -2,7 +2,7 @@
 
 use qianmian_models::audience::{self, AudienceQuery};
 use qianmian_models::ids::{ItemIx, UserIx, Vocabulary};
-use qianmian_models::query::Query;
+use qianmian_models::query::{Evidence, Query};
 use qianmian_models::snapshot::Snapshot;
 use qianmian_models::{bundle, pipeline};
 
@@ -55,6 +55,15 @@ impl<'a> Subject<'a> {
         slate.items.iter().map(|place| self.item_back(place.item)).collect()
     }
 
+    /// What ranking sees for a user: candidates with each source's scores divided by its best.
+    pub fn evidence(&self, user: UserIx, count: usize, at: i64) -> Vec<(ItemIx, Evidence)> {
+        let user = self.translation.as_ref().map_or(user, |t| t.users[user as usize]);
+        let at = self.snapshot.clamp_time(at);
+        let query = Query { user: (user != UNKNOWN).then_some(user), count, at, ..Query::default() };
+        let found = pipeline::evidence(self.snapshot, &query);
+        found.iter().map(|(item, candidate)| (self.item_back(*item), candidate.evidence)).collect()
+    }
+
     /// The audience of an item, likeliest first; nobody for an item that the model does not know.
     pub fn audience(&self, item: ItemIx, exclude_buyers: bool, count: usize, at: i64) -> Vec<UserIx> {
         let Some(item) = self.item(item) else { return Vec::new() };
@@ -73,6 +82,11 @@ impl<'a> Subject<'a> {
         }
         let found = bundle::complements(self.snapshot, &cart, count);
         found.iter().map(|c| (self.item_back(c.item), c.score)).collect()
+    }
+
+    /// Whether any user of the dataset is known to the model.
+    pub fn knows_anybody(&self) -> bool {
+        self.translation.as_ref().is_none_or(|t| t.users.iter().any(|&user| user != UNKNOWN))
     }
 
     fn item(&self, item: ItemIx) -> Option<ItemIx> {

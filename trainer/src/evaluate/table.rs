@@ -4,7 +4,47 @@ use std::fmt;
 
 use comfy_table::{Table, presets};
 
-use super::report::{Report, Role, Task, Versus};
+use super::report::{Evaluation, Report, Role, Task, Versus};
+use super::windows::Rolled;
+
+impl fmt::Display for Evaluation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.earlier.is_empty() {
+            writeln!(f, "window from {}", day(self.latest.window.from))?;
+        }
+        write!(f, "{}", self.latest)?;
+        for report in &self.earlier {
+            writeln!(f, "window from {}\n{report}", day(report.window.from))?;
+        }
+        self.rolled.iter().try_for_each(|rolled| writeln!(f, "{rolled}"))
+    }
+}
+
+impl fmt::Display for Rolled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} over {} windows", self.task, self.windows.len())?;
+        let mut table = plain();
+        table.set_header(["window from", "cases"].into_iter().chain(self.metrics.iter().copied()));
+        for window in &self.windows {
+            let values = window.ours.iter().zip(&window.ratios).map(|(value, ratio)| {
+                let ratio = ratio.map_or_else(|| "-".to_owned(), |r| format!("{r:.3}"));
+                format!("{value:.4} x{ratio}")
+            });
+            table.add_row([day(window.from), window.cases.to_string()].into_iter().chain(values));
+        }
+        for method in &self.means {
+            let values = method.means.iter().map(|mean| format!("{mean:.4}"));
+            table.add_row([format!("mean: {}", method.name), String::new()].into_iter().chain(values));
+        }
+        writeln!(f, "{table}")
+    }
+}
+
+/// `2011-10-01`.
+pub(super) fn day(at: i64) -> String {
+    chrono::DateTime::from_timestamp(at, 0)
+        .map_or_else(|| at.to_string(), |t| t.format("%Y-%m-%d").to_string())
+}
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
