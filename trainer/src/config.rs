@@ -4,9 +4,11 @@
 //! configuration file's folder, and every error names the field and its cure. A file with canonical
 //! columns needs no configuration: [`Config::default`] with [`Config::replace_orders`] is enough.
 
+mod publish;
 mod tables;
 mod training;
 
+pub use publish::PublishConfig;
 pub use tables::{Column, Format, Normalise, OrdersConfig, Table, TableConfig, parse_zone};
 pub use training::TrainingConfig;
 
@@ -32,6 +34,8 @@ pub struct Config {
     pub identities: Option<TableConfig>,
     /// What is learned, and how.
     pub training: TrainingConfig,
+    /// When a version may be served.
+    pub publish: PublishConfig,
 }
 
 impl Default for Config {
@@ -43,6 +47,7 @@ impl Default for Config {
             users: None,
             identities: None,
             training: TrainingConfig::default(),
+            publish: PublishConfig::default(),
         }
     }
 }
@@ -102,6 +107,7 @@ impl Config {
         }
         self.orders.check()?;
         self.training.check()?;
+        self.publish.check()?;
         let tables = [(Table::Items, &self.items), (Table::Users, &self.users)];
         for (table, config) in tables.into_iter().chain([(Table::Identities, &self.identities)]) {
             if let Some(config) = config {

@@ -1,5 +1,6 @@
 //! What follows the tasks: windows together, examples, and how to repeat it all.
 
+use super::tasks::title_of;
 use super::text::{Table, count, escape, number, percent};
 use crate::evaluate::recommend::{Example, Shown};
 use crate::evaluate::report::{Evaluation, Report, Role};
@@ -17,7 +18,7 @@ pub(super) fn windows(rolled: &[Rolled]) -> Option<String> {
 
 fn window_tables(rolled: &Rolled) -> String {
     let head = ["window from", "cases"].into_iter().chain(rolled.metrics.iter().copied());
-    let mut table = Table::new(&format!("{}, window by window", rolled.task), head);
+    let mut table = Table::new(&format!("{}, window by window", title_of(rolled.task)), head);
     for window in &rolled.windows {
         let value = |(value, ratio): (&f64, &Option<f64>)| {
             let gain = ratio
@@ -28,7 +29,7 @@ fn window_tables(rolled: &Rolled) -> String {
         table.row(false, &day(window.from), std::iter::once(count(window.cases)).chain(cells));
     }
     let mut means =
-        Table::new("mean over the windows", ["method"].into_iter().chain(rolled.metrics.iter().copied()));
+        Table::new("Mean over the windows", ["method"].into_iter().chain(rolled.metrics.iter().copied()));
     for method in &rolled.means {
         means.row(method.role == Role::Ours, &method.name, method.means.iter().map(|mean| number(*mean)));
     }
@@ -46,6 +47,8 @@ pub(super) fn examples(report: &Report) -> Option<String> {
 
 fn example(example: &Example) -> String {
     let list = |shown: &[Shown]| -> String { shown.iter().map(item).collect() };
+    let plain =
+        |shown: &[Shown]| -> String { shown.iter().map(|s| format!("<li>{}</li>", name(s))).collect() };
     let more = example.bought_count.saturating_sub(example.bought.len());
     let more =
         if more > 0 { format!("<li class=\"tag\">and {} more</li>", count(more)) } else { String::new() };
@@ -56,23 +59,26 @@ fn example(example: &Example) -> String {
         escape(&example.user),
         number(example.ndcg_10),
         100.0 * example.quantile,
-        list(&example.before),
+        plain(&example.before),
         list(&example.slate),
         count(example.bought_count),
         list(&example.bought),
     )
 }
 
-fn item(shown: &Shown) -> String {
-    let name = match &shown.title {
+fn name(shown: &Shown) -> String {
+    match &shown.title {
         Some(title) => format!("{} <span class=\"tag\">{}</span>", escape(title), escape(&shown.item)),
         None => escape(&shown.item),
-    };
+    }
+}
+
+fn item(shown: &Shown) -> String {
     let before =
-        if shown.bought_before { " <span class=\"tag\" title=\"bought before\">↻</span>" } else { "" };
+        if shown.bought_before { "&nbsp;<span class=\"tag\" title=\"bought before\">↻</span>" } else { "" };
     match shown.hit {
-        true => format!("<li><span class=\"hit\">✓ {name}</span>{before}</li>"),
-        false => format!("<li>{name}{before}</li>"),
+        true => format!("<li><span class=\"hit\">✓ {}</span>{before}</li>", name(shown)),
+        false => format!("<li>{}{before}</li>", name(shown)),
     }
 }
 

@@ -71,7 +71,8 @@ fn header(evaluation: &Evaluation) -> String {
 
 /// `2011-09-01 to 2011-09-30`, both included.
 fn window(report: &Report) -> String {
-    format!("{} to {}", day(report.window.from), day(report.window.to - 1))
+    let nowrap = |at| format!("<span class=\"nowrap\">{}</span>", day(at));
+    format!("{} to {}", nowrap(report.window.from), nowrap(report.window.to - 1))
 }
 
 /// The one figure of a task that says most.

@@ -1,14 +1,19 @@
 //! One section a task: its table, its gains, its curves.
 
 use super::plots::{self, Interval, Series};
-use super::text::{Table, count, escape, number};
+use super::text::{Table, count, escape, number, percent};
 use crate::evaluate::calibration::Promises;
 use crate::evaluate::recommend::{Ablation, Exposure};
 use crate::evaluate::report::{Method, Report, Role, Task};
 
 /// Title of a task, plain text.
 pub(super) fn title(task: &Task) -> &'static str {
-    match task.name {
+    title_of(task.name)
+}
+
+/// The same by the task's name.
+pub(super) fn title_of(task: &str) -> &'static str {
+    match task {
         "recommend" => "Goods for people",
         "audience" => "People for goods",
         _ => "Bundles",
@@ -103,7 +108,23 @@ fn gains(task: &Task) -> String {
     }
     let caption = format!("Gain of {} by {name}, with 95 % bootstrap intervals", task.methods[0].name);
     let svg = plots::intervals(&caption, &format!("difference of {name}, % of the other method's"), &rows);
-    format!("<figure class=\"wide\"><figcaption>{}</figcaption>{svg}</figure>", escape(&caption))
+    wide(&caption, &svg, &interval_table(&rows))
+}
+
+fn interval_table(rows: &[Interval]) -> Table {
+    let mut table = Table::new("", ["", "difference", "from", "to"]);
+    for row in rows {
+        let [low, mid, high] = row.parts;
+        table.row(false, &row.name, [mid, low, high].map(percent));
+    }
+    table
+}
+
+fn wide(caption: &str, svg: &str, table: &Table) -> String {
+    let (caption, table) = (escape(caption), table.html());
+    format!(
+        "<figure class=\"wide\"><figcaption>{caption}</figcaption>{svg}<details><summary>Values</summary>{table}</details></figure>"
+    )
 }
 
 fn legend(task: &Task) -> String {
@@ -187,7 +208,15 @@ fn segments(task: &Task) -> String {
     if plots.is_empty() {
         return plots;
     }
-    format!("<h3>Repeat and new apart</h3><div class=\"plots\">{plots}</div>")
+    let mut table = Table::new("", ["method"].into_iter().chain(shown));
+    for method in &task.methods {
+        let cells = shown.iter().map(|name| number(method.mean(name).unwrap_or(f64::NAN)));
+        table.row(method.role == Role::Ours, &method.name, cells);
+    }
+    format!(
+        "<h3>Repeat and new apart</h3><div class=\"plots\">{plots}</div><details><summary>Values</summary>{}</details>",
+        table.html()
+    )
 }
 
 fn exposure(task: &Task) -> String {

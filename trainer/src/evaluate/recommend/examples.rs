@@ -16,7 +16,7 @@ const PLACES: usize = 10;
 /// Items of the past that are shown.
 const MAX_BEFORE: usize = 10;
 /// Items of the window that are shown.
-const MAX_BOUGHT: usize = 20;
+const MAX_BOUGHT: usize = 15;
 /// More users than this are not looked at; every n-th is.
 const MAX_USERS: usize = 5_000;
 
