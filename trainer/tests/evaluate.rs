@@ -6,7 +6,7 @@ mod support;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use support::{done, folder, quick_demo, refused, shop};
+use support::{demo, done, folder, quick_demo, refused, shop};
 
 const WINDOW: &str = "2025-12-01";
 
@@ -49,7 +49,7 @@ fn store_of(folder: &Path, ends: &[&str]) -> (PathBuf, PathBuf, Vec<String>) {
 #[test]
 fn a_report_needs_nothing_else_and_says_how_to_repeat_it() {
     let folder = folder();
-    let config = quick_demo(folder.path(), 1_000);
+    let config = demo(folder.path(), 1_500);
     let items = config.parent().unwrap().join("items.csv");
     let text = std::fs::read_to_string(&items).unwrap();
     let hostile = text.lines().enumerate().map(|(n, line)| match (n, line.split_once(',')) {
@@ -58,7 +58,8 @@ fn a_report_needs_nothing_else_and_says_how_to_repeat_it() {
     });
     std::fs::write(&items, hostile.collect::<String>()).unwrap();
     let path = folder.path().join("report of today.html");
-    done(&args!["evaluate", "--config", config, "--from", WINDOW, "--report", path]);
+    let figures = folder.path().join("figures.json");
+    done(&args!["evaluate", "--config", config, "--from", WINDOW, "--report", path, "--json", figures]);
     let page = std::fs::read_to_string(&path).unwrap();
     assert!(page.starts_with("<!DOCTYPE html>\n<html lang=\"en\">"));
     for outside in ["<script", "<link", "<img", "src=", "url(", "@import", "http:", "https:"] {
@@ -76,6 +77,12 @@ fn a_report_needs_nothing_else_and_says_how_to_repeat_it() {
             page.matches(&format!("<{element}>")).count() + page.matches(&format!("<{element} ")).count();
         assert_eq!(opened, page.matches(&format!("</{element}>")).count(), "{element}");
     }
+    assert!(page.contains("Whether probabilities hold") && page.contains("What each source adds"));
+    let promises = &json(&figures)["promises"];
+    assert!(promises["calibration"]["expected_error"].as_f64().unwrap() < 0.02, "{promises}");
+    let (predicted, realised) = (&promises["first_100"]["predicted"], &promises["first_100"]["realised"]);
+    let ratio = predicted.as_f64().unwrap() / realised.as_f64().unwrap();
+    assert!((0.5..2.0).contains(&ratio), "{promises}");
     assert!(!page.contains("NaN") && !page.contains("inf,"));
 }
 

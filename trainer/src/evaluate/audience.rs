@@ -1,6 +1,7 @@
 //! goods -> people: who buys an item in the window, ranked from before it.
 
 mod baselines;
+pub(super) mod promises;
 
 use qianmian_models::ids::{ItemIx, UserIx};
 use qianmian_models::snapshot::Snapshot;

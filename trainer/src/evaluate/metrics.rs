@@ -14,9 +14,10 @@ pub fn recall(ranked: &[u32], truth: &FxHashSet<u32>, k: usize) -> f64 {
 /// Kekäläinen 2002).
 pub fn ndcg(ranked: &[u32], truth: &FxHashSet<u32>, k: usize) -> f64 {
     let discount = |place: usize| 1.0 / ((place + 2) as f64).log2();
+    // A sum of nothing is -0, which reads oddly.
     let gain: f64 = hits(ranked, truth, k).map(discount).sum();
     let ideal: f64 = (0..truth.len().min(k)).map(discount).sum();
-    if ideal > 0.0 { gain / ideal } else { 0.0 }
+    if ideal > 0.0 { (0.0 + gain) / ideal } else { 0.0 }
 }
 
 /// 1 when any of the first `k` is in `truth`.

@@ -178,9 +178,10 @@ impl Bench<'_> {
         drop(cases);
         stage.advance(1);
         tasks.extend(audience::measure(self));
+        let promises = audience::promises::measure(self);
         stage.advance(1);
         tasks.extend(bundle::measure(self));
-        Report { window: self.future.window, tasks, ablation, promises: None, examples }
+        Report { window: self.future.window, tasks, ablation, promises, examples }
     }
 }
 

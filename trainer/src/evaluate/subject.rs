@@ -66,12 +66,25 @@ impl<'a> Subject<'a> {
 
     /// The audience of an item, likeliest first; nobody for an item that the model does not know.
     pub fn audience(&self, item: ItemIx, exclude_buyers: bool, count: usize, at: i64) -> Vec<UserIx> {
+        self.prospects(item, exclude_buyers, count, at).into_iter().map(|(user, _)| user).collect()
+    }
+
+    /// The same with the probability of a purchase, where the model promises one; else nobody.
+    pub fn promises(&self, item: ItemIx, count: usize, at: i64) -> Vec<(UserIx, f32)> {
+        if self.snapshot.likelihood.is_none() {
+            return Vec::new();
+        }
+        self.prospects(item, false, count, at)
+    }
+
+    /// The audience of an item with its scores.
+    fn prospects(&self, item: ItemIx, exclude_buyers: bool, count: usize, at: i64) -> Vec<(UserIx, f32)> {
         let Some(item) = self.item(item) else { return Vec::new() };
         let at = self.snapshot.clamp_time(at);
         let query = AudienceQuery { items: vec![item], exclude_buyers, count, at };
         let found = audience::audience(self.snapshot, &query);
         let back = |user: UserIx| self.translation.as_ref().map_or(user, |t| t.users_back[user as usize]);
-        found.iter().map(|prospect| back(prospect.user)).collect()
+        found.iter().map(|prospect| (back(prospect.user), prospect.score)).collect()
     }
 
     /// What completes a cart, with scores, best first.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use comfy_table::{Table, presets};
 
+use super::calibration::{Calibration, Conversions, Promises};
 use super::report::{Evaluation, Report, Role, Task, Versus};
 use super::windows::Rolled;
 
@@ -40,6 +41,23 @@ impl fmt::Display for Rolled {
     }
 }
 
+impl fmt::Display for Promises {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Calibration { predictions, expected_error, brier, .. } = &self.calibration;
+        write!(
+            f,
+            "probabilities: {predictions}; expected calibration error {expected_error:.4}; Brier {brier:.4}"
+        )?;
+        let Some(first) = &self.first_100 else { return Ok(()) };
+        let Conversions { lists, predicted, realised, ratio, .. } = first;
+        write!(
+            f,
+            "\nfirst 100 of {lists} audiences: {predicted:.0} conversions predicted, {realised:.0} realised"
+        )?;
+        ratio.map_or(Ok(()), |ratio| write!(f, " (x{ratio:.3})"))
+    }
+}
+
 /// `2011-10-01`.
 pub(super) fn day(at: i64) -> String {
     chrono::DateTime::from_timestamp(at, 0)
@@ -53,6 +71,9 @@ impl fmt::Display for Report {
             writeln!(f, "{}\n", task.table())?;
             if let Some(exposure) = exposure(task) {
                 writeln!(f, "{exposure}\n")?;
+            }
+            if let Some(promises) = self.promises.as_ref().filter(|_| task.name == "audience") {
+                writeln!(f, "{promises}\n")?;
             }
         }
         Ok(())

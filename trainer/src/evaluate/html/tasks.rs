@@ -273,7 +273,9 @@ fn promises(promises: &Promises) -> String {
     }
     let first = promises.first_100.as_ref().map_or_else(String::new, |first| {
         format!(
-            "<p>The first 100 of {} audiences: {} conversions predicted, {} realised.</p>",
+            "<p>Audiences of {} items that had ten buyers or more before the window, evenly drawn, whether they sold in it \
+             or not; the first 1,000 users of each. In the first 100 of all of them, {} conversions were predicted and {} \
+             realised.</p>",
             count(first.lists),
             number(first.predicted),
             number(first.realised)
@@ -281,7 +283,7 @@ fn promises(promises: &Promises) -> String {
     });
     let caption = "Realised share over predicted probability, by bin";
     format!(
-        "<h3>Whether probabilities hold</h3>{first}<div class=\"plots\"><figure><figcaption>{caption}</figcaption>{}</figure>{}</div>",
+        "<h3>Whether probabilities hold</h3>{first}<div class=\"beside\"><figure><figcaption>{caption}</figcaption>{}</figure>{}</div>",
         plots::reliability(caption, calibration),
         table.html()
     )

@@ -22,6 +22,8 @@ pub(super) fn escape(text: &str) -> String {
 
 /// A figure with as many digits as tell it apart: `0.0384`, `23.04`, `1,234`.
 pub(super) fn number(value: f64) -> String {
+    // A sum of nothing is -0.
+    let value = value + 0.0;
     match value.abs() {
         _ if !value.is_finite() => "–".to_owned(),
         v if v >= 1_000.0 => count(value.round() as usize),
