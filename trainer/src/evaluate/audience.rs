@@ -12,7 +12,7 @@ use self::baselines::Baselines;
 use super::metrics::{auc, ndcg, recall};
 use super::pairs::Pairs;
 use super::report::{Raw, Role, Task};
-use super::{Bench, every_nth};
+use super::{Bench, affordable, every_nth};
 use crate::dataset::is_known;
 
 const METRICS: [&str; 13] = [
@@ -37,6 +37,8 @@ const MIN_BUYERS: usize = 10;
 const MIN_SEGMENT: usize = 3;
 /// More items than this are not measured; every n-th is.
 const MAX_ITEMS: usize = 2_000;
+/// Every user is ranked, so that fewer items are measured where there are very many.
+const BUDGET: usize = 80_000_000;
 /// Users that every method ranks; the others tie at the end.
 const DEPTH: usize = 1_000;
 
@@ -83,7 +85,7 @@ fn cases(bench: &Bench<'_>) -> (Cases, usize) {
     let mut cases: Cases = truth.into_iter().filter(|(_, buyers)| buyers.len() >= MIN_BUYERS).collect();
     cases.sort_unstable_by_key(|(item, _)| *item);
     let of = cases.len();
-    (every_nth(cases, MAX_ITEMS), of)
+    (every_nth(cases, affordable(MAX_ITEMS, BUDGET, bench.past)), of)
 }
 
 /// Users for an item, likeliest first; without who bought it where only new buyers are wanted.

@@ -20,7 +20,7 @@ const DEPTH: usize = 50;
 const DRAWS: usize = 3;
 const MAX_CART: usize = 20;
 /// More carts than this are not measured; every n-th is.
-const MAX_CARTS: usize = 25_000;
+const MAX_CARTS: usize = 10_000;
 
 struct Case {
     cart: Vec<ItemIx>,

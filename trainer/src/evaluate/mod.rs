@@ -185,6 +185,11 @@ impl Bench<'_> {
     }
 }
 
+/// How many of at most `most` cases are measured where each costs as much as there are users: `budget` in all.
+fn affordable(most: usize, budget: usize, past: &Dataset) -> usize {
+    (budget / past.n_users().max(1)).clamp(most / 10, most)
+}
+
 /// Evenly drawn, so many at most.
 fn every_nth<T>(all: Vec<T>, most: usize) -> Vec<T> {
     let step = all.len().div_ceil(most).max(1);

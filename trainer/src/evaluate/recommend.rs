@@ -22,7 +22,7 @@ use self::up_cf::UpCf;
 use super::history::UserBaskets;
 use super::metrics::{hit, ndcg, recall};
 use super::report::{Raw, Role, Task};
-use super::{Bench, DAY, every_nth};
+use super::{Bench, DAY, affordable, every_nth};
 use crate::dataset::{Dataset, is_known};
 
 /// Lengths of slates that are measured.
@@ -56,6 +56,8 @@ const DEPTH: usize = 20;
 const SHOWN: usize = 10;
 /// More users than this are not measured; every n-th is.
 const MAX_USERS: usize = 25_000;
+/// Neighbours are looked for among all users, so that fewer are measured where there are very many.
+const BUDGET: usize = 600_000_000;
 
 /// Users, each with what they buy in the window.
 pub(super) struct Cases {
@@ -75,7 +77,7 @@ impl Cases {
         let of = truth.len();
         let mut users: Vec<_> = truth.into_iter().collect();
         users.sort_unstable_by_key(|(user, _)| *user);
-        Self { users: every_nth(users, MAX_USERS), of }
+        Self { users: every_nth(users, affordable(MAX_USERS, BUDGET, bench.past)), of }
     }
 }
 
