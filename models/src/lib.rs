@@ -9,7 +9,7 @@
 //! |---|---|
 //! | [`ids`] | outside id <-> dense index |
 //! | [`section`], [`artifact`], [`store`] | one mapped file; one version; one shop's versions |
-//! | [`index`] | co-purchase, vectors, graph, purchases, popularity, catalogue, profiles |
+//! | [`index`] | co-purchase, bundles, vectors, graph, purchases, popularity, catalogue, profiles |
 //! | [`snapshot`] | all indexes of one artifact, opened |
 //! | [`candidates`], [`retrieval`], [`filtering`], [`ranking`], [`pipeline`] | people -> goods |
 //! | [`audience`] | goods -> people, the mirror |

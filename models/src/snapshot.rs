@@ -12,8 +12,10 @@ use crate::error::{Error, Result};
 use crate::features;
 use crate::ids::{ItemIx, UserIx, Vocabulary};
 use crate::index::ann::Graph;
+use crate::index::bundles::{self, Bundles};
 use crate::index::catalog::{self, Catalog};
 use crate::index::co_purchase::{self, CoPurchase};
+use crate::index::content::{self, Content};
 use crate::index::factors::{Factors, FoldIn};
 use crate::index::item_lists::ItemLists;
 use crate::index::neighbourhood::Neighbourhood;
@@ -38,10 +40,14 @@ pub struct Snapshot {
     pub users: Vocabulary,
     /// Item attributes.
     pub catalog: Catalog,
+    /// What items are like, by their attributes.
+    pub content: Content,
     /// User activity.
     pub profiles: Profiles,
     /// Item -> items of the same baskets.
     pub co_purchase: CoPurchase,
+    /// Sets of items that real baskets hold together.
+    pub bundles: Bundles,
     /// User -> items bought.
     pub history: Purchases,
     /// Item -> users who bought.
@@ -101,7 +107,7 @@ impl Default for Blend {
     fn default() -> Self {
         Self {
             recommend: [1.0, 0.1, 0.2, 0.05, 0.2, 0.2, 0.1, 0.1],
-            audience: [1.0, 0.3, 0.6, 0.1, 0.0, 0.0, 0.0, 0.0],
+            audience: [1.0, 0.0, 0.6, 0.1, 0.2, 0.2, 0.0, 0.0],
         }
     }
 }
@@ -118,6 +124,7 @@ struct Serving {
 const RANKER: &str = "ranker";
 const LIKELY_REPEAT: &str = "likely_repeat";
 const LIKELY_NEW: &str = "likely_new";
+const LIKELY_LAUNCH: &str = "likely_launch";
 const EASE: &str = "ease";
 const EASE_BY_TARGET: &str = "ease_by_target";
 const BASKET_EASE: &str = "basket_ease";
@@ -153,13 +160,20 @@ impl Snapshot {
         let lists = |name: &str| -> Result<Option<ItemLists>> {
             artifact.has(name).then(|| ItemLists::open(&artifact.section(name)?, n_items)).transpose()
         };
+        let co_purchase = CoPurchase::open(&artifact.section(co_purchase::SECTION)?, n_items, n_baskets)?;
         Ok(Self {
             version: manifest.version.clone(),
             trained_at: manifest.created_at.clone(),
             data_until: manifest.data_until,
             catalog: Catalog::open(&item_section)?,
+            content: Content::open(
+                &artifact.section(content::SECTION)?,
+                &artifact.section(content::LOOKUP)?,
+                n_items,
+            )?,
             profiles: Profiles::open(&user_section)?,
-            co_purchase: CoPurchase::open(&artifact.section(co_purchase::SECTION)?, n_items, n_baskets)?,
+            bundles: Bundles::open(&artifact.section(bundles::SECTION)?, co_purchase.baskets_of())?,
+            co_purchase,
             neighbourhood: Neighbourhood::new(&history, &buyers),
             history,
             buyers,
@@ -177,7 +191,8 @@ impl Snapshot {
             likelihood: {
                 let trees = |name| Trees::open(&artifact.section(name)?, audience_features::COUNT);
                 let open = |horizon| -> Result<Likelihood> {
-                    Ok(Likelihood { repeat: trees(LIKELY_REPEAT)?, new: trees(LIKELY_NEW)?, horizon })
+                    let [repeat, new, launch] = [LIKELY_REPEAT, LIKELY_NEW, LIKELY_LAUNCH].map(trees);
+                    Ok(Likelihood { repeat: repeat?, new: new?, launch: launch?, horizon })
                 };
                 serving.likelihood.map(open).transpose()?
             },
@@ -191,9 +206,12 @@ impl Snapshot {
     pub fn write(&self, writer: &mut ArtifactWriter) -> Result<()> {
         writer.section(catalog::SECTION, &self.catalog.batch(&self.items)?)?;
         writer.section(ITEM_LOOKUP, &self.items.lookup_batch()?)?;
+        writer.section(content::SECTION, &self.content.batch()?)?;
+        writer.section(content::LOOKUP, &self.content.lookup_batch()?)?;
         writer.section(profile::SECTION, &self.profiles.batch(&self.users)?)?;
         writer.section(USER_LOOKUP, &self.users.lookup_batch()?)?;
         writer.section(co_purchase::SECTION, &self.co_purchase.batch()?)?;
+        writer.section(bundles::SECTION, &self.bundles.batch()?)?;
         writer.section(Direction::History.section(), &self.history.batch()?)?;
         writer.section(Direction::Buyers.section(), &self.buyers.batch()?)?;
         writer.section(popularity::SECTION, &self.popularity.batch()?)?;
@@ -204,6 +222,7 @@ impl Snapshot {
         if let Some(likelihood) = &self.likelihood {
             writer.section(LIKELY_REPEAT, &likelihood.repeat.batch(LIKELY_REPEAT)?)?;
             writer.section(LIKELY_NEW, &likelihood.new.batch(LIKELY_NEW)?)?;
+            writer.section(LIKELY_LAUNCH, &likelihood.launch.batch(LIKELY_LAUNCH)?)?;
         }
         let optional =
             [(EASE, &self.ease), (EASE_BY_TARGET, &self.ease_by_target), (TRANSITIONS, &self.transitions)];

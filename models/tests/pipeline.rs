@@ -5,8 +5,10 @@ mod support;
 
 use proptest::prelude::*;
 use qianmian_models::artifact::Artifact;
-use qianmian_models::audience::{AudienceQuery, audience};
-use qianmian_models::bundle::{bundles, complements};
+use qianmian_models::audience::{AudienceQuery, Goods, audience};
+use qianmian_models::bundle::{BundleQuery, Evidence, bundles, complements, personal_complements};
+use qianmian_models::index::catalog::{Attributes, Catalog, Text};
+use qianmian_models::index::content::Description;
 use qianmian_models::pipeline::recommend;
 use qianmian_models::query::Query;
 use qianmian_models::similar::similar;
@@ -45,9 +47,10 @@ proptest! {
         items in prop::collection::vec(0u32..8, 1..4), exclude_buyers: bool, count in 0usize..9,
     ) {
         let snapshot = support::snapshot();
-        let query = AudienceQuery { items, exclude_buyers, count, at: support::UNTIL };
+        let query = AudienceQuery { items, exclude_buyers, count, at: support::UNTIL, described: None };
         let people = audience(&snapshot, &query);
         prop_assert!(people.len() <= count && distinct(people.iter().map(|p| p.user)));
+        prop_assert!(people.iter().all(|p| (0.0..=1.0).contains(&p.probability.unwrap_or(-1.0))));
         for person in &people {
             let bought = query.items.iter().any(|i| snapshot.history.ixs(person.user).contains(i));
             prop_assert_eq!(bought, person.bought > 0);
@@ -56,13 +59,46 @@ proptest! {
     }
 
     #[test]
-    fn complements_and_neighbours_never_repeat_what_was_asked(cart in prop::collection::vec(0u32..8, 1..4)) {
+    fn complements_and_neighbours_never_repeat_what_was_asked(
+        cart in prop::collection::vec(0u32..8, 1..4), user in 0u32..6,
+    ) {
         let snapshot = support::snapshot();
         prop_assert!(complements(&snapshot, &cart, 5).iter().all(|c| !cart.contains(&c.item)));
         prop_assert!(similar(&snapshot, &cart, 5).iter().all(|s| !cart.contains(&s.ix)));
-        for bundle in bundles(&snapshot, &cart, 1, 5) {
-            prop_assert!(cart.contains(&bundle.items[0]) && !cart.contains(&bundle.items[1]));
+        let personal = personal_complements(&snapshot, &cart, user, 5);
+        prop_assert!(distinct(personal.iter().map(|c| c.item)));
+        prop_assert!(personal.iter().all(|c| !cart.contains(&c.item)));
+    }
+
+    #[test]
+    fn every_set_is_of_the_cart_and_more_and_as_large_as_was_asked(
+        cart in prop::collection::btree_set(0u32..8, 1..4),
+        (least, more) in (2usize..6, 0usize..4),
+        min_baskets in 1u32..4,
+        predict: bool,
+        count in 0usize..9,
+    ) {
+        let snapshot = support::snapshot();
+        let cart: Vec<u32> = cart.into_iter().rev().collect();
+        let query =
+            BundleQuery { cart: &cart, sizes: least..=(least + more).min(5), min_baskets, predict, count };
+        let found = bundles(&snapshot, &query);
+        prop_assert!(found.len() <= count);
+        let mut sets = std::collections::BTreeSet::new();
+        for bundle in &found {
+            prop_assert!(query.sizes.contains(&bundle.items.len()), "{bundle:?}");
+            prop_assert!(bundle.baskets >= min_baskets);
+            prop_assert!((1..bundle.items.len()).contains(&bundle.in_cart));
+            prop_assert!(distinct(bundle.items.iter().copied()));
+            for (place, item) in bundle.items.iter().enumerate() {
+                prop_assert_eq!(cart.contains(item), place < bundle.in_cart);
+            }
+            let mut items = bundle.items.clone();
+            items.sort_unstable();
+            prop_assert!(sets.insert(items), "{:?} twice", bundle);
+            prop_assert!(predict || bundle.evidence == Evidence::Observed);
         }
+        prop_assert!(found.is_sorted_by_key(|bundle| bundle.evidence != Evidence::Observed));
     }
 }
 
@@ -76,6 +112,72 @@ fn people_get_their_own_kind_of_goods_and_goods_their_own_kind_of_people() {
     let anonymous = recommend(&snapshot, &Query { count: 3, at: support::UNTIL, ..Query::default() });
     assert!(!anonymous.personalized);
     assert_eq!(anonymous.items.iter().map(|r| r.item).collect::<Vec<_>>(), [7, 6, 5]);
+}
+
+#[test]
+fn goods_by_description_find_the_buyers_of_what_they_resemble() {
+    let snapshot = support::snapshot();
+    let goods = |title, price| {
+        let description = Description { title, price, ..Description::default() };
+        let described = Some(Goods::described(&snapshot, &description));
+        audience(&snapshot, &AudienceQuery { described, count: 3, at: support::UNTIL, ..Default::default() })
+    };
+    // Prices are what parts the items here: the last of them cost 4 to 8.
+    let people = goods("商品 新", Some(6.6));
+    assert!(!people.is_empty() && people.iter().all(|p| p.user >= 3 && p.bought == 0), "{people:?}");
+    assert!(goods("nothing like it", None).is_empty());
+}
+
+#[test]
+fn a_set_is_counted_whole_and_a_predicted_one_by_its_weakest_pair() {
+    let snapshot = support::snapshot();
+    let query = BundleQuery { cart: &[1], sizes: 2..=5, min_baskets: 1, predict: true, count: 4 };
+    let found = bundles(&snapshot, &query);
+    let triple = &found[0];
+    assert_eq!((&triple.items[..], triple.in_cart, triple.evidence), (&[1, 0, 2][..], 1, Evidence::Observed));
+    // One of 12 baskets holds all three; four hold item 1, two hold the other two.
+    assert_eq!(triple.baskets, 1);
+    let figures = triple.association;
+    assert!((figures.support - 1.0 / 12.0).abs() < 1e-12 && (figures.confidence - 0.25).abs() < 1e-12);
+    assert!((figures.lift - 0.25 / (2.0 / 12.0)).abs() < 1e-12);
+    assert_eq!(triple.offer.price, Some(0.5 + 1.5 + 2.5));
+    assert_eq!((triple.offer.margin, triple.offer.stock), (Some(0.3), Some(10)));
+    let predicted = &found[3];
+    assert_eq!(predicted.items, [1, 0, 2, 3], "the whole kind, since every two items share two baskets");
+    assert_eq!((predicted.evidence, predicted.baskets), (Evidence::Predicted { pair: (1, 0) }, 2));
+    assert!((predicted.association.confidence - 0.5).abs() < 1e-12);
+    assert_eq!((predicted.offer.price, predicted.offer.margin), (Some(8.0), None), "one cost is not known");
+}
+
+#[test]
+fn a_set_holds_nothing_that_cannot_be_sold_and_nothing_is_made_up_where_baskets_are_silent() {
+    let mut snapshot = support::snapshot();
+    let ask = |snapshot: &Snapshot, cart: &[u32]| {
+        let query = BundleQuery { cart, sizes: 2..=5, min_baskets: 1, predict: true, count: 50 };
+        bundles(snapshot, &query)
+    };
+    assert!(ask(&snapshot, &[0]).iter().any(|bundle| bundle.items.contains(&2)));
+    let mut attributes = vec![Attributes::default(); 8];
+    attributes[2].stock = Some(0);
+    *attributes[3].text_mut(Text::Status) = "off_sale".to_owned();
+    snapshot.catalog = Catalog::new(&attributes);
+    let found = ask(&snapshot, &[0]);
+    assert!(!found.is_empty());
+    assert!(found.iter().all(|bundle| !bundle.items.contains(&2) && !bundle.items.contains(&3)), "{found:?}");
+    assert!(ask(&snapshot, &[2]).is_empty());
+    let query = BundleQuery { cart: &[0], sizes: 2..=5, min_baskets: 3, predict: true, count: 50 };
+    assert!(bundles(&snapshot, &query).is_empty(), "no pair is in three baskets");
+}
+
+#[test]
+fn a_person_gets_what_they_buy_again_and_again_before_the_rest() {
+    let snapshot = support::snapshot();
+    let plain = complements(&snapshot, &[3], 3);
+    assert_eq!(plain.iter().map(|c| c.item).collect::<Vec<_>>(), [0, 1, 2]);
+    // User 0 bought item 1 twice and item 2 once in three baskets.
+    let personal = personal_complements(&snapshot, &[3], 0, 3);
+    assert_eq!(personal.iter().map(|c| c.item).collect::<Vec<_>>(), [1, 2, 0]);
+    assert!((personal[0].score - (0.2 + 0.5 * 2.0 / 8.0)).abs() < 1e-6, "{personal:?}");
 }
 
 #[test]

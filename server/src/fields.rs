@@ -122,15 +122,15 @@ impl<'a, 'de: 'a, const MIN: usize, const MAX: usize> Deserialize<'de> for Ids<'
     }
 }
 
-/// A whole number from 1 to `MAX`.
+/// A whole number from `MIN` to `MAX`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Count<const MAX: u32>(u32);
+pub struct Count<const MAX: u32, const MIN: u32 = 1>(u32);
 
-impl<const MAX: u32> Count<MAX> {
-    /// `count`, brought within 1 and `MAX`.
+impl<const MAX: u32, const MIN: u32> Count<MAX, MIN> {
+    /// `count`, brought within `MIN` and `MAX`.
     pub const fn of(count: u32) -> Self {
         let count = if count > MAX { MAX } else { count };
-        Self(if count == 0 { 1 } else { count })
+        Self(if count < MIN { MIN } else { count })
     }
 
     /// The number.
@@ -139,32 +139,32 @@ impl<const MAX: u32> Count<MAX> {
     }
 }
 
-impl<'de, const MAX: u32> Deserialize<'de> for Count<MAX> {
+impl<'de, const MAX: u32, const MIN: u32> Deserialize<'de> for Count<MAX, MIN> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct CountVisitor<const MAX: u32>;
-        impl<const MAX: u32> Visitor<'_> for CountVisitor<MAX> {
-            type Value = Count<MAX>;
+        struct CountVisitor<const MAX: u32, const MIN: u32>;
+        impl<const MAX: u32, const MIN: u32> Visitor<'_> for CountVisitor<MAX, MIN> {
+            type Value = Count<MAX, MIN>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "a whole number from 1 to {MAX}")
+                write!(f, "a whole number from {MIN} to {MAX}")
             }
 
-            fn visit_u64<E: Error>(self, count: u64) -> Result<Count<MAX>, E> {
+            fn visit_u64<E: Error>(self, count: u64) -> Result<Count<MAX, MIN>, E> {
                 match u32::try_from(count) {
-                    Ok(count) if (1..=MAX).contains(&count) => Ok(Count(count)),
+                    Ok(count) if (MIN..=MAX).contains(&count) => Ok(Count(count)),
                     _ => Err(E::invalid_value(Unexpected::Unsigned(count), &self)),
                 }
             }
 
-            fn visit_f64<E: Error>(self, count: f64) -> Result<Count<MAX>, E> {
+            fn visit_f64<E: Error>(self, count: f64) -> Result<Count<MAX, MIN>, E> {
                 // JSON knows one kind of number: 20.0 is 20.
-                if count.fract() == 0.0 && (1.0..=f64::from(MAX)).contains(&count) {
+                if count.fract() == 0.0 && (f64::from(MIN)..=f64::from(MAX)).contains(&count) {
                     return Ok(Count(count as u32));
                 }
                 Err(E::invalid_value(Unexpected::Float(count), &self))
             }
         }
-        deserializer.deserialize_u64(CountVisitor)
+        deserializer.deserialize_u64(CountVisitor::<MAX, MIN>)
     }
 }
 
@@ -245,20 +245,20 @@ impl<const MIN: usize, const MAX: usize> ToSchema for Ids<'_, MIN, MAX> {
     }
 }
 
-impl<const MAX: u32> PartialSchema for Count<MAX> {
+impl<const MAX: u32, const MIN: u32> PartialSchema for Count<MAX, MIN> {
     fn schema() -> RefOr<Schema> {
         ObjectBuilder::new()
             .schema_type(Type::Integer)
             .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)))
-            .minimum(Some(1))
+            .minimum(Some(MIN))
             .maximum(Some(MAX))
             .into()
     }
 }
 
-impl<const MAX: u32> ToSchema for Count<MAX> {
+impl<const MAX: u32, const MIN: u32> ToSchema for Count<MAX, MIN> {
     fn name() -> Cow<'static, str> {
-        Cow::Owned(format!("Count{MAX}"))
+        Cow::Owned(if MIN == 1 { format!("Count{MAX}") } else { format!("Count{MIN}To{MAX}") })
     }
 }
 
@@ -298,5 +298,7 @@ mod tests {
         ] {
             assert_eq!(serde_json::from_str::<Count<7>>(json).is_ok(), ok, "{json}");
         }
+        let sizes = ["1", "2", "5.0", "6"].map(|json| serde_json::from_str::<Count<5, 2>>(json).is_ok());
+        assert_eq!(sizes, [false, true, true, false]);
     }
 }

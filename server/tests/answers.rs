@@ -139,8 +139,84 @@ async fn a_bundle_carries_its_evidence() {
         assert_eq!((&set["confidence"], &set["lift"]), (&json!(0.3), &json!(3.0)), "{set}");
     }
     assert_eq!(bundle["price"], 4.5 + 7.5);
+    assert_eq!((&bundle["margin"], &bundle["stock"]), (&json!(1.0), &json!(94)));
     let strict = running.post("/bundle", &json!({"cart": [item("a", 3)], "min_baskets": 7})).await.ok();
     assert_eq!(strict["bundles"], json!([]));
+}
+
+#[tokio::test]
+async fn a_set_of_three_is_counted_whole_and_sums_what_is_known() {
+    let running = served().await;
+    let body =
+        running.post("/bundle", &json!({"cart": [item("a", 9), item("a", 3)], "min_items": 3})).await.ok();
+    let sets = body["bundles"].as_array().unwrap();
+    assert_eq!(sets.len(), 1, "{body}");
+    let set = &sets[0];
+    assert_eq!(ids(set, "items", "item_id"), [item("a", 3), item("a", 9), item("a", 6)], "the cart is first");
+    assert_eq!((&set["evidence"], &set["pair_item_ids"]), (&json!("observed"), &Value::Null));
+    // 2 of 200 baskets hold all three, 3 the two of the cart, 20 the third.
+    assert_eq!((&set["baskets"], &set["support"]), (&json!(2), &json!(0.01)));
+    assert_eq!(set["confidence"], json!(2.0 / 3.0));
+    assert_eq!((set["lift"].as_f64().unwrap() * 3.0).round(), 20.0, "{set}");
+    assert_eq!((&set["price"], &set["margin"], &set["stock"]), (&json!(22.5), &json!(1.5), &json!(91)));
+    let partly = running.post("/bundle", &json!({"cart": [item("a", 8)], "max_items": 2})).await.ok();
+    let [with_5, with_11] = [5, 11].map(|n| {
+        let sets = partly["bundles"].as_array().unwrap();
+        sets.iter().find(|set| set["items"][1]["item_id"] == item("a", n)).unwrap().clone()
+    });
+    assert_eq!(
+        (&with_5["price"], &with_5["margin"], &with_5["stock"]),
+        (&Value::Null, &Value::Null, &Value::Null)
+    );
+    assert_eq!(
+        (&with_11["price"], &with_11["margin"]),
+        (&json!(22.0), &Value::Null),
+        "one cost is not known"
+    );
+}
+
+#[tokio::test]
+async fn where_no_basket_holds_a_set_that_is_said_and_a_predicted_one_says_what_is_counted() {
+    let running = served().await;
+    let mut request = json!({"cart": [item("a", 12)], "min_items": 3, "min_baskets": 3});
+    let strict = running.post("/bundle", &request).await.ok();
+    assert_eq!((&strict["bundles"], &strict["empty_reason"]), (&json!([]), &Value::Null));
+    assert_eq!(strict["bundles_empty_reason"], "insufficient_data");
+    request["mode"] = json!("relaxed");
+    let relaxed = running.post("/bundle", &request).await.ok();
+    assert_eq!(relaxed["bundles"].as_array().unwrap().len(), 1, "{relaxed}");
+    let set = &relaxed["bundles"][0];
+    assert_eq!(ids(set, "items", "item_id"), [item("a", 12), item("a", 15), item("a", 18)]);
+    assert_eq!((&set["evidence"], &set["baskets"]), (&json!("predicted"), &json!(3)));
+    assert_eq!(set["pair_item_ids"], json!([item("a", 12), item("a", 18)]));
+    assert_eq!(
+        (&set["support"], &set["confidence"], &set["lift"]),
+        (&json!(0.015), &json!(0.15), &json!(1.5))
+    );
+    assert_eq!(relaxed["bundles_empty_reason"], Value::Null);
+    request["min_baskets"] = json!(4);
+    assert_eq!(running.post("/bundle", &request).await.ok()["bundles"], json!([]), "a pair is in three only");
+}
+
+#[tokio::test]
+async fn a_person_counts_for_complements_only_where_that_was_asked_for() {
+    let running = served().await;
+    let ask = async |user: &str, cart: &str, personalize: bool| {
+        let request = json!({"cart": [cart], "user": {"id": user}, "personalize": personalize, "count": 5});
+        running.post("/bundle", &request).await.ok()
+    };
+    // User 4 bought items 4, 7 and 10; the cart's own companions are 6 and 9.
+    let personal = ask(&user(4), &item("a", 3), true).await;
+    let plain = ask(&user(4), &item("a", 3), false).await;
+    assert_eq!((&personal["personalized"], &plain["personalized"]), (&json!(true), &json!(false)));
+    assert_eq!(ids(&plain, "complements", "item_id"), [item("a", 6), item("a", 9)]);
+    let lifted = ids(&personal, "complements", "item_id");
+    assert_eq!(lifted, [item("a", 6), item("a", 9), item("a", 10), item("a", 7), item("a", 4)]);
+    assert_eq!(personal["bundles"], plain["bundles"]);
+    let stranger = ask("nobody", &item("a", 3), true).await;
+    assert_eq!((&stranger["personalized"], &stranger["complements"]), (&json!(false), &plain["complements"]));
+    let nothing = ask(&user(4), "gone", true).await;
+    assert_eq!((&nothing["complements"], &nothing["empty_reason"]), (&json!([]), &json!("unknown_items")));
 }
 
 #[tokio::test]
@@ -161,6 +237,56 @@ async fn an_audience_is_buyers_first_and_can_leave_them_out() {
         assert!(person["channel"].is_null() || person["channel"] == "mini_program");
     }
     assert!(!fresh["users"].as_array().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_audience_says_how_likely_and_how_many() {
+    let running = served().await;
+    let body = running.post("/audience", &json!({"item_ids": [item("a", 4)], "count": 12})).await.ok();
+    assert_eq!(body["within"], json!({"kind": "days", "days": 30.0}));
+    let users = body["users"].as_array().unwrap();
+    let likely = |n: usize| users[n]["probability"].as_f64().unwrap();
+    assert!((likely(0) - 0.5).abs() < 1e-6 && users[0]["probability"] == users[0]["score"], "{}", users[0]);
+    let expected = body["expected_conversions"].as_array().unwrap();
+    assert_eq!(expected.iter().map(|e| e["first"].as_u64().unwrap()).collect::<Vec<_>>(), [10, 12]);
+    let sum: f64 = (0..12).map(likely).sum();
+    assert!((expected[1]["conversions"].as_f64().unwrap() - sum).abs() < 1e-4);
+    assert!(users.iter().all(|user| user.get("group").is_none()));
+}
+
+#[tokio::test]
+async fn goods_that_are_not_in_the_catalogue_find_people_by_what_they_resemble() {
+    let running = served().await;
+    let goods = json!({"title": "商品 新", "price": 9.0});
+    let body = running.post("/audience", &json!({"item": goods, "count": 10})).await.ok();
+    assert_eq!(body["empty_reason"], Value::Null, "{body}");
+    for person in body["users"].as_array().unwrap() {
+        assert_eq!(person["segment"], "new");
+        assert!((person["probability"].as_f64().unwrap() - 0.0474).abs() < 1e-3, "{person}");
+    }
+    let codes = |person: &Value| person["reasons"].to_string();
+    assert!(body["users"].as_array().unwrap().iter().any(|p| codes(p).contains("bought_companion")));
+    let strange = running.post("/audience", &json!({"item": {"brand": "nobody's"}})).await.ok();
+    assert_eq!(strange["empty_reason"], "insufficient_data");
+    let both = json!({"item": goods, "item_ids": [item("a", 4)], "count": 10});
+    assert_eq!(running.post("/audience", &both).await.ok()["users"][0]["segment"], "repeat");
+}
+
+#[tokio::test]
+async fn a_holdout_is_drawn_by_its_seed_alone() {
+    let running = served().await;
+    let held = async |seed: &str, count: u32| -> Vec<Value> {
+        let holdout = json!({"share": 0.5, "seed": seed});
+        let request = json!({"item_ids": [item("a", 4)], "count": count, "holdout": holdout});
+        let users = running.post("/audience", &request).await.ok()["users"].as_array().unwrap().clone();
+        assert!(users.iter().all(|user| user["group"] == "holdout" || user["group"] == "reach"));
+        let held = users.iter().filter(|user| user["group"] == "holdout");
+        held.map(|user| user["user_id"].clone()).collect()
+    };
+    let spring = held("spring", 20).await;
+    assert!((3..=17).contains(&spring.len()), "{spring:?}");
+    assert!(held("spring", 40).await.starts_with(&spring));
+    assert_ne!(held("autumn", 20).await, spring);
 }
 
 #[tokio::test]

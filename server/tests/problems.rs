@@ -41,6 +41,27 @@ async fn a_body_that_is_wrong_names_the_field_and_the_nearest_known_one() {
         ("/similar", json!({"item_ids": vec!["a"; 101]}), "invalid_field", "item_ids", ""),
         ("/similar", json!({"item_id": ["a"]}), "unknown_field", "item_id", "item_ids"),
         ("/bundle", json!({"cart": ["a"], "min_baskets": 0}), "invalid_field", "min_baskets", ""),
+        ("/audience", json!({}), "missing_field", "item_ids", ""),
+        ("/audience", json!({"item": {}}), "invalid_field", "item", ""),
+        ("/audience", json!({"item": {"price": -1.0}}), "invalid_field", "item.price", ""),
+        ("/audience", json!({"item": {"titel": "x"}}), "unknown_field", "item.titel", "title"),
+        (
+            "/audience",
+            json!({"item_ids": ["a"], "holdout": {"share": 0.6, "seed": "s"}}),
+            "invalid_field",
+            "holdout.share",
+            "",
+        ),
+        ("/bundle", json!({"cart": ["a"], "min_items": 1}), "invalid_field", "min_items", ""),
+        ("/bundle", json!({"cart": ["a"], "min_items": 4, "max_items": 3}), "invalid_field", "max_items", ""),
+        ("/bundle", json!({"cart": ["a"], "mode": "loose"}), "invalid_field", "mode", ""),
+        (
+            "/bundle",
+            json!({"cart": ["a"], "personalise": true}),
+            "unknown_field",
+            "personalise",
+            "personalize",
+        ),
         ("/audience", json!({"item_ids": ["a"], "count": 100_001}), "invalid_field", "count", ""),
     ] {
         let problem = running.post(path, &body).await.problem(400, code);

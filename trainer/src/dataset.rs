@@ -163,7 +163,8 @@ pub fn channel_ix(line: &Line) -> Option<usize> {
 }
 
 fn attributes(item: Item) -> Attributes {
-    let mut out = Attributes { price: item.price, ..Attributes::default() };
+    let mut out =
+        Attributes { price: item.price, cost: item.cost, stock: item.stock, ..Attributes::default() };
     let texts = [
         (Text::Title, item.title),
         (Text::Category, item.category),

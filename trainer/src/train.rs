@@ -6,7 +6,9 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use qianmian_models::artifact::{Artifact, ArtifactWriter, Manifest};
 use qianmian_models::audience::likelihood::Likelihood;
 use qianmian_models::ids::Vocabulary;
+use qianmian_models::index::bundles::Bundles;
 use qianmian_models::index::catalog::Catalog;
+use qianmian_models::index::content::Content;
 use qianmian_models::index::factors::{Factors, FoldIn};
 use qianmian_models::index::item_lists::ItemLists;
 use qianmian_models::index::neighbourhood::Neighbourhood;
@@ -21,7 +23,7 @@ use crate::learn::ease::{self, EaseOptions};
 use crate::learn::matrix::Matrix;
 use crate::learn::rehearsal::{Rehearsal, Scene};
 use crate::learn::{
-    ann, blend, co_purchase, likelihood, popularity, profile, purchases, ranker, transitions,
+    ann, blend, bundles, co_purchase, likelihood, popularity, profile, purchases, ranker, transitions,
 };
 use crate::orders::Line;
 use crate::progress::{Reporter, Stage};
@@ -52,6 +54,10 @@ pub fn learn(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter) ->
     trained.snapshot.blend = rehearsed.blend;
     trained.snapshot.ranker = rehearsed.ranker;
     trained.snapshot.likelihood = rehearsed.likelihood;
+    let stage = reporter.stage("bundles", 4);
+    let mined = bundles::learn(dataset, &trained.snapshot.co_purchase, &|n| stage.advance(n))?;
+    trained.snapshot.bundles = mined;
+    drop(stage);
     trained.metrics = serde_json::json!({ "rehearsal": rehearsed.metrics });
     Ok(trained)
 }
@@ -121,16 +127,20 @@ fn learn_indexes(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter
     let transitions = transitions::learn("transitions", dataset)?;
     drop(stage);
     let embedding = embed(&matrix, config, reporter)?;
+    let catalog = Catalog::new(&dataset.attributes);
     let snapshot = Snapshot {
         version: String::new(),
         trained_at: String::new(),
         data_until: dataset.until,
         items: Vocabulary::new(&dataset.item_ids)?,
         users: Vocabulary::new(&dataset.user_ids)?,
-        catalog: Catalog::new(&dataset.attributes),
+        content: Content::new(&catalog, dataset.n_items())?,
+        catalog,
         profiles,
         co_purchase,
         neighbourhood: Neighbourhood::new(&history, &buyers),
+        // Mined once, from all of the data: no rehearsal asks for them.
+        bundles: Bundles::none(dataset.n_items()),
         history,
         buyers,
         ease,

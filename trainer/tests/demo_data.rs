@@ -147,7 +147,7 @@ fn every_table_has_the_canonical_columns() {
     );
     assert_eq!(
         header("items.csv"),
-        "item_id,title,category,brand,merchant_id,price,cost,launched_at,tags,status,store_ids"
+        "item_id,title,category,brand,merchant_id,price,cost,stock,launched_at,tags,status,store_ids"
     );
     assert!(
         header("users.csv").starts_with("user_id,birthday,gender,city,lat,lon,registered_at,tags,consent")

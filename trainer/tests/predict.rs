@@ -6,7 +6,7 @@ mod predict_support;
 
 use predict_support::{Row, Rows, Shop, failure, read, rows_of, shop, success, write};
 use qianmian_models::audience::{AudienceQuery, audience};
-use qianmian_models::bundle::complements;
+use qianmian_models::bundle::{complements, personal_complements};
 use qianmian_models::pipeline::recommend;
 use qianmian_models::query::Query;
 use qianmian_models::similar::similar;
@@ -42,7 +42,7 @@ fn slate(shop: &Shop, id: &str, count: usize, exclude_bought: bool) -> Found {
 
 fn prospects(shop: &Shop, id: &str, count: usize, exclude_buyers: bool, at: i64) -> Found {
     let Some(item) = shop.snapshot.items.ix(id) else { return Vec::new() };
-    let query = AudienceQuery { items: vec![item], exclude_buyers, count, at };
+    let query = AudienceQuery { exclude_buyers, ..AudienceQuery::for_item(item, count, at) };
     audience(&shop.snapshot, &query).iter().map(|p| (p.user, p.score)).collect()
 }
 
@@ -135,6 +135,50 @@ fn bundle_completes_each_cart_from_its_known_items_each_once() {
     assert_eq!(counted(&said, "carts read"), carts.len(), "{said}");
     assert_eq!(counted(&said, "of unknown items"), 2, "{said}");
     assert_eq!(counted(&said, "without a known item or rows"), 1, "{said}");
+}
+
+#[test]
+fn a_cart_whose_user_is_known_is_answered_for_that_person() {
+    let (shop, folder) = (shop(), tempfile::tempdir().unwrap());
+    let s = &shop.snapshot;
+    let carts = &shop.carts[..600];
+    // The owner stands in the cart's last row only; every third cart has none, and every other third a stranger.
+    let owner = |n: usize| match n % 3 {
+        0 => None,
+        1 => Some("stranger".to_owned()),
+        _ => Some(s.users.id((n % s.users.len()) as u32).to_owned()),
+    };
+    let rows = carts.iter().enumerate().flat_map(|(n, (cart, items))| {
+        let user = move |place: usize| owner(n).filter(|_| place + 1 == items.len());
+        let row =
+            move |(place, item): (usize, &String)| vec![Some(cart.clone()), user(place), Some(item.clone())];
+        items.iter().enumerate().map(row)
+    });
+    let input = Rows { columns: vec!["cart_id", "user_id", "item_id"], rows: rows.collect() };
+    let input = write(folder.path(), "carts.jsonl", &input);
+    let output = folder.path().join("bundles.csv");
+    success(shop, "bundle", &input, &output, &["--count", "8"]);
+    let complete = |cart: &str| {
+        let n = carts.iter().position(|(id, _)| id == cart).unwrap();
+        let mut known = s.item_ixs(carts[n].1.iter().map(String::as_str));
+        let mut seen = BTreeSet::new();
+        known.retain(|&item| seen.insert(item));
+        let found = match owner(n).and_then(|id| s.users.ix(&id)) {
+            Some(user) => personal_complements(s, &known, user, 8),
+            None => complements(s, &known, 8),
+        };
+        found.iter().map(|c| (c.item, c.score)).collect()
+    };
+    let keys: Vec<String> = carts.iter().map(|(cart, _)| cart.clone()).collect();
+    let expected = expected(shop, false, &keys, complete);
+    assert_eq!(rows_of(&output), expected);
+    let items = |(cart, items): &(String, Vec<String>)| -> Vec<Vec<Option<String>>> {
+        items.iter().map(|item| vec![Some(cart.clone()), Some(item.clone())]).collect()
+    };
+    let plain = Rows { columns: vec!["cart_id", "item_id"], rows: carts.iter().flat_map(items).collect() };
+    let plain = write(folder.path(), "plain.jsonl", &plain);
+    success(shop, "bundle", &plain, &output, &["--count", "8"]);
+    assert!(rows_of(&output) != expected, "the owner matters");
 }
 
 #[test]

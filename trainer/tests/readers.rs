@@ -14,8 +14,9 @@ use support::{demo, done, folder, quick_demo, shop, skipped};
 const LENGTH: usize = 64;
 
 /// By section: its columns and their Arrow types.
-const COLUMNS: [(&str, &[(&str, &str)]); 18] = [
+const COLUMNS: [(&str, &[(&str, &str)]); 19] = [
     ("basket_ease", ITEM_LISTS),
+    ("bundles", &[("items", "list<item: struct<item: uint32>>"), ("baskets", "uint32"), ("score", "float")]),
     ("buyers", &[("purchases", "purchases of user")]),
     (
         "co_purchase",
@@ -42,6 +43,8 @@ const COLUMNS: [(&str, &[(&str, &str)]); 18] = [
             ("image_url", "string"),
             ("status", "string"),
             ("price", "float"),
+            ("cost", "float"),
+            ("stock", "uint32"),
         ],
     ),
     (
@@ -215,7 +218,7 @@ fn lists_and_ids_read_from_python_are_those_that_the_snapshot_holds() {
     done(&args!["train", "--config", config, "--store", store]);
     let snapshot = support::served(&store);
     let seen = read(&python, &shop(&store).folder().join(&snapshot.version));
-    let last = |section: &str, column: &str| seen[section]["pyarrow"]["last"][column].clone();
+    let last = |section: &str, column: &str| seen[section]["pyarrow"]["last"][0][column].clone();
 
     let (item, user) = (snapshot.items.len() as u32 - 1, snapshot.users.len() as u32 - 1);
     assert_eq!(last("items", "item_id"), snapshot.items.id(item));

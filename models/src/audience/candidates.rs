@@ -5,6 +5,7 @@ use rustc_hash::FxHashSet;
 use super::AudienceQuery;
 use crate::candidates::{Candidate, Candidates};
 use crate::ids::{ItemIx, UserIx};
+use crate::index::content::Description;
 use crate::query::Source;
 use crate::simd;
 use crate::snapshot::Snapshot;
@@ -28,20 +29,42 @@ pub struct Goods {
 }
 
 impl Goods {
+    /// An item of the catalogue; one that nobody bought yet stands for what its attributes resemble.
+    pub fn of_item(snapshot: &Snapshot, item: ItemIx) -> Self {
+        if snapshot.buyers.ixs(item).is_empty() {
+            return Self::described(snapshot, &Description::of(&snapshot.catalog, item));
+        }
+        Self::sold(snapshot, item)
+    }
+
+    /// Goods that nobody bought yet, by their attributes.
+    pub fn described(snapshot: &Snapshot, description: &Description<'_>) -> Self {
+        let bought = |item| !snapshot.buyers.ixs(item).is_empty();
+        Self::resembling(snapshot, &snapshot.content.similar(description, MAX_COMPANIONS, bought))
+    }
+
+    /// An item that was sold before, as if nobody had bought it yet. For learning what is said of those.
+    pub fn as_if_unsold(snapshot: &Snapshot, item: ItemIx) -> Self {
+        let bought = |other| other != item && !snapshot.buyers.ixs(other).is_empty();
+        let description = Description::of(&snapshot.catalog, item);
+        Self::resembling(snapshot, &snapshot.content.similar(&description, MAX_COMPANIONS, bought))
+    }
+
     /// An item that was sold before.
-    pub fn sold(snapshot: &Snapshot, item: ItemIx) -> Self {
+    fn sold(snapshot: &Snapshot, item: ItemIx) -> Self {
         let lists = snapshot.ease_by_target.as_ref();
         let companions = lists.map_or_else(Vec::new, |lists| lists.of(item).take(MAX_COMPANIONS).collect());
         let vector = snapshot.embedding.as_ref().map(|e| e.items.row(item).to_vec());
         Self { item: Some(item), companions, vector }
     }
 
-    /// Goods without a sale, of which only is known which `items` resemble them, and how much (`0..=1`).
-    pub fn resembling(snapshot: &Snapshot, items: &[(ItemIx, f32)]) -> Self {
+    /// Goods of which only is known which `items` resemble them, and how much (`0..=1`).
+    fn resembling(snapshot: &Snapshot, items: &[(ItemIx, f32)]) -> Self {
         let total: f32 = items.iter().map(|(_, weight)| weight).sum();
         let companions: Vec<(ItemIx, f32)> =
             items.iter().take(MAX_COMPANIONS).map(|&(item, weight)| (item, weight / total)).collect();
-        let vector = snapshot.embedding.as_ref().map(|embedding| {
+        let embedding = snapshot.embedding.as_ref().filter(|_| !companions.is_empty());
+        let vector = embedding.map(|embedding| {
             let mut mean = vec![0.0; embedding.items.dim()];
             for &(item, weight) in &companions {
                 mean.iter_mut().zip(embedding.items.row(item)).for_each(|(m, y)| *m += weight * y);

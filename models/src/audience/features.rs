@@ -10,6 +10,8 @@ use crate::snapshot::Snapshot;
 pub const COUNT: usize = 40;
 /// Where the baskets stand in which the user bought the goods; NaN where they did not.
 pub const BOUGHT: usize = 11;
+/// Where the decayed sales of the goods stand; NaN where there were none.
+pub const SOLD: usize = 19;
 /// A row of features.
 pub type Features = [f32; COUNT];
 
@@ -91,7 +93,7 @@ pub fn of(
         row[17] = p.baskets as f32 / owned.max(1.0);
         row[18] = since - silent;
     }
-    row[19..31].copy_from_slice(&item.row);
+    row[SOLD..SOLD + 12].copy_from_slice(&item.row);
     let lines = snapshot.neighbourhood.lines(user);
     let items = snapshot.history.ixs(user).len() as f32;
     row[31] = baskets;

@@ -1,8 +1,8 @@
-//! How likely a user is to buy an item: two ensembles of trees over the log-odds.
+//! How likely a user is to buy an item: ensembles of trees over the log-odds.
 
 use serde::{Deserialize, Serialize};
 
-use super::features::{BOUGHT, Features};
+use super::features::{BOUGHT, Features, SOLD};
 use crate::trees::Trees;
 
 /// The models of likelihood.
@@ -12,6 +12,8 @@ pub struct Likelihood {
     pub repeat: Trees,
     /// For users who did not.
     pub new: Trees,
+    /// For goods that nobody bought yet: as likely as of established goods like them.
+    pub launch: Trees,
     /// What the probability speaks of.
     pub horizon: Horizon,
 }
@@ -29,7 +31,11 @@ pub enum Horizon {
 impl Likelihood {
     /// The probability of a purchase, `0..=1`.
     pub fn of(&self, row: &Features) -> f32 {
-        let trees = if row[BOUGHT].is_nan() { &self.new } else { &self.repeat };
+        let trees = match (row[SOLD].is_nan(), row[BOUGHT].is_nan()) {
+            (true, _) => &self.launch,
+            (false, true) => &self.new,
+            (false, false) => &self.repeat,
+        };
         1.0 / (1.0 + (-trees.score(row)).exp())
     }
 }

@@ -1,14 +1,15 @@
 //! goods -> people, the mirror of [`pipeline`](crate::pipeline): which people for these goods?
 //!
-//! Retrieval proposes people, the blend shortlists them, and two models of likelihood, one for people who
-//! bought the goods before and one for those who did not, say how likely each is to buy within
-//! [`Likelihood::horizon_days`](likelihood::Likelihood). Probabilities are comparable across goods.
+//! Retrieval proposes people, the blend shortlists them, and the models of likelihood (of people who bought
+//! the goods before, of those who did not, and of goods that nobody bought yet) say how likely each is to
+//! buy within a [horizon](likelihood::Horizon). Probabilities are comparable across goods.
 
 mod candidates;
 pub mod features;
 pub mod likelihood;
 
 use rustc_hash::{FxHashMap, FxHashSet};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::candidates::Candidate;
 use crate::ids::{ItemIx, UserIx};
@@ -28,6 +29,8 @@ const MIN_SHORTLIST: usize = 1_000;
 pub struct AudienceQuery {
     /// The goods.
     pub items: Vec<ItemIx>,
+    /// Goods that are not in the catalogue; they count as one more item.
+    pub described: Option<Goods>,
     /// Leave out who bought any of them before.
     pub exclude_buyers: bool,
     /// Length of the answer.
@@ -39,7 +42,7 @@ pub struct AudienceQuery {
 impl AudienceQuery {
     /// A plain query for one item.
     pub fn for_item(item: ItemIx, count: usize, at: i64) -> Self {
-        Self { items: vec![item], exclude_buyers: false, count, at }
+        Self { items: vec![item], count, at, ..Self::default() }
     }
 }
 
@@ -48,8 +51,11 @@ impl AudienceQuery {
 pub struct Prospect {
     /// The user.
     pub user: UserIx,
-    /// Higher is likelier to buy: the probability, where the model has one.
+    /// Higher is likelier to buy: the probability, where there is one.
     pub score: f32,
+    /// That the user buys within the model's horizon, `0..=1`; of several goods, any of them. `None` where
+    /// the model learned no likelihood.
+    pub probability: Option<f32>,
     /// The source that contributed most.
     pub source: Source,
     /// What each source said, `0..=1`.
@@ -67,14 +73,22 @@ pub fn audience(snapshot: &Snapshot, query: &AudienceQuery) -> Vec<Prospect> {
         false => FxHashSet::default(),
     };
     let mut people: Vec<Prospect> = Vec::new();
-    for (n, &item) in query.items.iter().enumerate() {
-        let found = of_goods(snapshot, query, &Goods::sold(snapshot, item), &excluded);
+    let items = query.items.iter().map(|&item| Goods::of_item(snapshot, item));
+    for (n, goods) in items.chain(query.described.clone()).enumerate() {
+        let found = of_goods(snapshot, query, &goods, &excluded);
         if n == 0 { people = found } else { join(&mut people, found) }
     }
     // Stable: equal leaves keep the blend's order.
     people.sort_by(|a, b| b.score.total_cmp(&a.score));
     people.truncate(query.count);
     people
+}
+
+/// Whether the lot of a random holdout falls to a user: for `share` (`0..=1`) of all users, drawn by `seed`
+/// alone, so that the same call tomorrow holds out the same people.
+pub fn holdout(user_id: &str, seed: &str, share: f64) -> bool {
+    let lot = xxh3_64_with_seed(user_id.as_bytes(), xxh3_64(seed.as_bytes()));
+    (lot as f64) < share * u64::MAX as f64
 }
 
 /// Adds the people for further goods.
@@ -102,6 +116,7 @@ fn of_goods(
     let prospect = |(n, ranked): (usize, &Ranked)| Prospect {
         user: ranked.ix,
         score: probabilities.as_ref().map_or(ranked.score, |p| p[n]),
+        probability: probabilities.as_ref().map(|p| p[n]),
         source: ranked.source,
         evidence: ranked.evidence,
         bought: shortlist.bought(ranked).map_or(0, |p| p.baskets),
@@ -146,7 +161,7 @@ impl Shortlist {
 /// What ranking sees: all candidates with each source's scores divided by its best. For learning how to
 /// rank.
 pub fn evidence(snapshot: &Snapshot, query: &AudienceQuery) -> Vec<(UserIx, Candidate)> {
-    let of = |&item: &ItemIx| candidates::candidates(snapshot, query, &Goods::sold(snapshot, item));
+    let of = |&item: &ItemIx| candidates::candidates(snapshot, query, &Goods::of_item(snapshot, item));
     ranking::normalised(query.items.iter().flat_map(of).collect())
 }
 
@@ -160,11 +175,10 @@ pub fn rows(snapshot: &Snapshot, query: &AudienceQuery, goods: &Goods) -> Vec<(U
 impl Prospect {
     /// The same person for further goods: they buy any of them, were the purchases independent.
     fn join(&mut self, other: &Self) {
-        let score = 1.0 - (1.0 - self.score) * (1.0 - other.score);
+        let probability = self.probability.zip(other.probability).map(|(a, b)| a + b - a * b);
+        let score = probability.unwrap_or(self.score + other.score);
         let bought = self.bought + other.bought;
-        if other.score > self.score {
-            *self = *other;
-        }
-        (self.score, self.bought) = (score, bought);
+        let strongest = if other.score > self.score { *other } else { *self };
+        *self = Self { score, probability, bought, ..strongest };
     }
 }

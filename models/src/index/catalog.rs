@@ -1,12 +1,13 @@
 //! What is known of each item beside its sales.
 //!
 //! Section `items`: `item_id` (the vocabulary) and `title`, `category` (a path `a/b/c`), `brand`,
-//! `merchant_id`, `image_url`, `status` (empty where unknown), `price` (NaN where unknown).
+//! `merchant_id`, `image_url`, `status` (empty where unknown), `price`, `cost` (NaN where unknown) and `stock`
+//! ([`UNKNOWN_STOCK`] where unknown).
 
 use std::sync::Arc;
 
-use arrow_array::types::Float32Type;
-use arrow_array::{ArrayRef, Float32Array, RecordBatch, StringArray};
+use arrow_array::types::{Float32Type, UInt32Type};
+use arrow_array::{ArrayRef, Float32Array, RecordBatch, StringArray, UInt32Array};
 use arrow_buffer::ScalarBuffer;
 
 use crate::error::Result;
@@ -17,6 +18,9 @@ use crate::section::{self, Section};
 pub const SECTION: &str = "items";
 /// The texts of an item, in column order.
 const TEXTS: [&str; 6] = ["title", "category", "brand", "merchant_id", "image_url", "status"];
+
+/// What stands in `stock` where it is unknown.
+pub const UNKNOWN_STOCK: u32 = u32::MAX;
 
 /// One of an item's texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,15 +39,21 @@ pub enum Text {
 pub struct Catalog {
     texts: [StringArray; 6],
     price: ScalarBuffer<f32>,
+    cost: ScalarBuffer<f32>,
+    stock: ScalarBuffer<u32>,
 }
 
-/// One item's attributes, to build a [`Catalog`]; an unknown text is empty, an unknown price NaN.
+/// One item's attributes, to build a [`Catalog`]; an unknown text is empty.
 #[derive(Debug, Clone, Default)]
 pub struct Attributes {
     /// Texts, indexed by [`Text`].
     pub texts: [String; 6],
     /// Price in the shop's currency.
     pub price: Option<f32>,
+    /// Cost of one piece to the shop, in the same currency.
+    pub cost: Option<f32>,
+    /// Pieces that can be sold.
+    pub stock: Option<u32>,
 }
 
 impl Catalog {
@@ -53,6 +63,8 @@ impl Catalog {
         Self {
             texts: std::array::from_fn(column),
             price: items.iter().map(|i| i.price.unwrap_or(f32::NAN)).collect(),
+            cost: items.iter().map(|i| i.cost.unwrap_or(f32::NAN)).collect(),
+            stock: items.iter().map(|i| i.stock.unwrap_or(UNKNOWN_STOCK)).collect(),
         }
     }
 
@@ -66,6 +78,16 @@ impl Catalog {
         Some(self.price[item as usize]).filter(|p| p.is_finite())
     }
 
+    /// What a piece of `item` costs the shop, if it is known.
+    pub fn cost(&self, item: ItemIx) -> Option<f32> {
+        Some(self.cost[item as usize]).filter(|c| c.is_finite())
+    }
+
+    /// Pieces of `item` that could be sold when the model was trained, if it is known.
+    pub fn stock(&self, item: ItemIx) -> Option<u32> {
+        Some(self.stock[item as usize]).filter(|&stock| stock != UNKNOWN_STOCK)
+    }
+
     /// Whether `item` may be shown: every status but `off_sale`, `offline`, `deleted` and `sold_out`.
     pub fn on_sale(&self, item: ItemIx) -> bool {
         !matches!(self.text(item, Text::Status), Some("off_sale" | "offline" | "deleted" | "sold_out"))
@@ -77,12 +99,19 @@ impl Catalog {
             TEXTS.iter().zip(&self.texts).map(|(name, text)| (*name, Arc::new(text.clone()) as ArrayRef)),
         );
         columns.push(("price", Arc::new(Float32Array::new(self.price.clone(), None))));
+        columns.push(("cost", Arc::new(Float32Array::new(self.cost.clone(), None))));
+        columns.push(("stock", Arc::new(UInt32Array::new(self.stock.clone(), None))));
         section::batch(SECTION, columns)
     }
 
     pub(crate) fn open(section: &Section) -> Result<Self> {
         let [a, b, c, d, e, f] = TEXTS.map(|name| section.strings(name));
-        Ok(Self { texts: [a?, b?, c?, d?, e?, f?], price: section.primitive::<Float32Type>("price")? })
+        Ok(Self {
+            texts: [a?, b?, c?, d?, e?, f?],
+            price: section.primitive::<Float32Type>("price")?,
+            cost: section.primitive::<Float32Type>("cost")?,
+            stock: section.primitive::<UInt32Type>("stock")?,
+        })
     }
 }
 
@@ -100,7 +129,7 @@ mod tests {
 
     #[test]
     fn unknown_attributes_read_as_none() {
-        let mut known = Attributes { price: Some(9.5), ..Attributes::default() };
+        let mut known = Attributes { price: Some(9.5), stock: Some(0), ..Attributes::default() };
         *known.text_mut(Text::Title) = "有机大米 5kg".to_owned();
         *known.text_mut(Text::Status) = "sold_out".to_owned();
         let catalog = Catalog::new(&[known, Attributes::default()]);
@@ -108,6 +137,7 @@ mod tests {
         let back = Catalog::open(&Section::in_memory(SECTION, catalog.batch(&items).unwrap())).unwrap();
         assert_eq!(back.text(0, Text::Title), Some("有机大米 5kg"));
         assert_eq!((back.price(0), back.price(1)), (Some(9.5), None));
+        assert_eq!((back.cost(0), back.stock(0), back.stock(1)), (None, Some(0), None));
         assert_eq!((back.on_sale(0), back.on_sale(1)), (false, true));
         assert_eq!(back.text(1, Text::Title), None);
     }

@@ -77,15 +77,32 @@ impl CoPurchase {
         self.baskets[item as usize]
     }
 
+    /// Baskets that hold each item.
+    pub fn baskets_of(&self) -> &[u32] {
+        &self.baskets
+    }
+
+    /// Baskets that were counted over.
+    pub fn n_baskets(&self) -> u64 {
+        self.n_baskets
+    }
+
+    /// Baskets that hold both items, where either is among the other's neighbours.
+    pub fn together(&self, a: ItemIx, b: ItemIx) -> Option<u32> {
+        let listed = |of, other| self.pairs(of).find(|pair| pair.item == other).map(|pair| pair.baskets);
+        listed(a, b).or_else(|| listed(b, a))
+    }
+
     /// Support, confidence (`a -> b`) and lift of a pair counted `together` times.
     pub fn association(&self, a: ItemIx, b: ItemIx, together: u32) -> Association {
+        self.association_of(self.baskets(a), self.baskets(b), together)
+    }
+
+    /// The same of two sets of items, of which `a` and `b` baskets hold all, and `together` hold both.
+    pub fn association_of(&self, a: u32, b: u32, together: u32) -> Association {
         let (n, together) = (self.n_baskets.max(1) as f64, f64::from(together));
-        let confidence = together / f64::from(self.baskets(a).max(1));
-        Association {
-            support: together / n,
-            confidence,
-            lift: confidence * n / f64::from(self.baskets(b).max(1)),
-        }
+        let confidence = together / f64::from(a.max(1));
+        Association { support: together / n, confidence, lift: confidence * n / f64::from(b.max(1)) }
     }
 
     pub(crate) fn batch(&self) -> Result<RecordBatch> {

@@ -4,8 +4,10 @@
 //! built in memory by the trainer and one mapped from disk are the same type.
 
 pub mod ann;
+pub mod bundles;
 pub mod catalog;
 pub mod co_purchase;
+pub mod content;
 pub mod factors;
 pub mod item_lists;
 pub mod neighbourhood;

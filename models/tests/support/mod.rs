@@ -5,8 +5,10 @@ use qianmian_models::artifact::{Artifact, ArtifactWriter, Manifest};
 use qianmian_models::audience::likelihood::{Horizon, Likelihood};
 use qianmian_models::ids::Vocabulary;
 use qianmian_models::index::ann::Graph;
+use qianmian_models::index::bundles::{Bundles, Itemset};
 use qianmian_models::index::catalog::{Attributes, Catalog, Text};
 use qianmian_models::index::co_purchase::{CoPurchase, Pair};
+use qianmian_models::index::content::Content;
 use qianmian_models::index::factors::{Factors, FoldIn};
 use qianmian_models::index::item_lists::ItemLists;
 use qianmian_models::index::neighbourhood::Neighbourhood;
@@ -40,18 +42,22 @@ pub fn snapshot() -> Snapshot {
     let ring = |n: u32| (0..n).map(|r| vec![vec![(r + 1) % n, (r + n - 1) % n], vec![(r + 2) % n]]).collect();
     let title = |n: u32| {
         let mut attributes = Attributes { price: Some(n as f32 + 0.5), ..Attributes::default() };
+        attributes.cost = (n != 3).then_some(n as f32 + 0.4);
+        attributes.stock = Some(10 + n);
         *attributes.text_mut(Text::Title) = format!("商品 {n}");
         attributes
     };
     let profile =
         Profile { baskets: 3, first_at: at(40), last_at: at(10), rfm: [3, 3, 3], ..Profile::default() };
+    let catalog = Catalog::new(&(0..8).map(title).collect::<Vec<_>>());
     Snapshot {
         version: "v1".into(),
         trained_at: "2023-11-14T22:13:20Z".into(),
         data_until: UNTIL,
         items: Vocabulary::new(&items).unwrap(),
         users: Vocabulary::new(&users).unwrap(),
-        catalog: Catalog::new(&(0..8).map(title).collect::<Vec<_>>()),
+        content: Content::new(&catalog, 8).unwrap(),
+        catalog,
         profiles: Profiles::new(&vec![profile; 6]),
         co_purchase: CoPurchase::new(12, vec![4; 8], &lists).unwrap(),
         neighbourhood: Neighbourhood::new(&history, &history.transposed(8).unwrap()),
@@ -62,6 +68,7 @@ pub fn snapshot() -> Snapshot {
                 .unwrap(),
         ),
         ease_by_target: None,
+        bundles: bundles(),
         basket_ease: ItemLists::new(
             "basket_ease",
             &(0..8).map(|a| pairs(a).map(|b| (b, 0.2)).collect()).collect::<Vec<_>>(),
@@ -86,6 +93,7 @@ pub fn snapshot() -> Snapshot {
         likelihood: Some(Likelihood {
             repeat: stump(0.0, 1.0),
             new: stump(-3.0, -2.0),
+            launch: stump(-4.0, -3.0),
             horizon: Horizon::Days(30.0),
         }),
     }
@@ -98,6 +106,17 @@ fn stump(low: f32, high: f32) -> Trees {
     let root = Node { feature: 0, threshold: 0.5, left: 1, right: 2, value: 0.0 };
     trees.push(&[root, leaf(1, low), leaf(2, high)]);
     trees
+}
+
+/// The first three items of the first kind, the larger set the better one.
+fn bundles() -> Bundles {
+    let set = |items: &[u32]| Itemset {
+        items: items.to_vec(),
+        baskets: 4 - items.len() as u32,
+        score: items.len() as f32,
+    };
+    let sets = [&[0, 1][..], &[0, 2], &[1, 2], &[0, 1, 2]].map(set);
+    Bundles::new(&[4; 8], sets.to_vec()).unwrap()
 }
 
 /// Writes the small snapshot as `version`.

@@ -42,9 +42,14 @@ pub enum EmptyReason {
 impl EmptyReason {
     /// Why nothing was found for the `known` items, where nothing was.
     pub fn of(known: &[ItemIx], found: usize) -> Option<Self> {
-        match (known.is_empty(), found) {
-            (true, _) => Some(Self::UnknownItems),
-            (false, 0) => Some(Self::InsufficientData),
+        Self::of_known(known.len(), found)
+    }
+
+    /// The same of so many goods that are known or described.
+    pub fn of_known(known: usize, found: usize) -> Option<Self> {
+        match (known, found) {
+            (0, _) => Some(Self::UnknownItems),
+            (_, 0) => Some(Self::InsufficientData),
             _ => None,
         }
     }
@@ -75,9 +80,25 @@ pub enum Reason<'a> {
         /// When they last did.
         #[schema(value_type = String, format = DateTime)]
         last_at: Moment,
+        /// Whether their usual time between two purchases of it is over.
+        is_due: bool,
     },
-    /// It goes with an item of the person's: people who buy the one buy the other, at once or later (in an
-    /// audience: the person bought what goes with these goods).
+    /// The person bought what goes with these goods, or what they resemble.
+    BoughtCompanion {
+        /// That item.
+        item_id: &'a str,
+        /// Its title, where it is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false)]
+        title: Option<&'a str>,
+        /// Baskets in which they bought it.
+        times: u32,
+        /// How many times likelier than chance its baskets hold the goods, where that was counted.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false)]
+        lift: Option<f32>,
+    },
+    /// It goes with an item of the person's: people who buy the one buy the other, at once or later.
     BoughtTogether {
         /// That item.
         item_id: &'a str,
@@ -233,7 +254,7 @@ mod tests {
         let word = |source| match source {
             Source::Factors => Some(Reason::Taste),
             Source::Popularity => Some(Reason::Popular),
-            _ => Some(Reason::BoughtBefore { times: 1, last_at: Moment(0) }),
+            _ => Some(Reason::BoughtBefore { times: 1, last_at: Moment(0), is_due: false }),
         };
         let codes = |shown: [f32; 4]| -> Vec<String> {
             let mut evidence = Evidence::default();

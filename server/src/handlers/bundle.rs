@@ -1,18 +1,19 @@
 //! `/bundle` (搭配购): what completes a cart, and sets that are bought together.
 
 use axum::response::Response;
-use qianmian_models::bundle;
-use qianmian_models::ids::ItemIx;
+use qianmian_models::bundle::{self, Bundle, BundleQuery, Complement, Evidence};
+use qianmian_models::ids::{ItemIx, UserIx};
 use qianmian_models::index::co_purchase::Association;
 use qianmian_models::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::answer::{EmptyReason, ModelRef, finite, json, resolve, title};
+use super::recommend::UserRef;
 use crate::extract::JsonBody;
-use crate::fields::{Count, Ids};
+use crate::fields::{Count, Ids, optional_object};
 use crate::guard::Call;
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::request_id::RequestId;
 
 /// What goes with this cart?
@@ -26,10 +27,72 @@ pub struct BundleRequest<'a> {
     #[serde(default = "usual_count")]
     #[schema(default = 10)]
     count: Count<200>,
-    /// Fewest baskets that must hold a bundle.
+    /// Fewest baskets that must hold a bundle; of a predicted one, every two of its items.
     #[serde(default = "usual_baskets")]
     #[schema(default = 2)]
     min_baskets: Count<1_000_000>,
+    /// Fewest items of a bundle.
+    #[serde(default = "smallest")]
+    #[schema(default = 2)]
+    min_items: Count<5, 2>,
+    /// Most items of a bundle.
+    #[serde(default = "largest")]
+    #[schema(default = 5)]
+    max_items: Count<5, 2>,
+    /// Which bundles there may be.
+    #[serde(default)]
+    #[schema(default = "strict")]
+    mode: Mode,
+    /// The person; they matter with `personalize` only.
+    #[serde(borrow, default, deserialize_with = "optional_object")]
+    user: Option<UserRef<'a>>,
+    /// Lifts complements that the person buys again and again; fewer will be new to them.
+    #[serde(default)]
+    personalize: bool,
+}
+
+/// Which bundles there may be.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Those that real baskets hold.
+    #[default]
+    Strict,
+    /// Those, then predicted ones, up to `count`.
+    Relaxed,
+}
+
+impl BundleRequest<'_> {
+    fn query<'c>(&self, cart: &'c [ItemIx]) -> Result<BundleQuery<'c>, Problem> {
+        let (least, most) = (self.min_items.get(), self.max_items.get());
+        if least > most {
+            let detail = format!("max_items is {most}, but min_items is {least}");
+            return Err(Problem::new(Code::InvalidField, detail).at_field("max_items"));
+        }
+        Ok(BundleQuery {
+            cart,
+            sizes: least..=most,
+            // At most 1,000,000 by its type.
+            min_baskets: self.min_baskets.get() as u32,
+            predict: self.mode == Mode::Relaxed,
+            count: self.count.get(),
+        })
+    }
+
+    /// The person to personalise for: one that is wanted, known, and bought something.
+    fn person(&self, snapshot: &Snapshot) -> Option<UserIx> {
+        let user = self.user.as_ref().filter(|_| self.personalize)?;
+        let known = snapshot.users.ix(user.id.as_str())?;
+        (!snapshot.history.ixs(known).is_empty()).then_some(known)
+    }
+}
+
+fn smallest() -> Count<5, 2> {
+    Count::of(2)
+}
+
+fn largest() -> Count<5, 2> {
+    Count::of(5)
 }
 
 fn usual_count() -> Count<200> {
@@ -46,13 +109,17 @@ pub struct BundleResponse<'a> {
     #[schema(value_type = String)]
     request_id: RequestId,
     model: ModelRef<'a>,
+    /// Whether purchases of the person went into the complements.
+    personalized: bool,
     /// Why both lists are empty, where they are.
     empty_reason: Option<EmptyReason>,
+    /// Why there are no bundles, where there are none.
+    bundles_empty_reason: Option<EmptyReason>,
     /// Ids of the request that the model does not know.
     unknown_item_ids: Vec<&'a str>,
     /// Items that complete the whole cart, best first.
     complements: Vec<ComplementItem<'a>>,
-    /// Sets of a cart item and what goes with it, best first.
+    /// Sets of items of the cart and what goes with them, observed ones first, best first.
     bundles: Vec<BundleSet<'a>>,
     /// Microseconds from reading the request's headers to writing this.
     took_us: u64,
@@ -73,19 +140,44 @@ pub struct ComplementItem<'a> {
     figures: Figures,
 }
 
-/// A set that real baskets hold.
+/// A set of two to five items to sell together.
 #[derive(Serialize, ToSchema)]
 pub struct BundleSet<'a> {
     /// Place, from 1.
     rank: usize,
-    /// The items; the one of the cart is first.
+    /// What stands behind the set.
+    evidence: EvidenceName,
+    /// The items; those of the cart are first.
     items: Vec<BundledItem<'a>>,
+    /// Of a predicted set, the two of its items that fewest baskets hold together; the figures are of this pair.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pair_item_ids: Option<[&'a str; 2]>,
     #[serde(flatten)]
     figures: Figures,
     /// Sum of the prices in the shop's currency, where all are known.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     price: Option<f32>,
+    /// Price less the sum of the costs, where all are known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    margin: Option<f32>,
+    /// How many such sets could be sold when the model was trained: pieces of the scarcest item, where all
+    /// are known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    stock: Option<u32>,
+}
+
+/// What stands behind a set.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EvidenceName {
+    /// Real baskets hold all of it.
+    Observed,
+    /// It is foretold; real baskets hold every two of its items.
+    Predicted,
 }
 
 /// An item of a bundle.
@@ -101,16 +193,16 @@ pub struct BundledItem<'a> {
     price: Option<f32>,
 }
 
-/// How strongly two items go together.
+/// How strongly two things go together: two items, or the items of the cart in a set and the rest of it.
 #[derive(Serialize, ToSchema)]
 pub struct Figures {
     /// Baskets that hold both.
     baskets: u32,
     /// Share of all baskets that hold both; 0 to 1.
     support: f64,
-    /// Share of the baskets with the first item that hold the second, too; 0 to 1.
+    /// Share of the baskets with the first that hold the second, too; 0 to 1.
     confidence: f64,
-    /// Confidence over the second item's share of all baskets; 1 is chance.
+    /// Confidence over the second's share of all baskets; 1 is chance.
     lift: f64,
 }
 
@@ -140,46 +232,57 @@ pub async fn post(call: Call, body: JsonBody) -> Result<Response, Problem> {
     let snapshot: &Snapshot = &model.snapshot;
     let mut unknown_item_ids = Vec::new();
     let cart = resolve(snapshot, request.cart.iter(), &mut unknown_item_ids);
-    let complements = complements(snapshot, &cart, request.count.get());
-    let bundles = bundles(snapshot, &cart, &request);
+    let query = request.query(&cart)?;
+    let person = request.person(snapshot);
+    let complements = match person {
+        Some(user) => bundle::personal_complements(snapshot, &cart, user, query.count),
+        None => bundle::complements(snapshot, &cart, query.count),
+    };
+    let bundles = bundle::bundles(snapshot, &query);
     let found = complements.len() + bundles.len();
     let response = BundleResponse {
         request_id: call.id,
         model: ModelRef::of(snapshot),
+        personalized: person.is_some() && !cart.is_empty(),
         empty_reason: EmptyReason::of(&cart, found),
+        bundles_empty_reason: EmptyReason::of(&cart, bundles.len()),
         unknown_item_ids,
-        complements,
-        bundles,
+        complements: complements
+            .iter()
+            .enumerate()
+            .map(|(n, c)| complement_item(snapshot, n + 1, c))
+            .collect(),
+        bundles: bundles.iter().enumerate().map(|(n, b)| bundle_set(snapshot, n + 1, b)).collect(),
         took_us: call.took_us(),
     };
-    json(&response, 512 + 300 * found)
+    json(&response, 512 + 400 * found)
 }
 
-fn complements<'s>(snapshot: &'s Snapshot, cart: &[ItemIx], count: usize) -> Vec<ComplementItem<'s>> {
-    bundle::complements(snapshot, cart, count)
-        .into_iter()
-        .enumerate()
-        .map(|(n, complement)| ComplementItem {
-            item: BundledItem::of(snapshot, complement.item),
-            rank: n + 1,
-            score: finite(complement.score),
-            with_item_id: snapshot.items.id(complement.with),
-            figures: Figures::of(complement.baskets, complement.association),
-        })
-        .collect()
+fn complement_item<'s>(snapshot: &'s Snapshot, rank: usize, complement: &Complement) -> ComplementItem<'s> {
+    ComplementItem {
+        item: BundledItem::of(snapshot, complement.item),
+        rank,
+        score: finite(complement.score),
+        with_item_id: snapshot.items.id(complement.with),
+        figures: Figures::of(complement.baskets, complement.association),
+    }
 }
 
-fn bundles<'s>(snapshot: &'s Snapshot, cart: &[ItemIx], request: &BundleRequest<'_>) -> Vec<BundleSet<'s>> {
-    // At most 1,000,000 by its type.
-    let min_baskets = request.min_baskets.get() as u32;
-    bundle::bundles(snapshot, cart, min_baskets, request.count.get())
-        .into_iter()
-        .enumerate()
-        .map(|(n, bundle)| BundleSet {
-            rank: n + 1,
-            items: bundle.items.iter().map(|&item| BundledItem::of(snapshot, item)).collect(),
-            figures: Figures::of(bundle.baskets, bundle.association),
-            price: bundle.price,
-        })
-        .collect()
+fn bundle_set<'s>(snapshot: &'s Snapshot, rank: usize, bundle: &Bundle) -> BundleSet<'s> {
+    let (evidence, pair_item_ids) = match bundle.evidence {
+        Evidence::Observed => (EvidenceName::Observed, None),
+        Evidence::Predicted { pair: (a, b) } => {
+            (EvidenceName::Predicted, Some([a, b].map(|item| snapshot.items.id(item))))
+        }
+    };
+    BundleSet {
+        rank,
+        evidence,
+        items: bundle.items.iter().map(|&item| BundledItem::of(snapshot, item)).collect(),
+        pair_item_ids,
+        figures: Figures::of(bundle.baskets, bundle.association),
+        price: bundle.offer.price,
+        margin: bundle.offer.margin,
+        stock: bundle.offer.stock,
+    }
 }

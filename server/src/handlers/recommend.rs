@@ -73,7 +73,7 @@ pub struct RecommendRequest<'a> {
 pub struct UserRef<'a> {
     /// Their id, as in the orders.
     #[serde(borrow)]
-    id: Id<'a>,
+    pub(super) id: Id<'a>,
 }
 
 /// What the person does right now. Both lists are latest first; their items are not returned.
@@ -317,5 +317,6 @@ fn recommended_item<'s>(
 pub fn bought_before<'a>(snapshot: &Snapshot, user: UserIx, item: ItemIx) -> Option<Reason<'a>> {
     let place = snapshot.history.ixs(user).iter().position(|&bought| bought == item)?;
     let purchase = snapshot.history.of(user).nth(place)?;
-    Some(Reason::BoughtBefore { times: purchase.baskets, last_at: Moment(purchase.last_at.into()) })
+    let is_due = purchase.is_due(snapshot.clamp_time(app::now()));
+    Some(Reason::BoughtBefore { times: purchase.baskets, last_at: Moment(purchase.last_at.into()), is_due })
 }

@@ -3,9 +3,12 @@
 use std::path::Path;
 
 use qianmian_models::artifact::{ArtifactWriter, Manifest};
+use qianmian_models::audience::likelihood::{Horizon, Likelihood};
 use qianmian_models::ids::Vocabulary;
+use qianmian_models::index::bundles::{Bundles, Itemset};
 use qianmian_models::index::catalog::{Attributes, Catalog, Text};
 use qianmian_models::index::co_purchase::{CoPurchase, Pair};
+use qianmian_models::index::content::Content;
 use qianmian_models::index::factors::{Factors, FoldIn};
 use qianmian_models::index::item_lists::ItemLists;
 use qianmian_models::index::neighbourhood::Neighbourhood;
@@ -14,6 +17,7 @@ use qianmian_models::index::profile::{Profile, Profiles};
 use qianmian_models::index::purchases::{Direction, Purchase, Purchases};
 use qianmian_models::snapshot::{Blend, Embedding, Snapshot};
 use qianmian_models::store::ShopStore;
+use qianmian_models::trees::{Node, Trees};
 
 /// Users and items of each taste.
 const TASTES: usize = 3;
@@ -61,22 +65,25 @@ fn snapshot(version: &str, mark: &str) -> Snapshot {
     let items: Vec<String> = (0..ITEMS).map(|n| item(mark, n)).collect();
     let users: Vec<String> = (0..USERS).map(user).collect();
     let history = history();
+    let catalog = Catalog::new(&(0..ITEMS).map(attributes).collect::<Vec<_>>());
     Snapshot {
         version: version.to_owned(),
         trained_at: "2023-11-15T00:00:00Z".to_owned(),
         data_until: UNTIL.into(),
         items: Vocabulary::new(&items).unwrap(),
         users: Vocabulary::new(&users).unwrap(),
-        catalog: Catalog::new(&(0..ITEMS).map(attributes).collect::<Vec<_>>()),
+        content: Content::new(&catalog, ITEMS as usize).unwrap(),
+        catalog,
         profiles: Profiles::new(&(0..USERS).map(profile).collect::<Vec<_>>()),
         co_purchase: co_purchase(),
+        bundles: bundles(),
         basket_ease: lists(),
         ease: Some(lists()),
         ease_by_target: Some(lists().transposed("ease_by_target").unwrap()),
         transitions: None,
         neighbourhood: Neighbourhood::new(&history, &history.transposed(ITEMS).unwrap()),
         ranker: None,
-        likelihood: None,
+        likelihood: Some(likelihood()),
         buyers: history.transposed(ITEMS).unwrap(),
         history,
         popularity: popularity(),
@@ -85,9 +92,25 @@ fn snapshot(version: &str, mark: &str) -> Snapshot {
     }
 }
 
-/// Every item has a title; item 5 has no price, item 29 is sold out.
+/// Half a chance for buyers, a tenth or so for others, less for goods that nobody bought yet.
+fn likelihood() -> Likelihood {
+    let constant = |value| {
+        let mut trees = Trees::default();
+        trees.push(&[Node { feature: 0, threshold: 0.0, left: 0, right: 0, value }]);
+        trees
+    };
+    let (repeat, new, launch) = (constant(0.0), constant(-2.0), constant(-3.0));
+    Likelihood { repeat, new, launch, horizon: Horizon::Days(30.0) }
+}
+
+/// Every item has a title; item 5 has no price, item 8 no cost and no stock, item 29 is sold out.
 fn attributes(n: usize) -> Attributes {
-    let mut item = Attributes { price: (n != 5).then_some(1.5 + n as f32), ..Attributes::default() };
+    let mut item = Attributes {
+        price: (n != 5).then_some(1.5 + n as f32),
+        cost: (n != 8).then_some(1.0 + n as f32),
+        stock: (n != 8).then_some(100 - n as u32),
+        ..Attributes::default()
+    };
     *item.text_mut(Text::Title) = format!("商品 {n} \"大\" 🍚");
     if n == 29 {
         *item.text_mut(Text::Status) = "sold_out".to_owned();
@@ -135,6 +158,20 @@ fn co_purchase() -> CoPurchase {
     };
     let lists: Vec<Vec<Pair>> = (0..ITEMS).map(pairs).collect();
     CoPurchase::new(BASKETS, vec![20; ITEMS], &lists).unwrap()
+}
+
+/// Every item is in a pair with the next of its taste, as counted above; items 3, 6 and 9 are a set of three.
+fn bundles() -> Bundles {
+    let set = |items: &[usize], baskets: u32| {
+        let mut items: Vec<u32> = items.iter().map(|&n| n as u32).collect();
+        items.sort_unstable();
+        let score = baskets as f32 + items[0] as f32 / 100.0;
+        Itemset { items, baskets, score }
+    };
+    let mut sets: Vec<Itemset> =
+        (0..ITEMS).filter(|&n| n != 28 && n != 25).map(|n| set(&[n, (n + TASTES) % ITEMS], 6)).collect();
+    sets.extend([set(&[3, 9], 3), set(&[3, 6, 9], 2)]);
+    Bundles::new(&[20; ITEMS], sets).unwrap()
 }
 
 /// The co-purchase scores again, as a learner of item-item weights would say them.

@@ -22,7 +22,7 @@ pub struct Args {
     #[arg(long, value_name = "VERSION")]
     version: Option<String>,
     /// Keys: CSV, TSV, JSON lines (plain, .gz, .zst) or Parquet, with a column user_id (recommend), item_id
-    /// (similar, audience), or cart_id and item_id (bundle). Other columns are passed over.
+    /// (similar, audience), or cart_id, item_id and, if known, user_id (bundle). Other columns are passed over.
     #[arg(long, value_name = "FILE")]
     input: String,
     /// Answers: the key, rank from 1, item_id (similar: similar_item_id) or user_id, score; by ending .csv,

@@ -55,6 +55,7 @@ impl Table {
                 "merchant_id",
                 "price",
                 "cost",
+                "stock",
                 "image_url",
                 "launched_at",
                 "tags",

@@ -65,6 +65,11 @@ impl Item {
         news * (1.0 - (day - self.fades) as f32 / FADE_DAYS).max(0.01)
     }
 
+    /// Pieces left on a day: none of what is gone, and of the rest a number that only its id decides.
+    pub fn stock(&self, day: i32) -> u32 {
+        if self.is_gone(day) { 0 } else { 3 + self.sku.wrapping_mul(2_654_435_761) % 600 }
+    }
+
     /// Whether it has faded out of the range by this day.
     pub fn is_gone(&self, day: i32) -> bool {
         self.fades != NEVER && (day - self.fades) as f32 >= FADE_DAYS

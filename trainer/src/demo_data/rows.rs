@@ -12,7 +12,7 @@ pub const ORDERS: &str =
     "order_id,user_id,item_id,ordered_at,quantity,unit_price,channel,store_id,room_id,merchant_id,status\n";
 /// Columns of the catalogue. `tags` and `store_ids` are lists parted by `|`.
 pub const ITEMS: &str =
-    "item_id,title,category,brand,merchant_id,price,cost,launched_at,tags,status,store_ids\n";
+    "item_id,title,category,brand,merchant_id,price,cost,stock,launched_at,tags,status,store_ids\n";
 /// Columns of the users. `tags` is a list parted by `|`.
 pub const USERS: &str =
     "user_id,birthday,gender,city,lat,lon,registered_at,tags,consent_personalisation,consent_contact\n";
@@ -122,6 +122,8 @@ pub fn item(out: &mut Vec<u8>, shop: &Shop, number: u32) {
     yuan(out, item.price_fen);
     out.push(b',');
     yuan(out, item.cost_fen);
+    out.push(b',');
+    digits(out, u64::from(item.stock(days)), 1);
     out.push(b',');
     out.extend_from_slice(shop.calendar.date(item.launched).to_string().as_bytes());
     out.extend_from_slice(b"T00:00:00Z,");

@@ -1,6 +1,6 @@
 //! Bundles: one item of a basket is hidden, the rest is the cart.
 
-use qianmian_models::ids::ItemIx;
+use qianmian_models::ids::{ItemIx, UserIx};
 use qianmian_models::simd;
 use qianmian_models::snapshot::Snapshot;
 use rand::RngExt;
@@ -12,6 +12,7 @@ use rustc_hash::FxHashMap;
 use super::pairs::{Association, Pairs};
 use super::report::{Raw, Role, Task};
 use super::{Bench, Future, every_nth};
+use crate::dataset::is_known;
 
 const METRICS: [&str; 7] = ["hr@1", "hr@3", "hr@5", "hr@10", "hr@20", "mrr@20", "ndcg@10"];
 const HEADLINE: [&str; 3] = ["hr@5", "hr@10", "mrr@20"];
@@ -23,6 +24,7 @@ const MAX_CART: usize = 20;
 const MAX_CARTS: usize = 10_000;
 
 struct Case {
+    user: Option<UserIx>,
     cart: Vec<ItemIx>,
     hidden: ItemIx,
 }
@@ -40,6 +42,16 @@ pub(super) fn measure(bench: &Bench<'_>) -> Option<Task> {
     for (n, subject) in bench.subjects.iter().enumerate() {
         raw.push(run(&subject.name, Role::of_subject(n), &cases, n_items, &|case: &Case| {
             subject.complements(&case.cart, DEPTH).into_iter().collect()
+        }));
+    }
+    if let Some(ours) = bench.subjects.first() {
+        let name = format!("{} + personal", ours.name);
+        raw.push(run(&name, Role::Variant, &cases, n_items, &|case: &Case| {
+            let found = match case.user {
+                Some(user) => ours.personal_complements(&case.cart, user, DEPTH),
+                None => ours.complements(&case.cart, DEPTH),
+            };
+            found.into_iter().collect()
         }));
     }
     let baseline = |name: &str, scores: &(dyn Fn(&Case) -> Scores + Sync)| {
@@ -73,7 +85,8 @@ fn cases(reference: &Snapshot, future: &Future<'_>) -> Vec<Case> {
             items.swap(draw, chosen);
             let hidden = items[draw];
             let cart = items.iter().copied().filter(|&i| i != hidden).take(MAX_CART).collect();
-            cases.push(Case { cart, hidden });
+            let user = Some(&basket[0]).filter(|line| is_known(line)).map(|line| line.user);
+            cases.push(Case { user, cart, hidden });
         }
     }
     cases
@@ -190,7 +203,7 @@ mod tests {
 
     #[test]
     fn half_of_the_ties_stand_before_the_hidden_item() {
-        let case = Case { cart: vec![8, 9], hidden: 1 };
+        let case = Case { user: None, cart: vec![8, 9], hidden: 1 };
         let scores = |list: &[(u32, f32)]| list.iter().copied().collect::<Scores>();
         assert_eq!(place(&scores(&[(0, 3.0), (1, 2.0), (2, 2.0), (3, 2.0), (4, 1.0)]), &case, 10), 2.0);
         assert_eq!(place(&scores(&[(0, 3.0), (2, 2.0)]), &case, 10), 2.0 + 5.0 / 2.0);

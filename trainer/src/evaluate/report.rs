@@ -85,6 +85,8 @@ pub struct Method {
 pub enum Role {
     /// The model that is judged.
     Ours,
+    /// Ours with a switch on: shown beside it, no baseline.
+    Variant,
     /// The artifact that it is compared with.
     Rival,
     /// A published method that is cheap to have.

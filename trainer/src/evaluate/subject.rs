@@ -81,7 +81,7 @@ impl<'a> Subject<'a> {
     fn prospects(&self, item: ItemIx, exclude_buyers: bool, count: usize, at: i64) -> Vec<(UserIx, f32)> {
         let Some(item) = self.item(item) else { return Vec::new() };
         let at = self.snapshot.clamp_time(at);
-        let query = AudienceQuery { items: vec![item], exclude_buyers, count, at };
+        let query = AudienceQuery { exclude_buyers, ..AudienceQuery::for_item(item, count, at) };
         let found = audience::audience(self.snapshot, &query);
         let back = |user: UserIx| self.translation.as_ref().map_or(user, |t| t.users_back[user as usize]);
         found.iter().map(|prospect| (back(prospect.user), prospect.score)).collect()
@@ -94,6 +94,17 @@ impl<'a> Subject<'a> {
             return Vec::new();
         }
         let found = bundle::complements(self.snapshot, &cart, count);
+        found.iter().map(|c| (self.item_back(c.item), c.score)).collect()
+    }
+
+    /// The same for the person whose cart it is, with the personal term.
+    pub fn personal_complements(&self, cart: &[ItemIx], user: UserIx, count: usize) -> Vec<(ItemIx, f32)> {
+        let known: Vec<ItemIx> = cart.iter().filter_map(|&item| self.item(item)).collect();
+        let user = self.translation.as_ref().map_or(user, |t| t.users[user as usize]);
+        if user == UNKNOWN || known.is_empty() {
+            return self.complements(cart, count);
+        }
+        let found = bundle::personal_complements(self.snapshot, &known, user, count);
         found.iter().map(|c| (self.item_back(c.item), c.score)).collect()
     }
 

@@ -97,7 +97,7 @@ impl Task {
                 self.headline.iter().map(|name| format!("{:.4}", method.mean(name).unwrap_or(f64::NAN)));
             table.add_row(std::iter::once(method.name.clone()).chain(values));
         }
-        for method in self.methods.iter().filter(|m| m.role != Role::Baseline) {
+        for method in self.methods.iter().filter(|m| matches!(m.role, Role::Ours | Role::Rival)) {
             let label = if method.role == Role::Ours { "the best baseline" } else { &method.name };
             let versus = self.headline.iter().map(|name| {
                 method.metric(name).and_then(|m| m.versus.as_ref()).map_or_else(String::new, describe)

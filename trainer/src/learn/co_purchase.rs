@@ -36,37 +36,45 @@ pub fn learn(dataset: &Dataset, progress: &(dyn Fn(u64) + Sync)) -> Result<(CoPu
 }
 
 /// Rows of dense indices, flat.
-struct Rows {
+pub(super) struct Rows {
     offsets: Vec<usize>,
     values: Vec<u32>,
 }
 
 impl Rows {
-    fn rows(&self) -> usize {
+    pub(super) fn rows(&self) -> usize {
         self.offsets.len() - 1
     }
 
-    fn row(&self, row: usize) -> &[u32] {
+    pub(super) fn row(&self, row: usize) -> &[u32] {
         &self.values[self.offsets[row]..self.offsets[row + 1]]
     }
 }
 
 /// Baskets both ways.
-struct Baskets {
-    of_basket: Rows,
-    of_item: Rows,
+pub(super) struct Baskets {
+    pub(super) of_basket: Rows,
+    pub(super) of_item: Rows,
 }
 
 impl Baskets {
-    fn new(dataset: &Dataset) -> Self {
+    pub(super) fn new(dataset: &Dataset) -> Self {
+        Self::of(dataset.n_items(), dataset.baskets().map(|basket| basket.iter().map(|line| &line.item)))
+    }
+
+    /// From the items of each basket, each once.
+    pub(super) fn of<'a, B: IntoIterator<Item = &'a u32>>(
+        n_items: usize,
+        rows: impl IntoIterator<Item = B>,
+    ) -> Self {
         let mut of_basket = Rows { offsets: vec![0], values: Vec::new() };
-        for basket in dataset.baskets() {
-            of_basket.values.extend(basket.iter().map(|l| l.item));
+        for basket in rows {
+            of_basket.values.extend(basket);
             of_basket.offsets.push(of_basket.values.len());
         }
-        let mut offsets = vec![0usize; dataset.n_items() + 1];
+        let mut offsets = vec![0usize; n_items + 1];
         of_basket.values.iter().for_each(|&item| offsets[item as usize + 1] += 1);
-        for item in 0..dataset.n_items() {
+        for item in 0..n_items {
             offsets[item + 1] += offsets[item];
         }
         let (mut next, mut values) = (offsets.clone(), vec![0u32; of_basket.values.len()]);
@@ -77,6 +85,13 @@ impl Baskets {
             }
         }
         Self { of_basket, of_item: Rows { offsets, values } }
+    }
+
+    /// Most pairs of items that baskets can hold together.
+    pub(super) fn n_pairs(&self) -> f64 {
+        let pairs = |n: usize| n as f64 * n.saturating_sub(1) as f64 / 2.0;
+        let in_baskets: f64 = (0..self.of_basket.rows()).map(|b| pairs(self.of_basket.row(b).len())).sum();
+        in_baskets.min(pairs(self.of_item.rows()))
     }
 }
 

@@ -1,5 +1,6 @@
-//! How likely a user is to buy an item: two ensembles of trees on log loss, one for users who bought it
-//! before and one for those who did not, learned from what was bought after the rehearsed pasts.
+//! How likely a user is to buy an item: ensembles of trees on log loss, one for users who bought it before,
+//! one for those who did not and one for goods that nobody bought yet, learned from what was bought after
+//! the rehearsed pasts.
 //!
 //! Users far down an item's list are many and much alike, so only a part of them is learned from, each
 //! counting for those left out; what is learned then still speaks of all. Items are drawn more often the
@@ -8,6 +9,7 @@
 use qianmian_models::audience::features::{BOUGHT, Features};
 use qianmian_models::audience::likelihood::Likelihood;
 use qianmian_models::audience::{self, AudienceQuery, Goods};
+use qianmian_models::snapshot::Snapshot;
 use qianmian_models::trees::{Node, Trees};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -18,6 +20,8 @@ use super::rehearsal::Scene;
 
 /// Items that are learned from, over all scenes.
 const MAX_ITEMS: usize = 900;
+/// The same of goods as if nobody had bought them yet.
+const MAX_LAUNCHES: usize = 300;
 /// Users of each item's list: half of what is shortlisted.
 const DEPTH: usize = 2_000;
 /// The first users of a list are all learned from; of the others one in `STEP`.
@@ -54,24 +58,28 @@ struct Rows {
 /// Learns from what followed the pasts.
 pub fn learn(scenes: &[Scene], seed: u64, progress: &dyn Fn(u64)) -> Learned {
     let Some(scene) = scenes.first() else { return Learned::default() };
-    let lists: Vec<Rows> = scenes.iter().flat_map(|s| lists(s, MAX_ITEMS / scenes.len(), seed)).collect();
-    if lists.iter().map(Rows::n_bought).sum::<usize>() < MIN_PURCHASES {
+    let of = |goods: fn(&Snapshot, u32) -> Goods, items: usize| -> Vec<Rows> {
+        scenes.iter().flat_map(|scene| lists(scene, goods, items / scenes.len(), seed)).collect()
+    };
+    let sold = of(Goods::of_item, MAX_ITEMS);
+    if sold.iter().map(Rows::n_bought).sum::<usize>() < MIN_PURCHASES {
         return Learned::default();
     }
-    let (repeat, repeat_loss) = fit(&lists, true, progress);
-    let (new, new_loss) = fit(&lists, false, progress);
-    let metrics = serde_json::json!({"repeat": repeat_loss, "new": new_loss});
-    Learned { likelihood: Some(Likelihood { repeat, new, horizon: scene.outcome.horizon }), metrics }
+    let (repeat, repeat_loss) = fit(&sold, &|row| !row[BOUGHT].is_nan(), progress);
+    let (new, new_loss) = fit(&sold, &|row| row[BOUGHT].is_nan(), progress);
+    drop(sold);
+    let (launch, launch_loss) = fit(&of(Goods::as_if_unsold, MAX_LAUNCHES), &|_| true, progress);
+    let metrics = serde_json::json!({"repeat": repeat_loss, "new": new_loss, "launch": launch_loss});
+    Learned { likelihood: Some(Likelihood { repeat, new, launch, horizon: scene.outcome.horizon }), metrics }
 }
 
 /// The lists of a scene's sampled items.
-fn lists(scene: &Scene, n_items: usize, seed: u64) -> Vec<Rows> {
+fn lists(scene: &Scene, goods: fn(&Snapshot, u32) -> Goods, n_items: usize, seed: u64) -> Vec<Rows> {
     let (snapshot, outcome) = (&scene.snapshot, &scene.outcome);
     let list = |item: u32| -> Rows {
         let query = AudienceQuery::for_item(item, DEPTH, snapshot.data_until);
-        let goods = Goods::sold(snapshot, item);
         let mut rows = Rows::default();
-        let people = audience::rows(snapshot, &query, &goods);
+        let people = audience::rows(snapshot, &query, &goods(snapshot, item));
         let watched = people.into_iter().filter(|(user, _)| outcome.watched[*user as usize]);
         for (n, (user, features)) in watched.enumerate() {
             let bought = outcome.buyers[item as usize].binary_search(&user).is_ok();
@@ -105,10 +113,10 @@ impl Rows {
         self.weights.push(weight);
     }
 
-    fn extend(&mut self, other: &Self, repeat: bool, chosen: &dyn Fn(u32) -> bool) {
+    fn extend(&mut self, other: &Self, of: &dyn Fn(&Features) -> bool, chosen: &dyn Fn(u32) -> bool) {
         for n in 0..other.features.len() {
             let user = other.users[n];
-            if other.features[n][BOUGHT].is_nan() != repeat && chosen(user) {
+            if of(&other.features[n]) && chosen(user) {
                 self.push(user, other.features[n], other.bought[n], other.weights[n]);
             }
         }
@@ -146,10 +154,10 @@ impl Rows {
 }
 
 /// Grows as many trees on all rows as a fifth of the users likes best, with the log loss on that fifth.
-fn fit(lists: &[Rows], repeat: bool, progress: &dyn Fn(u64)) -> (Trees, f64) {
+fn fit(lists: &[Rows], of: &dyn Fn(&Features) -> bool, progress: &dyn Fn(u64)) -> (Trees, f64) {
     let part = |chosen: &dyn Fn(u32) -> bool| {
         let mut rows = Rows::default();
-        lists.iter().for_each(|list| rows.extend(list, repeat, chosen));
+        lists.iter().for_each(|list| rows.extend(list, of, chosen));
         rows
     };
     let (train, held) = (part(&|user| user % VALIDATION != 0), part(&|user| user % VALIDATION == 0));
@@ -223,7 +231,7 @@ mod tests {
                 rows.push(user, features, bought, if is_head || bought { 1.0 } else { 8.0 });
             }
         }
-        let (trees, loss) = fit(&[rows], false, &|_| ());
+        let (trees, loss) = fit(&[rows], &|_| true, &|_| ());
         let probability = |x: f32| {
             let mut features = [f32::NAN; qianmian_models::audience::features::COUNT];
             features[0] = x;

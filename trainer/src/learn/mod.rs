@@ -4,6 +4,7 @@
 pub mod als;
 pub mod ann;
 pub mod blend;
+pub mod bundles;
 pub mod co_purchase;
 pub mod ease;
 pub mod gbdt;

@@ -3,7 +3,7 @@
 use super::summary::Reason;
 use super::time::TimeReader;
 use super::types::{Item, User};
-use super::values::{list, price, within, yes};
+use super::values::{list, price, stock, within, yes};
 
 /// Sets one attribute of an item; other columns are passed over.
 ///
@@ -25,6 +25,7 @@ pub fn set(
         "status" => item.status = text(),
         "price" => item.price = Some(price(value)?),
         "cost" => item.cost = Some(price(value)?),
+        "stock" => item.stock = Some(stock(value)?),
         "launched_at" => item.launched_at = Some(time(launched_at, value)?),
         "tags" => item.tags = list(value),
         "store_ids" => item.store_ids = list(value),

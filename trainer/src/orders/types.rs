@@ -104,6 +104,8 @@ pub struct Item {
     pub price: Option<f32>,
     /// Cost of one piece to the shop, in the source's currency, finite and not negative.
     pub cost: Option<f32>,
+    /// Pieces that can be sold.
+    pub stock: Option<u32>,
     /// Unix seconds, UTC.
     pub launched_at: Option<i64>,
     /// Free labels, in the source's order, without repeats.

@@ -13,6 +13,9 @@ const MAX_QUANTITY: f64 = 1e6;
 /// Highest price of one piece.
 const MAX_PRICE: f64 = 1e9;
 
+/// Most pieces in stock, either way.
+const MAX_STOCK: f64 = 1e9;
+
 /// Applies a normalisation to a trimmed value. Borrows where nothing changes, which is nearly always.
 pub fn normalise(value: &str, how: Option<Normalise>) -> Cow<'_, str> {
     match how {
@@ -73,6 +76,15 @@ pub fn price(value: &str) -> Result<f32, Reason> {
     number(value, 0.0, MAX_PRICE, Reason::BadPrice).map(|price| price as f32)
 }
 
+/// Pieces that can be sold: part of a piece is none, and what was sold beyond the stock leaves none either.
+///
+/// # Errors
+/// [`Reason::BadNumber`] for what is no finite number of at most 1e9 either way.
+pub fn stock(value: &str) -> Result<u32, Reason> {
+    // Within 0 and 1e9 after the clamp.
+    number(value, -MAX_STOCK, MAX_STOCK, Reason::BadNumber).map(|pieces| pieces.max(0.0) as u32)
+}
+
 /// The price of one piece from what the whole line came to; NaN for a line of no pieces.
 ///
 /// # Errors
@@ -114,7 +126,7 @@ pub fn yes(value: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{id, list, normalise, price, price_of_total, quantity, yes};
+    use super::{id, list, normalise, price, price_of_total, quantity, stock, yes};
     use crate::config::Normalise;
     use crate::orders::summary::Reason;
 
@@ -150,6 +162,14 @@ mod tests {
         assert_eq!(price("0"), Ok(0.0));
         for bad in ["NaN", "-0.01", "1e10", "inf", ""] {
             assert_eq!(price(bad), Err(Reason::BadPrice), "{bad}");
+        }
+    }
+
+    #[test]
+    fn stock_is_whole_pieces_and_never_negative() {
+        assert_eq!(["12", "12.9", "0", "-3"].map(stock), [Ok(12), Ok(12), Ok(0), Ok(0)]);
+        for bad in ["", "many", "NaN", "1e10"] {
+            assert_eq!(stock(bad), Err(Reason::BadNumber), "{bad}");
         }
     }
 

@@ -11,7 +11,7 @@ use qianmian_models::topk::Scored;
 use qianmian_models::{bundle, pipeline, similar};
 use rayon::prelude::*;
 
-use super::keys::Chunk;
+use super::keys::{Chunk, Key};
 use super::rows::{Encoder, Part};
 use super::summary::Tally;
 use super::{Kind, Request};
@@ -52,10 +52,10 @@ impl<'a> Answers<'a> {
             let mut rows = encoder.part();
             let mut tally = Tally::default();
             for n in start..chunk.len().min(start + keys) {
-                let (key, known) = chunk.key(n);
-                let answer = self.answer(known);
-                tally.count(known.is_empty(), answer.len(), self.request.count);
-                rows.push(key, &answer, self.vocabulary())?;
+                let key = chunk.key(n);
+                let answer = self.answer(&key);
+                tally.count(key.known.is_empty(), answer.len(), self.request.count);
+                rows.push(key.id, &answer, self.vocabulary())?;
             }
             Ok((rows.finish()?, tally))
         };
@@ -71,9 +71,9 @@ impl<'a> Answers<'a> {
     }
 
     /// Best first; nothing where the model knows nothing of a key, but for users, who get best sellers.
-    fn answer(&self, known: &[u32]) -> Cow<'_, [Scored]> {
+    fn answer(&self, key: &Key<'_>) -> Cow<'_, [Scored]> {
         let (snapshot, count) = (self.snapshot, self.request.count);
-        let answer: Vec<Scored> = match (self.request.kind, known) {
+        let answer: Vec<Scored> = match (self.request.kind, key.known) {
             (Kind::Recommend, []) => {
                 return Cow::Borrowed(self.anonymous.get_or_init(|| self.recommend(None)));
             }
@@ -83,11 +83,21 @@ impl<'a> Answers<'a> {
                 similar::similar(snapshot, items, count).iter().map(|r| scored(r.ix, r.score)).collect()
             }
             (Kind::Bundle, cart) => {
-                bundle::complements(snapshot, cart, count).iter().map(|c| scored(c.item, c.score)).collect()
+                let complements = match key.owner {
+                    Some(user) => bundle::personal_complements(snapshot, cart, user, count),
+                    None => bundle::complements(snapshot, cart, count),
+                };
+                complements.iter().map(|c| scored(c.item, c.score)).collect()
             }
             (Kind::Audience, items) => {
                 let exclude_buyers = self.request.exclude_bought;
-                let query = AudienceQuery { items: items.to_vec(), exclude_buyers, count, at: self.at };
+                let query = AudienceQuery {
+                    items: items.to_vec(),
+                    exclude_buyers,
+                    count,
+                    at: self.at,
+                    described: None,
+                };
                 audience::audience(snapshot, &query).iter().map(|p| scored(p.user, p.score)).collect()
             }
         };

@@ -15,16 +15,28 @@ use crate::orders::values::id;
 const SHOWN_CHARS: usize = 200;
 const KEY: usize = 0;
 const CART_ITEM: usize = 1;
+const CART_USER: usize = 2;
 
 /// The columns that a kind reads; every other one of the input is passed over.
 pub fn columns(kind: Kind) -> Vec<Wanted> {
-    let more = if kind == Kind::Bundle { Some("item_id") } else { None };
-    let wanted = |column: &str| Wanted {
-        canonical: column.to_owned(),
-        source: column.to_owned(),
-        need: Need::Required,
-    };
-    [kind.key_column()].into_iter().chain(more).map(wanted).collect()
+    let wanted =
+        |column: &str, need| Wanted { canonical: column.to_owned(), source: column.to_owned(), need };
+    let mut columns = vec![wanted(kind.key_column(), Need::Required)];
+    if kind == Kind::Bundle {
+        columns.extend([wanted("item_id", Need::Required), wanted("user_id", Need::Optional)]);
+    }
+    columns
+}
+
+/// A key of the input, and what the model knows of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Key<'a> {
+    /// Its outside id.
+    pub id: &'a str,
+    /// The user, the item, or the items of the cart, each once.
+    pub known: &'a [u32],
+    /// Whose cart it is, where the input names somebody known.
+    pub owner: Option<u32>,
 }
 
 /// Keys in the order of the input. One arena holds their text and one list the dense indices of what the
@@ -35,6 +47,8 @@ pub struct Chunk {
     known: Vec<u32>,
     /// By key, where it ends in `text` and in `known`; it starts where the one before it ends.
     ends: Vec<(usize, usize)>,
+    /// By key.
+    owners: Vec<Option<u32>>,
 }
 
 impl Chunk {
@@ -43,16 +57,17 @@ impl Chunk {
         self.ends.len()
     }
 
-    /// The outside id of key `n`, and the known indices behind it. Panics unless `n < len()`.
-    pub fn key(&self, n: usize) -> (&str, &[u32]) {
+    /// Key `n`. Panics unless `n < len()`.
+    pub fn key(&self, n: usize) -> Key<'_> {
         let start = if n == 0 { (0, 0) } else { self.ends[n - 1] };
         let end = self.ends[n];
-        (&self.text[start.0..end.0], &self.known[start.1..end.1])
+        Key { id: &self.text[start.0..end.0], known: &self.known[start.1..end.1], owner: self.owners[n] }
     }
 
     fn open(&mut self, key: &str) {
         self.text.push_str(key);
         self.ends.push((self.text.len(), self.known.len()));
+        self.owners.push(None);
     }
 
     /// Adds to the last key.
@@ -63,10 +78,18 @@ impl Chunk {
         }
     }
 
+    /// Gives the last key an owner, unless it has one.
+    fn own(&mut self, user: u32) {
+        if let Some(owner) = self.owners.last_mut() {
+            owner.get_or_insert(user);
+        }
+    }
+
     fn clear(&mut self) {
         self.text.clear();
         self.known.clear();
         self.ends.clear();
+        self.owners.clear();
     }
 }
 
@@ -149,6 +172,12 @@ impl<'a> KeyReader<'a> {
     }
 
     fn take(&mut self, file: &SourceFile, row: &Row<'_>, key: &str) -> anyhow::Result<()> {
+        if self.kind == Kind::Bundle
+            && row.get(CART_USER).is_some()
+            && let Some(user) = self.snapshot.users.ix(value(file, row, CART_USER)?)
+        {
+            self.chunk.own(user);
+        }
         let ix = match self.kind {
             Kind::Recommend => self.snapshot.users.ix(key),
             Kind::Similar | Kind::Audience => self.snapshot.items.ix(key),

@@ -41,7 +41,8 @@ pub enum Kind {
     Recommend,
     /// Items like each item_id
     Similar,
-    /// Items that complete each cart: rows of cart_id and item_id, those of one cart together
+    /// Items that complete each cart: rows of cart_id, item_id and, where it is known whose it is, user_id; those of
+    /// one cart together
     Bundle,
     /// Users for each item_id
     Audience,

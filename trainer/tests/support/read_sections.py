@@ -27,7 +27,7 @@ def with_pyarrow(path):
                 for buffer in chunk.buffers()
                 if buffer is not None and buffer.size > 0
             ),
-            "last": json.loads(json.dumps(table.slice(table.num_rows - 1).to_pylist()[0])),
+            "last": json.loads(json.dumps(table.slice(max(table.num_rows - 1, 0)).to_pylist()[:1])),
         }
         del table, reader
     return seen
@@ -38,7 +38,7 @@ def with_polars(path):
     return {
         "columns": {name: str(kind) for name, kind in frame.schema.items()},
         "rows": frame.height,
-        "last": json.loads(json.dumps(frame.row(frame.height - 1, named=True))),
+        "last": json.loads(json.dumps(frame.tail(1).to_dicts())),
     }
 
 

@@ -1,0 +1,46 @@
+//! Sets that real baskets hold.
+
+use super::{Bundle, BundleQuery, Evidence, Offer, is_sellable};
+use crate::ids::ItemIx;
+use crate::snapshot::Snapshot;
+
+/// At most `query.count` sets with an item of the cart and one that is none, by what their evidence says.
+pub(super) fn observed(snapshot: &Snapshot, query: &BundleQuery<'_>) -> Vec<Bundle> {
+    let sets = &snapshot.bundles;
+    let fits = |row: &u32| {
+        let items = sets.items(*row);
+        query.sizes.contains(&items.len())
+            && sets.baskets(*row) >= query.min_baskets
+            && items.iter().any(|item| !query.cart.contains(item))
+            && items.iter().all(|&item| is_sellable(snapshot, item))
+    };
+    let mut rows: Vec<u32> = Vec::new();
+    for &item in query.cart {
+        rows.extend(sets.rows_of(item).iter().filter(|row| fits(row)).take(query.count));
+    }
+    rows.sort_unstable_by(|&a, &b| sets.score(b).total_cmp(&sets.score(a)).then(a.cmp(&b)));
+    rows.dedup();
+    rows.truncate(query.count);
+    rows.into_iter().filter_map(|row| bundle(snapshot, query.cart, row)).collect()
+}
+
+/// A set with its figures; nothing where the counts of its parts are not there, which no trainer writes.
+fn bundle(snapshot: &Snapshot, cart: &[ItemIx], row: u32) -> Option<Bundle> {
+    let set = snapshot.bundles.items(row);
+    let (given, rest): (Vec<ItemIx>, Vec<ItemIx>) = set.iter().partition(|item| cart.contains(item));
+    let baskets = snapshot.bundles.baskets(row);
+    let (if_held, then_held) = (held(snapshot, &given)?, held(snapshot, &rest)?);
+    let association = snapshot.co_purchase.association_of(if_held, then_held, baskets);
+    let in_cart = given.len();
+    let items = [given, rest].concat();
+    let offer = Offer::of(snapshot, &items);
+    Some(Bundle { items, in_cart, evidence: Evidence::Observed, baskets, association, offer })
+}
+
+/// Baskets that hold all of `items` (rising).
+fn held(snapshot: &Snapshot, items: &[ItemIx]) -> Option<u32> {
+    match items {
+        [item] => Some(snapshot.co_purchase.baskets(*item)),
+        _ => snapshot.bundles.row(items).map(|row| snapshot.bundles.baskets(row)),
+    }
+}

@@ -1,0 +1,128 @@
+//! Sets that are predicted: grown one item at a time, each the one that the basket regressions of the items
+//! so far argue most for, among those that share real baskets with every one of them.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::{Bundle, BundleQuery, Evidence, Offer, is_sellable};
+use crate::ids::ItemIx;
+use crate::snapshot::Snapshot;
+
+/// Beginnings tried for a set: two may grow into one set, or into one that is counted.
+const BEGINNINGS: usize = 4;
+
+/// A pair of items and the baskets that hold both.
+type Counted = (ItemIx, ItemIx, u32);
+
+/// At most `wanted` sets, each of a cart item and others that are none, as large as they grow within
+/// `query.sizes`; none that is counted as a whole. The first companion's weight orders them.
+pub(super) fn predicted(snapshot: &Snapshot, query: &BundleQuery<'_>, wanted: usize) -> Vec<Bundle> {
+    let mut seen: FxHashSet<Vec<ItemIx>> = FxHashSet::default();
+    let mut bundles = Vec::new();
+    for (anchor, first) in beginnings(snapshot, query, BEGINNINGS * wanted) {
+        let Some((items, pair)) = grown(snapshot, query, anchor, first) else { continue };
+        let mut sorted = items.clone();
+        sorted.sort_unstable();
+        // What is counted needs no prediction, and may have been found too rare.
+        if snapshot.bundles.row(&sorted).is_none() && seen.insert(sorted) {
+            bundles.push(bundle(snapshot, items, pair));
+        }
+        if bundles.len() == wanted {
+            break;
+        }
+    }
+    bundles
+}
+
+/// The strongest pairs of a cart item and a companion.
+fn beginnings(snapshot: &Snapshot, query: &BundleQuery<'_>, wanted: usize) -> Vec<(ItemIx, ItemIx)> {
+    let mut found: Vec<(f32, ItemIx, ItemIx)> = Vec::new();
+    for &anchor in query.cart.iter().filter(|&&anchor| is_sellable(snapshot, anchor)) {
+        let partners = partners(snapshot, query, anchor);
+        let argued = snapshot.basket_ease.of(anchor).filter(|(_, weight)| *weight > 0.0);
+        let fits = argued.filter(|(item, _)| partners.contains(item));
+        found.extend(fits.take(wanted).map(|(item, weight)| (weight, anchor, item)));
+    }
+    found.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then((a.1, a.2).cmp(&(b.1, b.2))));
+    found.truncate(wanted);
+    found.into_iter().map(|(_, anchor, item)| (anchor, item)).collect()
+}
+
+/// The set that `anchor` and `first` grow into, with the pair of it that fewest baskets hold.
+fn grown(
+    snapshot: &Snapshot,
+    query: &BundleQuery<'_>,
+    anchor: ItemIx,
+    first: ItemIx,
+) -> Option<(Vec<ItemIx>, Counted)> {
+    let mut items = vec![anchor];
+    let mut weakest = (anchor, first, u32::MAX);
+    let partners = partners(snapshot, query, anchor);
+    let mut argued: FxHashMap<ItemIx, f32> = FxHashMap::default();
+    let mut next = may_join(snapshot, query, &items, first).map(|pair| (first, pair));
+    while let Some((item, pair)) = next {
+        items.push(item);
+        if pair.2 < weakest.2 {
+            weakest = pair;
+        }
+        if items.len() >= *query.sizes.end() {
+            break;
+        }
+        let newcomers = if items.len() == 2 { &items[..] } else { &items[items.len() - 1..] };
+        for (target, weight) in newcomers.iter().flat_map(|&item| snapshot.basket_ease.of(item)) {
+            *argued.entry(target).or_default() += weight;
+        }
+        next = strongest(snapshot, query, &items, &partners, &argued);
+    }
+    (items.len() >= *query.sizes.start() && items.len() > 1).then_some((items, weakest))
+}
+
+/// What may join `anchor`: items that share `query.min_baskets` baskets with it, can be sold, and are none of
+/// the cart's.
+fn partners(snapshot: &Snapshot, query: &BundleQuery<'_>, anchor: ItemIx) -> Vec<ItemIx> {
+    let counted = snapshot.co_purchase.pairs(anchor).filter(|pair| pair.baskets >= query.min_baskets.max(1));
+    let items = counted.map(|pair| pair.item);
+    items.filter(|item| !query.cart.contains(item) && is_sellable(snapshot, *item)).collect()
+}
+
+/// The one of `partners` that is most argued for and may join `items`.
+fn strongest(
+    snapshot: &Snapshot,
+    query: &BundleQuery<'_>,
+    items: &[ItemIx],
+    partners: &[ItemIx],
+    argued: &FxHashMap<ItemIx, f32>,
+) -> Option<(ItemIx, Counted)> {
+    let weight = |item: &ItemIx| argued.get(item).copied().unwrap_or(0.0);
+    let fresh = partners.iter().filter(|item| !items.contains(item));
+    let mut best: Vec<(f32, ItemIx)> =
+        fresh.map(|item| (weight(item), *item)).filter(|(weight, _)| *weight > 0.0).collect();
+    best.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    best.into_iter().find_map(|(_, item)| Some((item, may_join(snapshot, query, items, item)?)))
+}
+
+/// The pair of `item` and one of `items` that fewest baskets hold, if `item` shares `query.min_baskets`
+/// baskets with every one of them.
+fn may_join(snapshot: &Snapshot, query: &BundleQuery<'_>, items: &[ItemIx], item: ItemIx) -> Option<Counted> {
+    let mut weakest: Option<Counted> = None;
+    for &other in items {
+        let together = snapshot.co_purchase.together(other, item)?;
+        if together < query.min_baskets.max(1) {
+            return None;
+        }
+        if weakest.is_none_or(|pair| together < pair.2) {
+            weakest = Some((other, item, together));
+        }
+    }
+    weakest
+}
+
+fn bundle(snapshot: &Snapshot, items: Vec<ItemIx>, (a, b, baskets): Counted) -> Bundle {
+    Bundle {
+        in_cart: 1,
+        evidence: Evidence::Predicted { pair: (a, b) },
+        baskets,
+        association: snapshot.co_purchase.association(a, b, baskets),
+        offer: Offer::of(snapshot, &items),
+        items,
+    }
+}

@@ -1,0 +1,215 @@
+//! What `/audience` answers.
+
+use std::sync::Arc;
+
+use axum::response::Response;
+use qianmian_models::audience::likelihood::Horizon;
+use qianmian_models::audience::{AudienceQuery, Prospect, holdout};
+use qianmian_models::ids::{ItemIx, UserIx};
+use qianmian_models::query::Source;
+use qianmian_models::snapshot::Snapshot;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::guard::Call;
+use crate::handlers::answer::{EmptyReason, ModelRef, Moment, Reason, Reasons, finite, json, title};
+use crate::problem::Problem;
+use crate::request_id::RequestId;
+use crate::snapshots::Loaded;
+
+/// An audience.
+#[derive(Serialize, ToSchema)]
+pub struct AudienceResponse<'a> {
+    #[schema(value_type = String)]
+    request_id: RequestId,
+    model: ModelRef<'a>,
+    /// Why there is nobody, where there is nobody.
+    empty_reason: Option<EmptyReason>,
+    /// Ids of the request that the model does not know.
+    unknown_item_ids: &'a [String],
+    /// Within what the probabilities say that a person buys; null where the model has none.
+    within: Option<Within>,
+    /// How many of the first k are expected to buy, were nothing done to reach them.
+    expected_conversions: Vec<Expected>,
+    /// Likeliest first.
+    users: Vec<AudienceUser<'a>>,
+    /// Microseconds from reading the request's headers to writing this.
+    took_us: u64,
+}
+
+/// Within what a probability says that a person buys.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Within {
+    /// So many days from the moment of the answer.
+    Days {
+        /// The days.
+        days: f32,
+    },
+    /// Their next basket: the shop's orders carry no times.
+    NextBasket,
+}
+
+/// Expected buyers among the first people of an audience.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
+pub struct Expected {
+    /// How many people, from the first.
+    first: usize,
+    /// How many of them are expected to buy: the sum of their probabilities.
+    conversions: f32,
+}
+
+/// One person of an audience.
+#[derive(Serialize, ToSchema)]
+pub struct AudienceUser<'a> {
+    user_id: &'a str,
+    /// Place, from 1.
+    rank: usize,
+    /// Higher is likelier to buy: the probability, where there is one, else comparable within one answer.
+    score: f32,
+    /// That they buy any of the goods within what `within` says, 0 to 1, comparable across goods; null where
+    /// the model learned none.
+    probability: Option<f32>,
+    segment: Segment,
+    /// Whom the lot fell to, where a holdout was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    group: Option<Group>,
+    /// Baskets in which they already bought one of the goods.
+    bought: u32,
+    /// The channel that they buy through most, where it is known.
+    channel: Option<&'a str>,
+    /// Strongest first.
+    #[schema(value_type = Vec<Reason<'a>>)]
+    reasons: Reasons<'a>,
+}
+
+/// Whether the person bought the goods before.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Segment {
+    /// They did.
+    Repeat,
+    /// They did not.
+    New,
+}
+
+/// What to do with a person.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Group {
+    /// Reach them.
+    Reach,
+    /// Leave them alone, and compare.
+    Holdout,
+}
+
+/// An audience that was found, with what it takes to write it.
+pub struct Audience {
+    pub model: Arc<Loaded>,
+    pub query: AudienceQuery,
+    pub prospects: Vec<Prospect>,
+    /// Share and seed of the lot.
+    pub holdout: Option<(f64, String)>,
+}
+
+impl Audience {
+    /// As one document.
+    ///
+    /// # Errors
+    /// `internal`, when it cannot be written.
+    pub fn whole(&self, call: &Call, unknown: &[String]) -> Result<Response, Problem> {
+        let users: Vec<AudienceUser<'_>> = (0..self.prospects.len()).map(|n| self.user(n)).collect();
+        let asked = self.query.items.len() + usize::from(self.query.described.is_some());
+        let response = AudienceResponse {
+            request_id: call.id,
+            model: ModelRef::of(&self.model.snapshot),
+            empty_reason: EmptyReason::of_known(asked, users.len()),
+            unknown_item_ids: unknown,
+            within: self.within(),
+            expected_conversions: expected(&self.prospects),
+            took_us: call.took_us(),
+            users,
+        };
+        json(&response, 512 + 240 * self.prospects.len())
+    }
+
+    /// Within what the probabilities speak.
+    pub fn within(&self) -> Option<Within> {
+        self.model.snapshot.likelihood.as_ref().map(|likelihood| match likelihood.horizon {
+            Horizon::Days(days) => Within::Days { days },
+            Horizon::NextBasket => Within::NextBasket,
+        })
+    }
+
+    /// The `n`-th person, from 0.
+    pub fn user(&self, n: usize) -> AudienceUser<'_> {
+        let (snapshot, prospect) = (&self.model.snapshot, &self.prospects[n]);
+        let user_id = snapshot.users.id(prospect.user);
+        let group = self.holdout.as_ref().map(|(share, seed)| match holdout(user_id, seed, *share) {
+            true => Group::Holdout,
+            false => Group::Reach,
+        });
+        AudienceUser {
+            user_id,
+            rank: n + 1,
+            score: finite(prospect.score),
+            probability: prospect.probability,
+            segment: if prospect.bought > 0 { Segment::Repeat } else { Segment::New },
+            group,
+            bought: prospect.bought,
+            channel: snapshot.profiles.channel(prospect.user),
+            reasons: self.reasons(snapshot, prospect),
+        }
+    }
+
+    fn reasons<'a>(&self, snapshot: &'a Snapshot, prospect: &Prospect) -> Reasons<'a> {
+        Reasons::of(&prospect.evidence, &snapshot.blend.audience, |source| match source {
+            Source::Personal => self.bought_before(snapshot, prospect.user),
+            Source::Factors | Source::UserKnn => Some(Reason::Taste),
+            Source::Popularity => Some(Reason::Active),
+            _ => prospect.because.map(|other| self.bought_companion(snapshot, prospect.user, other)),
+        })
+    }
+
+    fn bought_before<'a>(&self, snapshot: &'a Snapshot, user: UserIx) -> Option<Reason<'a>> {
+        let goods = |item: &u32| self.query.items.binary_search(item).is_ok();
+        let (mut times, mut last_at, mut is_due) = (0u32, 0, false);
+        for purchase in snapshot.history.of(user).filter(|purchase| goods(&purchase.ix)) {
+            times = times.saturating_add(purchase.baskets);
+            last_at = last_at.max(purchase.last_at);
+            is_due |= purchase.is_due(self.query.at);
+        }
+        (times > 0).then_some(Reason::BoughtBefore { times, last_at: Moment(last_at.into()), is_due })
+    }
+
+    /// What the user bought of something that goes with the goods, or that they resemble.
+    fn bought_companion<'a>(&self, snapshot: &'a Snapshot, user: UserIx, other: ItemIx) -> Reason<'a> {
+        let times = snapshot.history.of(user).find(|p| p.ix == other).map_or(0, |p| p.baskets);
+        let goods = |item: &u32| self.query.items.binary_search(item).is_ok();
+        let pairs = snapshot.co_purchase.pairs(other).filter(|pair| goods(&pair.item));
+        let lift =
+            pairs.map(|pair| snapshot.co_purchase.association(other, pair.item, pair.baskets).lift as f32);
+        Reason::BoughtCompanion {
+            item_id: snapshot.items.id(other),
+            title: title(snapshot, other),
+            times,
+            lift: lift.max_by(f32::total_cmp),
+        }
+    }
+}
+
+/// Of the first 10, 100, 1,000 and so on, and of all; nothing where there are no probabilities.
+fn expected(prospects: &[Prospect]) -> Vec<Expected> {
+    let (mut sum, mut next, mut out) = (0.0f64, 10, Vec::new());
+    for (n, prospect) in prospects.iter().enumerate() {
+        let Some(probability) = prospect.probability else { return Vec::new() };
+        sum += f64::from(probability);
+        let first = n + 1;
+        if first == next || first == prospects.len() {
+            out.push(Expected { first, conversions: sum as f32 });
+            next *= if first == next { 10 } else { 1 };
+        }
+    }
+    out
+}

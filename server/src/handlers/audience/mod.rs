@@ -1,0 +1,50 @@
+//! `/audience` (货找人): goods -> people, as JSON or as a stream of lines.
+
+mod answer;
+mod lines;
+mod request;
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use qianmian_models::audience;
+
+use crate::app::App;
+use crate::extract::JsonBody;
+use crate::guard::Call;
+use crate::problem::{Code, Problem};
+use answer::{Audience, AudienceResponse, AudienceUser};
+use request::AudienceRequest;
+
+/// Finds the people for goods. With `Accept: application/x-ndjson` the answer is a stream, one person a
+/// line, and the headers name the request, the model and the days that probabilities speak of.
+#[utoipa::path(post, path = "/audience", operation_id = "audience", tag = "goods -> people", request_body = AudienceRequest<'_>,
+    responses((status = 200, description = "People, likeliest first.", content(
+        (AudienceResponse<'_> = "application/json"), (AudienceUser<'_> = "application/x-ndjson")))))]
+pub async fn post(
+    call: Call,
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    body: JsonBody,
+) -> Result<Response, Problem> {
+    let request: AudienceRequest<'_> = body.parse()?;
+    let model = Arc::clone(&*call.shop.model()?);
+    let mut unknown = Vec::new();
+    let query = request.query(&model.snapshot, &mut unknown)?;
+    let unknown: Vec<String> = unknown.into_iter().map(str::to_owned).collect();
+    let holdout = request.holdout.as_ref().map(|lot| (lot.share, lot.seed.as_str().to_owned()));
+    let stream = lines::wanted(&headers);
+    // The semaphore is never closed.
+    let place = Arc::clone(&app.heavy).acquire_owned().await.ok();
+    let work = move || {
+        // Given back when the work is done, even if nobody waits for it any more.
+        let _place = place;
+        let prospects = audience::audience(&model.snapshot, &query);
+        let audience = Audience { model, query, prospects, holdout };
+        if stream { Ok(lines::response(audience)) } else { audience.whole(&call, &unknown) }
+    };
+    let failed = |_| Problem::new(Code::Internal, "finding the audience panicked");
+    tokio::task::spawn_blocking(work).await.map_err(failed)?
+}

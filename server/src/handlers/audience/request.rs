@@ -1,0 +1,136 @@
+//! What `/audience` is asked.
+
+use qianmian_models::audience::{AudienceQuery, Goods};
+use qianmian_models::index::content::Description;
+use qianmian_models::snapshot::Snapshot;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::app;
+use crate::fields::{Count, Id, Ids, optional_object};
+use crate::handlers::answer::resolve;
+use crate::problem::{Code, Problem};
+
+/// Which people for these goods? Name `item_ids`, describe a new `item`, or both.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AudienceRequest<'a> {
+    /// The goods.
+    #[serde(borrow)]
+    pub item_ids: Option<Ids<'a, 1, 100>>,
+    /// Goods that are not in the catalogue yet.
+    #[serde(default, borrow, deserialize_with = "optional_object")]
+    item: Option<NewItem<'a>>,
+    /// Length of the audience.
+    #[serde(default = "usual_count")]
+    #[schema(default = 100)]
+    count: Count<100_000>,
+    /// Leave out who bought any of the goods before.
+    #[serde(default)]
+    exclude_buyers: bool,
+    /// Draw people by lot who are not to be reached, so that what a campaign brought can be told.
+    #[serde(default, borrow, deserialize_with = "optional_object")]
+    pub holdout: Option<Holdout<'a>>,
+}
+
+/// Goods by their attributes; at least one of them.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewItem<'a> {
+    /// As it will be shown to people.
+    #[serde(borrow)]
+    title: Option<Id<'a>>,
+    /// A path, as in the catalogue: `a/b/c`.
+    #[serde(borrow)]
+    category: Option<Id<'a>>,
+    /// The brand's name, as in the catalogue.
+    #[serde(borrow)]
+    brand: Option<Id<'a>>,
+    /// The seller, as in the catalogue.
+    #[serde(borrow)]
+    merchant_id: Option<Id<'a>>,
+    /// In the shop's currency, above 0.
+    price: Option<f32>,
+}
+
+/// A random part of the audience. The same person, share and seed give the same lot in every call.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Holdout<'a> {
+    /// Part of the audience that is held out, above 0 and at most 0.5.
+    #[schema(exclusive_minimum = 0.0, maximum = 0.5)]
+    pub share: f64,
+    /// What the lot is drawn by: a campaign's name keeps its lot apart from others'.
+    #[serde(borrow)]
+    pub seed: Id<'a>,
+}
+
+fn usual_count() -> Count<100_000> {
+    Count::of(100)
+}
+
+impl<'a> AudienceRequest<'a> {
+    /// The question in the model's terms; ids that it does not know go into `unknown`.
+    ///
+    /// # Errors
+    /// No goods at all, or a number out of bounds.
+    pub fn query<'r>(
+        &'r self,
+        snapshot: &Snapshot,
+        unknown: &mut Vec<&'r str>,
+    ) -> Result<AudienceQuery, Problem> {
+        self.check()?;
+        let ids = self.item_ids.iter().flat_map(Ids::iter);
+        // In order, so that a person's purchases are looked up by bisection.
+        let mut items = resolve(snapshot, ids, unknown);
+        items.sort_unstable();
+        let described = self.item.as_ref().map(|item| Goods::described(snapshot, &item.description()));
+        let (count, at) = (self.count.get(), snapshot.clamp_time(app::now()));
+        Ok(AudienceQuery { items, described, exclude_buyers: self.exclude_buyers, count, at })
+    }
+
+    fn check(&self) -> Result<(), Problem> {
+        let invalid = |field: &str, cure: &'static str| {
+            Err(Problem::new(Code::InvalidField, cure).at_field(field.to_owned()))
+        };
+        match &self.item {
+            None if self.item_ids.is_none() => {
+                let cure = "name the goods in `item_ids`, or describe new ones in `item`";
+                return Err(Problem::new(Code::MissingField, cure).at_field("item_ids"));
+            }
+            Some(item) if item.is_empty() => {
+                return invalid("item", "give a title, category, brand, merchant_id or price");
+            }
+            Some(NewItem { price: Some(price), .. }) if !(price.is_finite() && *price > 0.0) => {
+                return invalid("item.price", "a number above 0");
+            }
+            _ => {}
+        }
+        match &self.holdout {
+            Some(holdout) if !(holdout.share > 0.0 && holdout.share <= 0.5) => {
+                invalid("holdout.share", "a number above 0 and at most 0.5")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl NewItem<'_> {
+    fn is_empty(&self) -> bool {
+        let texts = [&self.title, &self.category, &self.brand, &self.merchant_id];
+        texts.iter().all(|text| text.is_none()) && self.price.is_none()
+    }
+
+    fn description(&self) -> Description<'_> {
+        fn text<'t>(text: &'t Option<Id<'_>>) -> &'t str {
+            text.as_ref().map_or("", Id::as_str)
+        }
+        Description {
+            title: text(&self.title),
+            category: text(&self.category),
+            brand: text(&self.brand),
+            merchant_id: text(&self.merchant_id),
+            price: self.price,
+        }
+    }
+}
