@@ -8,7 +8,8 @@
 //!
 //! An [`ArtifactWriter`] fills a hidden folder, syncs every file and renames the folder into place, so a
 //! version that can be named is complete. Trust flows from `manifest.b3` to the manifest to each section:
-//! nothing is parsed before its checksum held.
+//! nothing is parsed before its checksum held. Sections never change; of the manifest, `metrics` may be added
+//! to ([`Artifact::record`]).
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -90,6 +91,14 @@ impl Manifest {
             sections: BTreeMap::new(),
         }
     }
+
+    /// What the file in `folder` holds.
+    fn bytes(&self, folder: &Path) -> Result<Vec<u8>> {
+        let json = |source| Error::Json { path: folder.join(MANIFEST), source };
+        let mut bytes = serde_json::to_vec_pretty(self).map_err(json)?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
 }
 
 /// A published artifact whose manifest has been verified; its sections are verified as they are opened.
@@ -107,13 +116,11 @@ impl Artifact {
     /// [`Error::Malformed`] when the folder's name is not the manifest's version.
     pub fn open(folder: &Path) -> Result<Self> {
         let path = folder.join(MANIFEST);
-        let length = std::fs::metadata(&path).map_err(Error::io(&path))?.len();
-        if length > MAX_MANIFEST_BYTES {
-            let section = "manifest".to_owned();
-            return Err(Error::Length { section, expected: MAX_MANIFEST_BYTES, got: length });
-        }
-        let bytes = std::fs::read(&path).map_err(Error::io(&path))?;
-        verify_manifest(folder, &bytes)?;
+        let bytes = match read_manifest(folder) {
+            // Its checksum may have been replaced after it was read; a damaged one stays damaged.
+            Err(Error::Checksum { .. }) => read_manifest(folder)?,
+            other => other?,
+        };
         let json = |source| Error::Json { path: path.clone(), source };
         let probe: FormatProbe = serde_json::from_slice(&bytes).map_err(json)?;
         if probe.format != FORMAT {
@@ -130,6 +137,28 @@ impl Artifact {
     /// The verified manifest.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// Writes `value` into the manifest's metrics as `name`. `manifest.b3` accounts for the manifest at every
+    /// moment, a crash included: first it names the old and the new one, then the manifest is replaced, then
+    /// it names the new one alone. The caller holds the store's lock.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; the version is as readable as before.
+    pub fn record(&mut self, name: &str, value: serde_json::Value) -> Result<()> {
+        let mut manifest = self.manifest.clone();
+        if !manifest.metrics.is_object() {
+            manifest.metrics = serde_json::json!({});
+        }
+        manifest.metrics[name] = value;
+        let (path, bytes) = (self.folder.join(MANIFEST), manifest.bytes(&self.folder)?);
+        let checksum = self.folder.join(MANIFEST_CHECKSUM);
+        let (old, new) = (checksum_line(&read_manifest(&self.folder)?), checksum_line(&bytes));
+        replace(&checksum, format!("{old}{new}").as_bytes())?;
+        replace(&path, &bytes)?;
+        replace(&checksum, new.as_bytes())?;
+        self.manifest = manifest;
+        Ok(())
     }
 
     /// Maps, verifies and decodes a section.
@@ -158,11 +187,27 @@ struct FormatProbe {
     format: u32,
 }
 
+/// The bytes of a version's manifest, verified.
+fn read_manifest(folder: &Path) -> Result<Vec<u8>> {
+    let path = folder.join(MANIFEST);
+    let length = std::fs::metadata(&path).map_err(Error::io(&path))?.len();
+    if length > MAX_MANIFEST_BYTES {
+        let section = "manifest".to_owned();
+        return Err(Error::Length { section, expected: MAX_MANIFEST_BYTES, got: length });
+    }
+    let bytes = std::fs::read(&path).map_err(Error::io(&path))?;
+    verify_manifest(folder, &bytes)?;
+    Ok(bytes)
+}
+
+/// Holds `bytes` against `manifest.b3`, which names two manifests while one replaces the other.
 fn verify_manifest(folder: &Path, bytes: &[u8]) -> Result<()> {
     let path = folder.join(MANIFEST_CHECKSUM);
     let expected = std::fs::read(&path).map_err(Error::io(&path))?;
     let got = checksum_line(bytes);
-    if expected == got.as_bytes() {
+    let lines: Vec<&[u8]> = expected.split_inclusive(|&byte| byte == b'\n').collect();
+    let sound = lines.len() <= 2 && lines.iter().all(|line| is_checksum_line(line));
+    if sound && lines.contains(&got.as_bytes()) {
         return Ok(());
     }
     let expected = String::from_utf8_lossy(&expected).chars().take(64).collect();
@@ -171,6 +216,11 @@ fn verify_manifest(folder: &Path, bytes: &[u8]) -> Result<()> {
 
 fn checksum_line(manifest: &[u8]) -> String {
     format!("{}  {MANIFEST}\n", blake3::hash(manifest).to_hex())
+}
+
+fn is_checksum_line(line: &[u8]) -> bool {
+    let (hash, rest) = line.split_at(line.len().min(64));
+    hash.iter().all(u8::is_ascii_hexdigit) && rest == format!("  {MANIFEST}\n").as_bytes()
 }
 
 fn file_name(section: &str) -> String {
@@ -236,11 +286,8 @@ impl ArtifactWriter {
     /// [`Error::Io`]; nothing that a reader could name is left behind.
     pub fn finish(mut self, mut manifest: Manifest) -> Result<Artifact> {
         manifest.sections = std::mem::take(&mut self.sections);
-        let path = self.folder.join(MANIFEST);
-        let mut bytes = serde_json::to_vec_pretty(&manifest)
-            .map_err(|source| Error::Json { path: path.clone(), source })?;
-        bytes.push(b'\n');
-        write_synced(&path, &bytes)?;
+        let bytes = manifest.bytes(&self.folder)?;
+        write_synced(&self.folder.join(MANIFEST), &bytes)?;
         write_synced(&self.folder.join(MANIFEST_CHECKSUM), checksum_line(&bytes).as_bytes())?;
         sync_folder(&self.folder)?;
         let folder = self.parent.join(&manifest.version);
@@ -283,6 +330,18 @@ pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut file = File::create(path).map_err(Error::io(path))?;
     file.write_all(bytes).map_err(Error::io(path))?;
     file.sync_all().map_err(Error::io(path))
+}
+
+/// Replaces a file as a whole: a reader sees the old bytes or the new ones.
+fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    let new = path.with_extension("new");
+    let replaced =
+        write_synced(&new, bytes).and_then(|()| std::fs::rename(&new, path).map_err(Error::io(path)));
+    if replaced.is_err() {
+        // Best effort: a leftover is read by nobody, and the next record writes over it.
+        let _ = std::fs::remove_file(&new);
+    }
+    replaced.and_then(|()| path.parent().map_or(Ok(()), sync_folder))
 }
 
 pub(crate) fn sync_folder(path: &Path) -> Result<()> {

@@ -97,12 +97,18 @@ impl ShopStore {
         Ok(versions)
     }
 
+    /// Verifies the manifest and every section of a version.
+    ///
+    /// # Errors
+    /// Names what is missing or damaged.
+    pub fn verify(&self, version: &str) -> Result<()> {
+        let artifact = self.artifact(Some(version))?;
+        artifact.manifest().sections.keys().try_for_each(|name| artifact.section(name).map(drop))
+    }
+
     /// Points `latest.json` at a version whose manifest and sections verify, and returns the pointer.
     pub fn publish(&self, version: &str) -> Result<Latest> {
-        let artifact = self.artifact(Some(version))?;
-        for name in artifact.manifest().sections.keys() {
-            artifact.section(name)?;
-        }
+        self.verify(version)?;
         let before = self.latest()?;
         let previous = match before {
             Some(latest) if latest.version == version => latest.previous,

@@ -4,15 +4,19 @@
 //! configuration file's folder, and every error names the field and its cure. A file with canonical
 //! columns needs no configuration: [`Config::default`] with [`Config::replace_orders`] is enough.
 
+mod publish;
 mod tables;
 mod training;
 
+pub use publish::PublishConfig;
 pub use tables::{Column, Format, Normalise, OrdersConfig, Table, TableConfig, parse_zone};
 pub use training::TrainingConfig;
 
 use anyhow::{Context, bail};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
+
+use crate::orders::source::expand;
 
 /// Everything that a training run may be told in a file.
 #[derive(Debug, Clone, Deserialize)]
@@ -30,6 +34,8 @@ pub struct Config {
     pub identities: Option<TableConfig>,
     /// What is learned, and how.
     pub training: TrainingConfig,
+    /// When a version may be served.
+    pub publish: PublishConfig,
 }
 
 impl Default for Config {
@@ -41,6 +47,7 @@ impl Default for Config {
             users: None,
             identities: None,
             training: TrainingConfig::default(),
+            publish: PublishConfig::default(),
         }
     }
 }
@@ -77,6 +84,21 @@ impl Config {
         self.orders.files = paths.iter().map(|path| path.to_string_lossy().into_owned()).collect();
     }
 
+    /// Every file that training reads, as found now.
+    ///
+    /// # Errors
+    /// When a pattern matches no file.
+    pub fn files(&self) -> anyhow::Result<Vec<PathBuf>> {
+        let tables = [("items", &self.items), ("users", &self.users), ("identities", &self.identities)];
+        let mut files = expand("orders.files", &self.orders.files, self.orders.format)?;
+        for (name, table) in tables.iter().filter_map(|(name, table)| Some((name, table.as_ref()?))) {
+            if !table.from_orders {
+                files.extend(expand(&format!("{name}.files"), &table.files, table.format)?);
+            }
+        }
+        Ok(files.into_iter().map(|file| file.path).collect())
+    }
+
     fn check(&self) -> anyhow::Result<()> {
         // The name becomes a folder of the model store and a part of URLs.
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
@@ -85,6 +107,7 @@ impl Config {
         }
         self.orders.check()?;
         self.training.check()?;
+        self.publish.check()?;
         let tables = [(Table::Items, &self.items), (Table::Users, &self.users)];
         for (table, config) in tables.into_iter().chain([(Table::Identities, &self.identities)]) {
             if let Some(config) = config {

@@ -8,6 +8,7 @@
 //! | [`learn`] | the learners, one a file |
 //! | [`train`] | the order of the stages |
 //! | [`evaluate`] | time split, baselines, metrics |
+//! | [`gate`] | whether a version may be served |
 //! | [`predict`] | batch inference: keys in, ranked rows out, by the code that serves |
 //! | [`demo_data`] | a lifelike shop from a seed |
 //! | [`commands`] | the command line |
@@ -17,6 +18,7 @@ pub mod config;
 pub mod dataset;
 pub mod demo_data;
 pub mod evaluate;
+pub mod gate;
 pub mod learn;
 pub mod orders;
 pub mod predict;

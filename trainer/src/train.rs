@@ -16,7 +16,7 @@ use qianmian_models::snapshot::{Blend, Embedding, Snapshot};
 use qianmian_models::store::ShopStore;
 use qianmian_models::trees::Trees;
 
-use crate::config::TrainingConfig;
+use crate::config::{Config, TrainingConfig};
 use crate::dataset::Dataset;
 use crate::learn::als::{self, AlsOptions};
 use crate::learn::ease::{self, EaseOptions};
@@ -90,7 +90,7 @@ fn rehearse(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter) -> 
     let likely = likelihood::learn(&scenes, config.seed, &|n| stage.advance(n));
     let metrics = serde_json::json!({
         "users": scenes.iter().map(|s| s.labels.len()).sum::<usize>(),
-        "recommend_ndcg_10": {"blend": recommend, "blend_held_out": ranked.blend_ndcg, "ranker_held_out": ranked.ranker_ndcg},
+        "recommend_ndcg_10": {"blend": recommend, "blend_held_out": ranked.blend_ndcg, "ranker_held_out": ranked.ranker_ndcg, "popularity_held_out": ranked.popularity_ndcg},
         "audience_recall_ndcg_100": audience,
         "audience_log_loss": likely.metrics,
     });
@@ -215,7 +215,7 @@ fn embed(matrix: &Matrix, config: &TrainingConfig, reporter: &Reporter) -> anyho
 pub fn write(
     trained: &Trained,
     dataset: &Dataset,
-    config: &TrainingConfig,
+    config: &Config,
     store: &ShopStore,
     now: DateTime<Utc>,
     extra: serde_json::Value,
@@ -225,7 +225,8 @@ pub fn write(
     manifest.parent = store.latest()?.map(|latest| latest.version);
     manifest.data_from = dataset.from();
     manifest.metrics = trained.metrics.clone();
-    manifest.parameters = serde_json::json!({ "training": config, "data": extra });
+    manifest.parameters =
+        serde_json::json!({ "training": config.training, "publish": config.publish, "data": extra });
     manifest.counts.insert("lines".to_owned(), dataset.lines().len() as u64);
     trained.snapshot.describe(&mut manifest, trained.n_baskets);
     let mut writer = ArtifactWriter::create(store.folder(), &manifest.version)?;

@@ -11,10 +11,12 @@ mod support;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use support::{TRAINER, folder, leftovers, opened, orders, quick_demo, shop, skipped};
+use support::{TRAINER, folder, leftovers, names, opened, orders, quick_demo, shop, skipped};
 
 /// Page of a tmpfs, which gives whole ones to files.
 const PAGE: u64 = 4096;
+/// Room to write a manifest beside the old one.
+const MANIFEST_PAGES: u64 = 4;
 
 /// Publishes a tiny version on a small disk, fills the disk until `$FREE` pages are left, trains on the
 /// demo shop, and copies what the disk holds then to `$OUT`. Exits with the training's code.
@@ -108,18 +110,22 @@ fn a_disk_that_fills_up_while_sections_are_written_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_disk_without_room_for_the_pointer_keeps_the_old_one() {
+fn a_disk_without_room_for_the_verdict_keeps_the_old_pointer_and_a_new_version_that_reads() {
     let Some(disk) = Disk::new() else { return };
     let (output, store) = disk.train(disk.artifact_pages());
     // The new version is whole, and can be published when there is room.
     let error = check(&output, &store, 2);
-    assert!(error.contains("latest.json"), "{error}");
+    assert!(error.contains("manifest.new"), "{error}");
+    for version in shop(&store).versions().unwrap() {
+        opened(&shop(&store).artifact(Some(&version)).unwrap());
+        assert!(!names(&shop(&store).folder().join(version)).contains(&"manifest.new".to_owned()));
+    }
 }
 
 #[test]
 fn a_disk_with_room_is_trained_on() {
     let Some(disk) = Disk::new() else { return };
-    let (output, store) = disk.train(disk.artifact_pages() + 1);
+    let (output, store) = disk.train(disk.artifact_pages() + MANIFEST_PAGES);
     assert!(output.status.success(), "{output:?}");
     assert!(opened(&shop(&store).artifact(None).unwrap()).items.len() > 500);
 }

@@ -42,7 +42,7 @@ fn slate(shop: &Shop, id: &str, count: usize, exclude_bought: bool) -> Found {
 
 fn prospects(shop: &Shop, id: &str, count: usize, exclude_buyers: bool, at: i64) -> Found {
     let Some(item) = shop.snapshot.items.ix(id) else { return Vec::new() };
-    let query = AudienceQuery { items: vec![item], exclude_buyers, count, at };
+    let query = AudienceQuery { exclude_buyers, ..AudienceQuery::for_item(item, count, at) };
     audience(&shop.snapshot, &query).iter().map(|p| (p.user, p.score)).collect()
 }
 

@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::demo_data::{self, DemoDataArgs};
+use crate::gate::Refused;
 use crate::progress::Reporter;
 
 /// Learns from order history and writes an artifact for qianmian-server.
@@ -40,7 +41,7 @@ enum Command {
     Evaluate(evaluate::Args),
     /// Answer for a file of users, items or carts, by the code that serves.
     Predict(predict::Args),
-    /// Make a version the one to serve.
+    /// Make a version the one to serve, unless it ranks worse than the one served.
     Publish(publish::PublishArgs),
     /// Make the version before the published one the one to serve.
     Rollback(publish::StoreArgs),
@@ -50,7 +51,11 @@ enum Command {
     DemoData(DemoDataArgs),
 }
 
-/// Parses the command line and runs it. Errors go to standard error with their causes; exit code 1.
+/// The exit code when the gate refused to publish; 1 is any other error, 2 a wrong command line.
+const REFUSED: u8 = 3;
+
+/// Parses the command line and runs it. Errors go to standard error with their causes; exit code 1, or
+/// [`REFUSED`].
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let reporter = Reporter::new();
@@ -67,7 +72,7 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             say_error(&error);
-            ExitCode::FAILURE
+            if error.is::<Refused>() { ExitCode::from(REFUSED) } else { ExitCode::FAILURE }
         }
     }
 }

@@ -6,6 +6,7 @@ use chrono::Utc;
 use qianmian_models::store::ShopStore;
 
 use super::input::InputArgs;
+use super::publish::{ForceArgs, through_gate};
 use crate::progress::Reporter;
 use crate::train;
 
@@ -21,8 +22,10 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     shop: Option<String>,
     /// Write the version, but leave the served one as it is.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "force")]
     no_publish: bool,
+    #[command(flatten)]
+    force: ForceArgs,
 }
 
 /// Trains, writes and publishes.
@@ -33,18 +36,19 @@ pub fn run(args: &Args, reporter: &Reporter) -> anyhow::Result<()> {
     let trained = train::learn(&input.dataset, &config.training, reporter)?;
     let stage = reporter.stage("write artifact", 1);
     let _lock = store.lock()?;
-    let artifact =
-        train::write(&trained, &input.dataset, &config.training, &store, Utc::now(), input.summary)?;
+    let artifact = train::write(&trained, &input.dataset, config, &store, Utc::now(), input.summary)?;
     drop(stage);
     let version = &artifact.manifest().version;
+    let shop = args.shop.as_deref().unwrap_or(&config.shop);
+    let place = format!("--store {} --shop {shop}", args.store.display());
     if args.no_publish {
-        let (root, shop) = (args.store.display(), args.shop.as_deref().unwrap_or(&config.shop));
         super::say(&format!(
-            "wrote version {version}; publish it with: qianmian-trainer publish {version} --store {root} --shop {shop}"
+            "wrote version {version}; publish it with: qianmian-trainer publish {version} {place}"
         ));
     } else {
-        store.publish(version)?;
-        super::say(&format!("published version {version} in {}", store.folder().display()));
+        super::say(&format!("wrote version {version}"));
+        let (_, verdict) = through_gate(&store, version, &args.force, &place)?;
+        super::say(&format!("published version {version} in {}\n{verdict}", store.folder().display()));
     }
     Ok(())
 }

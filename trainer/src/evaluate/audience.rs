@@ -1,58 +1,95 @@
 //! goods -> people: who buys an item in the window, ranked from before it.
 
-use qianmian_models::audience::{self, AudienceQuery};
+mod baselines;
+pub(super) mod promises;
+
 use qianmian_models::ids::{ItemIx, UserIx};
 use qianmian_models::snapshot::Snapshot;
-use qianmian_models::topk::TopK;
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::Future;
-use super::metrics::recall;
-use super::report::{Raw, Task};
-use crate::dataset::{Dataset, is_known};
+use self::baselines::Baselines;
+use super::metrics::{auc, ndcg, recall};
+use super::pairs::Pairs;
+use super::report::{Raw, Role, Task};
+use super::{Bench, affordable, every_nth};
+use crate::dataset::is_known;
 
-const METRICS: [&str; 3] = ["recall@100", "lift@1%", "recall@100 new"];
+const METRICS: [&str; 13] = [
+    "recall@50",
+    "recall@100",
+    "recall@200",
+    "recall@500",
+    "lift@1%",
+    "ndcg@100",
+    "auc",
+    "recall@100 repeat",
+    "ndcg@100 repeat",
+    "auc repeat",
+    "recall@100 new",
+    "ndcg@100 new",
+    "auc new",
+];
+const HEADLINE: [&str; 6] =
+    ["recall@100", "lift@1%", "ndcg@100", "auc", "recall@100 repeat", "recall@100 new"];
 /// Fewest buyers in the window for an item to be a case; fewest of a segment for it to count.
 const MIN_BUYERS: usize = 10;
 const MIN_SEGMENT: usize = 3;
+/// More items than this are not measured; every n-th is.
+const MAX_ITEMS: usize = 2_000;
+/// Every user is ranked, so that fewer items are measured where there are very many.
+const BUDGET: usize = 80_000_000;
+/// Users that every method ranks; the others tie at the end.
+const DEPTH: usize = 1_000;
 
-type Cases = Vec<(ItemIx, FxHashSet<u32>)>;
+type Cases = Vec<(ItemIx, FxHashSet<UserIx>)>;
 
-pub(super) fn measure(snapshot: &Snapshot, past: &Dataset, future: &Future<'_>) -> Option<Task> {
-    let seen = |user: u32| snapshot.history.of(user).len() > 0;
+pub(super) fn measure(bench: &Bench<'_>) -> Option<Task> {
+    let reference = bench.reference;
+    let (cases, of) = cases(bench);
+    if cases.is_empty() {
+        return None;
+    }
+    let seen = |user: &UserIx| !reference.history.ixs(*user).is_empty();
+    let n_users = (0..reference.users.len() as u32).filter(seen).count();
+    let shape = Shape { percent: n_users.div_ceil(100), n_users };
+    let depth = shape.percent.max(DEPTH);
+    let run = |name: &str, role: Role, rank: &Rank<'_>| run(name, role, reference, &cases, shape, rank);
+    let mut raw: Vec<Raw> = Vec::new();
+    for (n, subject) in bench.subjects.iter().enumerate() {
+        raw.push(run(&subject.name, Role::of_subject(n), &|item, new| {
+            subject.audience(item, new, depth, bench.past.until)
+        }));
+    }
+    let others = Baselines::new(reference, Pairs::new(bench.past), depth);
+    let baselines: [(&str, &Rank<'_>); 5] = [
+        ("activity (RF)", &|item, new| others.activity(item, new)),
+        ("RFM tiers", &|item, new| others.rfm(item, new)),
+        ("personal frequency", &|item, new| others.personal_frequency(item, new)),
+        ("ALS dot", &|item, new| others.als(item, new)),
+        ("co-purchase profile", &|item, new| others.co_purchase_profile(item, new)),
+    ];
+    raw.extend(baselines.map(|(name, rank)| run(name, Role::Baseline, rank)));
+    Task::new("audience", &METRICS, &HEADLINE, of, &raw)
+}
+
+/// Items seen before the window with enough such buyers in it, and how many there are.
+fn cases(bench: &Bench<'_>) -> (Cases, usize) {
+    let reference = bench.reference;
+    let seen = |user: u32| !reference.history.ixs(user).is_empty();
+    let known = |item: u32| !reference.buyers.ixs(item).is_empty();
     let mut truth: FxHashMap<u32, FxHashSet<u32>> = FxHashMap::default();
-    for line in future.lines().filter(|l| is_known(l) && seen(l.user) && snapshot.buyers.of(l.item).len() > 0)
-    {
+    for line in bench.future.lines().filter(|l| is_known(l) && seen(l.user) && known(l.item)) {
         truth.entry(line.item).or_default().insert(line.user);
     }
     let mut cases: Cases = truth.into_iter().filter(|(_, buyers)| buyers.len() >= MIN_BUYERS).collect();
     cases.sort_unstable_by_key(|(item, _)| *item);
-    let n_users = (0..snapshot.users.len() as u32).filter(|&u| seen(u)).count();
-    let percent = n_users.div_ceil(100);
-    let depth = percent.max(200);
-    let active = most_active(snapshot, depth + 4_000);
-    let ours = |item: ItemIx, exclude_buyers: bool| -> Vec<UserIx> {
-        let query = AudienceQuery { exclude_buyers, ..AudienceQuery::for_item(item, depth, past.until) };
-        audience::audience(snapshot, &query).iter().map(|p| p.user).collect()
-    };
-    let shape = Shape { percent, n_users };
-    let raw = [
-        run("qianmian", snapshot, &cases, shape, ours),
-        run("activity (RF)", snapshot, &cases, shape, |item, new| {
-            fill(snapshot, item, new, vec![], &active, depth)
-        }),
-        run("personal frequency", snapshot, &cases, shape, |item, new| {
-            let buyers = if new { vec![] } else { by_frequency(snapshot, item) };
-            fill(snapshot, item, new, buyers, &active, depth)
-        }),
-        run("ALS dot", snapshot, &cases, shape, |item, new| {
-            let near = nearest(snapshot, item, depth + snapshot.buyers.of(item).len());
-            fill(snapshot, item, new, near, &active, depth)
-        }),
-    ];
-    Task::new("audience", &METRICS, &raw)
+    let of = cases.len();
+    (every_nth(cases, affordable(MAX_ITEMS, BUDGET, bench.past)), of)
 }
+
+/// Users for an item, likeliest first; without who bought it where only new buyers are wanted.
+type Rank<'a> = dyn Fn(ItemIx, bool) -> Vec<UserIx> + Sync + 'a;
 
 #[derive(Clone, Copy)]
 struct Shape {
@@ -61,57 +98,40 @@ struct Shape {
     n_users: usize,
 }
 
-fn run(
-    name: &'static str,
-    snapshot: &Snapshot,
-    cases: &Cases,
-    shape: Shape,
-    rank: impl Fn(ItemIx, bool) -> Vec<UserIx> + Sync,
-) -> Raw {
-    let case = |(item, truth): &(ItemIx, FxHashSet<u32>)| {
-        let ranked = rank(*item, false);
-        let buyers: FxHashSet<u32> = snapshot.buyers.ixs(*item).iter().copied().collect();
-        let fresh: FxHashSet<u32> = truth.difference(&buyers).copied().collect();
-        let share = recall(&ranked, truth, shape.percent);
-        let lift = share * shape.n_users as f64 / shape.percent.max(1) as f64;
-        let new = if fresh.len() < MIN_SEGMENT { f64::NAN } else { recall(&rank(*item, true), &fresh, 100) };
-        vec![recall(&ranked, truth, 100), lift, new]
+fn run(name: &str, role: Role, reference: &Snapshot, cases: &Cases, shape: Shape, rank: &Rank<'_>) -> Raw {
+    let case = |(item, truth): &(ItemIx, FxHashSet<UserIx>)| {
+        let buyers: FxHashSet<u32> = reference.buyers.ixs(*item).iter().copied().collect();
+        values(&buyers, truth, shape, &|new| rank(*item, new))
     };
-    Raw { name, cases: cases.par_iter().map(case).collect() }
+    Raw { name: name.to_owned(), role, exposure: None, cases: cases.par_iter().map(case).collect() }
 }
 
-fn most_active(snapshot: &Snapshot, depth: usize) -> Vec<UserIx> {
-    let mut top = TopK::new(depth);
-    for user in 0..snapshot.users.len() as u32 {
-        let (baskets, last_at) = snapshot.profiles.activity(user);
-        let silent = (snapshot.data_until - i64::from(last_at)).max(0) as f32 / 86_400.0;
-        top.push(user, (1.0 + baskets as f32).ln() * (-silent / 90.0).exp2());
+/// The values of [`METRICS`] for one item; NaN where too few buyers are of a kind.
+fn values(
+    buyers: &FxHashSet<UserIx>,
+    truth: &FxHashSet<UserIx>,
+    shape: Shape,
+    rank: &dyn Fn(bool) -> Vec<UserIx>,
+) -> Vec<f64> {
+    let ranked = rank(false);
+    let lift = recall(&ranked, truth, shape.percent) * shape.n_users as f64 / shape.percent.max(1) as f64;
+    let mut values: Vec<f64> = [50, 100, 200, 500].map(|k| recall(&ranked, truth, k)).to_vec();
+    values.extend([lift, ndcg(&ranked, truth, 100), auc(&ranked, truth, shape.n_users)]);
+    let three = |ranked: &[u32], truth: &FxHashSet<u32>, universe: usize| {
+        [recall(ranked, truth, 100), ndcg(ranked, truth, 100), auc(ranked, truth, universe)]
+    };
+    let (again, fresh): (FxHashSet<u32>, FxHashSet<u32>) =
+        truth.iter().partition(|user| buyers.contains(*user));
+    if again.len() < MIN_SEGMENT {
+        values.extend([f64::NAN; 3]);
+    } else {
+        let list: Vec<u32> = ranked.iter().copied().filter(|user| buyers.contains(user)).collect();
+        values.extend(three(&list, &again, buyers.len()));
     }
-    top.into_sorted().iter().map(|s| s.ix).collect()
-}
-
-fn by_frequency(snapshot: &Snapshot, item: ItemIx) -> Vec<UserIx> {
-    let mut buyers: Vec<_> = snapshot.buyers.of(item).collect();
-    buyers.sort_by_key(|p| (std::cmp::Reverse((p.baskets, p.last_at)), p.ix));
-    buyers.iter().map(|p| p.ix).collect()
-}
-
-fn nearest(snapshot: &Snapshot, item: ItemIx, k: usize) -> Vec<UserIx> {
-    let Some(embedding) = &snapshot.embedding else { return Vec::new() };
-    embedding.users.scan(embedding.items.row(item), k).iter().map(|s| s.ix).collect()
-}
-
-/// `head`, without buyers where only new ones are wanted, filled up with active users.
-fn fill(
-    snapshot: &Snapshot,
-    item: ItemIx,
-    new: bool,
-    head: Vec<UserIx>,
-    active: &[UserIx],
-    depth: usize,
-) -> Vec<UserIx> {
-    let buyers: FxHashSet<u32> =
-        if new { snapshot.buyers.ixs(item).iter().copied().collect() } else { FxHashSet::default() };
-    let mut taken = buyers;
-    head.into_iter().chain(active.iter().copied()).filter(|user| taken.insert(*user)).take(depth).collect()
+    if fresh.len() < MIN_SEGMENT {
+        values.extend([f64::NAN; 3]);
+    } else {
+        values.extend(three(&rank(true), &fresh, shape.n_users - buyers.len()));
+    }
+    values
 }

@@ -14,9 +14,10 @@ pub fn recall(ranked: &[u32], truth: &FxHashSet<u32>, k: usize) -> f64 {
 /// Kekäläinen 2002).
 pub fn ndcg(ranked: &[u32], truth: &FxHashSet<u32>, k: usize) -> f64 {
     let discount = |place: usize| 1.0 / ((place + 2) as f64).log2();
+    // A sum of nothing is -0, which reads oddly.
     let gain: f64 = hits(ranked, truth, k).map(discount).sum();
     let ideal: f64 = (0..truth.len().min(k)).map(discount).sum();
-    if ideal > 0.0 { gain / ideal } else { 0.0 }
+    if ideal > 0.0 { (0.0 + gain) / ideal } else { 0.0 }
 }
 
 /// 1 when any of the first `k` is in `truth`.
@@ -26,6 +27,37 @@ pub fn hit(ranked: &[u32], truth: &FxHashSet<u32>, k: usize) -> f64 {
 
 fn hits<'a>(ranked: &'a [u32], truth: &'a FxHashSet<u32>, k: usize) -> impl Iterator<Item = usize> + 'a {
     ranked.iter().take(k).enumerate().filter(|(_, ix)| truth.contains(ix)).map(|(place, _)| place)
+}
+
+/// Area under the ROC curve: the chance that a buyer stands before a non-buyer, of a `universe` of people.
+/// Who is not in `ranked` ties at the end, and half of the ties count (Hanley & McNeil 1982). NaN where
+/// one of the two kinds is missing.
+pub fn auc(ranked: &[u32], truth: &FxHashSet<u32>, universe: usize) -> f64 {
+    let others = universe.saturating_sub(truth.len()) as f64;
+    let (mut found, mut passed, mut won) = (0usize, 0.0f64, 0.0f64);
+    for ix in ranked {
+        if truth.contains(ix) {
+            found += 1;
+            won += others - passed;
+        } else {
+            passed += 1.0;
+        }
+    }
+    let missed = (truth.len() - found) as f64;
+    (won + missed * (others - passed).max(0.0) / 2.0) / (truth.len() as f64 * others)
+}
+
+/// Gini coefficient of how often each item is shown: 0 where all are shown alike, towards 1 where few take
+/// all places (Fleder & Hosanagar 2009). 0 of nothing.
+pub fn gini(counts: &[u32]) -> f64 {
+    let mut sorted: Vec<f64> = counts.iter().map(|&c| f64::from(c)).collect();
+    sorted.sort_by(f64::total_cmp);
+    let (n, total) = (sorted.len() as f64, sorted.iter().sum::<f64>());
+    if total == 0.0 {
+        return 0.0;
+    }
+    let weighted: f64 = sorted.iter().enumerate().map(|(place, c)| (place + 1) as f64 * c).sum();
+    2.0 * weighted / (n * total) - (n + 1.0) / n
 }
 
 /// Mean; 0 of nothing.
@@ -69,6 +101,24 @@ mod tests {
         let ideal = 1.0 + 1.0 / 3f64.log2() + 0.5;
         assert!((ndcg(&ranked, &truth, 4) - gain / ideal).abs() < 1e-12);
         assert_eq!((hit(&ranked, &truth, 1), hit(&ranked, &truth, 2)), (0.0, 1.0));
+    }
+
+    #[test]
+    fn auc_counts_won_pairs_and_half_of_the_ties() {
+        // Of six people 1 and 2 buy; 1 loses to 5 only, 2 is not ranked and ties with three of the others.
+        let (ranked, truth) = ([5, 1], set(&[1, 2]));
+        assert!((auc(&ranked, &truth, 6) - (3.0 + 1.5) / 8.0).abs() < 1e-12);
+        assert!((auc(&[], &truth, 6) - 0.5).abs() < 1e-12);
+        assert!((auc(&[2, 1], &truth, 6) - 1.0).abs() < 1e-12);
+        assert!(auc(&[1, 2], &truth, 2).is_nan());
+    }
+
+    #[test]
+    fn gini_is_nothing_for_equal_shares_and_nearly_one_where_one_item_takes_all() {
+        assert!(gini(&[3; 10]).abs() < 1e-12);
+        assert!((gini(&[0, 0, 0, 8]) - 0.75).abs() < 1e-12);
+        assert!(gini(&[0, 0, 0, 8]) > gini(&[1, 1, 2, 4]));
+        assert_eq!((gini(&[]), gini(&[0, 0])), (0.0, 0.0));
     }
 
     #[test]

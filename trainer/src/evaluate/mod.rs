@@ -3,20 +3,35 @@
 //! The pipelines that are measured are those of models, which the server runs. Every baseline is run in
 //! the same call on the same cases, and the difference to the best of them carries a bootstrap interval.
 //!
-//! | task | cases | metrics |
-//! |---|---|---|
-//! | recommend | users seen before T that buy in the window | recall, NDCG, hit rate at K |
-//! | audience | items seen before T with at least 10 such buyers in the window | recall@100, lift@1 %, new buyers' recall@100 |
-//! | bundle | baskets of 2 or more in the window, one item hidden | HR@5, HR@10, MRR@20 |
+//! | task | cases | metrics | baselines |
+//! |---|---|---|---|
+//! | recommend | users seen before T that buy in the window | recall, NDCG, hit rate at K; repeat and new items apart; coverage, Gini, novelty | popularity, personal frequency, UP-CF@r, TIFUKNN, ALS |
+//! | audience | items seen before T with at least 10 such buyers in the window | recall and NDCG at 100, lift@1 %, AUC; repeat and new buyers apart | activity, RFM tiers, personal frequency, ALS, co-purchase profile |
+//! | bundle | baskets of 2 or more in the window, one item hidden | HR@K, MRR@20 | popularity, cosine, lift, LLR, ALS item vectors |
 
 mod audience;
 mod bundle;
+pub mod calibration;
+mod history;
+pub mod html;
 pub mod metrics;
+mod pairs;
+mod provenance;
 mod recommend;
 mod report;
+mod stored;
+mod subject;
+mod table;
+mod windows;
 
-pub use report::{Method, Report, Task};
+pub use provenance::{DataFile, Provenance};
+pub use recommend::{Ablation, Example, Exposure, Shown, SourceShare};
+pub use report::{Evaluation, Method, Metric, Report, Role, Task, Versus};
+pub use stored::Stored;
+pub use subject::Subject;
+pub use windows::{Rolled, RolledMethod, RolledWindow};
 
+use anyhow::ensure;
 use qianmian_models::snapshot::Snapshot;
 
 use crate::config::TrainingConfig;
@@ -54,9 +69,68 @@ impl Window {
             }
         }
     }
+
+    /// This window and the ones before it, `count` in all, the latest first: as long as it is and without
+    /// gaps, or a step earlier each.
+    ///
+    /// # Errors
+    /// Where no time is known, and where nothing is left to learn from.
+    pub fn back(self, dataset: &Dataset, count: u32) -> anyhow::Result<Vec<Self>> {
+        ensure!(
+            count == 1 || dataset.time_kind != TimeKind::None,
+            "--windows {count}: these orders have no times, so there is one window only"
+        );
+        let length = self.to - self.from;
+        let back = |n: i64| Self { from: self.from - n * length, to: self.to - n * length };
+        let windows: Vec<Self> = (0..i64::from(count)).map(back).collect();
+        let earliest = dataset.from();
+        ensure!(
+            windows.last().is_none_or(|w| w.from > earliest) || count == 1,
+            "--windows {count}: nothing is left to learn from before the first of them; use fewer"
+        );
+        Ok(windows)
+    }
+}
+
+/// What is measured.
+pub enum Models<'a> {
+    /// A model learned from before each window.
+    Learned(&'a TrainingConfig),
+    /// Artifacts of a store, the one that is judged first.
+    Stored {
+        /// The artifacts.
+        models: &'a [Stored],
+        /// How to learn what the baselines need.
+        training: &'a TrainingConfig,
+    },
+}
+
+/// Measures every window, the latest first, and puts them together.
+///
+/// # Errors
+/// When an artifact knows what happened in a window, and when training fails.
+pub fn evaluate_all(
+    dataset: &Dataset,
+    windows: &[Window],
+    models: &Models<'_>,
+    provenance: Provenance,
+    reporter: &Reporter,
+) -> anyhow::Result<Evaluation> {
+    let one = |window: &Window| match models {
+        Models::Learned(config) => evaluate(dataset, *window, config, reporter),
+        Models::Stored { models, training } => stored::evaluate(dataset, *window, models, training, reporter),
+    };
+    let mut reports = windows.iter().map(one).collect::<anyhow::Result<Vec<Report>>>()?;
+    ensure!(!reports.is_empty(), "no window to measure");
+    let rolled = windows::roll(&reports.iter().collect::<Vec<_>>());
+    let latest = reports.remove(0);
+    Ok(Evaluation { provenance, latest, earlier: reports, rolled })
 }
 
 /// Learns from before the window and measures every task that the data allows.
+///
+/// # Errors
+/// When training fails.
 pub fn evaluate(
     dataset: &Dataset,
     window: Window,
@@ -65,8 +139,10 @@ pub fn evaluate(
 ) -> anyhow::Result<Report> {
     let past = dataset.before(window.from);
     let trained = train::learn(&past, config, reporter)?;
+    let subjects = [Subject::learned("qianmian", &trained.snapshot)];
     let future = Future { dataset, window };
-    Ok(measure(&trained.snapshot, &past, &future, reporter))
+    let bench = Bench { subjects: &subjects, reference: &trained.snapshot, past: &past, future };
+    Ok(bench.measure(reporter))
 }
 
 /// What happened in the window.
@@ -81,13 +157,41 @@ impl Future<'_> {
     }
 }
 
-/// Measures a snapshot that was learned from `past`.
-pub fn measure(snapshot: &Snapshot, past: &Dataset, future: &Future<'_>, reporter: &Reporter) -> Report {
-    let stage = reporter.stage("evaluate", 3);
-    let mut tasks = Vec::new();
-    for task in [recommend::measure, audience::measure, bundle::measure] {
-        tasks.extend(task(snapshot, past, future));
+/// Everything that a measurement needs.
+struct Bench<'a> {
+    /// The models under measure: ours first, then what it is compared with.
+    subjects: &'a [Subject<'a>],
+    /// Indexes learned from `past`, in its indices; what the baselines and the cases are made of.
+    reference: &'a Snapshot,
+    past: &'a Dataset,
+    future: Future<'a>,
+}
+
+impl Bench<'_> {
+    fn measure(&self, reporter: &Reporter) -> Report {
+        let stage = reporter.stage("evaluate", 3);
+        let cases = recommend::Cases::new(self);
+        let mut tasks = Vec::new();
+        tasks.extend(recommend::measure(self, &cases));
+        let ablation = recommend::ablation::measure(self, &cases);
+        let examples = recommend::examples::choose(self, &cases);
+        drop(cases);
         stage.advance(1);
+        tasks.extend(audience::measure(self));
+        let promises = audience::promises::measure(self);
+        stage.advance(1);
+        tasks.extend(bundle::measure(self));
+        Report { window: self.future.window, tasks, ablation, promises, examples }
     }
-    Report { window: future.window, tasks }
+}
+
+/// How many of at most `most` cases are measured where each costs as much as there are users: `budget` in all.
+fn affordable(most: usize, budget: usize, past: &Dataset) -> usize {
+    (budget / past.n_users().max(1)).clamp(most / 10, most)
+}
+
+/// Evenly drawn, so many at most.
+fn every_nth<T>(all: Vec<T>, most: usize) -> Vec<T> {
+    let step = all.len().div_ceil(most).max(1);
+    all.into_iter().step_by(step).collect()
 }

@@ -1,87 +1,203 @@
 //! people -> goods: what a user buys in the window, ranked from before it.
 
-use qianmian_models::query::Query;
+pub(super) mod ablation;
+pub(super) mod examples;
+mod exposure;
+mod tifu_knn;
+mod up_cf;
+
+pub use ablation::{Ablation, SourceShare};
+pub use examples::{Example, Shown};
+pub use exposure::Exposure;
+
+use qianmian_models::ids::{ItemIx, UserIx};
 use qianmian_models::snapshot::Snapshot;
 use qianmian_models::topk::TopK;
-use qianmian_models::{ids::UserIx, pipeline};
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use self::exposure::Shelf;
+use self::tifu_knn::TifuKnn;
+use self::up_cf::UpCf;
+use super::history::UserBaskets;
 use super::metrics::{hit, ndcg, recall};
-use super::report::{Raw, Task};
-use super::{DAY, Future};
+use super::report::{Raw, Role, Task};
+use super::{Bench, DAY, affordable, every_nth};
 use crate::dataset::{Dataset, is_known};
 
-const METRICS: [&str; 6] = ["recall@10", "recall@20", "ndcg@10", "hr@10", "ndcg@10 repeat", "ndcg@10 new"];
+/// Lengths of slates that are measured.
+const LENGTHS: [usize; 5] = [1, 3, 5, 10, 20];
+const METRICS: [&str; 21] = [
+    "recall@1",
+    "ndcg@1",
+    "hr@1",
+    "recall@3",
+    "ndcg@3",
+    "hr@3",
+    "recall@5",
+    "ndcg@5",
+    "hr@5",
+    "recall@10",
+    "ndcg@10",
+    "hr@10",
+    "recall@20",
+    "ndcg@20",
+    "hr@20",
+    "recall@10 repeat",
+    "ndcg@10 repeat",
+    "hr@10 repeat",
+    "recall@10 new",
+    "ndcg@10 new",
+    "hr@10 new",
+];
+const HEADLINE: [&str; 6] = ["recall@10", "recall@20", "ndcg@10", "hr@10", "ndcg@10 repeat", "ndcg@10 new"];
 const DEPTH: usize = 20;
+/// Places that exposure is counted over.
+const SHOWN: usize = 10;
+/// More users than this are not measured; every n-th is.
+const MAX_USERS: usize = 25_000;
+/// Neighbours are looked for among all users, so that fewer are measured where there are very many.
+const BUDGET: usize = 600_000_000;
 
-type Cases = Vec<(UserIx, FxHashSet<u32>)>;
-
-pub(super) fn measure(snapshot: &Snapshot, past: &Dataset, future: &Future<'_>) -> Option<Task> {
-    let mut truth: FxHashMap<u32, FxHashSet<u32>> = FxHashMap::default();
-    for line in future.lines().filter(|l| is_known(l) && snapshot.history.of(l.user).len() > 0) {
-        truth.entry(line.user).or_default().insert(line.item);
-    }
-    let mut cases: Cases = truth.into_iter().collect();
-    cases.sort_unstable_by_key(|(user, _)| *user);
-    let popular = recently_popular(past);
-    let ours = |user| {
-        let slate = pipeline::recommend(snapshot, &Query::for_user(user, DEPTH, past.until));
-        slate.items.iter().map(|r| r.item).collect()
-    };
-    let raw = [
-        run("qianmian", snapshot, &cases, ours),
-        run("popularity 30 d", snapshot, &cases, |_| popular.clone()),
-        run("personal frequency", snapshot, &cases, |user| personal_frequency(snapshot, &popular, user)),
-    ];
-    Task::new("recommend", &METRICS, &raw)
+/// Users, each with what they buy in the window.
+pub(super) struct Cases {
+    pub(super) users: Vec<(UserIx, FxHashSet<ItemIx>)>,
+    /// How many there were before every n-th was taken.
+    pub(super) of: usize,
 }
+
+impl Cases {
+    /// Users seen before the window that buy in it.
+    pub(super) fn new(bench: &Bench<'_>) -> Self {
+        let mut truth: FxHashMap<u32, FxHashSet<u32>> = FxHashMap::default();
+        let seen = |user: u32| !bench.reference.history.ixs(user).is_empty();
+        for line in bench.future.lines().filter(|l| is_known(l) && seen(l.user)) {
+            truth.entry(line.user).or_default().insert(line.item);
+        }
+        let of = truth.len();
+        let mut users: Vec<_> = truth.into_iter().collect();
+        users.sort_unstable_by_key(|(user, _)| *user);
+        Self { users: every_nth(users, affordable(MAX_USERS, BUDGET, bench.past)), of }
+    }
+}
+
+pub(super) fn measure(bench: &Bench<'_>, cases: &Cases) -> Option<Task> {
+    let shop = Shop::new(bench.reference, bench.past);
+    let baskets = UserBaskets::new(bench.past);
+    let shelf = Shelf::new(bench.reference);
+    let run = |name: &str, role: Role, rank: &Rank<'_>| run(name, role, bench.reference, cases, &shelf, rank);
+    let mut raw: Vec<Raw> = Vec::new();
+    for (n, subject) in bench.subjects.iter().enumerate() {
+        raw.push(run(&subject.name, Role::of_subject(n), &|user, new| {
+            subject.recommend(user, new, DEPTH, bench.past.until)
+        }));
+    }
+    let baseline = |name: &str, head: &(dyn Fn(UserIx) -> Vec<ItemIx> + Sync)| {
+        run(name, Role::Baseline, &|user, new| shop.fill(user, new, head(user)))
+    };
+    raw.push(baseline("popularity 30 d", &|_| Vec::new()));
+    raw.push(baseline("personal frequency", &|user| shop.personal_frequency(user)));
+    let up_cf = UpCf::new(bench.reference, &baskets);
+    raw.push(baseline("UP-CF@r", &|user| shop.best(user, up_cf.scores(user))));
+    drop(up_cf);
+    let tifu_knn = TifuKnn::new(&baskets, bench.past.n_items());
+    raw.push(baseline("TIFUKNN", &|user| shop.best(user, tifu_knn.scores(user))));
+    raw.push(baseline("ALS", &|user| shop.als(user)));
+    Task::new("recommend", &METRICS, &HEADLINE, cases.of, &raw)
+}
+
+/// The slate of a user, best first; without what they bought where only new items are wanted.
+type Rank<'a> = dyn Fn(UserIx, bool) -> Vec<ItemIx> + Sync + 'a;
 
 fn run(
-    name: &'static str,
-    snapshot: &Snapshot,
+    name: &str,
+    role: Role,
+    reference: &Snapshot,
     cases: &Cases,
-    rank: impl Fn(UserIx) -> Vec<u32> + Sync,
+    shelf: &Shelf<'_>,
+    rank: &Rank<'_>,
 ) -> Raw {
-    let case = |(user, truth): &(UserIx, FxHashSet<u32>)| {
-        let ranked = rank(*user);
-        let bought: FxHashSet<u32> = snapshot.history.ixs(*user).iter().copied().collect();
-        let part = |repeat: bool| {
-            let wanted: FxHashSet<u32> =
-                truth.iter().copied().filter(|i| bought.contains(i) == repeat).collect();
-            let list: Vec<u32> = ranked.iter().copied().filter(|i| bought.contains(i) == repeat).collect();
-            if wanted.is_empty() { f64::NAN } else { ndcg(&list, &wanted, 10) }
-        };
-        vec![
-            recall(&ranked, truth, 10),
-            recall(&ranked, truth, 20),
-            ndcg(&ranked, truth, 10),
-            hit(&ranked, truth, 10),
-            part(true),
-            part(false),
-        ]
+    let case = |(user, truth): &(UserIx, FxHashSet<ItemIx>)| {
+        let ranked = rank(*user, false);
+        let values = values(reference.history.ixs(*user), &ranked, truth, &|| rank(*user, true));
+        (ranked, values)
     };
-    Raw { name, cases: cases.par_iter().map(case).collect() }
+    let (lists, values): (Vec<Vec<ItemIx>>, Vec<Vec<f64>>) = cases.users.par_iter().map(case).unzip();
+    let shown =
+        cases.users.iter().zip(&lists).map(|((user, _), list)| (*user, &list[..list.len().min(SHOWN)]));
+    Raw { name: name.to_owned(), role, exposure: Some(shelf.exposure(shown)), cases: values }
 }
 
-/// Items by baskets in the last 30 days before the cut.
-fn recently_popular(past: &Dataset) -> Vec<u32> {
-    let mut counts = vec![0u32; past.n_items()];
-    past.lines().iter().filter(|l| past.until - l.at <= 30 * DAY).for_each(|l| counts[l.item as usize] += 1);
-    let mut top = TopK::new(DEPTH);
-    counts.iter().enumerate().for_each(|(item, &n)| top.push(item as u32, n as f32));
-    top.into_sorted().iter().map(|s| s.ix).collect()
+/// The values of [`METRICS`] for one user; NaN where the user bought nothing of a kind. `repeat` looks at
+/// the bought items of the slate, `new` at a slate that was asked for without them.
+fn values(
+    bought: &[ItemIx],
+    ranked: &[ItemIx],
+    truth: &FxHashSet<ItemIx>,
+    new_slate: &dyn Fn() -> Vec<ItemIx>,
+) -> Vec<f64> {
+    let three = |ranked: &[u32], truth: &FxHashSet<u32>, k| {
+        [recall(ranked, truth, k), ndcg(ranked, truth, k), hit(ranked, truth, k)]
+    };
+    let bought: FxHashSet<u32> = bought.iter().copied().collect();
+    let (again, fresh): (FxHashSet<u32>, FxHashSet<u32>) = truth.iter().partition(|i| bought.contains(*i));
+    let mut values: Vec<f64> = LENGTHS.iter().flat_map(|&k| three(ranked, truth, k)).collect();
+    let list: Vec<u32> = ranked.iter().copied().filter(|item| bought.contains(item)).collect();
+    values.extend(if again.is_empty() { [f64::NAN; 3] } else { three(&list, &again, 10) });
+    values.extend(if fresh.is_empty() { [f64::NAN; 3] } else { three(&new_slate(), &fresh, 10) });
+    values
 }
 
-/// The user's items by how often, then how lately they bought them; filled up with what is popular.
-fn personal_frequency(snapshot: &Snapshot, popular: &[u32], user: UserIx) -> Vec<u32> {
-    let mut bought: Vec<_> = snapshot.history.of(user).collect();
-    bought.sort_by_key(|p| (std::cmp::Reverse((p.baskets, p.last_at)), p.ix));
-    let mut ranked: Vec<u32> = bought.iter().map(|p| p.ix).take(DEPTH).collect();
-    for &item in popular {
-        if ranked.len() < DEPTH && !ranked.contains(&item) {
-            ranked.push(item);
-        }
+/// The simple baselines, and what fills up a slate.
+struct Shop<'a> {
+    reference: &'a Snapshot,
+    /// What sold in the last 30 days and may be shown, best selling first.
+    popular: Vec<ItemIx>,
+}
+
+impl<'a> Shop<'a> {
+    fn new(reference: &'a Snapshot, past: &Dataset) -> Self {
+        let mut counts = vec![0u32; past.n_items()];
+        let lately = past.lines().iter().filter(|l| past.until - l.at <= 30 * DAY);
+        lately.for_each(|l| counts[l.item as usize] += 1);
+        let on_sale = (0..past.n_items() as u32).filter(|&item| reference.catalog.on_sale(item));
+        let mut popular: Vec<ItemIx> = on_sale.filter(|&item| counts[item as usize] > 0).collect();
+        popular.sort_by_key(|&item| (std::cmp::Reverse(counts[item as usize]), item));
+        Self { reference, popular }
     }
-    ranked
+
+    /// The slate that begins with `head`, as far as it may be shown, and goes on with what is popular.
+    fn fill(&self, user: UserIx, new: bool, head: Vec<ItemIx>) -> Vec<ItemIx> {
+        let bought = if new { self.reference.history.ixs(user) } else { &[] };
+        let mut taken: FxHashSet<ItemIx> = bought.iter().copied().collect();
+        let all = head.into_iter().chain(self.popular.iter().copied());
+        let may = |item: &ItemIx| self.reference.catalog.on_sale(*item) && taken.insert(*item);
+        all.filter(may).take(DEPTH).collect()
+    }
+
+    /// The user's items by how often, then how lately they bought them.
+    fn personal_frequency(&self, user: UserIx) -> Vec<ItemIx> {
+        let mut bought: Vec<_> = self.reference.history.of(user).collect();
+        bought.sort_by_key(|p| (std::cmp::Reverse((p.baskets, p.last_at)), p.ix));
+        bought.iter().map(|p| p.ix).collect()
+    }
+
+    /// Items by the product of their vector with the user's.
+    fn als(&self, user: UserIx) -> Vec<ItemIx> {
+        let Some(embedding) = &self.reference.embedding else { return Vec::new() };
+        let near = embedding.items.scan(embedding.users.row(user), self.wanted(user));
+        near.iter().map(|s| s.ix).collect()
+    }
+
+    /// The items with the best scores.
+    fn best(&self, user: UserIx, scores: FxHashMap<ItemIx, f32>) -> Vec<ItemIx> {
+        let mut top = TopK::new(self.wanted(user));
+        scores.into_iter().for_each(|(item, score)| top.push(item, score));
+        top.into_sorted().iter().map(|s| s.ix).collect()
+    }
+
+    /// Items that leave enough when those that were bought and some that are off sale are taken out.
+    fn wanted(&self, user: UserIx) -> usize {
+        10 * DEPTH + self.reference.history.ixs(user).len()
+    }
 }

@@ -1,39 +1,103 @@
-//! What an evaluation found, as a table and as JSON.
-
-use std::fmt;
+//! What an evaluation found.
 
 use serde::Serialize;
 
 use super::Window;
+use super::calibration::Promises;
 use super::metrics::{bootstrap_difference, mean};
+use super::provenance::Provenance;
+use super::recommend::{Ablation, Example, Exposure};
+use super::windows::Rolled;
 
-/// All tasks of one evaluation.
+/// Everything that one run of `evaluate` found.
+#[derive(Debug, Serialize)]
+pub struct Evaluation {
+    /// How to repeat it.
+    pub provenance: Provenance,
+    /// The latest window.
+    #[serde(flatten)]
+    pub latest: Report,
+    /// The windows before it, the latest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Report>,
+    /// Task by task over all windows; empty for one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rolled: Vec<Rolled>,
+}
+
+/// What was found in one window.
 #[derive(Debug, Serialize)]
 pub struct Report {
     /// The test window.
     pub window: Window,
     /// One entry a task that the data allowed.
     pub tasks: Vec<Task>,
+    /// What each source adds to the slates.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ablation: Option<Ablation>,
+    /// What audiences promised; only where a model promises probabilities.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub promises: Option<Promises>,
+    /// A few users to look at.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub examples: Vec<Example>,
+}
+
+impl Report {
+    /// A metric of our method, for gates and searches.
+    pub fn ours(&self, task: &str, metric: &str) -> Option<f64> {
+        self.tasks.iter().find(|t| t.name == task)?.methods.first()?.mean(metric)
+    }
 }
 
 /// One task: every method on the same cases.
 #[derive(Debug, Serialize)]
 pub struct Task {
-    /// `recommend`, `audience`, `bundle`, ...
+    /// `recommend`, `audience` or `bundle`.
     pub name: &'static str,
-    /// Users, items or baskets measured.
+    /// Users, items or carts measured.
     pub cases: usize,
-    /// Ours first, then the baselines.
+    /// Cases that there were; where there are more than `cases`, every n-th was measured.
+    pub of: usize,
+    /// The metrics that tables show first.
+    pub headline: Vec<&'static str>,
+    /// Ours first, then what it is compared with.
     pub methods: Vec<Method>,
 }
 
 /// One method's result.
 #[derive(Debug, Serialize)]
 pub struct Method {
-    /// `qianmian` or the baseline's name.
-    pub name: &'static str,
+    /// `qianmian`, a version, or the baseline's name.
+    pub name: String,
+    /// What it is in the comparison.
+    pub role: Role,
     /// Metric by metric.
     pub metrics: Vec<Metric>,
+    /// What it shows to all together; of slates only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exposure: Option<Exposure>,
+}
+
+/// What a method is in the comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// The model that is judged.
+    Ours,
+    /// Ours with a switch on: shown beside it, no baseline.
+    Variant,
+    /// The artifact that it is compared with.
+    Rival,
+    /// A published method that is cheap to have.
+    Baseline,
+}
+
+impl Role {
+    /// Of the n-th model under measure.
+    pub(super) fn of_subject(n: usize) -> Self {
+        if n == 0 { Self::Ours } else { Self::Rival }
+    }
 }
 
 /// A metric's mean over the cases.
@@ -41,96 +105,92 @@ pub struct Method {
 pub struct Metric {
     /// Such as `ndcg@10`.
     pub name: &'static str,
-    /// Mean over the cases.
+    /// Mean over the cases where it applies; 0 where there is none.
     pub mean: f64,
-    /// For ours: over the best baseline.
+    /// Of the headline: ours against this method; for ours itself, against the best baseline.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub versus: Option<Versus>,
 }
 
-/// Ours against the best baseline of one metric.
-#[derive(Debug, Serialize)]
+/// Ours against another method by one metric.
+#[derive(Debug, Clone, Serialize)]
 pub struct Versus {
-    /// That baseline.
-    pub baseline: &'static str,
-    /// Ours over it.
-    pub ratio: f64,
-    /// 95 % bootstrap interval of the difference.
+    /// The other method.
+    pub other: String,
+    /// Ours over it; nothing where it has 0.
+    pub ratio: Option<f64>,
+    /// 95 % bootstrap interval of the difference, ours minus it.
     pub difference_95: [f64; 2],
 }
 
 /// One method's metric values, a row a case.
 pub(super) struct Raw {
-    pub(super) name: &'static str,
+    pub(super) name: String,
+    pub(super) role: Role,
+    pub(super) exposure: Option<Exposure>,
     pub(super) cases: Vec<Vec<f64>>,
+}
+
+impl Raw {
+    /// The values of the n-th metric where it applies. Whether it does is the case's doing, so that columns
+    /// of different methods pair.
+    fn column(&self, n: usize) -> Vec<f64> {
+        self.cases.iter().map(|case| case[n]).filter(|v| !v.is_nan()).collect()
+    }
+
+    fn versus(&self, other: &Self, n: usize) -> Versus {
+        let (mine, theirs) = (self.column(n), other.column(n));
+        let ratio = mean(&mine) / mean(&theirs);
+        Versus {
+            other: other.name.clone(),
+            ratio: ratio.is_finite().then_some(ratio),
+            difference_95: bootstrap_difference(&mine, &theirs),
+        }
+    }
 }
 
 impl Task {
     /// Summarises methods, ours first; `None` without cases. A case where a metric does not apply is NaN.
-    pub(super) fn new(name: &'static str, metrics: &[&'static str], raw: &[Raw]) -> Option<Self> {
-        let (ours, baselines) = raw.split_first()?;
-        if ours.cases.is_empty() {
-            return None;
-        }
-        let column = |raw: &Raw, n: usize| -> Vec<f64> {
-            raw.cases.iter().map(|case| case[n]).filter(|v| !v.is_nan()).collect()
+    pub(super) fn new(
+        name: &'static str,
+        metrics: &[&'static str],
+        headline: &[&'static str],
+        of: usize,
+        raw: &[Raw],
+    ) -> Option<Self> {
+        let ours = raw.first().filter(|ours| !ours.cases.is_empty())?;
+        let best = |n: usize| {
+            let baselines = raw.iter().filter(|r| r.role == Role::Baseline);
+            baselines.max_by(|a, b| mean(&a.column(n)).total_cmp(&mean(&b.column(n))))
         };
-        let versus = |n: usize| {
-            let mine = column(ours, n);
-            // A variant of ours is shown beside us, and is no baseline.
-            let best = baselines
-                .iter()
-                .filter(|b| !b.name.starts_with(ours.name))
-                .map(|b| (b.name, column(b, n)))
-                .max_by(|a, b| mean(&a.1).total_cmp(&mean(&b.1)))?;
-            let ratio = mean(&mine) / mean(&best.1);
-            Some(Versus { baseline: best.0, ratio, difference_95: bootstrap_difference(&mine, &best.1) })
-        };
-        let method = |(place, raw): (usize, &Raw)| Method {
-            name: raw.name,
-            metrics: metrics
-                .iter()
-                .enumerate()
-                .map(|(n, &name)| Metric {
-                    name,
-                    mean: mean(&column(raw, n)),
-                    versus: if place == 0 { versus(n) } else { None },
-                })
-                .collect(),
-        };
-        let methods = raw.iter().enumerate().map(method).collect();
-        Some(Self { name, cases: ours.cases.len(), methods })
-    }
-}
-
-impl Report {
-    /// The metric of our method, for gates and manifests.
-    pub fn ours(&self, task: &str, metric: &str) -> Option<f64> {
-        let task = self.tasks.iter().find(|t| t.name == task)?;
-        task.methods.first()?.metrics.iter().find(|m| m.name == metric).map(|m| m.mean)
-    }
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for task in &self.tasks {
-            let Some(first) = task.methods.first() else { continue };
-            writeln!(f, "{} ({} cases)", task.name, task.cases)?;
-            let mut table = comfy_table::Table::new();
-            let names = first.metrics.iter().map(|m| m.name);
-            table.load_style(comfy_table::presets::NOTHING);
-            table.set_header(std::iter::once("method").chain(names));
-            for method in &task.methods {
-                let values = method.metrics.iter().map(|m| format!("{:.4}", m.mean));
-                table.add_row(std::iter::once(method.name.to_owned()).chain(values));
+        let metric = |method: &Raw, n: usize| {
+            let other = if method.role == Role::Ours { best(n) } else { Some(method) };
+            let shown = headline.contains(&metrics[n]);
+            Metric {
+                name: metrics[n],
+                mean: mean(&method.column(n)),
+                versus: other.filter(|_| shown).map(|other| ours.versus(other, n)),
             }
-            let versus = first.metrics.iter().map(|m| match &m.versus {
-                Some(v) => format!("x{:.3} [{:+.4} {:+.4}]", v.ratio, v.difference_95[0], v.difference_95[1]),
-                None => String::new(),
-            });
-            table.add_row(std::iter::once("  over the best baseline".to_owned()).chain(versus));
-            writeln!(f, "{table}\n")?;
-        }
-        Ok(())
+        };
+        let method = |method: &Raw| Method {
+            name: method.name.clone(),
+            role: method.role,
+            metrics: (0..metrics.len()).map(|n| metric(method, n)).collect(),
+            exposure: method.exposure.clone(),
+        };
+        let methods = raw.iter().map(method).collect();
+        Some(Self { name, cases: ours.cases.len(), of, headline: headline.to_vec(), methods })
+    }
+}
+
+impl Method {
+    /// A metric's mean, if it is measured.
+    pub fn mean(&self, metric: &str) -> Option<f64> {
+        self.metric(metric).map(|m| m.mean)
+    }
+
+    /// A metric, if it is measured.
+    pub fn metric(&self, metric: &str) -> Option<&Metric> {
+        self.metrics.iter().find(|m| m.name == metric)
     }
 }

@@ -22,6 +22,8 @@ pub fn folder() -> TempDir {
 pub struct Said {
     /// Whether it exited with 0.
     pub ok: bool,
+    /// The exit code.
+    pub code: Option<i32>,
     /// Standard output.
     pub out: String,
     /// Standard error.
@@ -32,8 +34,13 @@ pub struct Said {
 pub fn run<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Said {
     let output = Command::new(TRAINER).args(args).stdin(Stdio::null()).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
-    let said = Said { ok: output.status.success(), out: text(output.stdout), err: text(output.stderr) };
-    assert!(output.status.code().is_some_and(|code| code < 3), "{}\n{}", output.status, said.err);
+    let said = Said {
+        ok: output.status.success(),
+        code: output.status.code(),
+        out: text(output.stdout),
+        err: text(output.stderr),
+    };
+    assert!(output.status.code().is_some_and(|code| code < 4), "{}\n{}", output.status, said.err);
     assert!(!said.err.contains("panicked"), "{}", said.err);
     said
 }

@@ -9,7 +9,7 @@ mod row;
 mod sequence_rows;
 
 pub use csv_rows::encoding_cure;
-pub use files::{Compression, SourceFile, by_ending, packed_by_ending};
+pub use files::{Compression, SourceFile, by_ending, expand, packed_by_ending};
 pub use row::{Event, Flow, Row};
 
 use row::Slots;

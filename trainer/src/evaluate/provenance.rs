@@ -1,0 +1,99 @@
+//! What a report needs to be repeated: the command, the data by content, versions and seeds.
+
+use std::fs::File;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use serde::Serialize;
+
+use crate::config::Config;
+use crate::dataset::Dataset;
+
+/// How to come to the same figures again.
+#[derive(Debug, Serialize)]
+pub struct Provenance {
+    /// The command line, quoted for a shell.
+    pub command: String,
+    /// The program and its version.
+    pub program: String,
+    /// The shop that the configuration names.
+    pub shop: String,
+    /// Seed of everything that training draws at random; what evaluation draws has a fixed one.
+    pub seed: u64,
+    /// Every file that was read.
+    pub files: Vec<DataFile>,
+    /// Order lines after cleaning.
+    pub lines: usize,
+    /// Items in orders and catalogue.
+    pub items: usize,
+    /// Users in orders.
+    pub users: usize,
+    /// First and last moment of the data, unix seconds.
+    pub data: [i64; 2],
+    /// Stored versions that were measured, ours first; empty where a model was trained for each window.
+    pub versions: Vec<String>,
+}
+
+/// A file by its content.
+#[derive(Debug, Serialize)]
+pub struct DataFile {
+    /// As it was named.
+    pub path: PathBuf,
+    /// Its size.
+    pub bytes: u64,
+    /// blake3 of its content, lower-case hex, as `b3sum` prints it.
+    pub blake3: String,
+}
+
+impl Provenance {
+    /// Of this process, with its data.
+    ///
+    /// # Errors
+    /// When a data file cannot be read once more.
+    pub fn new(config: &Config, dataset: &Dataset, versions: Vec<String>) -> anyhow::Result<Self> {
+        let files = config.files()?.into_iter().map(DataFile::new).collect::<anyhow::Result<_>>()?;
+        Ok(Self {
+            command: std::env::args().map(|word| quoted(&word)).collect::<Vec<_>>().join(" "),
+            program: concat!("qianmian-trainer ", env!("CARGO_PKG_VERSION")).to_owned(),
+            shop: config.shop.clone(),
+            seed: config.training.seed,
+            files,
+            lines: dataset.lines().len(),
+            items: dataset.n_items(),
+            users: dataset.n_users(),
+            data: [dataset.from(), dataset.until],
+            versions,
+        })
+    }
+}
+
+impl DataFile {
+    fn new(path: PathBuf) -> anyhow::Result<Self> {
+        let context = || format!("cannot read {} for its checksum", path.display());
+        let mut hasher = blake3::Hasher::new();
+        hasher.update_reader(File::open(&path).with_context(context)?).with_context(context)?;
+        Ok(Self { bytes: hasher.count(), blake3: hasher.finalize().to_hex().to_string(), path })
+    }
+}
+
+/// A word as a shell must be given it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn words_are_quoted_for_a_shell_where_they_need_it() {
+        assert_eq!(quoted("--orders"), "--orders");
+        assert_eq!(quoted("data/o*.csv"), "'data/o*.csv'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted(""), "''");
+    }
+}

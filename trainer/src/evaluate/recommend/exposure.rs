@@ -1,0 +1,92 @@
+//! What a method shows to all people together: how much of the shop, how evenly, how familiar.
+
+use qianmian_models::ids::{ItemIx, UserIx};
+use qianmian_models::snapshot::Snapshot;
+use serde::Serialize;
+
+use super::super::metrics::gini;
+
+/// Parts that the items are cut into by sales.
+const TENTHS: usize = 10;
+
+/// The first places of all slates, taken together.
+#[derive(Debug, Clone, Serialize)]
+pub struct Exposure {
+    /// Share of the items on sale that anybody is shown; `0..=1`.
+    pub coverage: f64,
+    /// Gini coefficient of how often each item on sale is shown; `0..=1`.
+    pub gini: f64,
+    /// Mean self-information of what is shown, in bits: `-log2` of the share of users who bought the item
+    /// (Vargas & Castells 2011).
+    pub novelty: f64,
+    /// Share of the places that hold what the person never bought; `0..=1`.
+    pub new_share: f64,
+    /// Share of the places by tenth of the items on sale, those that sell best first; adds up to 1.
+    pub by_tenth: [f64; TENTHS],
+}
+
+/// The items on sale by sales, to count exposure against.
+pub(super) struct Shelf<'a> {
+    reference: &'a Snapshot,
+    /// Items that were sold before the window and may be shown, best selling first.
+    items: Vec<ItemIx>,
+    n_users: f64,
+}
+
+impl<'a> Shelf<'a> {
+    pub(super) fn new(reference: &'a Snapshot) -> Self {
+        let on_sale =
+            |item: &ItemIx| reference.popularity.baskets(*item) > 0 && reference.catalog.on_sale(*item);
+        let items = reference.popularity.ranked().iter().copied().filter(on_sale).collect();
+        let seen = |user: &UserIx| !reference.history.ixs(*user).is_empty();
+        let n_users = (0..reference.users.len() as u32).filter(seen).count() as f64;
+        Self { reference, items, n_users }
+    }
+
+    /// Of what each user is shown.
+    pub(super) fn exposure<'s>(&self, shown: impl Iterator<Item = (UserIx, &'s [ItemIx])>) -> Exposure {
+        let n_items = self.reference.items.len();
+        let mut counts = vec![0u32; n_items];
+        let (mut places, mut new, mut novelty) = (0.0f64, 0.0f64, 0.0f64);
+        for (user, items) in shown {
+            let bought = self.reference.history.ixs(user);
+            for &item in items.iter().filter(|item| (**item as usize) < n_items) {
+                counts[item as usize] += 1;
+                places += 1.0;
+                new += f64::from(u8::from(!bought.contains(&item)));
+                let buyers = self.reference.buyers.ixs(item).len().max(1) as f64;
+                novelty += (self.n_users / buyers).max(1.0).log2();
+            }
+        }
+        let on_sale: Vec<u32> = self.items.iter().map(|&item| counts[item as usize]).collect();
+        let places = places.max(1.0);
+        Exposure {
+            coverage: on_sale.iter().filter(|&&c| c > 0).count() as f64 / on_sale.len().max(1) as f64,
+            gini: gini(&on_sale),
+            novelty: novelty / places,
+            new_share: new / places,
+            by_tenth: by_tenth(&on_sale),
+        }
+    }
+}
+
+fn by_tenth(counts: &[u32]) -> [f64; TENTHS] {
+    let total = counts.iter().map(|&c| f64::from(c)).sum::<f64>().max(1.0);
+    std::array::from_fn(|n| {
+        let range = n * counts.len() / TENTHS..(n + 1) * counts.len() / TENTHS;
+        counts[range].iter().map(|&c| f64::from(c)).sum::<f64>() / total
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tenths_share_all_places() {
+        let shares = by_tenth(&[6, 0, 0, 0, 0, 0, 0, 0, 0, 2]);
+        assert_eq!((shares[0], shares[9]), (0.75, 0.25));
+        assert_eq!(shares.iter().sum::<f64>(), 1.0);
+        assert_eq!(by_tenth(&[]), [0.0; TENTHS]);
+    }
+}

@@ -1,0 +1,81 @@
+//! Artifacts of a store, measured on days that none of them has seen.
+
+use anyhow::{Context, bail, ensure};
+use qianmian_models::snapshot::Snapshot;
+use qianmian_models::store::ShopStore;
+
+use super::{Bench, Future, Report, Subject, Window};
+use crate::config::TrainingConfig;
+use crate::dataset::Dataset;
+use crate::orders::TimeKind;
+use crate::progress::Reporter;
+use crate::train;
+
+/// An artifact to be measured.
+#[derive(Debug)]
+pub struct Stored {
+    /// Its version.
+    pub version: String,
+    /// Opened, as a server opens it.
+    pub snapshot: Snapshot,
+}
+
+impl Stored {
+    /// Opens a version, or the published one.
+    ///
+    /// # Errors
+    /// When it is not there or damaged.
+    pub fn open(store: &ShopStore, version: Option<&str>) -> qianmian_models::error::Result<Self> {
+        let artifact = store.artifact(version)?;
+        Ok(Self { version: artifact.manifest().version.clone(), snapshot: Snapshot::open(&artifact)? })
+    }
+}
+
+/// Measures artifacts, the first of them as ours; the baselines learn from all before the window.
+pub(super) fn evaluate(
+    dataset: &Dataset,
+    window: Window,
+    models: &[Stored],
+    training: &TrainingConfig,
+    reporter: &Reporter,
+) -> anyhow::Result<Report> {
+    ensure!(
+        dataset.time_kind == TimeKind::Timestamps,
+        "stored versions are measured on days after their data, and these orders have no times; \
+         leave --store out to train for the measurement"
+    );
+    models.iter().try_for_each(|model| check(model, window))?;
+    let past = dataset.before(window.from);
+    // The baselines ask for counts and vectors only, so that there is nothing to rehearse.
+    let plain = TrainingConfig { rehearse: false, ..training.clone() };
+    let reference = train::learn(&past, &plain, reporter)?.snapshot;
+    let subjects: Vec<Subject<'_>> =
+        models.iter().map(|m| Subject::stored(m.version.clone(), &m.snapshot, dataset)).collect();
+    let bench =
+        Bench { subjects: &subjects, reference: &reference, past: &past, future: Future { dataset, window } };
+    ensure!(
+        models.is_empty() || subjects[0].knows_anybody(),
+        "version {} knows none of the users of these orders; are they of the same shop?",
+        models[0].version
+    );
+    Ok(bench.measure(reporter))
+}
+
+/// Refuses a version that has seen the window.
+fn check(model: &Stored, window: Window) -> anyhow::Result<()> {
+    let Stored { version, snapshot } = model;
+    if snapshot.data_until <= window.from {
+        return Ok(());
+    }
+    let (until, from) = (day(snapshot.data_until)?, day(window.from)?);
+    bail!(
+        "version {version} has seen orders until {until}, so it knows what happened in the window from {from} on; \
+         measure from {until} on, or train a version on earlier orders"
+    )
+}
+
+/// `2011-10-01 08:30 UTC`.
+fn day(at: i64) -> anyhow::Result<String> {
+    let time = chrono::DateTime::from_timestamp(at, 0).context("a time beyond the calendar")?;
+    Ok(time.format("%Y-%m-%d %H:%M UTC").to_string())
+}

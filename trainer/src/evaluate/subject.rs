@@ -1,0 +1,147 @@
+//! A model under measure, asked in the indices of the dataset that it is measured on.
+
+use qianmian_models::audience::{self, AudienceQuery};
+use qianmian_models::ids::{ItemIx, UserIx, Vocabulary};
+use qianmian_models::query::{Evidence, Query};
+use qianmian_models::snapshot::Snapshot;
+use qianmian_models::{bundle, pipeline};
+
+use crate::dataset::Dataset;
+
+/// Stands for an item or a user that the other side does not know; it is never right.
+const UNKNOWN: u32 = u32::MAX;
+
+/// A model, and how its indices read in those of a dataset.
+#[derive(Debug)]
+pub struct Subject<'a> {
+    /// What the tables call it.
+    pub name: String,
+    /// The model.
+    pub snapshot: &'a Snapshot,
+    /// `None` where it was learned from the dataset, so that the indices are the same.
+    translation: Option<Translation>,
+}
+
+/// Indices of the dataset in those of the model, and items and users of the model in those of the dataset.
+#[derive(Debug)]
+struct Translation {
+    items: Vec<u32>,
+    users: Vec<u32>,
+    items_back: Vec<u32>,
+    users_back: Vec<u32>,
+}
+
+impl<'a> Subject<'a> {
+    /// A model that was learned from the dataset it is measured on.
+    pub fn learned(name: impl Into<String>, snapshot: &'a Snapshot) -> Self {
+        Self { name: name.into(), snapshot, translation: None }
+    }
+
+    /// A model with a vocabulary of its own.
+    pub fn stored(name: impl Into<String>, snapshot: &'a Snapshot, dataset: &Dataset) -> Self {
+        let (items, items_back) = translate(&dataset.item_ids, &snapshot.items);
+        let (users, users_back) = translate(&dataset.user_ids, &snapshot.users);
+        let translation = Translation { items, users, items_back, users_back };
+        Self { name: name.into(), snapshot, translation: Some(translation) }
+    }
+
+    /// The slate of a user, best first; a user that the model does not know gets what strangers get.
+    pub fn recommend(&self, user: UserIx, exclude_bought: bool, count: usize, at: i64) -> Vec<ItemIx> {
+        let user = self.translation.as_ref().map_or(user, |t| t.users[user as usize]);
+        let at = self.snapshot.clamp_time(at);
+        let user = (user != UNKNOWN).then_some(user);
+        let query = Query { user, exclude_bought, count, at, ..Query::default() };
+        let slate = pipeline::recommend(self.snapshot, &query);
+        slate.items.iter().map(|place| self.item_back(place.item)).collect()
+    }
+
+    /// What ranking sees for a user: candidates with each source's scores divided by its best.
+    pub fn evidence(&self, user: UserIx, count: usize, at: i64) -> Vec<(ItemIx, Evidence)> {
+        let user = self.translation.as_ref().map_or(user, |t| t.users[user as usize]);
+        let at = self.snapshot.clamp_time(at);
+        let query = Query { user: (user != UNKNOWN).then_some(user), count, at, ..Query::default() };
+        let found = pipeline::evidence(self.snapshot, &query);
+        found.iter().map(|(item, candidate)| (self.item_back(*item), candidate.evidence)).collect()
+    }
+
+    /// The audience of an item, likeliest first; nobody for an item that the model does not know.
+    pub fn audience(&self, item: ItemIx, exclude_buyers: bool, count: usize, at: i64) -> Vec<UserIx> {
+        self.prospects(item, exclude_buyers, count, at).into_iter().map(|(user, _)| user).collect()
+    }
+
+    /// The same with the probability of a purchase, where the model promises one; else nobody.
+    pub fn promises(&self, item: ItemIx, count: usize, at: i64) -> Vec<(UserIx, f32)> {
+        if self.snapshot.likelihood.is_none() {
+            return Vec::new();
+        }
+        self.prospects(item, false, count, at)
+    }
+
+    /// The audience of an item with its scores.
+    fn prospects(&self, item: ItemIx, exclude_buyers: bool, count: usize, at: i64) -> Vec<(UserIx, f32)> {
+        let Some(item) = self.item(item) else { return Vec::new() };
+        let at = self.snapshot.clamp_time(at);
+        let query = AudienceQuery { exclude_buyers, ..AudienceQuery::for_item(item, count, at) };
+        let found = audience::audience(self.snapshot, &query);
+        let back = |user: UserIx| self.translation.as_ref().map_or(user, |t| t.users_back[user as usize]);
+        found.iter().map(|prospect| (back(prospect.user), prospect.score)).collect()
+    }
+
+    /// What completes a cart, with scores, best first.
+    pub fn complements(&self, cart: &[ItemIx], count: usize) -> Vec<(ItemIx, f32)> {
+        let cart: Vec<ItemIx> = cart.iter().filter_map(|&item| self.item(item)).collect();
+        if cart.is_empty() {
+            return Vec::new();
+        }
+        let found = bundle::complements(self.snapshot, &cart, count);
+        found.iter().map(|c| (self.item_back(c.item), c.score)).collect()
+    }
+
+    /// The same for the person whose cart it is, with the personal term.
+    pub fn personal_complements(&self, cart: &[ItemIx], user: UserIx, count: usize) -> Vec<(ItemIx, f32)> {
+        let known: Vec<ItemIx> = cart.iter().filter_map(|&item| self.item(item)).collect();
+        let user = self.translation.as_ref().map_or(user, |t| t.users[user as usize]);
+        if user == UNKNOWN || known.is_empty() {
+            return self.complements(cart, count);
+        }
+        let found = bundle::personal_complements(self.snapshot, &known, user, count);
+        found.iter().map(|c| (self.item_back(c.item), c.score)).collect()
+    }
+
+    /// Whether any user of the dataset is known to the model.
+    pub fn knows_anybody(&self) -> bool {
+        self.translation.as_ref().is_none_or(|t| t.users.iter().any(|&user| user != UNKNOWN))
+    }
+
+    fn item(&self, item: ItemIx) -> Option<ItemIx> {
+        let item = self.translation.as_ref().map_or(item, |t| t.items[item as usize]);
+        (item != UNKNOWN).then_some(item)
+    }
+
+    fn item_back(&self, item: ItemIx) -> ItemIx {
+        self.translation.as_ref().map_or(item, |t| t.items_back[item as usize])
+    }
+}
+
+fn translate(ids: &[String], vocabulary: &Vocabulary) -> (Vec<u32>, Vec<u32>) {
+    let there: Vec<u32> = ids.iter().map(|id| vocabulary.ix(id).unwrap_or(UNKNOWN)).collect();
+    let mut back = vec![UNKNOWN; vocabulary.len()];
+    for (ix, &other) in there.iter().enumerate().filter(|(_, other)| **other != UNKNOWN) {
+        back[other as usize] = ix as u32;
+    }
+    (there, back)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn indices_are_translated_by_id_and_strangers_stay_strangers() {
+        let ids = ["a", "c", "d"].map(str::to_owned);
+        let (there, back) = translate(&ids, &Vocabulary::new(&["b", "c", "d"]).unwrap());
+        assert_eq!(there, [UNKNOWN, 1, 2]);
+        assert_eq!(back, [UNKNOWN, 1, 2]);
+    }
+}

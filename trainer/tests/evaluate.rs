@@ -1,0 +1,164 @@
+//! Evaluations through the real binary: the report, several windows, and versions of a store.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use support::{demo, done, folder, quick_demo, refused, shop};
+
+const WINDOW: &str = "2025-12-01";
+
+fn json(path: &Path) -> Value {
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// A copy of the demo's configuration whose orders end before `day`.
+fn until(config: &Path, day: &str) -> PathBuf {
+    let folder = config.parent().unwrap();
+    let name = format!("orders-until-{day}.csv");
+    let packed = std::fs::File::open(folder.join("orders.csv.zst")).unwrap();
+    let mut reader = csv::Reader::from_reader(zstd::Decoder::new(packed).unwrap());
+    let header = reader.headers().unwrap().clone();
+    let at = header.iter().position(|column| column == "ordered_at").unwrap();
+    let mut writer = csv::Writer::from_path(folder.join(&name)).unwrap();
+    writer.write_record(&header).unwrap();
+    for row in reader.records().map(Result::unwrap).filter(|row| &row[at] < day) {
+        writer.write_record(&row).unwrap();
+    }
+    writer.flush().unwrap();
+    let text = std::fs::read_to_string(config).unwrap().replace("orders.csv.zst", &name);
+    let path = folder.join(format!("until-{day}.toml"));
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+/// A demo shop, and a store with a version for each of `ends`, in their order, none of them published.
+fn store_of(folder: &Path, ends: &[&str]) -> (PathBuf, PathBuf, Vec<String>) {
+    let (config, store) = (quick_demo(folder, 1_000), folder.join("store"));
+    let train = |end: &&str| {
+        let before = shop(&store).versions().unwrap();
+        done(&args!["train", "--config", until(&config, end), "--store", store, "--no-publish"]);
+        shop(&store).versions().unwrap().into_iter().find(|version| !before.contains(version)).unwrap()
+    };
+    let versions = ends.iter().map(train).collect();
+    (config, store, versions)
+}
+
+#[test]
+fn a_report_needs_nothing_else_and_says_how_to_repeat_it() {
+    let folder = folder();
+    let config = demo(folder.path(), 1_500);
+    let items = config.parent().unwrap().join("items.csv");
+    let text = std::fs::read_to_string(&items).unwrap();
+    let hostile = text.lines().enumerate().map(|(n, line)| match (n, line.split_once(',')) {
+        (1.., Some((id, rest))) => format!("{id},<script>alert(1)</script>{rest}\n"),
+        _ => format!("{line}\n"),
+    });
+    std::fs::write(&items, hostile.collect::<String>()).unwrap();
+    let path = folder.path().join("report of today.html");
+    let figures = folder.path().join("figures.json");
+    done(&args!["evaluate", "--config", config, "--from", WINDOW, "--report", path, "--json", figures]);
+    let page = std::fs::read_to_string(&path).unwrap();
+    assert!(page.starts_with("<!DOCTYPE html>\n<html lang=\"en\">"));
+    for outside in ["<script", "<link", "<img", "src=", "url(", "@import", "http:", "https:"] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    assert!(page.contains("&lt;script&gt;alert(1)"), "titles are shown, as text");
+    assert!(page.contains(&format!("--report &#39;{}&#39;", path.display())), "the command, quoted");
+    let orders = std::fs::read(config.parent().unwrap().join("orders.csv.zst")).unwrap();
+    assert!(page.contains(&hash(&orders)), "the data by content");
+    for section in ["recommend", "audience", "bundle", "examples", "repeat"] {
+        assert!(page.contains(&format!("<section id=\"{section}\">")), "{section}");
+    }
+    for element in ["section", "figure", "svg", "table", "tr", "details", "ul", "ol", "div", "p"] {
+        let opened =
+            page.matches(&format!("<{element}>")).count() + page.matches(&format!("<{element} ")).count();
+        assert_eq!(opened, page.matches(&format!("</{element}>")).count(), "{element}");
+    }
+    assert!(page.contains("Whether probabilities hold") && page.contains("What each source adds"));
+    let promises = &json(&figures)["promises"];
+    assert!(promises["calibration"]["expected_error"].as_f64().unwrap() < 0.02, "{promises}");
+    let (predicted, realised) = (&promises["first_100"]["predicted"], &promises["first_100"]["realised"]);
+    let ratio = predicted.as_f64().unwrap() / realised.as_f64().unwrap();
+    assert!((0.5..2.0).contains(&ratio), "{promises}");
+    assert!(!page.contains("NaN") && !page.contains("inf,"));
+}
+
+fn hash(bytes: &[u8]) -> String {
+    blake3::hash(bytes).to_hex().to_string()
+}
+
+#[test]
+fn windows_go_back_without_gaps_and_their_mean_is_of_all() {
+    let folder = folder();
+    let (config, path) = (quick_demo(folder.path(), 1_000), folder.path().join("figures.json"));
+    done(&args!["evaluate", "--config", config, "--from", WINDOW, "--windows", "2", "--json", path]);
+    let found = json(&path);
+    let earlier = found["earlier"].as_array().unwrap();
+    assert_eq!(earlier.len(), 1);
+    assert_eq!(earlier[0]["window"]["to"], found["window"]["from"]);
+    let rolled = &found["rolled"][0];
+    assert_eq!(rolled["task"], "recommend");
+    let windows = rolled["windows"].as_array().unwrap();
+    for (n, metric) in rolled["metrics"].as_array().unwrap().iter().enumerate() {
+        let mean: f64 = windows.iter().map(|w| w["ours"][n].as_f64().unwrap()).sum::<f64>() / 2.0;
+        assert!((rolled["means"][0]["means"][n].as_f64().unwrap() - mean).abs() < 1e-12, "{metric}");
+    }
+    let said = refused(&args!["evaluate", "--config", config, "--from", WINDOW, "--windows", "24"]);
+    assert!(said.contains("nothing is left to learn from"), "{said}");
+}
+
+#[test]
+fn a_stored_version_is_measured_as_if_it_had_been_trained_for_the_window() {
+    let folder = folder();
+    let (config, store, versions) = store_of(folder.path(), &[WINDOW]);
+    let paths = ["stored.json", "trained.json"].map(|name| folder.path().join(name));
+    let evaluate = args!["evaluate", "--config", config, "--from", WINDOW];
+    let by_store = args!["--store", store, "--version", versions[0], "--json", paths[0]];
+    done(&[&evaluate[..], &by_store].concat());
+    done(&[&evaluate[..], &args!["--json", paths[1]]].concat());
+    let [stored, trained] = paths.map(|path| json(&path));
+    assert_eq!(stored["provenance"]["versions"], serde_json::json!(versions));
+    for (stored, trained) in
+        stored["tasks"].as_array().unwrap().iter().zip(trained["tasks"].as_array().unwrap())
+    {
+        assert_eq!(stored["cases"], trained["cases"]);
+        let metrics = |task: &Value| task["methods"][0]["metrics"].as_array().unwrap().clone();
+        for (a, b) in metrics(stored).iter().zip(metrics(trained)) {
+            let (left, right) = (a["mean"].as_f64().unwrap(), b["mean"].as_f64().unwrap());
+            // The moment of asking is the end of each one's data, hours apart, and ids are numbered apart.
+            assert!((left - right).abs() < 0.02 * (1.0 + right), "{}: {a} {b}", stored["name"]);
+        }
+    }
+}
+
+#[test]
+fn two_versions_are_compared_case_by_case_and_one_that_saw_the_window_is_refused() {
+    let folder = folder();
+    let (config, store, versions) = store_of(folder.path(), &[WINDOW, "2025-06-01", "2025-12-10"]);
+    let path = folder.path().join("figures.json");
+    let evaluate = args!["evaluate", "--config", config, "--from", WINDOW, "--store", store];
+    let pair = args!["--version", versions[0], "--against", versions[1], "--json", path];
+    let said = done(&[&evaluate[..], &pair].concat());
+    assert!(said.contains(&format!("over {}", versions[1])), "{said}");
+    let found = json(&path);
+    let rival = &found["tasks"][0]["methods"][1];
+    assert_eq!((rival["name"].as_str(), rival["role"].as_str()), (Some(&versions[1][..]), Some("rival")));
+    let ndcg = rival["metrics"].as_array().unwrap().iter().find(|m| m["name"] == "ndcg@10").unwrap();
+    assert!(
+        ndcg["versus"]["ratio"].as_f64().unwrap() > 1.0,
+        "half a year of orders is worth something: {ndcg}"
+    );
+    assert_eq!(ndcg["versus"]["other"], versions[1]);
+
+    let (alone, beside) =
+        (args!["--version", versions[2]], args!["--version", versions[0], "--against", versions[2]]);
+    for seen in [&alone[..], &beside] {
+        let said = refused(&[&evaluate[..], seen].concat());
+        assert!(said.contains(&versions[2]) && said.contains("knows what happened in the window"), "{said}");
+    }
+    let said = refused(&[&evaluate[..], &args!["--version", "nothing"]].concat());
+    assert!(said.contains(&versions[0]), "the versions that are there: {said}");
+}

@@ -1,0 +1,157 @@
+//! The gate before a publish, through the real binary and real stores.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use std::path::Path;
+
+use qianmian_models::artifact::{ArtifactWriter, Manifest};
+use serde_json::{Value, json};
+use support::{demo, done, folder, run, shop};
+
+/// Writes a version that says of itself what its rehearsal measured; it has no sections.
+fn version(store: &Path, name: &str, ndcg: Option<f64>, popularity: f64, tolerance: Option<f64>) {
+    let mut manifest = Manifest::new(name, "2026-01-01T00:00:00Z");
+    if let Some(ndcg) = ndcg {
+        let figures =
+            json!({"blend_held_out": 0.01, "ranker_held_out": ndcg, "popularity_held_out": popularity});
+        manifest.metrics = json!({"rehearsal": {"recommend_ndcg_10": figures}});
+    }
+    if let Some(tolerance) = tolerance {
+        manifest.parameters = json!({"publish": {"tolerance": tolerance}});
+    }
+    ArtifactWriter::create(shop(store).folder(), name).unwrap().finish(manifest).unwrap();
+}
+
+fn publish(store: &Path, name: &str) -> support::Said {
+    run(&args!["publish", name, "--store", store])
+}
+
+fn latest(store: &Path) -> String {
+    shop(store).latest().unwrap().unwrap().version
+}
+
+/// The verdicts that a version's manifest keeps.
+fn verdicts(store: &Path, name: &str) -> Vec<Value> {
+    let artifact = shop(store).artifact(Some(name)).unwrap();
+    artifact.manifest().metrics["publish"].as_array().cloned().unwrap_or_default()
+}
+
+#[test]
+fn a_version_within_the_tolerance_passes_and_one_below_it_is_refused_with_the_numbers() {
+    let folder = folder();
+    let store = folder.path();
+    version(store, "a", Some(0.4), 0.1, None);
+    version(store, "b", Some(0.385), 0.1, None);
+    version(store, "c", Some(0.36), 0.1, None);
+    assert!(publish(store, "a").ok);
+    let said = publish(store, "b");
+    assert!(said.ok && said.out.contains("0.3850") && said.out.contains("0.4000"), "{}", said.out);
+
+    let said = publish(store, "c");
+    assert_eq!(said.code, Some(3));
+    for part in
+        ["0.3600", "0.3850 of b", "6.5 % below", "5.0 % is tolerated", "publish c", "--force --reason"]
+    {
+        assert!(said.err.contains(part), "{part}: {}", said.err);
+    }
+    assert_eq!(latest(store), "b");
+    let verdict = verdicts(store, "c").remove(0);
+    assert_eq!((verdict["outcome"].as_str(), verdict["ndcg_10"].as_f64()), (Some("refused"), Some(0.36)));
+    assert_eq!(verdict["served"], json!({"version": "b", "ndcg_10": 0.385}));
+}
+
+#[test]
+fn the_tolerance_is_the_one_the_version_was_trained_with() {
+    let folder = folder();
+    let store = folder.path();
+    version(store, "a", Some(0.4), 0.1, None);
+    version(store, "lenient", Some(0.3), 0.1, Some(0.5));
+    version(store, "strict", Some(0.299), 0.1, Some(0.0));
+    assert!(publish(store, "a").ok);
+    assert!(publish(store, "lenient").ok);
+    assert_eq!(publish(store, "strict").code, Some(3));
+}
+
+#[test]
+fn a_version_that_best_sellers_beat_is_refused_even_as_the_first() {
+    let folder = folder();
+    let store = folder.path();
+    version(store, "a", Some(0.09), 0.1, None);
+    let said = publish(store, "a");
+    assert_eq!(said.code, Some(3));
+    assert!(said.err.contains("0.0900") && said.err.contains("best sellers, 0.1000"), "{}", said.err);
+    assert_eq!(shop(store).latest().unwrap(), None);
+}
+
+#[test]
+fn force_demands_a_reason_and_the_reason_stays() {
+    let folder = folder();
+    let store = folder.path();
+    version(store, "a", Some(0.4), 0.1, None);
+    version(store, "b", Some(0.2), 0.1, None);
+    assert!(publish(store, "a").ok);
+    for incomplete in [
+        args!["--force"].to_vec(),
+        args!["--reason", "x"].to_vec(),
+        args!["--force", "--reason", "  "].to_vec(),
+    ] {
+        let said = run(&[&args!["publish", "b", "--store", store][..], &incomplete].concat());
+        assert_eq!((said.code, latest(store).as_str()), (Some(2), "a"), "{}", said.err);
+    }
+    assert_eq!(publish(store, "b").code, Some(3));
+    let reason = "the range changed";
+    let said = done(&args!["publish", "b", "--store", store, "--force", "--reason", reason]);
+    assert!(said.contains(reason), "{said}");
+    assert_eq!(latest(store), "b");
+    let outcomes: Vec<Value> = verdicts(store, "b").iter().map(|v| v["outcome"].clone()).collect();
+    assert_eq!(outcomes, ["refused", "forced"]);
+    assert_eq!(verdicts(store, "b")[1]["reason"], reason);
+    let shown = done(&args!["inspect", "b", "--store", store, "--json"]);
+    assert!(shown.contains(reason), "{shown}");
+}
+
+#[test]
+fn without_figures_a_version_passes_and_that_is_said() {
+    let folder = folder();
+    let store = folder.path();
+    version(store, "a", None, 0.0, None);
+    version(store, "b", Some(0.3), 0.1, None);
+    version(store, "c", None, 0.0, None);
+    for (name, note) in [
+        ("a", "trained without a rehearsal"),
+        ("b", "a has no held-out figure"),
+        ("c", "without a rehearsal"),
+    ] {
+        let said = publish(store, name);
+        assert!(said.ok && said.out.contains(note), "{name}: {}{}", said.out, said.err);
+    }
+    // What is served may be damaged; that must not keep a sound version out.
+    std::fs::write(shop(store).folder().join("c/manifest.json"), "{").unwrap();
+    let said = publish(store, "b");
+    assert!(said.ok && said.out.contains("c cannot be read"), "{}{}", said.out, said.err);
+}
+
+#[test]
+fn training_goes_through_the_gate_and_leaves_what_it_refused_in_the_store() {
+    let folder = folder();
+    let (config, store) = (demo(folder.path(), 1_500), folder.path().join("store"));
+    version(&store, "a", Some(0.99), 0.1, None);
+    assert!(publish(&store, "a").ok);
+    let train = args!["train", "--config", config, "--store", store];
+    let said = run(&train);
+    assert_eq!(said.code, Some(3), "{}{}", said.out, said.err);
+    assert_eq!(latest(&store), "a");
+    let trained = shop(&store).versions().unwrap().into_iter().find(|version| version != "a").unwrap();
+    assert!(said.err.contains(&format!("publish {trained} --store {}", store.display())), "{}", said.err);
+    let artifact = shop(&store).artifact(Some(&trained)).unwrap();
+    let figures = &artifact.manifest().metrics["rehearsal"]["recommend_ndcg_10"];
+    let (ranker, popularity) = (&figures["ranker_held_out"], &figures["popularity_held_out"]);
+    assert!(ranker.as_f64().unwrap() > 2.0 * popularity.as_f64().unwrap(), "{figures}");
+    assert!(popularity.as_f64().unwrap() > 0.0, "{figures}");
+
+    done(&args!["publish", trained, "--store", store, "--force", "--reason", "a new shop"]);
+    assert_eq!(latest(&store), trained);
+    let forced = done(&train);
+    assert!(forced.contains(&format!("of {trained}, served before")), "{forced}");
+}
