@@ -4,9 +4,11 @@
 //! configuration file's folder, and every error names the field and its cure. A file with canonical
 //! columns needs no configuration: [`Config::default`] with [`Config::replace_orders`] is enough.
 
+mod external;
 mod tables;
 mod training;
 
+pub use external::{ExternalConfig, ExternalFiles};
 pub use tables::{Column, Format, Normalise, OrdersConfig, Table, TableConfig, parse_zone};
 pub use training::TrainingConfig;
 
@@ -28,6 +30,8 @@ pub struct Config {
     pub users: Option<TableConfig>,
     /// By which names channels know users.
     pub identities: Option<TableConfig>,
+    /// What was learned elsewhere.
+    pub external: Vec<ExternalConfig>,
     /// What is learned, and how.
     pub training: TrainingConfig,
 }
@@ -40,6 +44,7 @@ impl Default for Config {
             items: None,
             users: None,
             identities: None,
+            external: Vec::new(),
             training: TrainingConfig::default(),
         }
     }
@@ -68,6 +73,7 @@ impl Config {
         for table in [&mut config.items, &mut config.users, &mut config.identities].into_iter().flatten() {
             table.files = resolve(&table.files, folder);
         }
+        config.external.iter_mut().for_each(|external| external.resolve(folder));
         Ok(config)
     }
 
@@ -85,6 +91,7 @@ impl Config {
         }
         self.orders.check()?;
         self.training.check()?;
+        external::check(&self.external)?;
         let tables = [(Table::Items, &self.items), (Table::Users, &self.users)];
         for (table, config) in tables.into_iter().chain([(Table::Identities, &self.identities)]) {
             if let Some(config) = config {

@@ -14,7 +14,7 @@ use support::{demo, done, folder, quick_demo, shop, skipped};
 const LENGTH: usize = 64;
 
 /// By section: its columns and their Arrow types.
-const COLUMNS: [(&str, &[(&str, &str)]); 18] = [
+const COLUMNS: [(&str, &[(&str, &str)]); 19] = [
     ("basket_ease", ITEM_LISTS),
     ("buyers", &[("purchases", "purchases of user")]),
     (
@@ -44,6 +44,7 @@ const COLUMNS: [(&str, &[(&str, &str)]); 18] = [
             ("price", "float"),
         ],
     ),
+    ("low_pass", &[("vector", "vector")]),
     (
         "popularity",
         &[

@@ -196,7 +196,11 @@ impl Audience {
                 Source::CoPurchase | Source::Ease | Source::EaseRecent | Source::Transition => {
                     prospect.because.map(|other| bought_together(snapshot, other))
                 }
-                Source::Factors | Source::UserKnn => Some(Reason::Taste),
+                Source::Factors
+                | Source::UserKnn
+                | Source::LowPass
+                | Source::External1
+                | Source::External2 => Some(Reason::Taste),
                 Source::Popularity => Some(Reason::Active),
             }),
         }

@@ -6,12 +6,14 @@
 //! | task | cases | metrics |
 //! |---|---|---|
 //! | recommend | users seen before T that buy in the window | recall, NDCG, hit rate at K |
+//! | newcomers | users whose first basket is in the window, known by their place at most | recall, NDCG, hit rate at 10 |
 //! | audience | items seen before T with at least 10 such buyers in the window | recall@100, lift@1 %, new buyers' recall@100 |
 //! | bundle | baskets of 2 or more in the window, one item hidden | HR@5, HR@10, MRR@20 |
 
 mod audience;
 mod bundle;
 pub mod metrics;
+mod newcomers;
 mod recommend;
 mod report;
 
@@ -83,9 +85,9 @@ impl Future<'_> {
 
 /// Measures a snapshot that was learned from `past`.
 pub fn measure(snapshot: &Snapshot, past: &Dataset, future: &Future<'_>, reporter: &Reporter) -> Report {
-    let stage = reporter.stage("evaluate", 3);
+    let stage = reporter.stage("evaluate", 4);
     let mut tasks = Vec::new();
-    for task in [recommend::measure, audience::measure, bundle::measure] {
+    for task in [recommend::measure, newcomers::measure, audience::measure, bundle::measure] {
         tasks.extend(task(snapshot, past, future));
         stage.advance(1);
     }

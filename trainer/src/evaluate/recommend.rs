@@ -65,7 +65,7 @@ fn run(
 }
 
 /// Items by baskets in the last 30 days before the cut.
-fn recently_popular(past: &Dataset) -> Vec<u32> {
+pub(super) fn recently_popular(past: &Dataset) -> Vec<u32> {
     let mut counts = vec![0u32; past.n_items()];
     past.lines().iter().filter(|l| past.until - l.at <= 30 * DAY).for_each(|l| counts[l.item as usize] += 1);
     let mut top = TopK::new(DEPTH);
