@@ -3,13 +3,16 @@
 use crate::candidates::Candidate;
 use crate::ids::ItemIx;
 use crate::index::purchases::Purchase;
+use crate::index::traits::Taste;
 use crate::query::{Query, Source};
 use crate::snapshot::Snapshot;
 
 /// Number of features.
-pub const COUNT: usize = 32;
+pub const COUNT: usize = BLEND + 1 + FACTS;
 /// Where the blended score stands in a row.
-pub const BLEND: usize = 8;
+pub const BLEND: usize = Source::COUNT;
+/// Facts of the user, the item and the two together, after the sources and the blend.
+const FACTS: usize = 27;
 /// A row of features.
 pub type Features = [f32; COUNT];
 
@@ -23,6 +26,7 @@ pub struct UserFacts {
     items: f32,
     /// Purchases of items bought before, of all.
     repeat_share: f32,
+    taste: Taste,
     at: i64,
 }
 
@@ -35,6 +39,7 @@ impl UserFacts {
                 silent_days: f32::NAN,
                 items: 0.0,
                 repeat_share: f32::NAN,
+                taste: Taste::default(),
                 at: query.at,
             };
         };
@@ -46,6 +51,7 @@ impl UserFacts {
             silent_days: days(query.at, last_at),
             items,
             repeat_share: 1.0 - items / (bought as f32).max(1.0),
+            taste: snapshot.traits.taste(snapshot.history.of(user).map(|p| (p.ix, p.decayed))),
             at: query.at,
         }
     }
@@ -64,38 +70,41 @@ pub fn of(
     let mut row = [f32::NAN; COUNT];
     row[..Source::COUNT].copy_from_slice(&candidate.evidence);
     row[BLEND] = blend;
+    let facts = &mut row[BLEND + 1..];
     if let Some(p) = bought {
         let since = days(user.at, p.last_at);
         let gap = p.mean_gap_days();
-        row[9] = p.baskets as f32;
-        row[10] = p.decayed;
-        row[11] = since;
-        row[12] = days(user.at, p.first_at);
-        row[13] = gap.unwrap_or(f32::NAN);
-        row[14] = gap.map_or(f32::NAN, |gap| since / gap.max(1.0));
-        row[15] = p.baskets as f32 / user.baskets.max(1.0);
+        facts[0] = p.baskets as f32;
+        facts[1] = p.decayed;
+        facts[2] = since;
+        facts[3] = days(user.at, p.first_at);
+        facts[4] = gap.unwrap_or(f32::NAN);
+        facts[5] = gap.map_or(f32::NAN, |gap| since / gap.max(1.0));
+        facts[6] = p.baskets as f32 / user.baskets.max(1.0);
         // Baskets that could have held it since it was first bought.
-        row[16] = p.baskets as f32 * row[12].max(1.0).recip();
-        row[17] = since - user.silent_days;
+        facts[7] = p.baskets as f32 * facts[3].max(1.0).recip();
+        facts[8] = since - user.silent_days;
     }
     let sold = |window| snapshot.popularity.baskets_within(window, item) as f32;
     let (week, month, quarter) = (sold(0), sold(1), sold(2));
     let all = snapshot.popularity.baskets(item) as f32;
     let buyers = snapshot.buyers.ixs(item).len() as f32;
-    row[18] = snapshot.popularity.score(item);
-    row[19] = week;
-    row[20] = month;
-    row[21] = quarter;
-    row[22] = all;
-    row[23] = (week + 1.0) / (month + 4.0);
-    row[24] = (month + 1.0) / (quarter + 3.0);
-    row[25] = (quarter + 1.0) / (all + 1.0);
-    row[26] = snapshot.neighbourhood.repeat_rate(item);
-    row[27] = buyers;
-    row[28] = user.baskets;
-    row[29] = user.silent_days;
-    row[30] = user.items / user.baskets.max(1.0);
-    row[31] = user.repeat_share;
+    facts[9] = snapshot.popularity.score(item);
+    facts[10] = week;
+    facts[11] = month;
+    facts[12] = quarter;
+    facts[13] = all;
+    facts[14] = (week + 1.0) / (month + 4.0);
+    facts[15] = (month + 1.0) / (quarter + 3.0);
+    facts[16] = (quarter + 1.0) / (all + 1.0);
+    facts[17] = snapshot.neighbourhood.repeat_rate(item);
+    facts[18] = buyers;
+    facts[19] = user.baskets;
+    facts[20] = user.silent_days;
+    facts[21] = user.items / user.baskets.max(1.0);
+    facts[22] = user.repeat_share;
+    facts[23..26].copy_from_slice(&snapshot.traits.shares(&user.taste, item));
+    facts[26] = snapshot.traits.dearness(&user.taste, item);
     row
 }
 

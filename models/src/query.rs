@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{ItemIx, UserIx};
+use crate::index::places::PlaceIx;
 
 /// Where a candidate comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -26,11 +27,19 @@ pub enum Source {
     Transition = 6,
     /// People who buy what this user buys, buy it.
     UserKnn = 7,
+    /// It lies in the smooth directions of what the user bought.
+    LowPass = 8,
+    /// The first thing that was learned elsewhere says so.
+    #[serde(rename = "external_1")]
+    External1 = 9,
+    /// The second one does.
+    #[serde(rename = "external_2")]
+    External2 = 10,
 }
 
 impl Source {
     /// How many there are.
-    pub const COUNT: usize = 8;
+    pub const COUNT: usize = 11;
     /// All of them, in index order.
     pub const ALL: [Self; Self::COUNT] = [
         Self::Personal,
@@ -41,6 +50,9 @@ impl Source {
         Self::EaseRecent,
         Self::Transition,
         Self::UserKnn,
+        Self::LowPass,
+        Self::External1,
+        Self::External2,
     ];
 
     /// The name in answers, metrics and configuration.
@@ -54,6 +66,9 @@ impl Source {
             Self::EaseRecent => "ease_recent",
             Self::Transition => "transition",
             Self::UserKnn => "user_knn",
+            Self::LowPass => "low_pass",
+            Self::External1 => "external_1",
+            Self::External2 => "external_2",
         }
     }
 }
@@ -101,6 +116,8 @@ pub struct Query {
     pub count: usize,
     /// The moment to answer as of, unix seconds.
     pub at: i64,
+    /// Where the person is; what sells there stands in for a history that is not known.
+    pub place: Option<PlaceIx>,
 }
 
 impl Query {

@@ -4,6 +4,8 @@ use rustc_hash::FxHashMap;
 
 use crate::candidates::Candidates;
 use crate::ids::{ItemIx, UserIx};
+use crate::index::external::{self, Knowledge};
+use crate::index::factors::Factors;
 use crate::query::{Query, Source};
 use crate::simd;
 use crate::snapshot::Snapshot;
@@ -44,8 +46,13 @@ pub fn candidates(snapshot: &Snapshot, query: &Query) -> Candidates {
     personal(snapshot, query, &mut found);
     companions(snapshot, &seeds, &mut found);
     user_knn(snapshot, query, &seeds, &mut found);
-    popularity(snapshot, wanted, &mut found);
+    let vectors = external(snapshot, query, &seeds, wanted, &mut found);
+    popularity(snapshot, query, wanted, &mut found);
     factors(snapshot, query, &seeds, wanted, &mut found);
+    low_pass(snapshot, &seeds, &mut found);
+    for (source, vector, items) in &vectors {
+        similarity(*source, vector, items, &mut found);
+    }
     found
 }
 
@@ -126,12 +133,21 @@ fn user_knn(snapshot: &Snapshot, query: &Query, seeds: &[Seed], found: &mut Cand
     }
 }
 
-fn popularity(snapshot: &Snapshot, wanted: usize, found: &mut Candidates) {
+/// What sells in the shop; for a person without a history, in the place where they are.
+fn popularity(snapshot: &Snapshot, query: &Query, wanted: usize, found: &mut Candidates) {
+    let stranger = query.user.is_none_or(|user| snapshot.history.ixs(user).is_empty());
+    let place = snapshot.places.as_ref().zip(query.place).filter(|_| stranger);
+    if let Some((places, place)) = place {
+        places.of(place).for_each(|(item, weight)| found.of(item).add(Source::Popularity, weight));
+    }
+    let rest = place.map_or(1.0, |(places, place)| places.rest(place));
     for &item in snapshot.popularity.ranked().iter().take(wanted) {
         found.of(item);
     }
     for (item, candidate) in found.entries_mut() {
-        candidate.add(Source::Popularity, snapshot.popularity.score(*item).max(1e-6));
+        if candidate.evidence[Source::Popularity as usize] == 0.0 {
+            candidate.add(Source::Popularity, (rest * snapshot.popularity.score(*item)).max(1e-6));
+        }
     }
 }
 
@@ -153,14 +169,72 @@ fn factors(snapshot: &Snapshot, query: &Query, seeds: &[Seed], wanted: usize, fo
         }
     };
     for near in embedding.items.nearest(vector, wanted, embedding.item_graph.as_ref()) {
-        let popularity = snapshot.popularity.score(near.ix).max(1e-6);
-        found.of(near.ix).evidence[Source::Popularity as usize] = popularity;
+        let candidate = found.of(near.ix);
+        if candidate.evidence[Source::Popularity as usize] == 0.0 {
+            candidate.add(Source::Popularity, snapshot.popularity.score(near.ix).max(1e-6));
+        }
+    }
+    similarity(Source::Factors, vector, &embedding.items, found);
+}
+
+/// The score of every candidate by a vector.
+fn similarity(source: Source, vector: &[f32], items: &Factors, found: &mut Candidates) {
+    simd::dispatch(
+        #[inline(always)]
+        || {
+            for (item, candidate) in found.entries_mut() {
+                candidate.add(source, simd::dot(vector, items.row(*item)));
+            }
+        },
+    );
+}
+
+/// What was learned elsewhere: the items that its scores argue for, or the nearest by its vectors. Returns
+/// the vectors, to score all candidates by when they are complete.
+fn external<'s>(
+    snapshot: &'s Snapshot,
+    query: &Query,
+    seeds: &[Seed],
+    wanted: usize,
+    found: &mut Candidates,
+) -> Vec<(Source, Vec<f32>, &'s Factors)> {
+    let mut vectors = Vec::new();
+    for (external, source) in snapshot.external.iter().zip(external::SOURCES) {
+        if let Knowledge::Scores(scores) = &external.knowledge {
+            for seed in seeds {
+                for (item, weight) in scores.of(seed.item) {
+                    let candidate = found.of(item);
+                    candidate.add(source, seed.recency * weight);
+                    candidate.argue(seed.item, seed.recency * weight);
+                }
+            }
+        }
+        let weights = seeds.iter().map(|seed| (seed.item, seed.recency));
+        if let Some((vector, items)) = external.vector(query.user, weights) {
+            items.nearest(&vector, wanted, None).iter().for_each(|near| {
+                found.of(near.ix);
+            });
+            vectors.push((source, vector, items));
+        }
+    }
+    vectors
+}
+
+/// The score of every candidate by the smooth part of what the user bought: the square root tempers recency.
+fn low_pass(snapshot: &Snapshot, seeds: &[Seed], found: &mut Candidates) {
+    let Some(vectors) = &snapshot.low_pass else { return };
+    let degree = |item: ItemIx| (snapshot.buyers.ixs(item).len().max(1) as f32).sqrt();
+    let mut smooth = vec![0.0f32; vectors.dim()];
+    for seed in seeds {
+        let weight = seed.recency.sqrt() / degree(seed.item);
+        smooth.iter_mut().zip(vectors.row(seed.item)).for_each(|(s, v)| *s += weight * v);
     }
     simd::dispatch(
         #[inline(always)]
         || {
             for (item, candidate) in found.entries_mut() {
-                candidate.add(Source::Factors, simd::dot(vector, embedding.items.row(*item)));
+                let score = degree(*item) * simd::dot(&smooth, vectors.row(*item));
+                candidate.add(Source::LowPass, score.max(0.0));
             }
         },
     );

@@ -4,12 +4,17 @@ use rustc_hash::FxHashMap;
 
 use crate::candidates::Candidate;
 use crate::ids::ItemIx;
-use crate::query::Source;
+use crate::query::{Evidence, Source};
 use crate::ranking::{self, Ranked};
 use crate::snapshot::Snapshot;
 
 /// How much the vectors and the baskets count; indexed by [`Source`].
-const WEIGHTS: [f32; Source::COUNT] = [0.0, 0.5, 0.5, 0.0, 0.0, 0.0, 0.0, 0.0];
+const WEIGHTS: Evidence = {
+    let mut weights = [0.0; Source::COUNT];
+    weights[Source::CoPurchase as usize] = 0.5;
+    weights[Source::Factors as usize] = 0.5;
+    weights
+};
 
 /// At most `count` items like `items`, best first, none of `items` and none off sale.
 pub fn similar(snapshot: &Snapshot, items: &[ItemIx], count: usize) -> Vec<Ranked> {

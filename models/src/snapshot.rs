@@ -16,12 +16,15 @@ use crate::index::bundles::{self, Bundles};
 use crate::index::catalog::{self, Catalog};
 use crate::index::co_purchase::{self, CoPurchase};
 use crate::index::content::{self, Content};
+use crate::index::external::{self, External};
 use crate::index::factors::{Factors, FoldIn};
 use crate::index::item_lists::ItemLists;
 use crate::index::neighbourhood::Neighbourhood;
+use crate::index::places::{self, Places};
 use crate::index::popularity::{self, Popularity};
 use crate::index::profile::{self, Profiles};
 use crate::index::purchases::{Direction, Purchases};
+use crate::index::traits::Traits;
 use crate::query::Source;
 use crate::trees::Trees;
 
@@ -54,6 +57,8 @@ pub struct Snapshot {
     pub buyers: Purchases,
     /// Item sales.
     pub popularity: Popularity,
+    /// What sells where, absent where places do not tell people apart.
+    pub places: Option<Places>,
     /// Item -> items by EASE over users, absent where there were no users to learn from.
     pub ease: Option<ItemLists>,
     /// The same weights by target: item -> items whose buyers tend to buy it.
@@ -64,8 +69,14 @@ pub struct Snapshot {
     pub transitions: Option<ItemLists>,
     /// What user-kNN needs; derived from `history` and `buyers`.
     pub neighbourhood: Neighbourhood,
+    /// What items have in common by their attributes; derived from `catalog`.
+    pub traits: Traits,
     /// Vectors, absent where there were no users to learn from.
     pub embedding: Option<Embedding>,
+    /// Low-pass item vectors, `n_items x dim`, absent where there were no users to learn from.
+    pub low_pass: Option<Factors>,
+    /// What was learned elsewhere, at most [`external::SLOTS`].
+    pub external: Vec<External>,
     /// How much each source counts.
     pub blend: Blend,
     /// Orders the best of the blend, people -> goods; absent where the blend alone is better.
@@ -106,8 +117,8 @@ pub struct Blend {
 impl Default for Blend {
     fn default() -> Self {
         Self {
-            recommend: [1.0, 0.1, 0.2, 0.05, 0.2, 0.2, 0.1, 0.1],
-            audience: [1.0, 0.0, 0.6, 0.1, 0.2, 0.2, 0.0, 0.0],
+            recommend: [1.0, 0.1, 0.2, 0.05, 0.2, 0.2, 0.1, 0.1, 0.1, 0.2, 0.2],
+            audience: [1.0, 0.0, 0.6, 0.1, 0.2, 0.2, 0.0, 0.0, 0.0, 0.0, 0.0],
         }
     }
 }
@@ -119,6 +130,9 @@ struct Serving {
     #[serde(default)]
     fold_in_alpha: f32,
     likelihood: Option<Horizon>,
+    /// Names of what was learned elsewhere, slot by slot.
+    #[serde(default)]
+    external: Vec<String>,
 }
 
 const RANKER: &str = "ranker";
@@ -129,6 +143,7 @@ const EASE: &str = "ease";
 const EASE_BY_TARGET: &str = "ease_by_target";
 const BASKET_EASE: &str = "basket_ease";
 const TRANSITIONS: &str = "transitions";
+const LOW_PASS: &str = "low_pass";
 const ITEM_LOOKUP: &str = "item_lookup";
 const USER_LOOKUP: &str = "user_lookup";
 const ITEM_FACTORS: &str = "item_factors";
@@ -161,16 +176,18 @@ impl Snapshot {
             artifact.has(name).then(|| ItemLists::open(&artifact.section(name)?, n_items)).transpose()
         };
         let co_purchase = CoPurchase::open(&artifact.section(co_purchase::SECTION)?, n_items, n_baskets)?;
+        let catalog = Catalog::open(&item_section)?;
         Ok(Self {
             version: manifest.version.clone(),
             trained_at: manifest.created_at.clone(),
             data_until: manifest.data_until,
-            catalog: Catalog::open(&item_section)?,
             content: Content::open(
                 &artifact.section(content::SECTION)?,
                 &artifact.section(content::LOOKUP)?,
                 n_items,
             )?,
+            traits: Traits::new(&catalog, n_items),
+            catalog,
             profiles: Profiles::open(&user_section)?,
             bundles: Bundles::open(&artifact.section(bundles::SECTION)?, co_purchase.baskets_of())?,
             co_purchase,
@@ -182,7 +199,16 @@ impl Snapshot {
             basket_ease: ItemLists::open(&artifact.section(BASKET_EASE)?, n_items)?,
             transitions: lists(TRANSITIONS)?,
             popularity: Popularity::open(&artifact.section(popularity::SECTION)?, n_items)?,
+            places: {
+                let open = || Places::open(&artifact.section(places::SECTION)?, n_items);
+                artifact.has(places::SECTION).then(open).transpose()?
+            },
             embedding: Embedding::open(artifact, n_items, n_users, serving.fold_in_alpha)?,
+            low_pass: {
+                let open = || Factors::open(&artifact.section(LOW_PASS)?, n_items);
+                artifact.has(LOW_PASS).then(open).transpose()?
+            },
+            external: Self::open_external(artifact, &serving.external, [n_items, n_users])?,
             blend: serving.blend,
             ranker: {
                 let open = || Trees::open(&artifact.section(RANKER)?, features::COUNT);
@@ -199,6 +225,14 @@ impl Snapshot {
             items,
             users,
         })
+    }
+
+    fn open_external(artifact: &Artifact, names: &[String], rows: [usize; 2]) -> Result<Vec<External>> {
+        if names.len() > external::SLOTS {
+            let expected = format!("at most {} external sources", external::SLOTS);
+            return Err(Error::malformed("manifest", expected, names.len()));
+        }
+        names.iter().enumerate().map(|(slot, name)| External::open(artifact, slot, name, rows)).collect()
     }
 
     /// Writes every section into `writer`; the caller finishes it with the manifest that
@@ -224,6 +258,15 @@ impl Snapshot {
             writer.section(LIKELY_NEW, &likelihood.new.batch(LIKELY_NEW)?)?;
             writer.section(LIKELY_LAUNCH, &likelihood.launch.batch(LIKELY_LAUNCH)?)?;
         }
+        if let Some(low_pass) = &self.low_pass {
+            writer.section(LOW_PASS, &low_pass.batch(LOW_PASS)?)?;
+        }
+        if let Some(places) = &self.places {
+            writer.section(places::SECTION, &places.batch()?)?;
+        }
+        for (slot, external) in self.external.iter().enumerate().take(external::SLOTS) {
+            external.write(slot, writer)?;
+        }
         let optional =
             [(EASE, &self.ease), (EASE_BY_TARGET, &self.ease_by_target), (TRANSITIONS, &self.transitions)];
         for (name, lists) in optional {
@@ -246,6 +289,7 @@ impl Snapshot {
             "blend": self.blend,
             "fold_in_alpha": self.embedding.as_ref().map_or(0.0, |e| e.alpha),
             "likelihood": self.likelihood.as_ref().map(|l| l.horizon),
+            "external": self.external.iter().map(|e| &e.name).collect::<Vec<_>>(),
         });
         if !manifest.parameters.is_object() {
             manifest.parameters = serde_json::json!({});

@@ -30,7 +30,7 @@ proptest! {
         count in 0usize..12,
     ) {
         let snapshot = support::snapshot();
-        let query = Query { user, recent, exclude, exclude_bought, count, at: support::UNTIL };
+        let query = Query { user, recent, exclude, exclude_bought, count, at: support::UNTIL, place: None };
         let slate = recommend(&snapshot, &query);
         prop_assert!(slate.items.len() <= count);
         prop_assert!(distinct(slate.items.iter().map(|r| r.item)));

@@ -50,6 +50,25 @@ async fn get_and_post_answer_alike() {
 }
 
 #[tokio::test]
+async fn a_newcomer_gets_what_sells_in_the_store_they_are_in() {
+    let running = served().await;
+    let ask = async |context: Value| {
+        running.post("/recommend", &json!({"count": 3, "context": context})).await.ok()
+    };
+    let there = ask(json!({"channel": "app", "store_id": "S1", "city": "上海"})).await;
+    assert_eq!(ids(&there, "items", "item_id"), [item("a", 9), item("a", 8), item("a", 0)]);
+    assert_eq!((&there["personalized"], &there["fallback"]), (&json!(false), &json!("popularity")));
+    let elsewhere = ask(json!({"channel": "app", "store_id": "S2", "city": "上海"})).await;
+    assert_eq!(ids(&elsewhere, "items", "item_id"), [item("a", 0), item("a", 1), item("a", 2)]);
+    let known = async |context: Value| {
+        let request = json!({"user": {"id": user(4)}, "count": 6, "context": context});
+        running.post("/recommend", &request).await.ok()
+    };
+    let (at_home, there) = (known(json!({})).await, known(json!({"store_id": "S1"})).await);
+    assert_eq!(at_home["items"], there["items"], "a history says more than a place");
+}
+
+#[tokio::test]
 async fn an_unknown_user_and_an_anonymous_one_get_best_sellers_that_say_so() {
     let running = served().await;
     let unknown = running.post("/recommend", &json!({"user": {"id": "nobody"}, "count": 3})).await.ok();

@@ -4,10 +4,12 @@
 //! configuration file's folder, and every error names the field and its cure. A file with canonical
 //! columns needs no configuration: [`Config::default`] with [`Config::replace_orders`] is enough.
 
+mod external;
 mod publish;
 mod tables;
 mod training;
 
+pub use external::{ExternalConfig, ExternalFiles};
 pub use publish::PublishConfig;
 pub use tables::{Column, Format, Normalise, OrdersConfig, Table, TableConfig, parse_zone};
 pub use training::TrainingConfig;
@@ -32,6 +34,8 @@ pub struct Config {
     pub users: Option<TableConfig>,
     /// By which names channels know users.
     pub identities: Option<TableConfig>,
+    /// What was learned elsewhere.
+    pub external: Vec<ExternalConfig>,
     /// What is learned, and how.
     pub training: TrainingConfig,
     /// When a version may be served.
@@ -46,6 +50,7 @@ impl Default for Config {
             items: None,
             users: None,
             identities: None,
+            external: Vec::new(),
             training: TrainingConfig::default(),
             publish: PublishConfig::default(),
         }
@@ -75,6 +80,7 @@ impl Config {
         for table in [&mut config.items, &mut config.users, &mut config.identities].into_iter().flatten() {
             table.files = resolve(&table.files, folder);
         }
+        config.external.iter_mut().for_each(|external| external.resolve(folder));
         Ok(config)
     }
 
@@ -108,6 +114,7 @@ impl Config {
         self.orders.check()?;
         self.training.check()?;
         self.publish.check()?;
+        external::check(&self.external)?;
         let tables = [(Table::Items, &self.items), (Table::Users, &self.users)];
         for (table, config) in tables.into_iter().chain([(Table::Identities, &self.identities)]) {
             if let Some(config) = config {

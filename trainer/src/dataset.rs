@@ -4,11 +4,14 @@
 //! named in a filter and sold tomorrow. A [`Dataset`] can be cut at a moment, which keeps the vocabulary,
 //! so that the past can be trained on and the future measured in the same dense indices.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use qianmian_models::index::catalog::{Attributes, Text};
+use qianmian_models::index::places::Kind;
 
-use crate::orders::{GUEST, Inputs, Item, Line, NONE_CODE, TimeKind};
+use crate::external::Brought;
+use crate::orders::{GUEST, Inputs, Item, Line, NONE_CODE, TimeKind, User};
 
 /// Order lines in dense indices, with the attributes of every item.
 #[derive(Debug, Clone)]
@@ -21,6 +24,14 @@ pub struct Dataset {
     pub user_ids: Vec<String>,
     /// Channel names, by code.
     pub channels: Vec<String>,
+    /// Store ids, by code.
+    stores: Vec<String>,
+    /// Names of the cities that users live in, in byte order.
+    cities: Vec<String>,
+    /// City of every user, an index into `cities` or [`NONE_CODE`].
+    user_cities: Vec<u16>,
+    /// What was learned elsewhere, in the same vocabulary.
+    pub external: Arc<Vec<Brought>>,
     /// Purchases, by (time, basket, item); what was cut off giant baskets comes after, in the same order.
     lines: Vec<Line>,
     /// How many of `lines` count for co-purchase.
@@ -52,12 +63,17 @@ impl Dataset {
         let mut lines = orders.lines;
         lines.extend(orders.beyond_cap);
         lines.iter_mut().for_each(|line| line.item = rows[line.item as usize]);
+        let (cities, user_cities) = cities(&orders.user_ids, &inputs.users);
         let until = lines.iter().map(|l| l.at).max().map_or(0, |at| at + 1);
         Self {
             item_ids,
             attributes,
             user_ids: orders.user_ids,
             channels: orders.channels,
+            stores: orders.stores,
+            cities,
+            user_cities,
+            external: Arc::default(),
             lines,
             n_paired,
             time_kind: orders.time_kind,
@@ -125,11 +141,35 @@ impl Dataset {
             attributes: self.attributes.clone(),
             user_ids: self.user_ids.clone(),
             channels: self.channels.clone(),
+            stores: self.stores.clone(),
+            cities: self.cities.clone(),
+            user_cities: self.user_cities.clone(),
+            external: Arc::clone(&self.external),
             lines: Vec::new(),
             n_paired: 0,
             time_kind: self.time_kind,
             until: self.until,
         }
+    }
+
+    /// Where a purchase was made, as a code of its kind of place, if that is known.
+    pub fn place(&self, kind: Kind, line: &Line) -> Option<u16> {
+        let code = match kind {
+            Kind::Store => line.store,
+            Kind::City => self.user_cities.get(line.user as usize).copied().unwrap_or(NONE_CODE),
+            Kind::Channel => line.channel,
+        };
+        (code != NONE_CODE).then_some(code)
+    }
+
+    /// The name behind a code of [`place`](Self::place).
+    pub fn place_name(&self, kind: Kind, code: u16) -> &str {
+        let names = match kind {
+            Kind::Store => &self.stores,
+            Kind::City => &self.cities,
+            Kind::Channel => &self.channels,
+        };
+        &names[code as usize]
     }
 
     /// Days after which a purchase counts half: 90 by the calendar, three steps where only the order is
@@ -160,6 +200,18 @@ pub fn is_known(line: &Line) -> bool {
 /// A channel code as an index, if there is one.
 pub fn channel_ix(line: &Line) -> Option<usize> {
     (line.channel != NONE_CODE).then_some(line.channel as usize)
+}
+
+/// The cities of `users`, and that of every one of `user_ids`. Both lists of users are in byte order.
+fn cities(user_ids: &[String], users: &[User]) -> (Vec<String>, Vec<u16>) {
+    let known: BTreeSet<&str> = users.iter().filter_map(|user| user.city.as_deref()).collect();
+    let names: Vec<&str> = known.into_iter().take(NONE_CODE as usize).collect();
+    let code = |id: &String| -> Option<u16> {
+        let user = users.binary_search_by(|user| user.user_id.cmp(id)).ok()?;
+        names.binary_search(&users[user].city.as_deref()?).ok().map(|code| code as u16)
+    };
+    let codes = user_ids.iter().map(|id| code(id).unwrap_or(NONE_CODE)).collect();
+    (names.into_iter().map(str::to_owned).collect(), codes)
 }
 
 fn attributes(item: Item) -> Attributes {

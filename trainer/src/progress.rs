@@ -9,12 +9,25 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 #[derive(Debug, Clone, Copy)]
 pub struct Reporter {
     terminal: bool,
+    silent: bool,
 }
 
 impl Reporter {
     /// Bars when standard error is a terminal, JSON lines otherwise.
     pub fn new() -> Self {
-        Self { terminal: std::io::stderr().is_terminal() }
+        Self { terminal: std::io::stderr().is_terminal(), silent: false }
+    }
+
+    /// Says nothing: for work inside of work that reports itself.
+    pub fn silent() -> Self {
+        Self { terminal: false, silent: true }
+    }
+
+    /// Says what was found on the way: one JSON line.
+    pub fn note(&self, finding: &impl serde::Serialize) {
+        if let (false, Ok(line)) = (self.silent, serde_json::to_string(finding)) {
+            let _ = writeln!(std::io::stderr(), "{line}");
+        }
     }
 
     /// Starts a stage of `total` steps (0: unknown).
@@ -29,7 +42,7 @@ impl Reporter {
             bar.enable_steady_tick(Duration::from_millis(200));
         }
         bar.set_message(name);
-        Stage { bar, name, started: Instant::now(), terminal: self.terminal }
+        Stage { bar, name, started: Instant::now(), reporter: *self }
     }
 }
 
@@ -45,7 +58,7 @@ pub struct Stage {
     bar: ProgressBar,
     name: &'static str,
     started: Instant,
-    terminal: bool,
+    reporter: Reporter,
 }
 
 impl Stage {
@@ -64,7 +77,10 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         let seconds = self.started.elapsed().as_secs_f64();
-        if self.terminal {
+        if self.reporter.silent {
+            return;
+        }
+        if self.reporter.terminal {
             self.bar.finish_and_clear();
             let _ = writeln!(std::io::stderr(), "{:<24} {seconds:>8.2} s", self.name);
         } else {

@@ -12,21 +12,29 @@ use qianmian_models::index::content::Content;
 use qianmian_models::index::factors::{Factors, FoldIn};
 use qianmian_models::index::item_lists::ItemLists;
 use qianmian_models::index::neighbourhood::Neighbourhood;
+use qianmian_models::index::places::Kind;
+use qianmian_models::index::traits::Traits;
 use qianmian_models::snapshot::{Blend, Embedding, Snapshot};
 use qianmian_models::store::ShopStore;
 use qianmian_models::trees::Trees;
 
 use crate::config::{Config, TrainingConfig};
 use crate::dataset::Dataset;
+use crate::external;
 use crate::learn::als::{self, AlsOptions};
 use crate::learn::ease::{self, EaseOptions};
+use crate::learn::low_pass::LowPassOptions;
 use crate::learn::matrix::Matrix;
 use crate::learn::rehearsal::{Rehearsal, Scene};
 use crate::learn::{
-    ann, blend, bundles, co_purchase, likelihood, popularity, profile, purchases, ranker, transitions,
+    ann, blend, bundles, co_purchase, likelihood, low_pass, places, popularity, profile, purchases, ranker,
+    transitions,
 };
 use crate::orders::Line;
 use crate::progress::{Reporter, Stage};
+
+/// Rounds that find the low-pass embedding.
+const LOW_PASS_ROUNDS: usize = 4;
 
 /// A snapshot in memory and what its manifest will say of it.
 pub struct Trained {
@@ -43,6 +51,8 @@ struct Rehearsed {
     blend: Blend,
     ranker: Option<Trees>,
     likelihood: Option<Likelihood>,
+    /// Kinds of places that tell people apart.
+    places: Vec<Kind>,
     metrics: serde_json::Value,
 }
 
@@ -51,6 +61,9 @@ struct Rehearsed {
 pub fn learn(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter) -> anyhow::Result<Trained> {
     let rehearsed = rehearse(dataset, config, reporter)?;
     let mut trained = learn_indexes(dataset, config, reporter)?;
+    let popularity = &trained.snapshot.popularity;
+    trained.snapshot.places = places::learn(dataset, popularity, &rehearsed.places)?;
+    trained.snapshot.external = external::full(&dataset.external);
     trained.snapshot.blend = rehearsed.blend;
     trained.snapshot.ranker = rehearsed.ranker;
     trained.snapshot.likelihood = rehearsed.likelihood;
@@ -67,13 +80,17 @@ pub fn learn(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter) ->
 fn rehearse(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter) -> anyhow::Result<Rehearsed> {
     let mut blend = Blend::default();
     let scene = |rehearsal: Rehearsal| -> anyhow::Result<Scene> {
-        let snapshot = learn_indexes(&rehearsal.past, config, reporter)?.snapshot;
-        Ok(Scene { snapshot, labels: rehearsal.labels, outcome: rehearsal.outcome })
+        let mut snapshot = learn_indexes(&rehearsal.past, config, reporter)?.snapshot;
+        snapshot.places = places::learn(&rehearsal.past, &snapshot.popularity, &Kind::ALL)?;
+        snapshot.external = external::rehearsed(&dataset.external);
+        let Rehearsal { labels, outcome, newcomers, .. } = rehearsal;
+        Ok(Scene { snapshot, labels, outcome, newcomers })
     };
     let rehearsals = if config.rehearse { Rehearsal::all(dataset) } else { Vec::new() };
     let mut scenes = rehearsals.into_iter().map(scene).collect::<anyhow::Result<Vec<_>>>()?;
     if scenes.is_empty() {
-        return Ok(Rehearsed { blend, ranker: None, likelihood: None, metrics: serde_json::Value::Null });
+        let (places, metrics) = (Vec::new(), serde_json::Value::Null);
+        return Ok(Rehearsed { blend, ranker: None, likelihood: None, places, metrics });
     }
     let stage = reporter.stage("blend", 2);
     let recommend;
@@ -88,13 +105,16 @@ fn rehearse(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter) -> 
     drop(stage);
     let stage = reporter.stage("likelihood", 0);
     let likely = likelihood::learn(&scenes, config.seed, &|n| stage.advance(n));
+    let worth = places::worth(&scenes);
     let metrics = serde_json::json!({
         "users": scenes.iter().map(|s| s.labels.len()).sum::<usize>(),
         "recommend_ndcg_10": {"blend": recommend, "blend_held_out": ranked.blend_ndcg, "ranker_held_out": ranked.ranker_ndcg, "popularity_held_out": ranked.popularity_ndcg},
         "audience_recall_ndcg_100": audience,
         "audience_log_loss": likely.metrics,
+        "newcomers": worth,
     });
-    Ok(Rehearsed { blend, ranker: ranked.trees, likelihood: likely.likelihood, metrics })
+    let (likelihood, places) = (likely.likelihood, places::kept(&worth));
+    Ok(Rehearsed { blend, ranker: ranked.trees, likelihood, places, metrics })
 }
 
 fn learn_indexes(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter) -> anyhow::Result<Trained> {
@@ -102,7 +122,7 @@ fn learn_indexes(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter
     let (co_purchase, n_baskets) = co_purchase::learn(dataset, &|n| stage.advance(n))?;
     drop(stage);
     let stage = reporter.stage("histories", 2);
-    let history = purchases::learn(dataset)?;
+    let history = purchases::learn(dataset, config.half_life(dataset))?;
     stage.advance(1);
     let buyers = history.transposed(dataset.n_items())?;
     drop(stage);
@@ -117,16 +137,17 @@ fn learn_indexes(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter
         Matrix::new(history.rows(), dataset.n_items(), triples)
     };
     let stage = reporter.stage("item regressions (EASE)", dataset.n_items() as u64);
-    let ease = if history.rows() == 0 { None } else { Some(learn_ease(&matrix, &stage)?) };
+    let ease = if history.rows() == 0 { None } else { Some(learn_ease(&matrix, config, &stage)?) };
     drop(stage);
     let ease_by_target = ease.as_ref().map(|e| e.transposed("ease_by_target")).transpose()?;
     let stage = reporter.stage("basket regressions", dataset.n_items() as u64);
-    let basket_ease = learn_basket_ease(dataset, &stage)?;
+    let basket_ease = learn_basket_ease(dataset, config, &stage)?;
     drop(stage);
     let stage = reporter.stage("transitions", 1);
     let transitions = transitions::learn("transitions", dataset)?;
     drop(stage);
     let embedding = embed(&matrix, config, reporter)?;
+    let low_pass = smooth(&matrix, config, reporter);
     let catalog = Catalog::new(&dataset.attributes);
     let snapshot = Snapshot {
         version: String::new(),
@@ -135,6 +156,7 @@ fn learn_indexes(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter
         items: Vocabulary::new(&dataset.item_ids)?,
         users: Vocabulary::new(&dataset.user_ids)?,
         content: Content::new(&catalog, dataset.n_items())?,
+        traits: Traits::new(&catalog, dataset.n_items()),
         catalog,
         profiles,
         co_purchase,
@@ -148,7 +170,10 @@ fn learn_indexes(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter
         basket_ease,
         transitions,
         popularity,
+        places: None,
         embedding,
+        low_pass,
+        external: Vec::new(),
         blend: Blend::default(),
         ranker: None,
         likelihood: None,
@@ -157,26 +182,27 @@ fn learn_indexes(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter
 }
 
 /// EASE over who bought what, users of long histories counting less.
-fn learn_ease(matrix: &Matrix, stage: &Stage) -> anyhow::Result<ItemLists> {
+fn learn_ease(matrix: &Matrix, config: &TrainingConfig, stage: &Stage) -> anyhow::Result<ItemLists> {
     let ones =
         (0..matrix.n_rows()).flat_map(|row| matrix.row(row).iter().map(move |&(c, _)| (row as u32, c, 1.0)));
     let x = Matrix::new(matrix.n_rows(), matrix.n_columns(), ones);
     let weights: Vec<f32> =
         (0..x.n_rows()).map(|row| (x.row(row).len().max(1) as f32).sqrt().recip()).collect();
-    let options = EaseOptions { neighbours: 100, lambda: 10.0 };
+    let options = EaseOptions { neighbours: config.ease_neighbours, lambda: config.ease_lambda };
     Ok(ease::learn("ease", &x, &weights, options, &|n| stage.advance(n))?)
 }
 
 /// EASE over baskets: large baskets count less, and so do old ones.
-fn learn_basket_ease(dataset: &Dataset, stage: &Stage) -> anyhow::Result<ItemLists> {
+fn learn_basket_ease(dataset: &Dataset, config: &TrainingConfig, stage: &Stage) -> anyhow::Result<ItemLists> {
     let baskets: Vec<&[Line]> = dataset.baskets().filter(|b| b.len() > 1).collect();
     let cells =
         baskets.iter().enumerate().flat_map(|(row, b)| b.iter().map(move |l| (row as u32, l.item, 1.0)));
     let x = Matrix::new(baskets.len(), dataset.n_items(), cells);
-    let half_life = 4.0 * dataset.half_life_days();
+    let half_life = 4.0 * config.half_life(dataset);
     let weight = |b: &&[Line]| dataset.decay(b[0].at, half_life) / ((b.len() - 1) as f32).sqrt();
     let weights: Vec<f32> = baskets.iter().map(weight).collect();
-    let options = EaseOptions { neighbours: 200, lambda: 10.0 };
+    let options =
+        EaseOptions { neighbours: config.basket_ease_neighbours, lambda: config.basket_ease_lambda };
     Ok(ease::learn("basket_ease", &x, &weights, options, &|n| stage.advance(n))?)
 }
 
@@ -208,6 +234,17 @@ fn embed(matrix: &Matrix, config: &TrainingConfig, reporter: &Reporter) -> anyho
         items,
         users,
     }))
+}
+
+/// The smooth directions of who bought what, or none where there is nobody to learn from.
+fn smooth(matrix: &Matrix, config: &TrainingConfig, reporter: &Reporter) -> Option<Factors> {
+    if matrix.n_rows() == 0 || matrix.n_columns() == 0 {
+        return None;
+    }
+    let options = LowPassOptions { dim: config.low_pass_dim, rounds: LOW_PASS_ROUNDS, seed: config.seed };
+    let stage = reporter.stage("low-pass vectors", options.rounds as u64);
+    let vectors = low_pass::learn(matrix, &options, &|n| stage.advance(n));
+    Some(Factors::new(vectors.ncols(), vectors.into_raw_vec_and_offset().0))
 }
 
 /// Writes a trained snapshot as a new version of a shop; it is complete, but not yet published. The

@@ -47,6 +47,7 @@ const COLUMNS: [(&str, &[(&str, &str)]); 19] = [
             ("stock", "uint32"),
         ],
     ),
+    ("low_pass", &[("vector", "vector")]),
     (
         "popularity",
         &[

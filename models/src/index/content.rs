@@ -81,7 +81,8 @@ impl<'a> Description<'a> {
         }
         tokens.retain(|token| token.len() > 2);
         for token in &mut tokens {
-            token.truncate(token.floor_char_boundary(MAX_ID_BYTES));
+            let end = (0..=token.len().min(MAX_ID_BYTES)).rev().find(|&end| token.is_char_boundary(end));
+            token.truncate(end.unwrap_or(0));
         }
         tokens.sort_unstable();
         tokens.dedup();

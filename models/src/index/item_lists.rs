@@ -53,16 +53,26 @@ impl ItemLists {
     }
 
     pub(crate) fn batch(&self, name: &str) -> Result<RecordBatch> {
+        section::batch(name, vec![("targets", self.column(name)?)])
+    }
+
+    /// The lists as a column of `section`.
+    pub(crate) fn column(&self, section: &str) -> Result<ArrayRef> {
         let targets: Vec<(&str, ArrayRef)> = vec![
             ("item", Arc::new(UInt32Array::new(self.items.clone(), None))),
             ("weight", Arc::new(Float32Array::new(self.weights.clone(), None))),
         ];
-        section::batch(name, vec![("targets", section::list_column(name, &self.offsets, targets)?)])
+        section::list_column(section, &self.offsets, targets)
     }
 
     pub(crate) fn open(section: &Section, n_items: usize) -> Result<Self> {
         section.expect_rows(n_items)?;
-        let lists = section.lists("targets")?;
+        Self::open_column(section, "targets", n_items)
+    }
+
+    /// The lists in `column` of a section, whatever its rows are.
+    pub(crate) fn open_column(section: &Section, column: &str, n_items: usize) -> Result<Self> {
+        let lists = section.lists(column)?;
         let weights = lists.primitive::<Float32Type>("weight")?;
         if !weights.iter().all(|w| w.is_finite()) {
             return Err(Error::malformed(section.name(), "finite weights", "a non-finite one"));

@@ -15,6 +15,7 @@ use qianmian_models::index::neighbourhood::Neighbourhood;
 use qianmian_models::index::popularity::Popularity;
 use qianmian_models::index::profile::{Profile, Profiles};
 use qianmian_models::index::purchases::{Direction, Purchase, Purchases};
+use qianmian_models::index::traits::Traits;
 use qianmian_models::snapshot::{Blend, Embedding, Snapshot};
 use qianmian_models::store::ShopStore;
 use qianmian_models::trees::{Node, Trees};
@@ -88,6 +89,10 @@ pub fn snapshot() -> Snapshot {
             item_graph: Some(Graph::new("item_graph", &ring(8)).unwrap()),
             user_graph: Some(Graph::new("user_graph", &ring(6)).unwrap()),
         }),
+        low_pass: None,
+        traits: Traits::default(),
+        places: None,
+        external: Vec::new(),
         blend: Blend::default(),
         ranker: None,
         likelihood: Some(Likelihood {

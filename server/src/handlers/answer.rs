@@ -176,6 +176,12 @@ pub struct Evidences {
     pub transition: f32,
     /// Bought by people like them.
     pub user_knn: f32,
+    /// Lies in the smooth directions of what they bought.
+    pub low_pass: f32,
+    /// The first source that was learned elsewhere.
+    pub external_1: f32,
+    /// The second one.
+    pub external_2: f32,
 }
 
 impl From<&Evidence> for Evidences {
@@ -190,6 +196,9 @@ impl From<&Evidence> for Evidences {
             ease_recent: of(Source::EaseRecent),
             transition: of(Source::Transition),
             user_knn: of(Source::UserKnn),
+            low_pass: of(Source::LowPass),
+            external_1: of(Source::External1),
+            external_2: of(Source::External2),
         }
     }
 }

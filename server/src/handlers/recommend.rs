@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use qianmian_models::ids::{ItemIx, UserIx};
+use qianmian_models::index::places::{Kind, PlaceIx};
 use qianmian_models::pipeline;
 use qianmian_models::query::{Query, Recommended, Slate, Source};
 use qianmian_models::snapshot::Snapshot;
@@ -86,6 +87,16 @@ pub struct Context<'a> {
     /// Items in the cart.
     #[serde(borrow, default)]
     cart: Ids<'a, 0, 100>,
+    /// The store that the person is in. For a person without purchases, what sells there (else in the city,
+    /// else in the channel) stands in, where the training found that such places tell people apart.
+    #[serde(borrow, default)]
+    store_id: Option<Id<'a>>,
+    /// The city that the person lives in.
+    #[serde(borrow, default)]
+    city: Option<Id<'a>>,
+    /// The channel that the person comes through.
+    #[serde(borrow, default)]
+    channel: Option<Id<'a>>,
 }
 
 /// The same as a query string, for the plain case.
@@ -208,6 +219,14 @@ pub enum SourceName {
     Transition,
     /// Bought by people like them.
     UserKnn,
+    /// Lies in the smooth directions of what they bought.
+    LowPass,
+    /// The first source that was learned elsewhere.
+    #[serde(rename = "external_1")]
+    External1,
+    /// The second one.
+    #[serde(rename = "external_2")]
+    External2,
 }
 
 /// Recommends items, for the plain case.
@@ -264,7 +283,19 @@ fn query<'r>(snapshot: &Snapshot, request: &'r RecommendRequest<'_>, unknown: &m
         exclude_bought: request.exclude_bought,
         count,
         at,
+        place: place(snapshot, &request.context),
     }
+}
+
+/// The nearest place of the context that the model knows.
+fn place(snapshot: &Snapshot, context: &Context<'_>) -> Option<PlaceIx> {
+    let places = snapshot.places.as_ref()?;
+    let named = |kind| match kind {
+        Kind::Store => context.store_id.as_ref(),
+        Kind::City => context.city.as_ref(),
+        Kind::Channel => context.channel.as_ref(),
+    };
+    Kind::ALL.into_iter().find_map(|kind| places.ix(kind, named(kind)?.as_str()))
 }
 
 fn fallback(
@@ -306,7 +337,9 @@ fn recommended_item<'s>(
             Source::CoPurchase | Source::Ease | Source::EaseRecent | Source::Transition => {
                 item.because.map(|other| bought_together(snapshot, other))
             }
-            Source::Factors | Source::UserKnn => Some(Reason::Taste),
+            Source::Factors | Source::UserKnn | Source::LowPass | Source::External1 | Source::External2 => {
+                Some(Reason::Taste)
+            }
             Source::Popularity => Some(Reason::Popular),
         }),
         evidence: explain.then(|| Evidences::from(&item.evidence)),

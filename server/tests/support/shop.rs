@@ -12,9 +12,11 @@ use qianmian_models::index::content::Content;
 use qianmian_models::index::factors::{Factors, FoldIn};
 use qianmian_models::index::item_lists::ItemLists;
 use qianmian_models::index::neighbourhood::Neighbourhood;
+use qianmian_models::index::places::{Kind, Place, Places};
 use qianmian_models::index::popularity::Popularity;
 use qianmian_models::index::profile::{Profile, Profiles};
 use qianmian_models::index::purchases::{Direction, Purchase, Purchases};
+use qianmian_models::index::traits::Traits;
 use qianmian_models::snapshot::{Blend, Embedding, Snapshot};
 use qianmian_models::store::ShopStore;
 use qianmian_models::trees::{Node, Trees};
@@ -88,6 +90,10 @@ fn snapshot(version: &str, mark: &str) -> Snapshot {
         history,
         popularity: popularity(),
         embedding: Some(embedding()),
+        low_pass: None,
+        traits: Traits::default(),
+        places: Some(places()),
+        external: Vec::new(),
         blend: Blend::default(),
     }
 }
@@ -185,6 +191,12 @@ fn popularity() -> Popularity {
     let counts: Vec<u32> = (0..ITEMS as u32).map(|n| 40 - n).collect();
     let score = counts.iter().map(|&count| count as f32).collect();
     Popularity::new(score, [counts.clone(), counts.clone(), counts.clone()], counts)
+}
+
+/// In store `S1` item 9 sells best and item 8 next; elsewhere nothing is known.
+fn places() -> Places {
+    let items = vec![(9, 90.0), (8, 80.0)];
+    Places::new(&[Place { kind: Kind::Store, value: "S1".to_owned(), rest: 0.5, items }]).unwrap()
 }
 
 /// One axis a taste; item 28 has no vector.

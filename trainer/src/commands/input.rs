@@ -1,11 +1,13 @@
 //! The arguments that name the data, and reading it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 
 use crate::config::Config;
 use crate::dataset::Dataset;
+use crate::external;
 use crate::orders::{self, ReadOptions};
 use crate::progress::Reporter;
 
@@ -64,10 +66,16 @@ impl InputArgs {
         let inputs = orders::read(&config, &options, &|done, total, _rows| stage.set(done, total))?;
         drop(stage);
         super::say(&inputs.orders.summary.to_string());
-        let summary = serde_json::to_value(&inputs.orders.summary)?;
-        let dataset = Dataset::new(inputs);
+        let mut summary = serde_json::to_value(&inputs.orders.summary)?;
+        let mut dataset = Dataset::new(inputs);
         if dataset.lines().is_empty() {
             bail!("no purchase is left after cleaning; the account above says where the rows went");
+        }
+        if !config.external.is_empty() {
+            let brought = external::read(&config, &dataset)?;
+            brought.iter().for_each(|b| super::say(&b.summary.to_string()));
+            summary["external"] = brought.iter().map(|b| serde_json::json!(b.summary)).collect();
+            dataset.external = Arc::new(brought);
         }
         Ok(Input { config, dataset, summary })
     }

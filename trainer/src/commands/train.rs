@@ -1,6 +1,7 @@
 //! `train`: orders in, a published artifact out.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use chrono::Utc;
 use qianmian_models::store::ShopStore;
@@ -8,7 +9,7 @@ use qianmian_models::store::ShopStore;
 use super::input::InputArgs;
 use super::publish::{ForceArgs, through_gate};
 use crate::progress::Reporter;
-use crate::train;
+use crate::{train, tune};
 
 /// Arguments of `train`.
 #[derive(Debug, clap::Args)]
@@ -21,6 +22,12 @@ pub struct Args {
     /// Shop to train for, instead of the configured one.
     #[arg(long, value_name = "NAME")]
     shop: Option<String>,
+    /// Search the parameters that matter on the last month of the data first, and train with the best found.
+    #[arg(long)]
+    tune: bool,
+    /// How long to search; the defaults are tried whatever it is.
+    #[arg(long, value_name = "MINUTES", default_value_t = 15.0, requires = "tune", value_parser = minutes)]
+    budget: f64,
     /// Write the version, but leave the served one as it is.
     #[arg(long, conflicts_with = "force")]
     no_publish: bool,
@@ -31,12 +38,23 @@ pub struct Args {
 /// Trains, writes and publishes.
 pub fn run(args: &Args, reporter: &Reporter) -> anyhow::Result<()> {
     let input = args.input.read(Utc::now().timestamp(), reporter)?;
-    let config = &input.config;
+    let mut config = input.config;
     let store = ShopStore::new(&args.store, args.shop.as_deref().unwrap_or(&config.shop))?;
-    let trained = train::learn(&input.dataset, &config.training, reporter)?;
+    let mut search = None;
+    if args.tune {
+        let budget = Duration::from_secs_f64(60.0 * args.budget);
+        let (training, found) = tune::tune(&input.dataset, &config.training, budget, reporter)?;
+        let (tried, gain) = (found.trials.len(), found.trials[found.best].gain);
+        super::say(&format!("tuned: the best of {tried} trials is x{gain:.4} of the defaults"));
+        (config.training, search) = (training, Some(found));
+    }
+    let mut trained = train::learn(&input.dataset, &config.training, reporter)?;
+    if let Some(search) = search {
+        trained.metrics["tuning"] = serde_json::to_value(search)?;
+    }
     let stage = reporter.stage("write artifact", 1);
     let _lock = store.lock()?;
-    let artifact = train::write(&trained, &input.dataset, config, &store, Utc::now(), input.summary)?;
+    let artifact = train::write(&trained, &input.dataset, &config, &store, Utc::now(), input.summary)?;
     drop(stage);
     let version = &artifact.manifest().version;
     let shop = args.shop.as_deref().unwrap_or(&config.shop);
@@ -51,4 +69,10 @@ pub fn run(args: &Args, reporter: &Reporter) -> anyhow::Result<()> {
         super::say(&format!("published version {version} in {}\n{verdict}", store.folder().display()));
     }
     Ok(())
+}
+
+/// Minutes, a week at most.
+fn minutes(text: &str) -> Result<f64, String> {
+    let minutes: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if (0.0..=10_080.0).contains(&minutes) { Ok(minutes) } else { Err("use 0 to 10080 minutes".to_owned()) }
 }

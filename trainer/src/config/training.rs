@@ -3,6 +3,7 @@
 use anyhow::ensure;
 use serde::{Deserialize, Serialize};
 
+use crate::dataset::Dataset;
 use crate::learn::als::AlsOptions;
 use crate::learn::ann;
 
@@ -18,6 +19,19 @@ pub struct TrainingConfig {
     pub alpha: f32,
     /// ALS passes; 1..=200.
     pub iterations: usize,
+    /// Days after which a purchase counts half in a user's history; above zero. By what the times mean where
+    /// it is not given: 90 by the calendar, three steps where only the order is known.
+    pub half_life_days: Option<f64>,
+    /// Items that each item is regressed on over users; 1..=512.
+    pub ease_neighbours: usize,
+    /// Ridge penalty of these regressions; above zero.
+    pub ease_lambda: f32,
+    /// Items that each item is regressed on over baskets; 1..=512.
+    pub basket_ease_neighbours: usize,
+    /// Ridge penalty of these regressions; above zero.
+    pub basket_ease_lambda: f32,
+    /// Length of the low-pass vectors; 1..=512.
+    pub low_pass_dim: usize,
     /// From so many items on, their vectors get an HNSW graph; below, a scan is faster and exact.
     pub item_graph_min_rows: usize,
     /// The same of users. An audience asks for hundreds of users at once, where a scan stays ahead for
@@ -38,6 +52,12 @@ impl Default for TrainingConfig {
             regularization: als.regularization,
             alpha: als.alpha,
             iterations: als.iterations,
+            half_life_days: None,
+            ease_neighbours: 100,
+            ease_lambda: 10.0,
+            basket_ease_neighbours: 200,
+            basket_ease_lambda: 10.0,
+            low_pass_dim: 128,
             item_graph_min_rows: ann::MIN_ITEMS,
             user_graph_min_rows: ann::MIN_USERS,
             rehearse: true,
@@ -61,6 +81,27 @@ impl TrainingConfig {
             self.regularization
         );
         ensure!(above_zero(self.alpha), "training.alpha = {}: use a number above 0", self.alpha);
+        let lengths = [
+            ("ease_neighbours", self.ease_neighbours),
+            ("basket_ease_neighbours", self.basket_ease_neighbours),
+            ("low_pass_dim", self.low_pass_dim),
+        ];
+        for (name, value) in lengths {
+            ensure!((1..=512).contains(&value), "training.{name} = {value}: use 1 to 512");
+        }
+        let penalties = [("ease_lambda", self.ease_lambda), ("basket_ease_lambda", self.basket_ease_lambda)];
+        for (name, value) in penalties {
+            ensure!(above_zero(value), "training.{name} = {value}: use a number above 0");
+        }
+        if let Some(days) = self.half_life_days {
+            let sound = days.is_finite() && days > 0.0;
+            ensure!(sound, "training.half_life_days = {days}: use a number above 0");
+        }
         Ok(())
+    }
+
+    /// Days after which a purchase counts half in a user's history.
+    pub fn half_life(&self, dataset: &Dataset) -> f64 {
+        self.half_life_days.unwrap_or_else(|| dataset.half_life_days())
     }
 }

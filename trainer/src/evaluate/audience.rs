@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use self::baselines::Baselines;
+pub(super) use self::baselines::most_active;
 use super::metrics::{auc, ndcg, recall};
 use super::pairs::Pairs;
 use super::report::{Raw, Role, Task};

@@ -6,7 +6,9 @@
 //! | task | cases | metrics | baselines |
 //! |---|---|---|---|
 //! | recommend | users seen before T that buy in the window | recall, NDCG, hit rate at K; repeat and new items apart; coverage, Gini, novelty | popularity, personal frequency, UP-CF@r, TIFUKNN, ALS |
+//! | newcomers | users whose first basket is in the window, known by their place at most | recall, NDCG, hit rate at 10 | the same without the place, popularity |
 //! | audience | items seen before T with at least 10 such buyers in the window | recall and NDCG at 100, lift@1 %, AUC; repeat and new buyers apart | activity, RFM tiers, personal frequency, ALS, co-purchase profile |
+//! | launches | items whose first sale is in the window, to at least 3 known users | recall@50, recall and NDCG at 100 | activity |
 //! | bundle | baskets of 2 or more in the window, one item hidden | HR@K, MRR@20 | popularity, cosine, lift, LLR, ALS item vectors |
 
 mod audience;
@@ -14,7 +16,9 @@ mod bundle;
 pub mod calibration;
 mod history;
 pub mod html;
+mod launches;
 pub mod metrics;
+mod newcomers;
 mod pairs;
 mod provenance;
 mod recommend;
@@ -169,7 +173,7 @@ struct Bench<'a> {
 
 impl Bench<'_> {
     fn measure(&self, reporter: &Reporter) -> Report {
-        let stage = reporter.stage("evaluate", 3);
+        let stage = reporter.stage("evaluate", 5);
         let cases = recommend::Cases::new(self);
         let mut tasks = Vec::new();
         tasks.extend(recommend::measure(self, &cases));
@@ -177,7 +181,11 @@ impl Bench<'_> {
         let examples = recommend::examples::choose(self, &cases);
         drop(cases);
         stage.advance(1);
+        tasks.extend(newcomers::measure(self));
+        stage.advance(1);
         tasks.extend(audience::measure(self));
+        tasks.extend(launches::measure(self));
+        stage.advance(1);
         let promises = audience::promises::measure(self);
         stage.advance(1);
         tasks.extend(bundle::measure(self));

@@ -106,6 +106,13 @@ pub(super) fn measure(bench: &Bench<'_>, cases: &Cases) -> Option<Task> {
     Task::new("recommend", &METRICS, &HEADLINE, cases.of, &raw)
 }
 
+/// What sold in the last 30 days before the window, best selling first.
+pub(super) fn popular(bench: &Bench<'_>) -> Vec<ItemIx> {
+    let mut popular = Shop::new(bench.reference, bench.past).popular;
+    popular.truncate(DEPTH);
+    popular
+}
+
 /// The slate of a user, best first; without what they bought where only new items are wanted.
 type Rank<'a> = dyn Fn(UserIx, bool) -> Vec<ItemIx> + Sync + 'a;
 

@@ -2,6 +2,7 @@
 
 use qianmian_models::audience::{self, AudienceQuery};
 use qianmian_models::ids::{ItemIx, UserIx, Vocabulary};
+use qianmian_models::index::places::Kind;
 use qianmian_models::query::{Evidence, Query};
 use qianmian_models::snapshot::Snapshot;
 use qianmian_models::{bundle, pipeline};
@@ -53,6 +54,16 @@ impl<'a> Subject<'a> {
         let query = Query { user, exclude_bought, count, at, ..Query::default() };
         let slate = pipeline::recommend(self.snapshot, &query);
         slate.items.iter().map(|place| self.item_back(place.item)).collect()
+    }
+
+    /// The slate of somebody of whom nothing is known but where they are: the first of `places` that the
+    /// model knows counts.
+    pub fn newcomer(&self, places: &[(Kind, &str)], count: usize, at: i64) -> Vec<ItemIx> {
+        let known = self.snapshot.places.as_ref();
+        let place = known.and_then(|known| places.iter().find_map(|&(kind, name)| known.ix(kind, name)));
+        let query = Query { count, at: self.snapshot.clamp_time(at), place, ..Query::default() };
+        let slate = pipeline::recommend(self.snapshot, &query);
+        slate.items.iter().map(|item| self.item_back(item.item)).collect()
     }
 
     /// What ranking sees for a user: candidates with each source's scores divided by its best.

@@ -6,7 +6,7 @@ use crate::dataset::Dataset;
 use crate::orders::TimeKind;
 
 /// Days after which a sale counts half for the shelf order.
-const HALF_LIFE_DAYS: f64 = 14.0;
+pub(super) const HALF_LIFE_DAYS: f64 = 14.0;
 
 /// Sales of every item. Without times all windows hold everything.
 pub fn learn(dataset: &Dataset) -> Popularity {

@@ -6,8 +6,8 @@ use rayon::prelude::*;
 
 use crate::dataset::{Dataset, is_known};
 
-/// The history of every user, latest purchase first.
-pub fn learn(dataset: &Dataset) -> Result<Purchases> {
+/// The history of every user, latest purchase first; purchases count half after every half-life.
+pub fn learn(dataset: &Dataset, half_life_days: f64) -> Result<Purchases> {
     let mut bought: Vec<(u32, u32, u32)> = dataset
         .lines()
         .iter()
@@ -15,11 +15,10 @@ pub fn learn(dataset: &Dataset) -> Result<Purchases> {
         .map(|line| (line.user, line.item, line.at.clamp(0, i64::from(u32::MAX)) as u32))
         .collect();
     bought.par_sort_unstable();
-    let half_life = dataset.half_life_days();
     let mut entries: Vec<(u32, Purchase)> = Vec::new();
     for group in bought.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
         let (user, item, first_at) = group[0];
-        let decayed = group.iter().map(|&(_, _, at)| dataset.decay(i64::from(at), half_life)).sum();
+        let decayed = group.iter().map(|&(_, _, at)| dataset.decay(i64::from(at), half_life_days)).sum();
         let last_at = group[group.len() - 1].2;
         entries.push((user, Purchase { ix: item, baskets: group.len() as u32, first_at, last_at, decayed }));
     }

@@ -8,13 +8,22 @@
 use std::collections::BTreeMap;
 
 use qianmian_models::audience::likelihood::Horizon;
+use qianmian_models::index::places::Kind;
 use qianmian_models::snapshot::Snapshot;
 
 use crate::dataset::{Dataset, is_known};
-use crate::orders::TimeKind;
+use crate::orders::{Line, TimeKind};
 
 /// A user and the items that they bought after the past.
 pub type Label = (u32, Vec<u32>);
+
+/// Somebody whom the past does not know, with what they bought first.
+pub struct Newcomer {
+    /// Where they were, by name, as far as it is known.
+    pub places: Vec<(Kind, String)>,
+    /// What they bought.
+    pub items: Vec<u32>,
+}
 
 /// A past and its future.
 pub struct Rehearsal {
@@ -24,6 +33,8 @@ pub struct Rehearsal {
     pub labels: Vec<Label>,
     /// The same by item.
     pub outcome: Outcome,
+    /// Those who came after it; only by the calendar.
+    pub newcomers: Vec<Newcomer>,
 }
 
 /// Who bought each item after the past.
@@ -44,6 +55,8 @@ pub struct Scene {
     pub labels: Vec<Label>,
     /// The same by item.
     pub outcome: Outcome,
+    /// Those who came after it.
+    pub newcomers: Vec<Newcomer>,
 }
 
 /// Users that labels are taken of; every n-th where there are more.
@@ -95,10 +108,11 @@ impl Rehearsal {
         for line in window.filter(|l| is_known(l) && seen[l.user as usize]) {
             bought.entry(line.user).or_default().push(line.item);
         }
+        let newcomers = newcomers(dataset, &seen, cut, to);
         let horizon = Horizon::Days((to - cut) as f32 / 86_400.0);
         let bought: Vec<Label> = bought.into_iter().collect();
         let outcome = Outcome::new(seen, &bought, dataset.n_items(), horizon);
-        Self { past, labels: thin(bought), outcome }
+        Self { past, labels: thin(bought), outcome, newcomers }
     }
 
     /// The last basket of users who bought more than once.
@@ -118,7 +132,12 @@ impl Rehearsal {
         let mut watched = vec![false; dataset.n_users()];
         users.iter().for_each(|&user| watched[user as usize] = true);
         let outcome = Outcome::new(watched, &labels, dataset.n_items(), Horizon::NextBasket);
-        (!users.is_empty()).then(|| Self { past: dataset.without_last_baskets(&users), labels, outcome })
+        (!users.is_empty()).then(|| Self {
+            past: dataset.without_last_baskets(&users),
+            labels,
+            outcome,
+            newcomers: Vec::new(),
+        })
     }
 }
 
@@ -135,6 +154,27 @@ impl Outcome {
         }
         Self { watched, buyers, horizon }
     }
+}
+
+/// The baskets of guests, and the first one of every user who was not `seen`, from `cut` until `to`; every
+/// n-th where there are more than [`MAX_USERS`].
+fn newcomers(dataset: &Dataset, seen: &[bool], cut: i64, to: i64) -> Vec<Newcomer> {
+    let mut seen = seen.to_vec();
+    let mut baskets: Vec<&[Line]> = dataset.baskets().filter(|b| b[0].at >= cut && b[0].at < to).collect();
+    // Baskets are numbered by time.
+    baskets.retain(|b| !is_known(&b[0]) || !std::mem::replace(&mut seen[b[0].user as usize], true));
+    let step = baskets.len().div_ceil(MAX_USERS).max(1);
+    let newcomer = |basket: &&[Line]| Newcomer {
+        places: Kind::ALL
+            .into_iter()
+            .filter_map(|kind| {
+                let code = dataset.place(kind, &basket[0])?;
+                Some((kind, dataset.place_name(kind, code).to_owned()))
+            })
+            .collect(),
+        items: basket.iter().map(|line| line.item).collect(),
+    };
+    baskets.iter().step_by(step).map(newcomer).collect()
 }
 
 fn thin(mut labels: Vec<Label>) -> Vec<Label> {

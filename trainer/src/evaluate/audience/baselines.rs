@@ -88,6 +88,15 @@ impl<'a> Baselines<'a> {
     }
 }
 
+/// The `count` users who buy most often and lately, best first.
+pub fn most_active(reference: &Snapshot, count: usize) -> Vec<UserIx> {
+    let mut top = TopK::new(count);
+    for user in (0..reference.users.len() as u32).filter(|&u| !reference.history.ixs(u).is_empty()) {
+        top.push(user, activity(reference, user));
+    }
+    top.into_sorted().iter().map(|s| s.ix).collect()
+}
+
 /// How often a user buys, damped, and half for every 90 silent days.
 fn activity(reference: &Snapshot, user: UserIx) -> f32 {
     let (baskets, last_at) = reference.profiles.activity(user);

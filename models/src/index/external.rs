@@ -1,0 +1,121 @@
+//! What somebody else learned: item vectors (with user vectors, or without) or item-item scores, brought to
+//! the training and taking part like any other source.
+//!
+//! Sections `external_1_items` and `external_1_users` (vectors as in [`factors`](super::factors), a row of
+//! zeros where none was brought), or `external_1_scores` ([`item_lists`](super::item_lists)); `external_2_*`
+//! likewise. Their names are in the manifest.
+
+use crate::artifact::{Artifact, ArtifactWriter};
+use crate::error::{Error, Result};
+use crate::ids::{ItemIx, UserIx};
+use crate::index::factors::Factors;
+use crate::index::item_lists::ItemLists;
+use crate::query::Source;
+
+/// Most that can be brought; each is a [`Source`] of its own.
+pub const SLOTS: usize = 2;
+
+/// The sources of the slots, in order.
+pub const SOURCES: [Source; SLOTS] = [Source::External1, Source::External2];
+
+/// One thing brought.
+#[derive(Debug, Clone)]
+pub struct External {
+    /// As its owner calls it.
+    pub name: String,
+    /// What was brought.
+    pub knowledge: Knowledge,
+}
+
+/// What was brought.
+#[derive(Debug, Clone)]
+pub enum Knowledge {
+    /// Vectors in one space, scored by inner product.
+    Vectors {
+        /// `n_items x dim`.
+        items: Factors,
+        /// `n_users x dim`; without it a user is the weighted sum of what they bought.
+        users: Option<Factors>,
+    },
+    /// Item -> items.
+    Scores(ItemLists),
+}
+
+const SECTIONS: [[&str; 3]; SLOTS] = [
+    ["external_1_items", "external_1_users", "external_1_scores"],
+    ["external_2_items", "external_2_users", "external_2_scores"],
+];
+
+impl External {
+    /// The user's vector: their own where one was brought, else the weighted sum of those of `seeds`; `None`
+    /// where neither says anything, or where this is no embedding.
+    pub fn vector(
+        &self,
+        user: Option<UserIx>,
+        seeds: impl Iterator<Item = (ItemIx, f32)>,
+    ) -> Option<(Vec<f32>, &Factors)> {
+        let Knowledge::Vectors { items, users } = &self.knowledge else { return None };
+        let known = |vector: &&[f32]| vector.iter().any(|v| *v != 0.0);
+        if let Some(own) = users.as_ref().zip(user).map(|(users, user)| users.row(user)).filter(known) {
+            return Some((own.to_vec(), items));
+        }
+        let mut sum = vec![0.0f32; items.dim()];
+        for (item, weight) in seeds {
+            sum.iter_mut().zip(items.row(item)).for_each(|(s, v)| *s += weight * v);
+        }
+        known(&sum.as_slice()).then_some((sum, items))
+    }
+
+    pub(crate) fn open(artifact: &Artifact, slot: usize, name: &str, rows: [usize; 2]) -> Result<Self> {
+        let [n_items, n_users] = rows;
+        let [items, users, scores] = SECTIONS[slot];
+        let knowledge = if artifact.has(scores) {
+            Knowledge::Scores(ItemLists::open(&artifact.section(scores)?, n_items)?)
+        } else {
+            let items = Factors::open(&artifact.section(items)?, n_items)?;
+            let open = || Factors::open(&artifact.section(users)?, n_users);
+            let users_vectors = artifact.has(users).then(open).transpose()?;
+            if let Some(other) = users_vectors.as_ref().filter(|u| u.dim() != items.dim()) {
+                return Err(Error::malformed(users, format!("dim {}", items.dim()), other.dim()));
+            }
+            Knowledge::Vectors { items, users: users_vectors }
+        };
+        Ok(Self { name: name.to_owned(), knowledge })
+    }
+
+    pub(crate) fn write(&self, slot: usize, writer: &mut ArtifactWriter) -> Result<()> {
+        let [items_name, users_name, scores_name] = SECTIONS[slot];
+        match &self.knowledge {
+            Knowledge::Scores(lists) => writer.section(scores_name, &lists.batch(scores_name)?)?,
+            Knowledge::Vectors { items, users } => {
+                writer.section(items_name, &items.batch(items_name)?)?;
+                if let Some(users) = users {
+                    writer.section(users_name, &users.batch(users_name)?)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_user_without_a_vector_is_the_sum_of_what_they_bought() {
+        let external = External {
+            name: "two_tower".to_owned(),
+            knowledge: Knowledge::Vectors {
+                items: Factors::new(2, vec![1.0, 0.0, 0.0, 1.0]),
+                users: Some(Factors::new(2, vec![0.0, 0.0, 3.0, 4.0])),
+            },
+        };
+        let seeds = || [(0, 1.0), (1, 0.5)].into_iter();
+        assert_eq!(external.vector(Some(1), seeds()).unwrap().0, [3.0, 4.0]);
+        assert_eq!(external.vector(Some(0), seeds()).unwrap().0, [1.0, 0.5]);
+        assert_eq!(external.vector(None, seeds()).unwrap().0, [1.0, 0.5]);
+        assert!(external.vector(None, std::iter::empty()).is_none());
+    }
+}

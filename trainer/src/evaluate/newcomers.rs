@@ -1,0 +1,66 @@
+//! people -> goods for newcomers: what somebody buys first of whom nothing is known but where they are.
+
+use qianmian_models::ids::UserIx;
+use qianmian_models::index::places::Kind;
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::metrics::{hit, ndcg, recall};
+use super::report::{Raw, Role, Task};
+use super::{Bench, recommend};
+use crate::dataset::is_known;
+
+const METRICS: [&str; 3] = ["recall@10", "ndcg@10", "hr@10"];
+const DEPTH: usize = 10;
+
+/// The places of a first basket, by kind, and what was in it.
+struct Case<'a> {
+    places: Vec<(Kind, &'a str)>,
+    basket: FxHashSet<u32>,
+}
+
+/// Users whose first basket is in the window.
+pub(super) fn measure(bench: &Bench<'_>) -> Option<Task> {
+    let cases = cases(bench);
+    let mut raw = Vec::new();
+    for (n, subject) in bench.subjects.iter().enumerate() {
+        let slate = |places: &[(Kind, &str)]| subject.newcomer(places, DEPTH, bench.past.until);
+        raw.push(run(&subject.name, Role::of_subject(n), &cases, |case| slate(&case.places)));
+        if n == 0 {
+            let placeless = slate(&[]);
+            let name = format!("{} without the place", subject.name);
+            raw.push(run(&name, Role::Variant, &cases, |_| placeless.clone()));
+        }
+    }
+    let popular = recommend::popular(bench);
+    raw.push(run("popularity 30 d", Role::Baseline, &cases, |_| popular.clone()));
+    Task::new("newcomers", &METRICS, &METRICS, cases.len(), &raw)
+}
+
+fn cases<'a>(bench: &'a Bench<'_>) -> Vec<Case<'a>> {
+    let past = bench.past;
+    let mut first: FxHashMap<UserIx, (u32, Case<'a>)> = FxHashMap::default();
+    let is_new = |user| bench.reference.history.ixs(user).is_empty();
+    for line in bench.future.lines().filter(|l| is_known(l) && is_new(l.user)) {
+        let named = |kind| past.place(kind, line).map(|code| (kind, past.place_name(kind, code)));
+        let case = || Case {
+            places: Kind::ALL.into_iter().filter_map(named).collect(),
+            basket: FxHashSet::default(),
+        };
+        // Lines come by time.
+        let (basket, case) = first.entry(line.user).or_insert_with(|| (line.basket, case()));
+        if *basket == line.basket {
+            case.basket.insert(line.item);
+        }
+    }
+    let mut cases: Vec<_> = first.into_iter().collect();
+    cases.sort_unstable_by_key(|(user, _)| *user);
+    cases.into_iter().map(|(_, (_, case))| case).collect()
+}
+
+fn run(name: &str, role: Role, cases: &[Case<'_>], rank: impl Fn(&Case<'_>) -> Vec<u32>) -> Raw {
+    let case = |case: &Case<'_>| {
+        let (ranked, truth) = (rank(case), &case.basket);
+        vec![recall(&ranked, truth, DEPTH), ndcg(&ranked, truth, DEPTH), hit(&ranked, truth, DEPTH)]
+    };
+    Raw { name: name.to_owned(), role, exposure: None, cases: cases.iter().map(case).collect() }
+}

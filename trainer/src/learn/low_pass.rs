@@ -1,0 +1,117 @@
+//! Low-pass embedding: the smoothest directions of the graph of users and items (Shen et al., "How Powerful
+//! is Graph Convolution for Recommendation?", 2021).
+//!
+//! `Z = Du^-1/2 X Di^-1/2`, `X` being who bought what and `D` the degrees. The `dim` strongest right singular
+//! vectors `V` of `Z` come from a randomised subspace iteration (Halko, Martinsson & Tropp, 2011): any basis
+//! of their span will do, since scores use `V V'` alone. Products run by row in a fixed order, so a seed
+//! repeats whatever the number of threads.
+
+use ndarray::{Array2, s};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+
+use super::matrix::Matrix;
+
+/// What to learn.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct LowPassOptions {
+    /// Length of a vector; at most the number of items is learned.
+    pub dim: usize,
+    /// Rounds of subspace iteration.
+    pub rounds: usize,
+    /// Of the first basis.
+    pub seed: u64,
+}
+
+/// One vector an item, `n_items x dim`, orthonormal columns. Cost: `rounds dim (nnz + n_items dim)`.
+pub fn learn(x: &Matrix, options: &LowPassOptions, progress: &(dyn Fn(u64) + Sync)) -> Array2<f32> {
+    let by_item = x.transposed();
+    let scale = |m: &Matrix| -> Vec<f32> {
+        (0..m.n_rows()).map(|row| (m.row(row).len().max(1) as f32).sqrt().recip()).collect()
+    };
+    let (of_user, of_item) = (scale(x), scale(&by_item));
+    let dim = options.dim.min(x.n_columns()).max(1);
+    let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
+    let mut basis =
+        orthonormal(Array2::from_shape_simple_fn((x.n_columns(), dim), || rng.random_range(-1.0f32..1.0)));
+    for _ in 0..options.rounds {
+        let image = product(x, &of_user, &of_item, &basis);
+        basis = orthonormal(product(&by_item, &of_item, &of_user, &image));
+        progress(1);
+    }
+    basis
+}
+
+/// `diag(row_scale) P diag(column_scale) b`, `P` being the pattern of `matrix`.
+fn product(matrix: &Matrix, row_scale: &[f32], column_scale: &[f32], b: &Array2<f32>) -> Array2<f32> {
+    let dim = b.ncols();
+    let mut out = Array2::zeros((matrix.n_rows(), dim));
+    let sums = out.as_slice_mut().expect("a new array is row-major");
+    sums.par_chunks_mut(dim).enumerate().for_each(|(row, sum)| {
+        for &(column, _) in matrix.row(row) {
+            let weight = row_scale[row] * column_scale[column as usize];
+            sum.iter_mut().zip(b.row(column as usize)).for_each(|(s, b)| *s += weight * b);
+        }
+    });
+    out
+}
+
+/// The same span with orthonormal columns, by Cholesky: `A L^-T` where `A'A = L L'`. Directions that `A` all
+/// but lacks come out short instead of blown up.
+fn orthonormal(a: Array2<f32>) -> Array2<f32> {
+    let mut gram = a.t().dot(&a).mapv(f64::from);
+    let dim = gram.nrows();
+    let floor = (1e-6 * gram.diag().sum() / dim as f64).max(1e-12);
+    gram.diag_mut().iter_mut().for_each(|d| *d += floor);
+    let mut inverse = Array2::<f64>::eye(dim);
+    for r in 0..dim {
+        for c in 0..=r {
+            let sum = gram[[r, c]] - gram.slice(s![r, ..c]).dot(&gram.slice(s![c, ..c]));
+            gram[[r, c]] = if c == r { sum.max(floor * 1e-3).sqrt() } else { sum / gram[[c, c]] };
+        }
+        // Forward substitution, a row of the inverse at a time.
+        for k in 0..r {
+            let (above, mut row) = inverse.multi_slice_mut((s![k, ..=k], s![r, ..=k]));
+            row.scaled_add(-gram[[r, k]], &above);
+        }
+        let pivot = gram[[r, r]];
+        inverse.row_mut(r).mapv_inplace(|v| v / pivot);
+    }
+    a.dot(&inverse.t().mapv(|v| v as f32))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two groups of users, each buying its own half of the items, one item short.
+    fn two_groups() -> Matrix {
+        let bought = |user: u32| (0..10).filter(move |item| item % 2 == user % 2 && item / 2 != user / 2 % 5);
+        let cells = (0..20u32).flat_map(move |user| bought(user).map(move |item| (user, item, 1.0)));
+        Matrix::new(20, 10, cells)
+    }
+
+    #[test]
+    fn two_groups_of_shoppers_are_two_directions() {
+        let options = LowPassOptions { dim: 2, rounds: 20, seed: 7 };
+        let v = learn(&two_groups(), &options, &|_| ());
+        let kernel = v.dot(&v.t());
+        for (a, b) in (0..10).flat_map(|a| (0..10).map(move |b| (a, b))) {
+            // Every item of a group of five is bought alike.
+            let want = if a % 2 == b % 2 { 0.2 } else { 0.0 };
+            assert!((kernel[[a, b]] - want).abs() < 1e-3, "{a} {b}: {} for {want}", kernel[[a, b]]);
+        }
+    }
+
+    #[test]
+    fn more_dimensions_than_directions_stay_finite_and_a_seed_repeats() {
+        let options = LowPassOptions { dim: 10, rounds: 3, seed: 7 };
+        let v = learn(&two_groups(), &options, &|_| ());
+        assert!(v.iter().all(|v| v.is_finite() && v.abs() <= 1.001), "{v:?}");
+        assert_eq!(v, learn(&two_groups(), &options, &|_| ()));
+        assert!(
+            learn(&Matrix::new(2, 3, std::iter::empty()), &options, &|_| ()).iter().all(|v| v.is_finite())
+        );
+    }
+}

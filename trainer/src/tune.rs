@@ -1,0 +1,243 @@
+//! Self-tuning: a search for the few parameters that matter, on the last month of the data.
+//!
+//! Every trial learns from all before the window and is measured on it, just as `evaluate` does. The defaults
+//! are tried first; after that each trial changes one or two parameters of the best so far. A trial counts
+//! only where no task falls below the defaults, and the best has the highest mean of its tasks' ratios to
+//! them: so the outcome is never worse than the defaults on the window. The search ends with its budget.
+
+use std::time::{Duration, Instant};
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+
+use crate::config::TrainingConfig;
+use crate::dataset::Dataset;
+use crate::evaluate::{self, Report, Window};
+use crate::orders::TimeKind;
+use crate::progress::Reporter;
+
+/// What each task is judged by.
+const TASKS: [(&str, &str); 3] = [("recommend", "ndcg@10"), ("audience", "recall@100"), ("bundle", "mrr@20")];
+/// Days of the window; at most a quarter of the data.
+const DAYS: i64 = 30;
+/// Attempts at a change that was not tried before; without one the search ends.
+const ATTEMPTS: usize = 50;
+
+/// One parameter that is searched.
+struct Parameter {
+    name: &'static str,
+    /// Whether it matters only where users are known.
+    of_users: bool,
+    /// What its value is multiplied by.
+    steps: &'static [f64],
+    /// Smallest and largest value.
+    range: [f64; 2],
+    get: fn(&TrainingConfig, &Dataset) -> f64,
+    set: fn(&mut TrainingConfig, f64),
+}
+
+const PARAMETERS: [Parameter; 9] = [
+    Parameter {
+        name: "half_life_days",
+        of_users: true,
+        steps: &[0.5, 0.7, 1.4, 2.0],
+        range: [0.5, 720.0],
+        get: |config, dataset| config.half_life(dataset),
+        set: |config, value| config.half_life_days = Some(value),
+    },
+    Parameter {
+        name: "ease_lambda",
+        of_users: true,
+        steps: &[0.3, 0.6, 1.6, 3.0],
+        range: [0.1, 1_000.0],
+        get: |config, _| f64::from(config.ease_lambda),
+        set: |config, value| config.ease_lambda = value as f32,
+    },
+    Parameter {
+        name: "ease_neighbours",
+        of_users: true,
+        steps: &[0.5, 2.0],
+        range: [25.0, 200.0],
+        get: |config, _| config.ease_neighbours as f64,
+        set: |config, value| config.ease_neighbours = value.round() as usize,
+    },
+    Parameter {
+        name: "basket_ease_lambda",
+        of_users: false,
+        steps: &[0.3, 0.6, 1.6, 3.0],
+        range: [0.1, 1_000.0],
+        get: |config, _| f64::from(config.basket_ease_lambda),
+        set: |config, value| config.basket_ease_lambda = value as f32,
+    },
+    Parameter {
+        name: "basket_ease_neighbours",
+        of_users: false,
+        steps: &[0.5, 1.5],
+        range: [50.0, 300.0],
+        get: |config, _| config.basket_ease_neighbours as f64,
+        set: |config, value| config.basket_ease_neighbours = value.round() as usize,
+    },
+    Parameter {
+        name: "low_pass_dim",
+        of_users: true,
+        steps: &[0.5, 2.0],
+        range: [16.0, 256.0],
+        get: |config, _| config.low_pass_dim as f64,
+        set: |config, value| config.low_pass_dim = value.round() as usize,
+    },
+    Parameter {
+        name: "dim",
+        of_users: true,
+        steps: &[0.5, 1.5, 2.0],
+        range: [16.0, 128.0],
+        get: |config, _| config.dim as f64,
+        set: |config, value| config.dim = value.round() as usize,
+    },
+    Parameter {
+        name: "regularization",
+        of_users: true,
+        steps: &[0.3, 0.6, 1.6, 3.0],
+        range: [0.1, 200.0],
+        get: |config, _| f64::from(config.regularization),
+        set: |config, value| config.regularization = value as f32,
+    },
+    Parameter {
+        name: "alpha",
+        of_users: true,
+        steps: &[0.4, 0.7, 1.4, 2.5],
+        range: [0.1, 100.0],
+        get: |config, _| f64::from(config.alpha),
+        set: |config, value| config.alpha = value as f32,
+    },
+];
+
+/// What a search did.
+#[derive(Debug, Serialize)]
+pub struct Search {
+    /// What every trial was measured on.
+    pub window: Window,
+    /// All of them, the defaults first.
+    pub trials: Vec<Trial>,
+    /// The place of the best among them.
+    pub best: usize,
+}
+
+/// One set of parameters, and what it was worth.
+#[derive(Debug, Clone, Serialize)]
+pub struct Trial {
+    /// The parameters that are searched.
+    pub parameters: serde_json::Map<String, serde_json::Value>,
+    /// By task, its metric.
+    pub scores: serde_json::Map<String, serde_json::Value>,
+    /// Mean over the tasks of the ratio to the defaults.
+    pub gain: f64,
+    /// Whether no task fell below the defaults.
+    pub sound: bool,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// Searches from `start` on for about as long as `budget`: no trial begins after it, the first always does.
+/// Returns the best configuration and what was tried.
+///
+/// # Errors
+/// As training; a window without a single case is no error, but leaves `start` as it is.
+pub fn tune(
+    dataset: &Dataset,
+    start: &TrainingConfig,
+    budget: Duration,
+    reporter: &Reporter,
+) -> anyhow::Result<(TrainingConfig, Search)> {
+    let began = Instant::now();
+    let past = dataset.until - (DAYS * 86_400).min((dataset.until - dataset.from()) / 4);
+    let window = Window { to: dataset.until, ..Window::choose(dataset, Some(past), DAYS as u32) };
+    let mut judge = Judge { dataset, window, defaults: Vec::new() };
+    let mut best = start.clone();
+    let mut search = Search { window, trials: vec![judge.trial(&best)?], best: 0 };
+    reporter.note(&search.trials[0]);
+    let mut rng = ChaCha8Rng::seed_from_u64(start.seed);
+    while began.elapsed() < budget && !judge.defaults.is_empty() {
+        let Some(config) = changed(&best, dataset, &search.trials, &mut rng) else { break };
+        let trial = judge.trial(&config)?;
+        reporter.note(&trial);
+        if trial.sound && trial.gain > search.trials[search.best].gain {
+            (best, search.best) = (config, search.trials.len());
+        }
+        search.trials.push(trial);
+    }
+    Ok((best, search))
+}
+
+struct Judge<'a> {
+    dataset: &'a Dataset,
+    window: Window,
+    /// Scores of the first trial, of the tasks that there are.
+    defaults: Vec<(&'static str, f64)>,
+}
+
+impl Judge<'_> {
+    fn trial(&mut self, config: &TrainingConfig) -> anyhow::Result<Trial> {
+        let began = Instant::now();
+        let report = evaluate::evaluate(self.dataset, self.window, config, &Reporter::silent())?;
+        let scores = scores(&report);
+        if self.defaults.is_empty() {
+            self.defaults = scores.iter().copied().filter(|(_, score)| *score > 0.0).collect();
+        }
+        let score = |task: &str| scores.iter().find(|(t, _)| *t == task).map_or(0.0, |(_, score)| *score);
+        let ratios: Vec<f64> = self.defaults.iter().map(|(task, default)| score(task) / default).collect();
+        Ok(Trial {
+            parameters: parameters(config, self.dataset),
+            scores: scores.iter().map(|(task, score)| ((*task).to_owned(), (*score).into())).collect(),
+            gain: ratios.iter().sum::<f64>() / ratios.len().max(1) as f64,
+            sound: ratios.iter().all(|ratio| *ratio >= 1.0),
+            seconds: began.elapsed().as_secs_f64(),
+        })
+    }
+}
+
+fn scores(report: &Report) -> Vec<(&'static str, f64)> {
+    TASKS.iter().filter_map(|(task, metric)| Some((*task, report.ours(task, metric)?))).collect()
+}
+
+fn parameters(config: &TrainingConfig, dataset: &Dataset) -> serde_json::Map<String, serde_json::Value> {
+    let value = |p: &Parameter| (p.name.to_owned(), rounded((p.get)(config, dataset)).into());
+    parameters_of(dataset).map(value).collect()
+}
+
+/// The parameters that matter to this data.
+fn parameters_of(dataset: &Dataset) -> impl Iterator<Item = &'static Parameter> {
+    let (users, times) = (dataset.n_users() > 0, dataset.time_kind != TimeKind::None);
+    PARAMETERS.iter().filter(move |p| (users || !p.of_users) && (times || p.name != "half_life_days"))
+}
+
+/// To three digits or so, for people to read.
+fn rounded(value: f64) -> f64 {
+    let scale = if value < 10.0 { 100.0 } else { 1.0 };
+    (value * scale).round() / scale
+}
+
+/// `best` with one or two parameters changed, in a way that was not tried before.
+fn changed(
+    best: &TrainingConfig,
+    dataset: &Dataset,
+    trials: &[Trial],
+    rng: &mut ChaCha8Rng,
+) -> Option<TrainingConfig> {
+    let searched: Vec<&Parameter> = parameters_of(dataset).collect();
+    for _ in 0..ATTEMPTS {
+        let mut config = best.clone();
+        for _ in 0..rng.random_range(1..=2) {
+            let parameter = searched[rng.random_range(0..searched.len())];
+            let step = parameter.steps[rng.random_range(0..parameter.steps.len())];
+            let value =
+                ((parameter.get)(&config, dataset) * step).clamp(parameter.range[0], parameter.range[1]);
+            (parameter.set)(&mut config, rounded(value));
+        }
+        let parameters = parameters(&config, dataset);
+        if trials.iter().all(|trial| trial.parameters != parameters) {
+            return Some(config);
+        }
+    }
+    None
+}

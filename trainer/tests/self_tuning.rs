@@ -1,0 +1,83 @@
+//! The trainer finds out by itself what helps: places, and parameters.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use std::path::{Path, PathBuf};
+
+use qianmian_models::index::places::Kind;
+use qianmian_models::pipeline::recommend;
+use qianmian_models::query::Query;
+use qianmian_models::snapshot::Snapshot;
+use serde_json::Value;
+use support::{done, folder, served, shop};
+
+/// Every day eight newcomers buy, each in one of two stores, and come back three weeks later. What a store
+/// sells is its own where `apart`.
+fn stores(folder: &Path, apart: bool) -> PathBuf {
+    let mut csv = csv::Writer::from_path(folder.join("orders.csv")).unwrap();
+    csv.write_record(["order_id", "user_id", "item_id", "ordered_at", "store_id"]).unwrap();
+    for (day, k) in (0..120u32).flat_map(|day| (0..16u32).map(move |k| (day, k))) {
+        let user = (8 * day + k % 8).checked_sub(if k < 8 { 0 } else { 168 });
+        let Some(user) = user else { continue };
+        let store = ["north", "south"][user as usize % 2];
+        let at =
+            (chrono::DateTime::UNIX_EPOCH + chrono::Duration::days(20_000 + i64::from(day))).to_rfc3339();
+        let kind = if apart { store } else { "any" };
+        for n in [user * 7 + k, user * 3 + day] {
+            let line = [format!("{day}-{k}"), format!("u{user}"), format!("{kind}-{}", n % 9), at.clone()];
+            csv.write_record(line.iter().map(String::as_str).chain([store])).unwrap();
+        }
+    }
+    csv.flush().unwrap();
+    let config = folder.join("shop.toml");
+    let text = "[orders]\nfiles = [\"orders.csv\"]\n[training]\ndim = 8\niterations = 3\n";
+    std::fs::write(&config, text).unwrap();
+    config
+}
+
+fn newcomer(snapshot: &Snapshot, store: &str) -> Vec<String> {
+    let place = snapshot.places.as_ref().unwrap().ix(Kind::Store, store);
+    let query = Query { count: 9, at: snapshot.data_until, place, ..Query::default() };
+    recommend(snapshot, &query).items.iter().map(|r| snapshot.items.id(r.item).to_owned()).collect()
+}
+
+#[test]
+fn places_are_learned_where_they_tell_newcomers_apart_and_only_there() {
+    for apart in [true, false] {
+        let folder = folder();
+        let (config, store) = (stores(folder.path(), apart), folder.path().join("store"));
+        done(&args!["train", "--config", config, "--store", store]);
+        let artifact = shop(&store).artifact(None).unwrap();
+        let worth = &artifact.manifest().metrics["rehearsal"]["newcomers"][0];
+        assert_eq!((&worth["kind"], &worth["kept"]), (&"store".into(), &apart.into()), "{worth}");
+        let snapshot = served(&store);
+        assert_eq!(snapshot.places.is_some(), apart);
+        if apart {
+            assert!(newcomer(&snapshot, "north").iter().all(|id| id.starts_with("north")));
+            assert!(newcomer(&snapshot, "south").iter().all(|id| id.starts_with("south")));
+        }
+    }
+}
+
+#[test]
+fn tuning_tries_the_defaults_first_keeps_every_trial_and_ends_with_the_best_sound_one() {
+    let folder = folder();
+    let (config, store) = (stores(folder.path(), true), folder.path().join("store"));
+    let said = done(&args!["train", "--config", config, "--store", store, "--tune", "--budget", "0.05"]);
+    assert!(said.contains("tuned: the best of "), "{said}");
+    let artifact = shop(&store).artifact(None).unwrap();
+    let (manifest, tuning) = (artifact.manifest(), &artifact.manifest().metrics["tuning"]);
+    let trials = tuning["trials"].as_array().unwrap();
+    assert_eq!(trials[0]["gain"], 1.0);
+    assert_eq!(trials[0]["parameters"]["dim"], 8.0, "the start is what is configured");
+    let gain = |trial: &Value| trial["gain"].as_f64().unwrap();
+    let best = &trials[tuning["best"].as_u64().unwrap() as usize];
+    assert!(trials.iter().filter(|t| t["sound"] == true).all(|t| gain(t) <= gain(best)), "{tuning}");
+    assert_eq!(best["sound"], true);
+    let used = &manifest.parameters["training"];
+    assert_eq!(used["dim"].as_f64(), best["parameters"]["dim"].as_f64());
+    assert_eq!(used["ease_neighbours"].as_f64(), best["parameters"]["ease_neighbours"].as_f64());
+    let error = support::refused(&args!["train", "--config", config, "--store", store, "--budget", "5"]);
+    assert!(error.contains("--tune"), "{error}");
+}
