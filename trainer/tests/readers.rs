@@ -14,7 +14,7 @@ use support::{demo, done, folder, quick_demo, shop, skipped};
 const LENGTH: usize = 64;
 
 /// By section: its columns and their Arrow types.
-const COLUMNS: [(&str, &[(&str, &str)]); 19] = [
+const COLUMNS: &[(&str, &[(&str, &str)])] = &[
     ("basket_ease", ITEM_LISTS),
     ("bundles", &[("items", "list<item: struct<item: uint32>>"), ("baskets", "uint32"), ("score", "float")]),
     ("buyers", &[("purchases", "purchases of user")]),
@@ -25,6 +25,8 @@ const COLUMNS: [(&str, &[(&str, &str)]); 19] = [
             ("pairs", "list<item: struct<item: uint32, baskets: uint32, score: float>>"),
         ],
     ),
+    ("content", &[("token", "string"), ("items", "list<item: struct<item: uint32>>")]),
+    ("content_lookup", &[("row", "uint32")]),
     ("ease", ITEM_LISTS),
     ("ease_by_target", ITEM_LISTS),
     ("fold_in", &[("vector", "vector")]),
@@ -47,6 +49,9 @@ const COLUMNS: [(&str, &[(&str, &str)]); 19] = [
             ("stock", "uint32"),
         ],
     ),
+    ("likely_launch", TREES),
+    ("likely_new", TREES),
+    ("likely_repeat", TREES),
     ("low_pass", &[("vector", "vector")]),
     (
         "popularity",
@@ -59,17 +64,7 @@ const COLUMNS: [(&str, &[(&str, &str)]); 19] = [
             ("ranked", "uint32"),
         ],
     ),
-    (
-        "ranker",
-        &[
-            ("tree", "uint32"),
-            ("feature", "uint32"),
-            ("threshold", "float"),
-            ("left", "uint32"),
-            ("right", "uint32"),
-            ("value", "float"),
-        ],
-    ),
+    ("ranker", TREES),
     ("transitions", ITEM_LISTS),
     ("user_factors", &[("vector", "vector")]),
     ("user_graph", GRAPH),
@@ -92,6 +87,15 @@ const COLUMNS: [(&str, &[(&str, &str)]); 19] = [
 ];
 
 const ITEM_LISTS: &[(&str, &str)] = &[("targets", "list<item: struct<item: uint32, weight: float>>")];
+
+const TREES: &[(&str, &str)] = &[
+    ("tree", "uint32"),
+    ("feature", "uint32"),
+    ("threshold", "float"),
+    ("left", "uint32"),
+    ("right", "uint32"),
+    ("value", "float"),
+];
 
 const GRAPH: &[(&str, &str)] = &[
     ("level", "uint8"),
@@ -191,7 +195,7 @@ fn pyarrow_and_polars_read_every_section_in_place() {
     );
     let seen = read(&python, &shop(&store).folder().join(&manifest.version));
 
-    for (name, expected) in COLUMNS {
+    for &(name, expected) in COLUMNS {
         let (pyarrow, polars, entry) =
             (&seen[name]["pyarrow"], &seen[name]["polars"], &manifest.sections[name]);
         let table = |types: fn(&str) -> String| {

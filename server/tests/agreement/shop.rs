@@ -40,8 +40,7 @@ pub fn trained() -> Trained {
     let (dataset, reporter) = (Dataset::new(inputs), Reporter::new());
     let trained = train::learn(&dataset, &config.training, &reporter).unwrap();
     let shop = ShopStore::new(store.path(), "default").unwrap();
-    let artifact =
-        train::write(&trained, &dataset, &config.training, &shop, now, serde_json::Value::Null).unwrap();
+    let artifact = train::write(&trained, &dataset, &config, &shop, now, serde_json::Value::Null).unwrap();
     shop.publish(&artifact.manifest().version).unwrap();
     let snapshot = Snapshot::open(&artifact).unwrap();
     assert!(snapshot.ranker.is_some(), "the trees must take part");

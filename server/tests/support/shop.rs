@@ -74,7 +74,7 @@ fn snapshot(version: &str, mark: &str) -> Snapshot {
         data_until: UNTIL.into(),
         items: Vocabulary::new(&items).unwrap(),
         users: Vocabulary::new(&users).unwrap(),
-        content: Content::new(&catalog, ITEMS as usize).unwrap(),
+        content: Content::new(&catalog, ITEMS).unwrap(),
         catalog,
         profiles: Profiles::new(&(0..USERS).map(profile).collect::<Vec<_>>()),
         co_purchase: co_purchase(),

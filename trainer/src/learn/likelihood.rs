@@ -85,7 +85,7 @@ fn lists(scene: &Scene, goods: fn(&Snapshot, u32) -> Goods, n_items: usize, seed
             let bought = outcome.buyers[item as usize].binary_search(&user).is_ok();
             let is_repeat = !features[BOUGHT].is_nan();
             let taken = n < HEAD || is_repeat || bought;
-            if taken || n % STEP == 0 {
+            if taken || n.is_multiple_of(STEP) {
                 rows.push(user, features, bought, if taken { 1.0 } else { STEP as f32 });
             }
         }
@@ -116,7 +116,7 @@ impl Rows {
     fn extend(&mut self, other: &Self, of: &dyn Fn(&Features) -> bool, validates: bool) {
         for n in 0..other.features.len() {
             let user = other.users[n];
-            if of(&other.features[n]) && (user % VALIDATION == 0) == validates {
+            if of(&other.features[n]) && user.is_multiple_of(VALIDATION) == validates {
                 self.push(user, other.features[n], other.bought[n], other.weights[n]);
             }
         }
