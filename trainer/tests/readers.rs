@@ -11,7 +11,9 @@ use std::process::Command;
 use serde_json::Value;
 use support::{demo, done, folder, quick_demo, shop, skipped};
 
+/// Lengths of the factors and of the low-pass vectors.
 const LENGTH: usize = 64;
+const LONG: usize = 128;
 
 /// By section: its columns and their Arrow types.
 const COLUMNS: &[(&str, &[(&str, &str)])] = &[
@@ -52,7 +54,7 @@ const COLUMNS: &[(&str, &[(&str, &str)])] = &[
     ("likely_launch", TREES),
     ("likely_new", TREES),
     ("likely_repeat", TREES),
-    ("low_pass", &[("vector", "vector")]),
+    ("low_pass", &[("vector", "long vector")]),
     (
         "popularity",
         &[
@@ -112,6 +114,7 @@ fn arrow_type(short: &str) -> String {
     }
     match short {
         "vector" => format!("fixed_size_list<item: float>[{LENGTH}]"),
+        "long vector" => format!("fixed_size_list<item: float>[{LONG}]"),
         other => other.to_owned(),
     }
 }
@@ -125,8 +128,10 @@ fn polars_type(short: &str) -> String {
         };
         text.split(", ").map(one).collect::<Vec<_>>().join(", ")
     };
-    if short == "vector" {
-        return format!("Array(Float32, shape=({LENGTH},))");
+    if let Some(length) =
+        [("vector", LENGTH), ("long vector", LONG)].into_iter().find(|(name, _)| *name == short)
+    {
+        return format!("Array(Float32, shape=({},))", length.1);
     }
     let arrow = arrow_type(short);
     if let Some(inner) = arrow.strip_prefix("list<item: struct<").and_then(|t| t.strip_suffix(">>")) {

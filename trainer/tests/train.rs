@@ -33,7 +33,7 @@ fn the_same_orders_seed_and_threads_give_the_same_bytes() {
     let versions = shop(&store).versions().unwrap();
     assert_eq!(versions.len(), 2, "{versions:?}");
     let first = checksums(&store, Some(&versions[0]));
-    assert_eq!(first.len(), 18, "{first:?}");
+    assert_eq!(first.len(), 25, "{first:?}");
     assert_eq!(first, checksums(&store, Some(&versions[1])));
 }
 
@@ -49,7 +49,7 @@ fn another_seed_changes_the_vectors_and_nothing_that_was_counted() {
     let after = checksums(&store, None);
     let changed: Vec<&str> =
         before.iter().filter(|(name, sum)| after[*name] != **sum).map(|(name, _)| name.as_str()).collect();
-    assert_eq!(changed, ["fold_in", "item_factors", "user_factors"]);
+    assert_eq!(changed, ["fold_in", "item_factors", "low_pass", "user_factors"]);
 }
 
 #[test]
@@ -137,11 +137,13 @@ fn evaluate_writes_every_figure_that_it_prints() {
     assert_eq!(report["window"]["to"], 1_764_547_200 + 30 * 86_400);
     let tasks = report["tasks"].as_array().unwrap();
     let task_names: Vec<&str> = tasks.iter().map(|task| task["name"].as_str().unwrap()).collect();
-    assert_eq!(task_names, ["recommend", "audience", "bundle"]);
+    let always = ["recommend", "audience", "bundle"];
+    assert!(always.iter().all(|name| task_names.contains(name)), "{task_names:?}");
     for task in tasks {
         assert!(printed.contains(&format!("{} ({} cases)", task["name"].as_str().unwrap(), task["cases"])));
         let methods = task["methods"].as_array().unwrap();
-        assert!(methods.len() > 5, "baselines stand beside ours: {task}");
+        let least = if always.contains(&task["name"].as_str().unwrap()) { 6 } else { 2 };
+        assert!(methods.len() >= least, "baselines stand beside ours: {task}");
         let headline = task["headline"].as_array().unwrap();
         for metric in methods.iter().flat_map(|m| m["metrics"].as_array().unwrap()) {
             let mean = metric["mean"].as_f64().unwrap();
