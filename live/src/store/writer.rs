@@ -19,6 +19,8 @@ const GROUP_ROWS: usize = 8_192;
 pub(super) const SWEEP_EVENTS: usize = 4_096;
 
 type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+/// Answers one caller when it is known how the commit ended.
+type Answer = Box<dyn FnOnce(Result<(), StoreError>)>;
 
 /// Something to write.
 pub(super) enum Work {
@@ -59,7 +61,7 @@ struct Group<'t> {
     users: FxHashMap<Vec<u8>, UserState>,
     changed: FxHashMap<Box<str>, ItemState>,
     /// Sends each its answer, or the error that the commit ended in.
-    replies: Vec<Box<dyn FnOnce(Result<(), StoreError>)>>,
+    replies: Vec<Answer>,
 }
 
 impl<'t> Group<'t> {
