@@ -334,9 +334,10 @@ fn fallback(
     slate: &Slate,
 ) -> Option<Fallback> {
     let named = request.personalize && request.user.is_some();
+    let lately = slate.personalized && !query.touched.is_empty();
     if snapshot.items.is_empty() {
         Some(Fallback::EmptyCatalog)
-    } else if named && query.user.is_none() && !(slate.personalized && !query.touched.is_empty()) {
+    } else if named && query.user.is_none() && !lately {
         Some(Fallback::UnknownUser)
     } else if slate.personalized {
         None
