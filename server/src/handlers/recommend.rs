@@ -25,6 +25,9 @@ use crate::live::{USER_STATE, now_ms};
 use crate::problem::Problem;
 use crate::request_id::RequestId;
 
+/// Items touched lately that stand for a person beside their purchases.
+const MAX_TOUCHED: usize = 20;
+
 fn usual_count() -> Count<200> {
     Count::of(20)
 }
@@ -321,7 +324,8 @@ async fn live_state(call: &Call, request: &RecommendRequest<'_>) -> (UserState, 
 fn with_live(snapshot: &Snapshot, state: &UserState, mut query: Query) -> Query {
     let lately = state.lately(now_ms());
     let known = |id: &&str| snapshot.items.ix(id);
-    query.touched = lately.touched.iter().filter_map(|(id, weight)| Some((known(id)?, *weight))).collect();
+    let touched = lately.touched.iter().filter_map(|(id, weight)| Some((known(id)?, *weight)));
+    query.touched = touched.take(MAX_TOUCHED).collect();
     query.bought = lately.bought.iter().filter_map(known).collect();
     query.exclude.extend(lately.unwanted.iter().filter_map(known));
     query
