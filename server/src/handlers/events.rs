@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::answer::json;
-use super::rows::{RowFault, check_count};
+use super::rows::{RowFault, RowResult, check_count};
 use crate::app::App;
 use crate::extract::{Rows, RowsBody, parse};
 use crate::fields::Id;
@@ -101,17 +101,9 @@ pub struct EventsResponse {
     /// Events that count from now on; they are on disk.
     accepted: usize,
     /// One for each event, in order.
-    results: Vec<EventResult>,
+    results: Vec<RowResult<EventStatus>>,
     /// Microseconds from reading the request's headers to writing this.
     took_us: u64,
-}
-
-/// What became of one event.
-#[derive(Serialize, ToSchema)]
-pub struct EventResult {
-    status: EventStatus,
-    #[serde(flatten)]
-    fault: Option<RowFault>,
 }
 
 /// What became of an event.
@@ -160,12 +152,10 @@ pub async fn post(call: Call, State(app): State<Arc<App>>, body: RowsBody) -> Re
     let mut outcomes = live.append(events).await?.into_iter();
     let result = |row: Result<Event, RowFault>| match row {
         // There is an outcome for each event that was sent on.
-        Ok(_) => {
-            EventResult { status: outcomes.next().map_or(EventStatus::Rejected, Into::into), fault: None }
-        }
-        Err(fault) => EventResult { status: EventStatus::Rejected, fault: Some(fault) },
+        Ok(_) => RowResult::of(outcomes.next().map_or(EventStatus::Rejected, Into::into)),
+        Err(fault) => RowResult::refused(EventStatus::Rejected, fault),
     };
-    let results: Vec<EventResult> = checked.into_iter().map(result).collect();
+    let results: Vec<RowResult<EventStatus>> = checked.into_iter().map(result).collect();
     let count = |status| results.iter().filter(|result| result.status == status).count();
     app.telemetry.events.record([
         count(EventStatus::Accepted),

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::answer::json;
-use super::rows::{RowFault, check_count};
+use super::rows::{RowFault, RowResult, check_count};
 use crate::extract::{Rows, RowsBody, parse};
 use crate::fields::Id;
 use crate::guard::Call;
@@ -55,17 +55,9 @@ pub struct ItemsResponse {
     /// Changes that hold from now on; they are on disk.
     accepted: usize,
     /// One for each change, in order.
-    results: Vec<ItemResult>,
+    results: Vec<RowResult<ItemStatus>>,
     /// Microseconds from reading the request's headers to writing this.
     took_us: u64,
-}
-
-/// What became of one change.
-#[derive(Serialize, ToSchema)]
-pub struct ItemResult {
-    status: ItemStatus,
-    #[serde(flatten)]
-    fault: Option<RowFault>,
 }
 
 /// What became of a change.
@@ -120,10 +112,10 @@ pub async fn post(call: Call, body: RowsBody) -> Result<Response, Problem> {
     let mut outcomes = live.change_items(changes, serving).await?.into_iter();
     let result = |row: Result<ItemChange, RowFault>| match row {
         // There is an outcome for each change that was sent on.
-        Ok(_) => ItemResult { status: outcomes.next().map_or(ItemStatus::Rejected, Into::into), fault: None },
-        Err(fault) => ItemResult { status: ItemStatus::Rejected, fault: Some(fault) },
+        Ok(_) => RowResult::of(outcomes.next().map_or(ItemStatus::Rejected, Into::into)),
+        Err(fault) => RowResult::refused(ItemStatus::Rejected, fault),
     };
-    let results: Vec<ItemResult> = checked.into_iter().map(result).collect();
+    let results: Vec<RowResult<ItemStatus>> = checked.into_iter().map(result).collect();
     let accepted = results.iter().filter(|result| result.status == ItemStatus::Accepted).count();
     let bytes = 128 + 64 * results.len();
     json(&ItemsResponse { request_id: call.id, accepted, results, took_us: call.took_us() }, bytes)

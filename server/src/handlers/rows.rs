@@ -10,16 +10,42 @@ use crate::problem::{Code, Problem};
 const MAX_ROWS: usize = 1_000;
 
 /// Why a row is refused.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone)]
 pub struct RowFault {
-    /// The field at fault; empty where the row is not JSON at all.
     field: String,
-    /// What is wrong with it, and what it may be.
     reason: String,
+    nearest: Option<String>,
+}
+
+/// What became of one row.
+#[derive(Serialize, ToSchema)]
+pub struct RowResult<S> {
+    /// What became of it.
+    pub status: S,
+    /// Of a rejected one: the field at fault; empty where the row is not JSON at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    field: Option<String>,
+    /// Of a rejected one: what is wrong, and what it may be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    reason: Option<String>,
     /// The known name that may have been meant.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     nearest: Option<String>,
+}
+
+impl<S> RowResult<S> {
+    /// That of a row which was read.
+    pub fn of(status: S) -> Self {
+        Self { status, field: None, reason: None, nearest: None }
+    }
+
+    /// That of a row which was not; `status` says so.
+    pub fn refused(status: S, fault: RowFault) -> Self {
+        Self { status, field: Some(fault.field), reason: Some(fault.reason), nearest: fault.nearest }
+    }
 }
 
 impl From<Fault> for RowFault {
