@@ -7,7 +7,7 @@ ORDERS ?=
 CONFIG ?=
 PYTHON ?= python3
 
-.PHONY: help demo test lint fuzz check-als check-swaps check-k8s python
+.PHONY: help demo test lint chaos bench-live fuzz check-als check-swaps check-k8s python
 
 help: ## What each target does
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -28,6 +28,12 @@ python: ## A virtual environment in var/venv with what the Python checks need
 
 fuzz: ## Schemathesis against a demo server: no 500, no undocumented answer
 	@PYTHON="$(PYTHON)" CARGO="$(CARGO)" scripts/fuzz_api.sh
+
+chaos: ## 200 SIGKILLs of a server under event load: nothing acknowledged is lost or doubled
+	QIANMIAN_KILLS=200 $(CARGO) test --release -p qianmian-server --test chaos -- --nocapture
+
+bench-live: ## What live state costs on this disk: durable events a second, bytes, the time of a load
+	$(CARGO) run --release -p qianmian-live --example bench -- var/bench-live
 
 check-swaps: ## 100 swaps under load: no failed answer, memory back where it was
 	@CARGO="$(CARGO)" scripts/check_swaps.sh

@@ -14,10 +14,7 @@ pub fn filter(
     candidates: &mut Vec<(ItemIx, Candidate)>,
 ) -> [u32; Filter::COUNT] {
     let excluded: FxHashSet<ItemIx> = query.exclude.iter().chain(&query.recent).copied().collect();
-    let bought: FxHashSet<ItemIx> = match query.user {
-        Some(user) if query.exclude_bought => snapshot.history.ixs(user).iter().copied().collect(),
-        _ => FxHashSet::default(),
-    };
+    let bought = if query.exclude_bought { bought(snapshot, query) } else { FxHashSet::default() };
     let mut counts = [0; Filter::COUNT];
     candidates.retain(|&(item, _)| {
         let verdict = if excluded.contains(&item) {
@@ -35,4 +32,10 @@ pub fn filter(
         verdict.is_none()
     });
     counts
+}
+
+/// All that the person bought, before the model was trained and since.
+fn bought(snapshot: &Snapshot, query: &Query) -> FxHashSet<ItemIx> {
+    let before = query.user.map_or(&[][..], |user| snapshot.history.ixs(user));
+    before.iter().chain(&query.bought).copied().collect()
 }

@@ -108,6 +108,11 @@ pub struct Query {
     pub user: Option<UserIx>,
     /// Items the person looks at, has in the cart or touched in this session; latest first.
     pub recent: Vec<ItemIx>,
+    /// Items that the person touched lately, each with how much it draws them (`0..=1`), most first. Unlike
+    /// those of `recent` they may be returned.
+    pub touched: Vec<(ItemIx, f32)>,
+    /// Items that the person bought since the model was trained.
+    pub bought: Vec<ItemIx>,
     /// Items that must not be returned.
     pub exclude: Vec<ItemIx>,
     /// Leave out what the person bought before.

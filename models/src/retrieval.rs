@@ -56,16 +56,19 @@ pub fn candidates(snapshot: &Snapshot, query: &Query) -> Candidates {
     found
 }
 
-/// The items that stand for the user: the session's, then those bought, latest first.
+/// The items that stand for the user: the session's, those touched lately, then those bought, latest first.
 fn seeds(snapshot: &Snapshot, query: &Query) -> Vec<Seed> {
-    let mut seeds = Vec::with_capacity(MAX_SEEDS.min(64) + query.recent.len());
+    let mut seeds = Vec::with_capacity(MAX_SEEDS.min(64) + query.recent.len() + query.touched.len());
     let mut recency = 1.0;
     for (step, &item) in query.recent.iter().take(MAX_SEEDS).enumerate() {
         seeds.push(Seed { item, recency, step });
         recency *= SESSION_DECAY;
     }
+    for &(item, recency) in query.touched.iter().filter(|(item, _)| !query.recent.contains(item)) {
+        seeds.push(Seed { item, recency, step: seeds.len() });
+    }
     let Some(user) = query.user else { return seeds };
-    let (mut step, mut last_at) = (query.recent.len(), None);
+    let (mut step, mut last_at) = (seeds.len(), None);
     for purchase in snapshot.history.of(user).take(MAX_SEEDS) {
         step += usize::from(last_at.is_some_and(|at| at != purchase.last_at));
         last_at = Some(purchase.last_at);
@@ -156,7 +159,7 @@ fn factors(snapshot: &Snapshot, query: &Query, seeds: &[Seed], wanted: usize, fo
     let Some(embedding) = &snapshot.embedding else { return };
     let folded;
     let vector = match query.user {
-        Some(user) if query.recent.is_empty() => embedding.users.row(user),
+        Some(user) if query.recent.is_empty() && query.touched.is_empty() => embedding.users.row(user),
         _ => {
             let weights: Vec<(ItemIx, f32)> = seeds.iter().map(|s| (s.item, s.recency)).collect();
             match embedding.fold_in.vector(&embedding.items, &weights) {

@@ -25,12 +25,15 @@ proptest! {
     fn a_slate_is_distinct_bounded_filtered_and_repeatable(
         user in prop::option::of(0u32..6),
         recent in prop::collection::vec(0u32..8, 0..4),
+        touched in prop::collection::vec((0u32..8, 0.0f32..1.0), 0..4),
+        bought in prop::collection::vec(0u32..8, 0..3),
         exclude in prop::collection::vec(0u32..8, 0..4),
         exclude_bought: bool,
         count in 0usize..12,
     ) {
         let snapshot = support::snapshot();
-        let query = Query { user, recent, exclude, exclude_bought, count, at: support::UNTIL, place: None };
+        let at = support::UNTIL;
+        let query = Query { user, recent, touched, bought, exclude, exclude_bought, count, at, place: None };
         let slate = recommend(&snapshot, &query);
         prop_assert!(slate.items.len() <= count);
         prop_assert!(distinct(slate.items.iter().map(|r| r.item)));
@@ -38,6 +41,9 @@ proptest! {
         prop_assert!(slate.items.windows(2).all(|w| w[0].score >= w[1].score));
         if let (Some(user), true) = (user, exclude_bought) {
             prop_assert!(slate.items.iter().all(|r| !snapshot.history.ixs(user).contains(&r.item)));
+        }
+        if exclude_bought {
+            prop_assert!(slate.items.iter().all(|r| !query.bought.contains(&r.item)));
         }
         prop_assert_eq!(slate.items, recommend(&snapshot, &query).items);
     }

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 
 use crate::auth::Keyring;
 use crate::config::{Config, duration};
+use crate::live::Live;
 use crate::problem::{Code, Problem};
 use crate::request_id::RequestIds;
 use crate::slots::Slots;
@@ -48,6 +49,8 @@ pub struct Shop {
     pub name: String,
     /// Its models.
     pub models: Snapshots,
+    /// Its live state, where it is kept.
+    live: Option<Arc<Live>>,
     /// Its requests in flight.
     pub slots: Slots,
 }
@@ -63,10 +66,12 @@ impl App {
         let shop = |name: &String| -> anyhow::Result<Arc<Shop>> {
             let folder = ShopStore::new(store, name)?;
             let (swaps, panics) = (telemetry.swaps(name), telemetry.panics.clone());
+            let live = open_live(config, name)?;
             let bound = config.shops.get(name).and_then(|shop| shop.in_flight);
             Ok(Arc::new(Shop {
                 name: name.clone(),
-                models: Snapshots::new(name, folder, reaper.clone(), swaps, panics),
+                models: Snapshots::new(name, folder, live.clone(), reaper.clone(), swaps, panics),
+                live,
                 slots: Slots::new(bound.unwrap_or(usize::MAX)),
             }))
         };
@@ -92,6 +97,14 @@ impl App {
     }
 }
 
+/// The live state of a shop, where the configuration gives it a folder.
+fn open_live(config: &Config, shop: &str) -> anyhow::Result<Option<Arc<Live>>> {
+    let Some(folder) = config.live.folder.as_ref().map(|folder| folder.join(shop)) else { return Ok(None) };
+    let opened = Live::open(&folder, config.live.ttl_seconds);
+    let live = opened.with_context(|| format!("cannot keep live state in {}", folder.display()))?;
+    Ok(Some(Arc::new(live)))
+}
+
 /// A model held for one request.
 pub struct Held(Guard<Option<Arc<Loaded>>>);
 
@@ -107,6 +120,20 @@ impl Shop {
         }
         let cure = "this shop has no model yet: train and publish one into its folder of the model store";
         Err(Problem::new(Code::NoModel, cure))
+    }
+
+    /// The live state, to write to.
+    ///
+    /// # Errors
+    /// `live_unavailable`, with the cure.
+    pub fn live(&self) -> Result<&Live, Problem> {
+        let cure = "no live state is kept here: set `live.folder` in the server's configuration";
+        self.live.as_deref().ok_or_else(|| Problem::new(Code::LiveUnavailable, cure))
+    }
+
+    /// The live state, to read from where it is kept.
+    pub fn kept(&self) -> Option<&Arc<Live>> {
+        self.live.as_ref()
     }
 }
 

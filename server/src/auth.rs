@@ -15,6 +15,8 @@ pub enum Scope {
     /// Ask for recommendations, bundles, audiences, profiles.
     Read,
     /// Send what users do.
+    Events,
+    /// Change what is told of items.
     Write,
     /// Change which model is served, read metrics.
     Admin,
@@ -22,12 +24,13 @@ pub enum Scope {
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Admin];
+    pub const ALL: [Self; 4] = [Self::Read, Self::Events, Self::Write, Self::Admin];
 
     /// The name in configuration and answers.
     pub fn name(self) -> &'static str {
         match self {
             Self::Read => "read",
+            Self::Events => "events",
             Self::Write => "write",
             Self::Admin => "admin",
         }

@@ -33,12 +33,24 @@ pub struct Config {
     pub drain_seconds: f64,
     /// Lets everyone read `/metrics`, for a scraper without a key on a network of its own.
     pub open_metrics: bool,
+    /// Where live state is kept.
+    pub live: LiveConfig,
     /// What bounds the work of the whole process.
     pub limits: Limits,
     /// What bounds the work of one shop, by name.
     pub shops: BTreeMap<String, ShopConfig>,
     /// Who is let in; nobody needs a key where there is none.
     pub keys: Vec<KeyConfig>,
+}
+
+/// Where live state is kept, and for how long.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LiveConfig {
+    /// A folder of this process alone; each shop gets one in it. Without it no live state is kept.
+    pub folder: Option<PathBuf>,
+    /// Seconds that an event is known for: its id, what it says of its user, and the event itself.
+    pub ttl_seconds: u32,
 }
 
 /// Bounds of the whole process.
@@ -96,10 +108,17 @@ impl Default for Config {
             poll_seconds: 2.0,
             drain_seconds: 20.0,
             open_metrics: false,
+            live: LiveConfig::default(),
             limits: Limits::default(),
             shops: BTreeMap::new(),
             keys: Vec::new(),
         }
+    }
+}
+
+impl Default for LiveConfig {
+    fn default() -> Self {
+        Self { folder: None, ttl_seconds: 7 * 86_400 }
     }
 }
 
@@ -183,6 +202,9 @@ impl Config {
         seconds("limits.request_seconds", self.limits.request_seconds, 0.01)?;
         seconds("limits.header_seconds", self.limits.header_seconds, 0.01)?;
         seconds("limits.stall_seconds", self.limits.stall_seconds, 0.01)?;
+        if !(60..=31_536_000).contains(&self.live.ttl_seconds) {
+            return Err(value("live.ttl_seconds", "60 to 31536000 seconds", self.live.ttl_seconds));
+        }
         at_least_one("limits.body_bytes", Some(self.limits.body_bytes))?;
         at_least_one("limits.in_flight", Some(self.limits.in_flight))?;
         at_least_one("limits.connections", Some(self.limits.connections))?;
@@ -301,6 +323,7 @@ mod tests {
             ("pol_seconds = 1".to_owned(), ["unknown field `pol_seconds`", "did you mean `poll_seconds`?"]),
             ("[limits]\nbody = 1".to_owned(), ["unknown field `body`", "did you mean `body_bytes`?"]),
             ("poll_seconds = 0".to_owned(), ["`poll_seconds` is 0", "0.01 to 3600"]),
+            ("[live]\nttl_seconds = 1".to_owned(), ["`live.ttl_seconds` is 1", "60 to 31536000"]),
             ("drain_seconds = nan".to_owned(), ["`drain_seconds` is NaN", "0 to 3600"]),
             ("[limits]\nin_flight = 0".to_owned(), ["limits.in_flight", "at least 1"]),
             ("[shops.tea]".to_owned(), ["shops.tea", "without a key"]),

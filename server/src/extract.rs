@@ -19,6 +19,9 @@ use crate::fields::Object;
 use crate::nearest::{cut, unknown_field};
 use crate::problem::{Code, Problem};
 
+/// The media type of JSON lines.
+const NDJSON: &str = "application/x-ndjson";
+
 /// A body that was declared as JSON, whole and within the bound.
 pub struct JsonBody(Bytes);
 
@@ -28,26 +31,59 @@ impl JsonBody {
     /// # Errors
     /// Not JSON, or not a `T`: the field at fault is named, and for an unknown field the nearest known one.
     pub fn parse<'b, T: Deserialize<'b>>(&'b self) -> Result<T, Problem> {
-        match serde_json::from_slice::<Object<T>>(&self.0) {
-            Ok(Object(value)) => Ok(value),
-            Err(_) => Err(self.fault::<T>()),
+        parse(&self.0)
+    }
+}
+
+/// Reads an object from the bytes of a body, or of one row of it.
+///
+/// # Errors
+/// Not JSON, or not a `T`: the field at fault is named, and for an unknown field the nearest known one.
+pub fn parse<'b, T: Deserialize<'b>>(bytes: &'b [u8]) -> Result<T, Problem> {
+    match serde_json::from_slice::<Object<T>>(bytes) {
+        Ok(Object(value)) => Ok(value),
+        Err(_) => Err(fault::<T>(bytes)),
+    }
+}
+
+fn fault<'b, T: Deserialize<'b>>(bytes: &'b [u8]) -> Problem {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    match serde_path_to_error::deserialize::<_, Object<T>>(&mut json) {
+        Err(error) => {
+            let path = error.path().to_string();
+            let inner = error.into_inner();
+            let not_json = inner.is_syntax() || inner.is_eof() || inner.is_io();
+            json_fault(&path, &inner.to_string(), not_json)
+        }
+        Ok(_) => {
+            let detail = json.end().err().map_or_else(String::new, |error| error.to_string());
+            Problem::new(Code::InvalidJson, detail)
         }
     }
+}
 
-    fn fault<'b, T: Deserialize<'b>>(&'b self) -> Problem {
-        let mut json = serde_json::Deserializer::from_slice(&self.0);
-        match serde_path_to_error::deserialize::<_, Object<T>>(&mut json) {
-            Err(error) => {
-                let path = error.path().to_string();
-                let inner = error.into_inner();
-                let not_json = inner.is_syntax() || inner.is_eof() || inner.is_io();
-                json_fault(&path, &inner.to_string(), not_json)
-            }
-            Ok(_) => {
-                let detail = json.end().err().map_or_else(String::new, |error| error.to_string());
-                Problem::new(Code::InvalidJson, detail)
-            }
+/// A body of many rows: JSON, or JSON lines.
+pub struct RowsBody {
+    bytes: Bytes,
+    lines: bool,
+}
+
+/// The rows of a body, not parsed yet.
+pub enum Rows<'b> {
+    /// A JSON object that holds them.
+    Whole(&'b [u8]),
+    /// A row each; blank lines are none.
+    Lines(Vec<&'b [u8]>),
+}
+
+impl RowsBody {
+    /// The rows.
+    pub fn rows(&self) -> Rows<'_> {
+        if !self.lines {
+            return Rows::Whole(&self.bytes);
         }
+        let lines = self.bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+        Rows::Lines(lines.filter(|line| !line.is_empty()).collect())
     }
 }
 
@@ -83,29 +119,53 @@ impl FromRequest<Arc<App>> for JsonBody {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
-        if !is_json(request.headers()) {
+        if !is_json(&media_type(request.headers())) {
             let detail = "declare the body with `content-type: application/json`";
             return Err(Problem::new(Code::UnsupportedMediaType, detail));
         }
-        let too_large =
-            || Problem::new(Code::BodyTooLarge, format!("a body may be {} bytes long", app.body_bytes));
-        if declared_length(request.headers()).is_some_and(|length| length > app.body_bytes as u64) {
-            return Err(too_large());
-        }
-        let body = Limited::new(request.into_body(), app.body_bytes).collect();
-        match tokio::time::timeout(app.patience.mul_f64(0.9), body).await {
-            Ok(Ok(body)) => Ok(Self(body.to_bytes())),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-            Ok(Err(_)) => Err(Problem::new(Code::InvalidRequest, "the body ended too early")),
-            Err(_) => Err(Problem::new(Code::BodyTimeout, "send the body faster, or less of it")),
-        }
+        Ok(Self(whole(request, app).await?))
     }
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
-    let Some(Ok(value)) = headers.get(header::CONTENT_TYPE).map(|value| value.to_str()) else { return false };
-    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+impl FromRequest<Arc<App>> for RowsBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        let media_type = media_type(request.headers());
+        let lines = media_type == NDJSON;
+        if !lines && !is_json(&media_type) {
+            let detail = "declare the body with `content-type: application/json` or `application/x-ndjson`";
+            return Err(Problem::new(Code::UnsupportedMediaType, detail));
+        }
+        Ok(Self { bytes: whole(request, app).await?, lines })
+    }
+}
+
+/// The body, within the bounds of length and time.
+async fn whole(request: Request, app: &App) -> Result<Bytes, Problem> {
+    let too_large =
+        || Problem::new(Code::BodyTooLarge, format!("a body may be {} bytes long", app.body_bytes));
+    if declared_length(request.headers()).is_some_and(|length| length > app.body_bytes as u64) {
+        return Err(too_large());
+    }
+    let body = Limited::new(request.into_body(), app.body_bytes).collect();
+    match tokio::time::timeout(app.patience.mul_f64(0.9), body).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(_)) => Err(Problem::new(Code::InvalidRequest, "the body ended too early")),
+        Err(_) => Err(Problem::new(Code::BodyTimeout, "send the body faster, or less of it")),
+    }
+}
+
+/// What the body is declared as, in lower case and without parameters.
+fn media_type(headers: &HeaderMap) -> String {
+    let declared = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    declared.and_then(|value| value.split(';').next()).unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+fn is_json(media_type: &str) -> bool {
+    media_type == "application/json"
+        || (media_type.starts_with("application/") && media_type.ends_with("+json"))
 }
 
 fn declared_length(headers: &HeaderMap) -> Option<u64> {

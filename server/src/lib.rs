@@ -6,6 +6,7 @@
 //! | [`guard`] | what stands before every route: scope, bounds, deadline, panics, metrics |
 //! | [`handlers`] | the calls, a file for each URL |
 //! | [`snapshots`] | which model answers, and how it is replaced meanwhile |
+//! | [`live`] | what changed since the model was trained: the latest of users and items |
 //! | [`app`] | what every request shares |
 //! | [`serve`] | connections, background tasks, graceful shutdown |
 //! | [`auth`], [`config`] | keys, shops, bounds |
@@ -25,6 +26,7 @@ pub mod extract;
 pub mod fields;
 pub mod guard;
 pub mod handlers;
+pub mod live;
 pub mod nearest;
 pub mod openapi;
 pub mod problem;

@@ -25,6 +25,7 @@ const KEY: &str = "key";
         (name = "people -> goods", description = "Slates for a person."),
         (name = "goods -> goods", description = "Similar items and bundles."),
         (name = "goods -> people", description = "Audiences for goods."),
+        (name = "live state", description = "What users do and what changes about items, known to the next answer."),
         (name = "people", description = "What is known of a person."),
         (name = "models", description = "What is served, and swapping it."),
         (name = "operations", description = "What the platform asks.")

@@ -66,6 +66,8 @@ pub enum Code {
     NotReady,
     /// The answer took too long.
     TimedOut,
+    /// Live state is not kept for this shop, or cannot be written now.
+    LiveUnavailable,
 }
 
 impl Code {
@@ -96,6 +98,7 @@ impl Code {
             Self::NoModel => (S::SERVICE_UNAVAILABLE, "No model is served yet"),
             Self::NotReady => (S::SERVICE_UNAVAILABLE, "The server is not ready"),
             Self::TimedOut => (S::SERVICE_UNAVAILABLE, "The answer took too long"),
+            Self::LiveUnavailable => (S::SERVICE_UNAVAILABLE, "Live state cannot be written"),
         }
     }
 
@@ -121,7 +124,7 @@ impl Code {
     fn retry_after(self) -> Option<HeaderValue> {
         let seconds = match self {
             Self::Overloaded | Self::TimedOut => "1",
-            Self::NoModel | Self::NotReady => "5",
+            Self::NoModel | Self::NotReady | Self::LiveUnavailable => "5",
             _ => return None,
         };
         Some(HeaderValue::from_static(seconds))
@@ -163,6 +166,16 @@ impl Problem {
     /// What is wrong.
     pub fn detail(&self) -> &str {
         &self.detail
+    }
+
+    /// The field at fault, where one is.
+    pub fn field(&self) -> Option<&str> {
+        self.field.as_deref()
+    }
+
+    /// The known name that may have been meant.
+    pub fn nearest_name(&self) -> Option<&str> {
+        self.nearest.as_deref()
     }
 
     /// Replaces the body and the media type of `response` by this problem's, keeping its other headers

@@ -17,10 +17,10 @@ use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
 
 use crate::app::{ADMIN_PATIENCE, App};
-use crate::auth::Scope::{Admin, Read};
+use crate::auth::Scope::{Admin, Events, Read, Write};
 use crate::guard::Access::{self, Open, Scoped};
 use crate::guard::{Guard, guard};
-use crate::handlers::{audience, bundle, docs, health, models, recommend, similar, users};
+use crate::handlers::{audience, bundle, docs, events, health, items, models, recommend, similar, users};
 use crate::openapi;
 use crate::problem::{Code, Problem};
 
@@ -34,6 +34,8 @@ pub fn router(app: &Arc<App>) -> (Router, OpenApi) {
         .call(Scoped(Read), routes!(bundle::post))
         .call(Scoped(Read), routes!(audience::post))
         .call(Scoped(Read), routes!(users::get))
+        .call(Scoped(Events), routes!(events::post))
+        .call(Scoped(Write), routes!(items::post))
         .call(Scoped(Admin), routes!(models::list))
         .call(Scoped(Admin), routes!(models::activate))
         .call(Scoped(Admin), routes!(models::rollback))

@@ -26,6 +26,8 @@ use crate::stall::Stall;
 const MAX_HEAD_BYTES: usize = 64 << 10;
 /// How often histograms are folded.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+/// How often old events are forgotten.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 /// Where a server is.
 #[derive(Debug, Clone)]
@@ -112,6 +114,14 @@ fn background(config: &Config, app: &Arc<App>) -> JoinSet<()> {
             loop {
                 shop.models.poll().await;
                 tokio::time::sleep(every).await;
+            }
+        });
+    }
+    for live in app.shops.iter().filter_map(|shop| shop.kept().cloned()) {
+        tasks.spawn(async move {
+            loop {
+                live.sweep().await;
+                tokio::time::sleep(SWEEP_EVERY).await;
             }
         });
     }

@@ -22,6 +22,7 @@ const SWAPS: &str = "qianmian_model_swaps_total";
 const OPEN_SECONDS: &str = "qianmian_model_open_seconds";
 const SERVING: &str = "qianmian_model_serving";
 const TRAINED: &str = "qianmian_model_trained_timestamp_seconds";
+const EVENTS: &str = "qianmian_events_total";
 const RETIRED: &str = "qianmian_models_retired";
 
 /// Bucket bounds of every histogram, in seconds.
@@ -49,6 +50,8 @@ pub struct Telemetry {
     pub missing_scope: Counter,
     /// Calls refused because too many were in flight.
     pub overloaded: Counter,
+    /// What became of events.
+    pub events: EventMetrics,
     /// What people -> goods did.
     pub slates: SlateMetrics,
     /// Replaced snapshots that some request still reads.
@@ -68,6 +71,12 @@ pub struct SlateMetrics {
     served: [Counter; Source::COUNT],
     fallbacks: [Counter; 4],
 }
+
+/// What became of events that were sent.
+pub struct EventMetrics([Counter; 4]);
+
+/// What may become of an event, in the order of [`EventMetrics::record`].
+const EVENT_OUTCOMES: [&str; 4] = ["accepted", "duplicate", "conflict", "rejected"];
 
 /// The swaps of one shop.
 pub struct SwapMetrics {
@@ -111,6 +120,7 @@ impl Telemetry {
             unknown_key: denied("unknown_key"),
             missing_scope: denied("missing_scope"),
             overloaded: denied("overloaded"),
+            events: EventMetrics(EVENT_OUTCOMES.map(|outcome| counter(EVENTS, &[("outcome", outcome)]))),
             slates: SlateMetrics {
                 candidates: Source::ALL.map(|s| counter(CANDIDATES, &[("source", s.name())])),
                 filtered: Filter::ALL.map(|f| counter(FILTERED, &[("filter", f.name())])),
@@ -186,6 +196,13 @@ impl RouteMetrics {
     }
 }
 
+impl EventMetrics {
+    /// Counts the events of one call: accepted, duplicate, conflict, rejected.
+    pub fn record(&self, events: [usize; 4]) {
+        self.0.iter().zip(events).for_each(|(counter, events)| counter.increment(events as u64));
+    }
+}
+
 impl SlateMetrics {
     /// Counts one slate and the fallback it took, an index of [`FALLBACK_NAMES`].
     pub fn record(&self, slate: &Slate, fallback: Option<usize>) {
@@ -247,6 +264,7 @@ fn describe(recorder: &PrometheusRecorder) {
     count(FILTERED, "Candidates taken out of slates, by filter.");
     count(SERVED, "Items returned in slates, by the source that contributed most.");
     count(FALLBACKS, "Slates that fell back, by fallback.");
+    count(EVENTS, "Events that were sent, by what became of them.");
     count(SWAPS, "Model swaps, by shop and outcome.");
     seconds(OPEN_SECONDS, "Time to open, verify and warm a model, by shop.");
     level(SERVING, "1 while the shop has a model to answer from.");

@@ -47,7 +47,7 @@ async fn every_schema_that_is_named_is_there_and_every_operation_has_its_own_nam
     let count = operations.len();
     operations.sort_unstable();
     operations.dedup();
-    assert_eq!((operations.len(), count), (12, 12), "{operations:?}");
+    assert_eq!((operations.len(), count), (14, 14), "{operations:?}");
 }
 
 #[tokio::test]

@@ -14,12 +14,12 @@ use support::{EAGER, Running, key, start};
 /// A server with two shops, `tea` (ids marked `tea`) and `rice`, each with a key for every scope.
 async fn two_shops() -> (Running, Vec<(&'static str, &'static str, String)>) {
     let store = tempfile::tempdir().unwrap();
-    let mut config = EAGER.to_owned();
+    let mut config = format!("{EAGER}[live]\nfolder = '{}'\n", store.path().join("live").display());
     let mut keys = Vec::new();
     for shop in ["tea", "rice"] {
         publish(store.path(), shop, "v1", shop);
         publish(store.path(), shop, "v2", shop);
-        for scope in ["read", "write", "admin"] {
+        for scope in ["read", "events", "write", "admin"] {
             let (bearer, entry) = key(shop, scope);
             config.push_str(&entry);
             keys.push((shop, scope, bearer));
@@ -53,6 +53,8 @@ async fn documented(running: &Running) -> Vec<Documented> {
         for (method, operation) in item_of_path.as_object().unwrap() {
             let body = match template.as_str() {
                 "/similar" | "/audience" => json!({"item_ids": [item("tea", 4)]}).to_string(),
+                "/events" => json!({"events": [{}]}).to_string(),
+                "/items" => json!({"items": [{}]}).to_string(),
                 "/bundle" => json!({"cart": [item("tea", 4)]}).to_string(),
                 "/recommend" if method == "post" => json!({"user": {"id": user(4)}}).to_string(),
                 _ => String::new(),
@@ -82,7 +84,7 @@ async fn every_documented_route_asks_for_its_scope_and_for_nothing_less() {
     let calls = documented(&running).await;
     let scoped: BTreeSet<&str> =
         calls.iter().filter(|call| call.scope.is_some()).map(|call| call.path.as_str()).collect();
-    assert_eq!(scoped.len(), 9, "{scoped:?}");
+    assert_eq!(scoped.len(), 11, "{scoped:?}");
     let (wrong, _) = key("tea", "read");
     for call in &calls {
         let Some(scope) = &call.scope else {

@@ -3,6 +3,9 @@
 //! Section `items`: `item_id` (the vocabulary) and `title`, `category` (a path `a/b/c`), `brand`,
 //! `merchant_id`, `image_url`, `status` (empty where unknown), `price`, `cost` (NaN where unknown) and `stock`
 //! ([`UNKNOWN_STOCK`] where unknown).
+//!
+//! Price, stock and whether an item is on sale change faster than models do. What changed is laid over the
+//! section by [`Catalog::offer`] and seen by every reader at once, so that no way to an answer can miss it.
 
 use std::sync::Arc;
 
@@ -12,6 +15,7 @@ use arrow_buffer::ScalarBuffer;
 
 use crate::error::Result;
 use crate::ids::{ItemIx, Vocabulary};
+use crate::index::offers::{Offer, Offers};
 use crate::section::{self, Section};
 
 /// The section's name; it is the item vocabulary's too.
@@ -41,6 +45,7 @@ pub struct Catalog {
     price: ScalarBuffer<f32>,
     cost: ScalarBuffer<f32>,
     stock: ScalarBuffer<u32>,
+    offers: Arc<Offers>,
 }
 
 /// One item's attributes, to build a [`Catalog`]; an unknown text is empty.
@@ -65,7 +70,14 @@ impl Catalog {
             price: items.iter().map(|i| i.price.unwrap_or(f32::NAN)).collect(),
             cost: items.iter().map(|i| i.cost.unwrap_or(f32::NAN)).collect(),
             stock: items.iter().map(|i| i.stock.unwrap_or(UNKNOWN_STOCK)).collect(),
+            offers: Arc::default(),
         }
+    }
+
+    /// Says what changed about `item` since the model was trained; what is `None` is as it was trained. A copy
+    /// of this catalogue that shares its memory sees it, too.
+    pub fn offer(&self, item: ItemIx, offer: Offer) {
+        self.offers.set(self.price.len(), item, offer);
     }
 
     /// A text of `item`, if it is known.
@@ -73,9 +85,10 @@ impl Catalog {
         Some(self.texts[text as usize].value(item as usize)).filter(|value| !value.is_empty())
     }
 
-    /// The price of `item`, if it is known.
+    /// The price of `item` as of now, if it is known.
     pub fn price(&self, item: ItemIx) -> Option<f32> {
-        Some(self.price[item as usize]).filter(|p| p.is_finite())
+        let told = self.offers.of(item).price;
+        told.or(Some(self.price[item as usize]).filter(|p| p.is_finite()))
     }
 
     /// What a piece of `item` costs the shop, if it is known.
@@ -83,13 +96,24 @@ impl Catalog {
         Some(self.cost[item as usize]).filter(|c| c.is_finite())
     }
 
-    /// Pieces of `item` that could be sold when the model was trained, if it is known.
+    /// Pieces of `item` that can be sold, if it is known: as told since, else as when the model was trained.
     pub fn stock(&self, item: ItemIx) -> Option<u32> {
-        Some(self.stock[item as usize]).filter(|&stock| stock != UNKNOWN_STOCK)
+        let told = self.offers.of(item).stock;
+        told.or(Some(self.stock[item as usize]).filter(|&stock| stock != UNKNOWN_STOCK))
     }
 
-    /// Whether `item` may be shown: every status but `off_sale`, `offline`, `deleted` and `sold_out`.
+    /// Whether `item` may be shown: every status but `off_sale`, `offline`, `deleted` and `sold_out`, unless
+    /// it was told otherwise since; never where it was told since that none is left.
     pub fn on_sale(&self, item: ItemIx) -> bool {
+        let offer = self.offers.of(item);
+        if offer.stock == Some(0) {
+            return false;
+        }
+        offer.on_sale.unwrap_or_else(|| self.was_on_sale(item))
+    }
+
+    /// Whether `item` could be shown when the model was trained.
+    fn was_on_sale(&self, item: ItemIx) -> bool {
         !matches!(self.text(item, Text::Status), Some("off_sale" | "offline" | "deleted" | "sold_out"))
     }
 
@@ -111,6 +135,7 @@ impl Catalog {
             price: section.primitive::<Float32Type>("price")?,
             cost: section.primitive::<Float32Type>("cost")?,
             stock: section.primitive::<UInt32Type>("stock")?,
+            offers: Arc::default(),
         })
     }
 }
@@ -126,6 +151,25 @@ impl Attributes {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
+
+    #[test]
+    fn what_is_told_later_is_laid_over_what_was_trained() {
+        let trained = Attributes { price: Some(9.5), stock: Some(7), ..Attributes::default() };
+        let mut gone = Attributes::default();
+        *gone.text_mut(Text::Status) = "off_sale".to_owned();
+        let catalog = Catalog::new(&[trained, gone]);
+        let says = |item| (catalog.price(item), catalog.stock(item), catalog.on_sale(item));
+        catalog.offer(0, Offer { stock: Some(0), ..Offer::default() });
+        assert_eq!(says(0), (Some(9.5), Some(0), false), "sold out");
+        catalog.offer(0, Offer { price: Some(8.0), stock: Some(3), on_sale: None });
+        assert_eq!(says(0), (Some(8.0), Some(3), true));
+        catalog.offer(0, Offer { on_sale: Some(false), ..Offer::default() });
+        assert_eq!(says(0), (Some(9.5), Some(7), false), "what is not told is as it was trained");
+        assert!(!catalog.on_sale(1));
+        catalog.offer(1, Offer { on_sale: Some(true), ..Offer::default() });
+        assert!(catalog.on_sale(1), "it is back");
+        catalog.offer(2, Offer { on_sale: Some(false), ..Offer::default() });
+    }
 
     #[test]
     fn unknown_attributes_read_as_none() {

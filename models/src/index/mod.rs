@@ -12,6 +12,7 @@ pub mod external;
 pub mod factors;
 pub mod item_lists;
 pub mod neighbourhood;
+pub mod offers;
 pub mod places;
 pub mod popularity;
 pub mod profile;

@@ -37,6 +37,8 @@ pub enum EmptyReason {
     UnknownItems,
     /// The items are known, but nothing is known to go with them.
     InsufficientData,
+    /// None of the items can be sold now.
+    OffSale,
 }
 
 impl EmptyReason {

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
+use qianmian_live::store::Name;
+use qianmian_live::user::UserState;
 use qianmian_models::ids::{ItemIx, UserIx};
 use qianmian_models::index::places::{Kind, PlaceIx};
 use qianmian_models::pipeline;
@@ -19,8 +21,12 @@ use crate::app::{self, App};
 use crate::extract::{JsonBody, QueryString};
 use crate::fields::{Count, Id, Ids, OwnedId, object, optional_object};
 use crate::guard::Call;
+use crate::live::{USER_STATE, now_ms};
 use crate::problem::Problem;
 use crate::request_id::RequestId;
+
+/// Items touched lately that stand for a person beside their purchases.
+const MAX_TOUCHED: usize = 20;
 
 fn usual_count() -> Count<200> {
     Count::of(20)
@@ -37,9 +43,8 @@ pub struct RecommendRequest<'a> {
     /// The person; leave it out for an anonymous visitor.
     #[serde(borrow, default, deserialize_with = "optional_object")]
     user: Option<UserRef<'a>>,
-    /// The visit that the call belongs to. It does not change the answer yet.
+    /// The visit that the call belongs to: its events count, beside the person's.
     #[serde(borrow, default)]
-    #[expect(dead_code, reason = "checked now, so that it can be used later")]
     session_id: Option<Id<'a>>,
     /// The place where the slate is shown. It does not change the answer yet.
     #[serde(borrow, default)]
@@ -162,7 +167,7 @@ pub struct RecommendResponse<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Fallback {
-    /// The model does not know the user; context, where given, was still used.
+    /// Neither the model nor live state knows the user; context, where given, was still used.
     UnknownUser,
     /// Nothing of the user's purchases or context leads anywhere: best sellers.
     NoHistory,
@@ -237,21 +242,23 @@ pub async fn get(
     State(app): State<Arc<App>>,
     QueryString(query): QueryString<RecommendQuery>,
 ) -> Result<Response, Problem> {
-    answer(&call, &app, &query.into())
+    answer(&call, &app, &query.into()).await
 }
 
 /// Recommends items for a person, in context.
 #[utoipa::path(post, path = "/recommend", operation_id = "recommend_in_context", tag = "people -> goods", request_body = RecommendRequest<'_>,
     responses((status = 200, description = "A slate.", body = RecommendResponse<'_>)))]
 pub async fn post(call: Call, State(app): State<Arc<App>>, body: JsonBody) -> Result<Response, Problem> {
-    answer(&call, &app, &body.parse()?)
+    answer(&call, &app, &body.parse()?).await
 }
 
-fn answer(call: &Call, app: &App, request: &RecommendRequest<'_>) -> Result<Response, Problem> {
+async fn answer(call: &Call, app: &App, request: &RecommendRequest<'_>) -> Result<Response, Problem> {
+    // Before the model is taken: it is not held while something waits.
+    let (state, degraded) = live_state(call, request).await;
     let model = call.shop.model()?;
     let snapshot = &model.snapshot;
     let mut unknown_item_ids = Vec::new();
-    let query = query(snapshot, request, &mut unknown_item_ids);
+    let query = with_live(snapshot, &state, query(snapshot, request, &mut unknown_item_ids));
     let slate = pipeline::recommend(snapshot, &query);
     let fallback = fallback(snapshot, request, &query, &slate);
     app.telemetry.slates.record(&slate, fallback.map(|fallback| fallback as usize));
@@ -260,7 +267,7 @@ fn answer(call: &Call, app: &App, request: &RecommendRequest<'_>) -> Result<Resp
         request_id: call.id,
         model: ModelRef::of(snapshot),
         personalized: slate.personalized,
-        degraded: &[],
+        degraded,
         fallback,
         unknown_item_ids,
         items: slate.items.iter().enumerate().map(item).collect(),
@@ -284,6 +291,7 @@ fn query<'r>(snapshot: &Snapshot, request: &'r RecommendRequest<'_>, unknown: &m
         count,
         at,
         place: place(snapshot, &request.context),
+        ..Query::default()
     }
 }
 
@@ -298,6 +306,31 @@ fn place(snapshot: &Snapshot, context: &Context<'_>) -> Option<PlaceIx> {
     Kind::ALL.into_iter().find_map(|kind| places.ix(kind, named(kind)?.as_str()))
 }
 
+/// What the person did lately, and what could not be asked.
+async fn live_state(call: &Call, request: &RecommendRequest<'_>) -> (UserState, &'static [&'static str]) {
+    let Some(live) = call.shop.kept().filter(|_| request.personalize) else {
+        return (UserState::default(), &[]);
+    };
+    let user = request.user.as_ref().map(|user| Name::User(user.id.as_str()));
+    let session = request.session_id.as_ref().map(|id| Name::Session(id.as_str()));
+    let names: Vec<Name<'_>> = user.into_iter().chain(session).collect();
+    match live.user(&names, now_ms()).await {
+        Some(state) => (state, &[]),
+        None => (UserState::default(), &[USER_STATE]),
+    }
+}
+
+/// `query`, knowing what the person did lately.
+fn with_live(snapshot: &Snapshot, state: &UserState, mut query: Query) -> Query {
+    let lately = state.lately(now_ms());
+    let known = |id: &&str| snapshot.items.ix(id);
+    let touched = lately.touched.iter().filter_map(|(id, weight)| Some((known(id)?, *weight)));
+    query.touched = touched.take(MAX_TOUCHED).collect();
+    query.bought = lately.bought.iter().filter_map(known).collect();
+    query.exclude.extend(lately.unwanted.iter().filter_map(known));
+    query
+}
+
 fn fallback(
     snapshot: &Snapshot,
     request: &RecommendRequest<'_>,
@@ -305,9 +338,10 @@ fn fallback(
     slate: &Slate,
 ) -> Option<Fallback> {
     let named = request.personalize && request.user.is_some();
+    let lately = slate.personalized && !query.touched.is_empty();
     if snapshot.items.is_empty() {
         Some(Fallback::EmptyCatalog)
-    } else if named && query.user.is_none() {
+    } else if named && query.user.is_none() && !lately {
         Some(Fallback::UnknownUser)
     } else if slate.personalized {
         None

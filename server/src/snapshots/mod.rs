@@ -21,6 +21,7 @@ use qianmian_models::store::ShopStore;
 pub use load::{Loaded, Refusal};
 pub use reaper::Reaper;
 
+use crate::live::Live;
 use crate::telemetry::SwapMetrics;
 use load::Pointer;
 
@@ -28,6 +29,8 @@ use load::Pointer;
 pub struct Snapshots {
     shop: String,
     store: ShopStore,
+    /// What is laid over every version before it answers.
+    live: Option<Arc<Live>>,
     current: ArcSwapOption<Loaded>,
     ledger: Mutex<Ledger>,
     /// Held while something is opened, so that versions are opened one at a time. Going back to the kept
@@ -88,11 +91,19 @@ enum Cause {
 
 impl Snapshots {
     /// The models of `shop`, none of them open yet.
-    pub fn new(shop: &str, store: ShopStore, reaper: Reaper, metrics: SwapMetrics, panics: Counter) -> Self {
+    pub fn new(
+        shop: &str,
+        store: ShopStore,
+        live: Option<Arc<Live>>,
+        reaper: Reaper,
+        metrics: SwapMetrics,
+        panics: Counter,
+    ) -> Self {
         metrics.serving.set(0.0);
         Self {
             shop: shop.to_owned(),
             store,
+            live,
             current: ArcSwapOption::empty(),
             ledger: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
@@ -217,11 +228,20 @@ impl Snapshots {
             Cause::RolledBack => self.metrics.rolled_back.increment(1),
         }
         let version = new.snapshot.version.clone();
-        let before = self.current.swap(Some(new));
+        self.lay_over(&new);
+        let before = self.current.swap(Some(Arc::clone(&new)));
+        // What arrived since the first time was laid over the one before.
+        self.lay_over(&new);
         let before_version = before.as_ref().map(|loaded| loaded.snapshot.version.as_str());
         tracing::info!(shop = %self.shop, %version, before = before_version, ?cause, "model swapped");
         if let Some(retired) = std::mem::replace(&mut ledger.previous, before) {
             self.reaper.retire(retired);
+        }
+    }
+
+    fn lay_over(&self, loaded: &Loaded) {
+        if let Some(live) = &self.live {
+            live.lay_over(&loaded.snapshot);
         }
     }
 

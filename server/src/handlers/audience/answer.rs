@@ -27,6 +27,8 @@ pub struct AudienceResponse<'a> {
     empty_reason: Option<EmptyReason>,
     /// Ids of the request that the model does not know.
     unknown_item_ids: &'a [String],
+    /// Ids of the request that cannot be sold now; nobody is found for them.
+    off_sale_item_ids: Vec<&'a str>,
     /// Within what the probabilities say that a person buys; null where the model has none.
     within: Option<Within>,
     /// How many of the first k are expected to buy, were nothing done to reach them.
@@ -108,6 +110,8 @@ pub enum Group {
 pub struct Audience {
     pub model: Arc<Loaded>,
     pub query: AudienceQuery,
+    /// Goods left out because they cannot be sold now.
+    pub off_sale: Vec<ItemIx>,
     pub prospects: Vec<Prospect>,
     /// Share and seed of the lot.
     pub holdout: Option<(f64, String)>,
@@ -124,8 +128,12 @@ impl Audience {
         let response = AudienceResponse {
             request_id: call.id,
             model: ModelRef::of(&self.model.snapshot),
-            empty_reason: EmptyReason::of_known(asked, users.len()),
+            empty_reason: match asked {
+                0 if !self.off_sale.is_empty() => Some(EmptyReason::OffSale),
+                _ => EmptyReason::of_known(asked, users.len()),
+            },
             unknown_item_ids: unknown,
+            off_sale_item_ids: self.off_sale.iter().map(|&item| self.model.snapshot.items.id(item)).collect(),
             within: self.within(),
             expected_conversions: expected(&self.prospects),
             took_us: call.took_us(),

@@ -32,7 +32,7 @@ pub async fn post(
     let request: AudienceRequest<'_> = body.parse()?;
     let model = Arc::clone(&*call.shop.model()?);
     let mut unknown = Vec::new();
-    let query = request.query(&model.snapshot, &mut unknown)?;
+    let (query, off_sale) = request.query(&model.snapshot, &mut unknown)?;
     let unknown: Vec<String> = unknown.into_iter().map(str::to_owned).collect();
     let holdout = request.holdout.as_ref().map(|lot| (lot.share, lot.seed.as_str().to_owned()));
     let stream = lines::wanted(&headers);
@@ -42,7 +42,7 @@ pub async fn post(
         // Given back when the work is done, even if nobody waits for it any more.
         let _place = place;
         let prospects = audience::audience(&model.snapshot, &query);
-        let audience = Audience { model, query, prospects, holdout };
+        let audience = Audience { model, query, off_sale, prospects, holdout };
         if stream { Ok(lines::response(audience)) } else { audience.whole(&call, &unknown) }
     };
     let failed = |_| Problem::new(Code::Internal, "finding the audience panicked");

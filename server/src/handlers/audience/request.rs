@@ -1,6 +1,7 @@
 //! What `/audience` is asked.
 
 use qianmian_models::audience::{AudienceQuery, Goods};
+use qianmian_models::ids::ItemIx;
 use qianmian_models::index::content::Description;
 use qianmian_models::snapshot::Snapshot;
 use serde::Deserialize;
@@ -70,7 +71,8 @@ fn usual_count() -> Count<100_000> {
 }
 
 impl<'a> AudienceRequest<'a> {
-    /// The question in the model's terms; ids that it does not know go into `unknown`.
+    /// The question in the model's terms, and the goods that are left out of it because they cannot be sold
+    /// now; ids that the model does not know go into `unknown`.
     ///
     /// # Errors
     /// No goods at all, or a number out of bounds.
@@ -78,15 +80,17 @@ impl<'a> AudienceRequest<'a> {
         &'r self,
         snapshot: &Snapshot,
         unknown: &mut Vec<&'r str>,
-    ) -> Result<AudienceQuery, Problem> {
+    ) -> Result<(AudienceQuery, Vec<ItemIx>), Problem> {
         self.check()?;
         let ids = self.item_ids.iter().flat_map(Ids::iter);
         // In order, so that a person's purchases are looked up by bisection.
         let mut items = resolve(snapshot, ids, unknown);
         items.sort_unstable();
+        let (items, off_sale) = items.into_iter().partition(|&item| snapshot.catalog.on_sale(item));
         let described = self.item.as_ref().map(|item| Goods::described(snapshot, &item.description()));
         let (count, at) = (self.count.get(), snapshot.clamp_time(app::now()));
-        Ok(AudienceQuery { items, described, exclude_buyers: self.exclude_buyers, count, at })
+        let query = AudienceQuery { items, described, exclude_buyers: self.exclude_buyers, count, at };
+        Ok((query, off_sale))
     }
 
     fn check(&self) -> Result<(), Problem> {

@@ -1,0 +1,209 @@
+//! The one thread that writes to an embedded store: it gathers what waits, commits it by one wait for the
+//! disk, and only then answers.
+
+use std::sync::PoisonError;
+
+use fjall::{OwnedWriteBatch, PersistMode};
+use rustc_hash::FxHashMap;
+use tokio::sync::{mpsc, oneshot};
+
+use super::embedded::{Items, Tables, user_key};
+use super::{ItemOutcome, MAX_ITEMS, Name, Outcome, StoreError};
+use crate::event::Event;
+use crate::item::{ItemChange, ItemState};
+use crate::user::{Mark, UserState};
+
+/// Rows that are committed together at most; the group is closed by the first work that reaches it.
+const GROUP_ROWS: usize = 8_192;
+/// Events forgotten by one commit at most.
+pub(super) const SWEEP_EVENTS: usize = 4_096;
+
+type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+/// Answers one caller when it is known how the commit ended.
+type Answer = Box<dyn FnOnce(Result<(), StoreError>)>;
+
+/// Something to write.
+pub(super) enum Work {
+    /// Events received at `now`.
+    Append { events: Vec<Event>, now: i64, reply: Reply<Vec<Outcome>> },
+    /// News of items.
+    ChangeItems { changes: Vec<ItemChange>, reply: Reply<Vec<ItemOutcome>> },
+    /// Forget what is older than the `ttl` at `now`.
+    Sweep { now: i64, reply: Reply<usize> },
+}
+
+/// Writes until everyone who could send work is gone.
+pub(super) fn run(mut work: mpsc::Receiver<Work>, tables: Tables, items: Items, next: u64, ttl: i64) {
+    let mut next = next;
+    while let Some(first) = work.blocking_recv() {
+        let mut group = Group::new(&tables, &items, next, ttl);
+        group.add(first);
+        while group.rows < GROUP_ROWS
+            && let Ok(more) = work.try_recv()
+        {
+            group.add(more);
+        }
+        next = group.next;
+        group.commit();
+    }
+}
+
+/// What is committed together. Later work of a group sees what earlier work of it does.
+struct Group<'t> {
+    tables: &'t Tables,
+    items: &'t Items,
+    ttl: i64,
+    next: u64,
+    rows: usize,
+    batch: OwnedWriteBatch,
+    /// Fingerprints of this group's events, by id.
+    seen: FxHashMap<Box<str>, u128>,
+    users: FxHashMap<Vec<u8>, UserState>,
+    changed: FxHashMap<Box<str>, ItemState>,
+    /// Sends each its answer, or the error that the commit ended in.
+    replies: Vec<Answer>,
+}
+
+impl<'t> Group<'t> {
+    fn new(tables: &'t Tables, items: &'t Items, next: u64, ttl: i64) -> Self {
+        Self {
+            tables,
+            items,
+            ttl,
+            next,
+            rows: 0,
+            batch: tables.db.batch().durability(Some(PersistMode::SyncData)),
+            seen: FxHashMap::default(),
+            users: FxHashMap::default(),
+            changed: FxHashMap::default(),
+            replies: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, work: Work) {
+        match work {
+            Work::Append { events, now, reply } => {
+                self.rows += events.len();
+                let outcomes = events.iter().map(|event| self.append(event, now)).collect();
+                self.answer(reply, outcomes);
+            }
+            Work::ChangeItems { changes, reply } => {
+                self.rows += changes.len();
+                let outcomes = Ok(changes.iter().map(|change| self.change_item(change)).collect());
+                self.answer(reply, outcomes);
+            }
+            Work::Sweep { now, reply } => {
+                self.rows += SWEEP_EVENTS;
+                let swept = self.sweep(now);
+                self.answer(reply, swept);
+            }
+        }
+    }
+
+    /// Keeps the answer back until the group is on disk.
+    fn answer<T: 'static>(&mut self, reply: Reply<T>, answer: Result<T, StoreError>) {
+        // Who asked may be gone by then; what they asked for is done all the same.
+        self.replies.push(Box::new(move |committed| drop(reply.send(committed.and(answer)))));
+    }
+
+    fn append(&mut self, event: &Event, now: i64) -> Result<Outcome, StoreError> {
+        let encoded = event.encoded();
+        let fingerprint = Event::fingerprint(&encoded);
+        if let Some(known) = self.known(&event.event_id)? {
+            return Ok(if known == fingerprint { Outcome::Duplicate } else { Outcome::Conflict });
+        }
+        if let (Some(mark), Some(name)) = (Mark::of(event, now), Name::of(event)) {
+            self.user(user_key(&name))?.apply(mark);
+        }
+        let mut record = now.to_le_bytes().to_vec();
+        record.extend_from_slice(&encoded);
+        self.batch.insert(&self.tables.events, self.next.to_be_bytes(), record);
+        self.batch.insert(&self.tables.seen, event.event_id.as_str(), fingerprint.to_le_bytes());
+        self.seen.insert(event.event_id.as_str().into(), fingerprint);
+        self.next += 1;
+        Ok(Outcome::Accepted)
+    }
+
+    /// The fingerprint of the event that has this id, if one does.
+    fn known(&self, event_id: &str) -> Result<Option<u128>, StoreError> {
+        if let Some(&fingerprint) = self.seen.get(event_id) {
+            return Ok(Some(fingerprint));
+        }
+        let Some(bytes) = self.tables.seen.get(event_id)? else { return Ok(None) };
+        let bytes = bytes.as_ref().try_into().map_err(|_| StoreError::Damaged { table: "seen" })?;
+        Ok(Some(u128::from_le_bytes(bytes)))
+    }
+
+    /// The state under a key, to be changed.
+    fn user(&mut self, key: Vec<u8>) -> Result<&mut UserState, StoreError> {
+        use std::collections::hash_map::Entry;
+        match self.users.entry(key) {
+            Entry::Occupied(entry) => Ok(entry.into_mut()),
+            Entry::Vacant(entry) => {
+                let state = self.tables.user(entry.key())?;
+                Ok(entry.insert(state))
+            }
+        }
+    }
+
+    fn change_item(&mut self, change: &ItemChange) -> ItemOutcome {
+        let id = change.item_id.as_str();
+        let mut state = match self.changed.get(id) {
+            Some(state) => *state,
+            None => {
+                let items = self.items.read().unwrap_or_else(PoisonError::into_inner);
+                let known = items.get(id).copied();
+                if known.is_none() && items.len() + self.changed.len() >= MAX_ITEMS {
+                    return ItemOutcome::Full;
+                }
+                known.unwrap_or_default()
+            }
+        };
+        if !state.merge(&change.state) {
+            return ItemOutcome::Stale;
+        }
+        self.changed.insert(id.into(), state);
+        ItemOutcome::Accepted
+    }
+
+    /// Forgets the oldest events, as far as they are older than the `ttl`, their ids, and what they left in
+    /// their users' states.
+    fn sweep(&mut self, now: i64) -> Result<usize, StoreError> {
+        let moment = now.saturating_sub(self.ttl);
+        let mut swept = 0;
+        for logged in self.tables.log(0, SWEEP_EVENTS)? {
+            // The last one stays, so that its number is not given again.
+            if logged.received_at > moment || logged.number + 1 >= self.next {
+                break;
+            }
+            self.batch.remove(&self.tables.events, logged.number.to_be_bytes());
+            self.batch.remove(&self.tables.seen, logged.event.event_id.as_str());
+            if let Some(name) = Name::of(&logged.event) {
+                self.user(user_key(&name))?.forget(moment);
+            }
+            swept += 1;
+        }
+        Ok(swept)
+    }
+
+    /// Writes it all, waits for the disk, and answers.
+    fn commit(mut self) {
+        for (key, state) in self.users.drain() {
+            match state.is_empty() {
+                true => self.batch.remove(&self.tables.users, key),
+                false => self.batch.insert(&self.tables.users, key, state.encoded()),
+            }
+        }
+        for (id, state) in &self.changed {
+            let encoded = serde_json::to_vec(state).expect("finite numbers serialise");
+            self.batch.insert(&self.tables.items, id.as_bytes(), encoded);
+        }
+        let committed = self.batch.commit().map_err(StoreError::from);
+        if committed.is_ok() && !self.changed.is_empty() {
+            self.items.write().unwrap_or_else(PoisonError::into_inner).extend(self.changed);
+        }
+        for reply in self.replies {
+            reply(committed.clone());
+        }
+    }
+}

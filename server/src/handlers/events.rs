@@ -1,0 +1,173 @@
+//! `POST /events`: what users do, taken in durably.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use qianmian_live::event::{Draft, Event};
+use qianmian_live::store::Outcome;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use super::answer::json;
+use super::rows::{RowFault, RowResult, check_count};
+use crate::app::App;
+use crate::extract::{Rows, RowsBody, parse};
+use crate::fields::Id;
+use crate::guard::Call;
+use crate::live::now_ms;
+use crate::problem::Problem;
+use crate::request_id::RequestId;
+
+/// What users did. As `application/x-ndjson` the body is one event a line instead.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EventsRequest<'a> {
+    /// Each is taken in or refused by itself.
+    #[serde(borrow)]
+    #[schema(value_type = Vec<EventRow<'a>>, min_items = 1, max_items = 1000)]
+    events: Vec<&'a RawValue>,
+}
+
+/// Something that a user did or was shown.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EventRow<'a> {
+    /// The caller's own id of the event: sent again within the `ttl`, it counts once.
+    #[serde(borrow)]
+    event_id: Id<'a>,
+    /// `expose`, `click`, `view`, `add_to_cart`, `favorite`, `checkout`, `purchase`, `refund`, `dislike`, `share`,
+    /// `search`, `room_enter`, `room_leave`, or a name that GA4, Segment or WeChat gives one of these.
+    #[serde(borrow)]
+    r#type: Id<'a>,
+    /// When, RFC 3339 with an offset.
+    #[serde(borrow)]
+    #[schema(value_type = String, format = DateTime)]
+    occurred_at: Id<'a>,
+    /// Who; this or `session_id`.
+    #[serde(borrow)]
+    user_id: Option<Id<'a>>,
+    /// The visit.
+    #[serde(borrow)]
+    session_id: Option<Id<'a>>,
+    /// The item; all types need one but `checkout`, `share`, `search`, `room_enter` and `room_leave`.
+    #[serde(borrow)]
+    item_id: Option<Id<'a>>,
+    /// Where: the channel.
+    #[serde(borrow)]
+    channel: Option<Id<'a>>,
+    /// Where: the scene.
+    #[serde(borrow)]
+    scene: Option<Id<'a>>,
+    /// Where: the livestream room.
+    #[serde(borrow)]
+    room_id: Option<Id<'a>>,
+    /// The answer that led to it, by its `request_id`.
+    #[serde(borrow)]
+    request_id: Option<Id<'a>>,
+    /// Money that went with it, in the shop's currency.
+    #[schema(minimum = -1000000000.0, maximum = 1000000000.0)]
+    value: Option<f64>,
+}
+
+impl EventRow<'_> {
+    fn check(&self, now: i64) -> Result<Event, RowFault> {
+        fn text<'t>(id: &'t Option<Id<'_>>) -> Option<&'t str> {
+            id.as_ref().map(Id::as_str)
+        }
+        let draft = Draft {
+            event_id: self.event_id.as_str(),
+            kind: self.r#type.as_str(),
+            occurred_at: self.occurred_at.as_str(),
+            user_id: text(&self.user_id),
+            session_id: text(&self.session_id),
+            item_id: text(&self.item_id),
+            channel: text(&self.channel),
+            scene: text(&self.scene),
+            room_id: text(&self.room_id),
+            request_id: text(&self.request_id),
+            value: self.value,
+        };
+        draft.check(now).map_err(RowFault::from)
+    }
+}
+
+/// What became of each event.
+#[derive(Serialize, ToSchema)]
+pub struct EventsResponse {
+    #[schema(value_type = String)]
+    request_id: RequestId,
+    /// Events that count from now on; they are on disk.
+    accepted: usize,
+    /// One for each event, in order.
+    results: Vec<RowResult<EventStatus>>,
+    /// Microseconds from reading the request's headers to writing this.
+    took_us: u64,
+}
+
+/// What became of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EventStatus {
+    /// It counts.
+    Accepted,
+    /// It was sent before, and counted then.
+    Duplicate,
+    /// Another event was sent under its `event_id` before; this one does not count.
+    Conflict,
+    /// It is not as an event must be; `field` and `reason` say why.
+    Rejected,
+}
+
+impl From<Outcome> for EventStatus {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Accepted => Self::Accepted,
+            Outcome::Duplicate => Self::Duplicate,
+            Outcome::Conflict => Self::Conflict,
+        }
+    }
+}
+
+/// Takes in what users do. What is `accepted` is on disk, and the next answer knows it.
+#[utoipa::path(post, path = "/events", operation_id = "send_events", tag = "live state",
+    request_body(content((EventsRequest<'_> = "application/json"), (EventRow<'_> = "application/x-ndjson"))),
+    responses((status = 200, description = "What became of each event.", body = EventsResponse)))]
+pub async fn post(call: Call, State(app): State<Arc<App>>, body: RowsBody) -> Result<Response, Problem> {
+    let live = call.shop.live()?;
+    let now = now_ms();
+    let checked: Vec<Result<Event, RowFault>> = match body.rows() {
+        Rows::Whole(bytes) => {
+            let request: EventsRequest<'_> = parse(bytes)?;
+            check_count("events", request.events.len())?;
+            request.events.iter().map(|row| event(row.get().as_bytes(), now)).collect()
+        }
+        Rows::Lines(lines) => {
+            check_count("", lines.len())?;
+            lines.into_iter().map(|line| event(line, now)).collect()
+        }
+    };
+    let events: Vec<Event> = checked.iter().filter_map(|row| row.as_ref().ok().cloned()).collect();
+    let mut outcomes = live.append(events).await?.into_iter();
+    let result = |row: Result<Event, RowFault>| match row {
+        // There is an outcome for each event that was sent on.
+        Ok(_) => RowResult::of(outcomes.next().map_or(EventStatus::Rejected, Into::into)),
+        Err(fault) => RowResult::refused(EventStatus::Rejected, fault),
+    };
+    let results: Vec<RowResult<EventStatus>> = checked.into_iter().map(result).collect();
+    let count = |status| results.iter().filter(|result| result.status == status).count();
+    app.telemetry.events.record([
+        count(EventStatus::Accepted),
+        count(EventStatus::Duplicate),
+        count(EventStatus::Conflict),
+        count(EventStatus::Rejected),
+    ]);
+    let accepted = count(EventStatus::Accepted);
+    let bytes = 128 + 64 * results.len();
+    json(&EventsResponse { request_id: call.id, accepted, results, took_us: call.took_us() }, bytes)
+}
+
+fn event(row: &[u8], now: i64) -> Result<Event, RowFault> {
+    parse::<EventRow<'_>>(row).map_err(RowFault::from)?.check(now)
+}

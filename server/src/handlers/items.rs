@@ -1,0 +1,138 @@
+//! `POST /items`: what changed about items, seen by every answer from then on.
+
+use axum::response::Response;
+use chrono::DateTime;
+use qianmian_live::item::ItemChange;
+use qianmian_live::store::ItemOutcome;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use super::answer::json;
+use super::rows::{RowFault, RowResult, check_count};
+use crate::extract::{Rows, RowsBody, parse};
+use crate::fields::Id;
+use crate::guard::Call;
+use crate::live::now_ms;
+use crate::problem::{Code, Problem};
+use crate::request_id::RequestId;
+
+/// What changed about items. As `application/x-ndjson` the body is one item a line instead.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ItemsRequest<'a> {
+    /// Each is taken in or refused by itself.
+    #[serde(borrow)]
+    #[schema(value_type = Vec<ItemRow<'a>>, min_items = 1, max_items = 1000)]
+    items: Vec<&'a RawValue>,
+}
+
+/// What changed about an item; what is left out stays as it was. At least one of `price`, `stock`, `on_sale`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ItemRow<'a> {
+    #[serde(borrow)]
+    item_id: Id<'a>,
+    /// In the shop's currency, above 0.
+    #[schema(exclusive_minimum = 0.0, maximum = 1000000000.0)]
+    price: Option<f64>,
+    /// Pieces that can be sold; an item that none is left of is not shown.
+    stock: Option<u32>,
+    /// Whether it may be shown at all.
+    on_sale: Option<bool>,
+    /// Since when, RFC 3339 with an offset; now where it is not given. News that is older than what is known
+    /// changes nothing.
+    #[serde(borrow)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    changed_at: Option<Id<'a>>,
+}
+
+/// What became of each change.
+#[derive(Serialize, ToSchema)]
+pub struct ItemsResponse {
+    #[schema(value_type = String)]
+    request_id: RequestId,
+    /// Changes that hold from now on; they are on disk.
+    accepted: usize,
+    /// One for each change, in order.
+    results: Vec<RowResult<ItemStatus>>,
+    /// Microseconds from reading the request's headers to writing this.
+    took_us: u64,
+}
+
+/// What became of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ItemStatus {
+    /// It holds.
+    Accepted,
+    /// Newer news is known of all that it tells.
+    Stale,
+    /// Too many other items have a state already.
+    Full,
+    /// It is not as a change must be; `field` and `reason` say why.
+    Rejected,
+}
+
+impl From<ItemOutcome> for ItemStatus {
+    fn from(outcome: ItemOutcome) -> Self {
+        match outcome {
+            ItemOutcome::Accepted => Self::Accepted,
+            ItemOutcome::Stale => Self::Stale,
+            ItemOutcome::Full => Self::Full,
+        }
+    }
+}
+
+/// Takes in what changed about items. From the answer on, no slate, list, bundle or audience holds what is sold
+/// out or off sale, and prices are the new ones.
+#[utoipa::path(post, path = "/items", operation_id = "change_items", tag = "live state",
+    request_body(content((ItemsRequest<'_> = "application/json"), (ItemRow<'_> = "application/x-ndjson"))),
+    responses((status = 200, description = "What became of each change.", body = ItemsResponse)))]
+pub async fn post(call: Call, body: RowsBody) -> Result<Response, Problem> {
+    let live = call.shop.live()?;
+    let now = now_ms();
+    let checked: Vec<Result<ItemChange, RowFault>> = match body.rows() {
+        Rows::Whole(bytes) => {
+            let request: ItemsRequest<'_> = parse(bytes)?;
+            check_count("items", request.items.len())?;
+            request.items.iter().map(|row| change(row.get().as_bytes(), now)).collect()
+        }
+        Rows::Lines(lines) => {
+            check_count("", lines.len())?;
+            lines.into_iter().map(|line| change(line, now)).collect()
+        }
+    };
+    let changes: Vec<ItemChange> = checked.iter().filter_map(|row| row.as_ref().ok().cloned()).collect();
+    let serving = |lay: &dyn Fn(&_)| {
+        if let Some(model) = &*call.shop.models.current() {
+            lay(&model.snapshot);
+        }
+    };
+    let mut outcomes = live.change_items(changes, serving).await?.into_iter();
+    let result = |row: Result<ItemChange, RowFault>| match row {
+        // There is an outcome for each change that was sent on.
+        Ok(_) => RowResult::of(outcomes.next().map_or(ItemStatus::Rejected, Into::into)),
+        Err(fault) => RowResult::refused(ItemStatus::Rejected, fault),
+    };
+    let results: Vec<RowResult<ItemStatus>> = checked.into_iter().map(result).collect();
+    let accepted = results.iter().filter(|result| result.status == ItemStatus::Accepted).count();
+    let bytes = 128 + 64 * results.len();
+    json(&ItemsResponse { request_id: call.id, accepted, results, took_us: call.took_us() }, bytes)
+}
+
+fn change(row: &[u8], now: i64) -> Result<ItemChange, RowFault> {
+    let row = parse::<ItemRow<'_>>(row)?;
+    let changed_at = match &row.changed_at {
+        None => now,
+        Some(text) => match DateTime::parse_from_rfc3339(text.as_str()) {
+            Ok(moment) => moment.timestamp_millis(),
+            Err(_) => {
+                let detail = "RFC 3339 with an offset, such as 2026-11-22T08:30:00+08:00";
+                return Err(Problem::new(Code::InvalidField, detail).at_field("changed_at").into());
+            }
+        },
+    };
+    let told = (row.price, row.stock, row.on_sale);
+    Ok(ItemChange::check(row.item_id.as_str(), told, changed_at, now)?)
+}

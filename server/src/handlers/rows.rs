@@ -1,0 +1,81 @@
+//! What calls share that take many rows, each taken in or refused by itself.
+
+use qianmian_live::event::Fault;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::problem::{Code, Problem};
+
+/// Most rows of one call.
+const MAX_ROWS: usize = 1_000;
+
+/// Why a row is refused.
+#[derive(Debug, Clone)]
+pub struct RowFault {
+    field: String,
+    reason: String,
+    nearest: Option<String>,
+}
+
+/// What became of one row.
+#[derive(Serialize, ToSchema)]
+pub struct RowResult<S> {
+    /// What became of it.
+    pub status: S,
+    /// Of a rejected one: the field at fault; empty where the row is not JSON at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    field: Option<String>,
+    /// Of a rejected one: what is wrong, and what it may be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    reason: Option<String>,
+    /// The known name that may have been meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    nearest: Option<String>,
+}
+
+impl<S> RowResult<S> {
+    /// That of a row which was read.
+    pub fn of(status: S) -> Self {
+        Self { status, field: None, reason: None, nearest: None }
+    }
+
+    /// That of a row which was not; `status` says so.
+    pub fn refused(status: S, fault: RowFault) -> Self {
+        Self { status, field: Some(fault.field), reason: Some(fault.reason), nearest: fault.nearest }
+    }
+}
+
+impl From<Fault> for RowFault {
+    fn from(fault: Fault) -> Self {
+        Self {
+            field: fault.field.to_owned(),
+            reason: fault.reason,
+            nearest: fault.nearest.map(str::to_owned),
+        }
+    }
+}
+
+impl From<Problem> for RowFault {
+    fn from(problem: Problem) -> Self {
+        Self {
+            field: problem.field().unwrap_or_default().to_owned(),
+            reason: problem.detail().to_owned(),
+            nearest: problem.nearest_name().map(str::to_owned),
+        }
+    }
+}
+
+/// Whether a call may have so many rows.
+///
+/// # Errors
+/// None, or more than a thousand.
+pub fn check_count(field: &'static str, rows: usize) -> Result<(), Problem> {
+    if (1..=MAX_ROWS).contains(&rows) {
+        return Ok(());
+    }
+    let problem = Problem::new(Code::InvalidField, format!("1 to {MAX_ROWS} rows a call, not {rows}"));
+    Err(if field.is_empty() { problem } else { problem.at_field(field) })
+}

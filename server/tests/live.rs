@@ -1,0 +1,318 @@
+//! Live state over HTTP: what is sent is known to the very next answer, on every path.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use chrono::{Duration, SecondsFormat, Utc};
+use hyper::Method;
+use serde_json::{Value, json};
+use support::shop::{ITEMS, item, publish, taste, user};
+use support::{EAGER, Running, ids, start};
+
+/// A server that keeps live state, serving `v1` with ids marked `a`.
+async fn live() -> Running {
+    let store = tempfile::tempdir().unwrap();
+    publish(store.path(), "default", "v1", "a");
+    let config = format!("{EAGER}[live]\nfolder = '{}'\n", store.path().join("live").display());
+    let running = start(&config, store).await;
+    running.until_ready().await;
+    running
+}
+
+fn ago(seconds: i64) -> String {
+    (Utc::now() - Duration::seconds(seconds)).to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+fn event(id: &str, kind: &str, user: &str, item_id: &str) -> Value {
+    let occurred_at = "2026-01-01T00:00:00Z".replace("2026-01-01T00:00:00Z", &ago(5));
+    json!({"event_id": id, "type": kind, "occurred_at": occurred_at, "user_id": user, "item_id": item_id})
+}
+
+async fn send(running: &Running, events: &[Value]) -> Value {
+    running.post("/events", &json!({"events": events})).await.ok()
+}
+
+async fn tell(running: &Running, items: &[Value]) {
+    let told = running.post("/items", &json!({"items": items})).await.ok();
+    assert_eq!(told["accepted"], items.len(), "{told}");
+}
+
+async fn slate(running: &Running, body: &Value) -> (Value, Vec<String>) {
+    let body = running.post("/recommend", body).await.ok();
+    let items = ids(&body, "items", "item_id");
+    (body, items)
+}
+
+fn statuses(answer: &Value) -> Vec<String> {
+    ids(answer, "results", "status")
+}
+
+#[tokio::test]
+async fn an_unknown_person_gets_a_slate_of_their_own_after_what_they_looked_at() {
+    let running = live().await;
+    let question = json!({"user": {"id": "newcomer"}, "count": 5});
+    let (before, best_sellers) = slate(&running, &question).await;
+    assert_eq!((&before["personalized"], &before["fallback"]), (&json!(false), &json!("unknown_user")));
+    send(&running, &[event("1", "view", "newcomer", &item("a", 22))]).await;
+    let (after, own) = slate(&running, &question).await;
+    assert_eq!((&after["personalized"], &after["fallback"]), (&json!(true), &Value::Null));
+    assert_ne!(own, best_sellers);
+    let like_it = own.iter().filter(|id| taste(id[7..].parse().unwrap()) == taste(22)).count();
+    assert!(like_it >= 4, "{own:?} is not to the taste of what was looked at");
+    let (other, _) = slate(&running, &json!({"user": {"id": "somebody"}, "count": 5})).await;
+    assert_eq!(other["personalized"], false, "it is theirs alone");
+}
+
+#[tokio::test]
+async fn a_visit_counts_by_its_session_until_the_person_is_known() {
+    let running = live().await;
+    let mut seen = event("1", "view", "x", &item("a", 22));
+    seen["session_id"] = seen.as_object_mut().unwrap().remove("user_id").unwrap();
+    send(&running, &[seen]).await;
+    let (anonymous, _) = slate(&running, &json!({"session_id": "x"})).await;
+    assert_eq!(anonymous["personalized"], true);
+    let (user_x, _) = slate(&running, &json!({"user": {"id": "x"}})).await;
+    assert_eq!(user_x["personalized"], false, "a session is no user");
+    let (plain, _) = slate(&running, &json!({"session_id": "x", "personalize": false})).await;
+    assert_eq!(plain["personalized"], false);
+}
+
+#[tokio::test]
+async fn what_was_bought_since_is_left_out_where_that_is_asked_and_what_was_given_back_always() {
+    let running = live().await;
+    let question = json!({"user": {"id": user(4)}, "count": 30, "exclude_bought": true});
+    let (_, before) = slate(&running, &question).await;
+    assert!(before.contains(&item("a", 22)) && before.contains(&item("a", 2)));
+    let bought =
+        [event("1", "purchase", &user(4), &item("a", 22)), event("2", "dislike", &user(4), &item("a", 2))];
+    send(&running, &bought).await;
+    let (_, after) = slate(&running, &question).await;
+    assert!(!after.contains(&item("a", 22)) && !after.contains(&item("a", 2)), "{after:?}");
+    let again = json!({"user": {"id": user(4)}, "count": 30});
+    let (_, again) = slate(&running, &again).await;
+    assert!(again.contains(&item("a", 22)) && !again.contains(&item("a", 2)), "{again:?}");
+}
+
+#[tokio::test]
+async fn every_row_has_its_own_outcome() {
+    let running = live().await;
+    let first = event("1", "view", "u", "i");
+    let mut other = first.clone();
+    other["item_id"] = json!("j");
+    let mut ahead = event("3", "view", "u", "i");
+    ahead["occurred_at"] = json!(ago(-366 * 86_400));
+    let rows = [
+        first.clone(),
+        event("2", "Product List Viewed", "u", "i"),
+        first,
+        other,
+        ahead,
+        event("4", "purchse", "u", "i"),
+        event("5", "view", "u", &"名".repeat(90)),
+        json!({"event_id": "6", "type": "view", "occurredat": "x"}),
+        json!(7),
+    ];
+    let answer = send(&running, &rows).await;
+    let expected = [
+        "accepted",
+        "accepted",
+        "duplicate",
+        "conflict",
+        "rejected",
+        "rejected",
+        "rejected",
+        "rejected",
+        "rejected",
+    ];
+    assert_eq!((statuses(&answer), &answer["accepted"]), (expected.map(str::to_owned).to_vec(), &json!(2)));
+    let fault = |n: usize| (answer["results"][n]["field"].clone(), answer["results"][n]["nearest"].clone());
+    assert_eq!(fault(4), (json!("occurred_at"), Value::Null));
+    assert_eq!(fault(5), (json!("type"), json!("purchase")));
+    assert_eq!(fault(6).0, "item_id");
+    assert_eq!(fault(7), (json!("occurredat"), json!("occurred_at")));
+    let metrics = running.get("/metrics").await.text();
+    for line in ["accepted\"} 2", "duplicate\"} 1", "conflict\"} 1", "rejected\"} 5"] {
+        assert!(metrics.contains(&format!("qianmian_events_total{{outcome=\"{line}")), "{line}: {metrics}");
+    }
+}
+
+#[tokio::test]
+async fn lines_are_taken_one_by_one_and_half_a_line_is_refused_alone() {
+    let running = live().await;
+    let headers = [("content-type", "application/x-ndjson")];
+    let body = format!(
+        "{}\n\n{}\r\n{{\"event_id\":\"3\",\"ty",
+        event("1", "view", "u", "i"),
+        event("2", "view", "u", "i")
+    );
+    let answer = running.send(Method::POST, "/events", &headers, &body).await.ok();
+    assert_eq!(statuses(&answer), ["accepted", "accepted", "rejected"]);
+    assert_eq!(answer["results"][2]["field"], "");
+    running.send(Method::POST, "/events", &headers, "\n").await.problem(400, "invalid_field");
+}
+
+#[tokio::test]
+async fn what_is_too_much_is_refused_as_a_whole() {
+    let running = live().await;
+    let many: Vec<Value> = (0..1_001).map(|n| event(&n.to_string(), "view", "u", "i")).collect();
+    let problem = running.post("/events", &json!({"events": many})).await.problem(400, "invalid_field");
+    assert_eq!(problem["field"], "events");
+    running.post("/events", &json!({"events": []})).await.problem(400, "invalid_field");
+    running.post("/events", &json!({"events": ["x".repeat(2 << 20)]})).await.problem(413, "body_too_large");
+    running.post("/events", &json!({"rows": []})).await.problem(400, "unknown_field");
+    let plain = [("content-type", "text/plain")];
+    running.send(Method::POST, "/events", &plain, "{}").await.problem(415, "unsupported_media_type");
+}
+
+#[tokio::test]
+async fn without_a_folder_nothing_is_taken_in_and_answers_go_on() {
+    let running = support::served().await;
+    let refused = running.post("/events", &json!({"events": [event("1", "view", "u", "i")]})).await;
+    assert!(refused.problem(503, "live_unavailable")["detail"].as_str().unwrap().contains("live.folder"));
+    running
+        .post("/items", &json!({"items": [{"item_id": "i", "stock": 0}]}))
+        .await
+        .problem(503, "live_unavailable");
+    running.post("/recommend", &json!({"user": {"id": user(4)}})).await.ok();
+}
+
+#[tokio::test]
+async fn news_of_an_item_is_checked_and_late_news_changes_nothing() {
+    let running = live().await;
+    let rows = json!([
+        {"item_id": "i", "stock": 3},
+        {"item_id": "i", "stock": 9, "changed_at": ago(60)},
+        {"item_id": "i", "price": -1},
+        {"item_id": "i"},
+        {"item_id": "i", "on_sale": true, "changed_at": "yesterday"},
+        {"item_id": "i", "stok": 1},
+    ]);
+    let answer = running.post("/items", &json!({"items": rows})).await.ok();
+    assert_eq!(statuses(&answer), ["accepted", "stale", "rejected", "rejected", "rejected", "rejected"]);
+    assert_eq!(answer["results"][5]["nearest"], "stock");
+}
+
+/// Asks every path that can show items, and returns the ids of all that it shows.
+async fn shown(running: &Running, n: usize) -> Vec<String> {
+    let mut shown = Vec::new();
+    let get = running.get(&format!("/recommend?user_id={}&count=30", user(n))).await.ok();
+    shown.extend(ids(&get, "items", "item_id"));
+    for question in [json!({"count": 30}), json!({"count": 30, "context": {"item_ids": [item("a", 4)]}})] {
+        shown.extend(slate(running, &question).await.1);
+    }
+    let similar =
+        running.post("/similar", &json!({"item_ids": [item("a", 4), item("a", 3)], "count": 30})).await.ok();
+    shown.extend(ids(&similar, "items", "item_id"));
+    let cart = json!({"cart": [item("a", 3), item("a", 4)], "count": 30, "mode": "relaxed", "user": {"id": user(n)},
+                      "personalize": true});
+    let bundle = running.post("/bundle", &cart).await.ok();
+    shown.extend(ids(&bundle, "complements", "item_id"));
+    for set in bundle["bundles"].as_array().unwrap() {
+        shown.extend(ids(set, "items", "item_id"));
+    }
+    shown
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_sold_out_or_off_sale_is_on_no_path_once_that_is_acknowledged() {
+    let running = Arc::new(live().await);
+    let gone = [item("a", 7), item("a", 6), item("a", 9)];
+    let before = shown(&running, 4).await;
+    assert!(gone.iter().all(|id| before.contains(id)), "{before:?}");
+    // Half of it while every path is hammered: what was asked after the acknowledgement counts.
+    let acknowledged = Arc::new(AtomicBool::new(false));
+    let hammer: Vec<_> = (0..3)
+        .map(|n| {
+            let (running, acknowledged, gone) =
+                (Arc::clone(&running), Arc::clone(&acknowledged), gone.clone());
+            tokio::spawn(async move {
+                let mut rounds_after = 0;
+                while rounds_after < 20 {
+                    let counts = acknowledged.load(Ordering::SeqCst);
+                    let shown = shown(&running, n).await;
+                    if counts {
+                        rounds_after += 1;
+                        assert!(gone.iter().all(|id| !shown.contains(id)), "{shown:?}");
+                    }
+                }
+            })
+        })
+        .collect();
+    let told = [
+        json!({"item_id": gone[0], "stock": 0}),
+        json!({"item_id": gone[1], "on_sale": false}),
+        json!({"item_id": gone[2], "stock": 0}),
+    ];
+    tell(&running, &told).await;
+    acknowledged.store(true, Ordering::SeqCst);
+    for task in hammer {
+        task.await.unwrap();
+    }
+    // A version that is published later knows it from its first answer on.
+    publish(running.store.path(), "default", "v2", "a");
+    running.until("swapped", || async { running.version().await == "v2" }).await;
+    assert!(gone.iter().all(|id| !before.is_empty() && before.contains(id)));
+    let after = shown(&running, 4).await;
+    assert!(gone.iter().all(|id| !after.contains(id)), "{after:?}");
+    let back = [json!({"item_id": gone[0], "stock": 5}), json!({"item_id": gone[1], "on_sale": true})];
+    tell(&running, &back).await;
+    let after = shown(&running, 4).await;
+    assert!(after.contains(&gone[0]) && after.contains(&gone[1]) && !after.contains(&gone[2]));
+}
+
+#[tokio::test]
+async fn a_new_price_is_in_the_next_answer_and_outlives_the_model() {
+    let running = live().await;
+    tell(&running, &[json!({"item_id": item("a", 7), "price": 3.25})]).await;
+    let price = async || {
+        let similar = running.post("/similar", &json!({"item_ids": [item("a", 4)], "count": 30})).await.ok();
+        let items = similar["items"].as_array().unwrap().clone();
+        items.iter().find(|i| i["item_id"] == item("a", 7)).unwrap()["price"].clone()
+    };
+    assert_eq!(price().await, 3.25);
+    publish(running.store.path(), "default", "v2", "a");
+    running.until("swapped", || async { running.version().await == "v2" }).await;
+    assert_eq!(price().await, 3.25);
+    running.post("/models/rollback", &Value::Null).await.ok();
+    tell(&running, &[json!({"item_id": item("a", 7), "price": 4.5})]).await;
+    assert_eq!(price().await, 4.5);
+}
+
+#[tokio::test]
+async fn nobody_is_found_for_goods_that_cannot_be_sold() {
+    let running = live().await;
+    let (kept, gone) = (item("a", 3), item("a", 4));
+    tell(&running, &[json!({"item_id": gone, "stock": 0})]).await;
+    let audience = running.post("/audience", &json!({"item_ids": [gone]})).await.ok();
+    assert_eq!(
+        (&audience["empty_reason"], audience["users"].as_array().unwrap().len()),
+        (&json!("off_sale"), 0)
+    );
+    assert_eq!(audience["off_sale_item_ids"], json!([gone]));
+    let of_both = running.post("/audience", &json!({"item_ids": [gone, kept]})).await.ok();
+    let of_one = running.post("/audience", &json!({"item_ids": [kept]})).await.ok();
+    assert_eq!(of_both["users"], of_one["users"]);
+    assert_eq!((of_both["off_sale_item_ids"].clone(), ITEMS), (json!([gone]), 30));
+}
+
+#[tokio::test]
+async fn a_server_that_starts_again_knows_what_was_sent() {
+    let store = tempfile::tempdir().unwrap();
+    publish(store.path(), "default", "v1", "a");
+    let config = format!("{EAGER}[live]\nfolder = '{}'\n", store.path().join("live").display());
+    let first = start(&config, store).await;
+    first.until_ready().await;
+    send(&first, &[event("1", "view", "newcomer", &item("a", 22))]).await;
+    tell(&first, &[json!({"item_id": item("a", 7), "on_sale": false})]).await;
+    let Running { server, store, .. } = first;
+    server.stop().await;
+    let second = start(&config, store).await;
+    second.until_ready().await;
+    let (again, items) = slate(&second, &json!({"user": {"id": "newcomer"}, "count": 30})).await;
+    assert_eq!(again["personalized"], true);
+    assert!(!items.contains(&item("a", 7)));
+}
