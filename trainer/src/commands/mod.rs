@@ -55,7 +55,7 @@ enum Command {
 const REFUSED: u8 = 3;
 
 /// Parses the command line and runs it. Errors go to standard error with their causes; exit code 1, or
-/// [`REFUSED`].
+/// `REFUSED`.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let reporter = Reporter::new();

@@ -15,7 +15,9 @@ pub(super) fn title(task: &Task) -> &'static str {
 pub(super) fn title_of(task: &str) -> &'static str {
     match task {
         "recommend" => "Goods for people",
+        "newcomers" => "Goods for newcomers",
         "audience" => "People for goods",
+        "launches" => "People for launches",
         _ => "Bundles",
     }
 }
@@ -23,8 +25,8 @@ pub(super) fn title_of(task: &str) -> &'static str {
 /// The metric that stands for a task.
 pub(super) fn main_metric(task: &Task) -> &'static str {
     match task.name {
-        "recommend" => "ndcg@10",
-        "audience" => "recall@100",
+        "recommend" | "newcomers" => "ndcg@10",
+        "audience" | "launches" => "recall@100",
         _ => "hr@10",
     }
 }
@@ -35,6 +37,14 @@ fn question(task: &Task) -> &'static str {
             "Users who had bought before the window and bought in it. What they bought is compared with the \
              slate that was ranked without knowing it. <i>Repeat</i> looks at items the user had bought before, \
              <i>new</i> at a slate that was asked for without those."
+        }
+        "newcomers" => {
+            "Users whose first basket is in the window; nothing is known of them but where they are, if that. Their \
+             first basket is compared with the slate."
+        }
+        "launches" => {
+            "Items whose first sale is in the window, to at least three known users. Their buyers are looked for by \
+             what is written of the item alone."
         }
         "audience" => {
             "Items with at least ten buyers in the window. All users known before it are ranked by how likely they \
