@@ -19,7 +19,8 @@ fi
 "$bin/qianmian-trainer" train "${train[@]}"
 
 host=${LISTEN%:*} port=${LISTEN##*:}
-"$bin/qianmian-server" run --store "$STORE" --listen "$LISTEN" 2>var/server.log &
+printf '[live]\nfolder = "%s"\n' "$PWD/var/live" >var/server.toml
+"$bin/qianmian-server" run --config var/server.toml --store "$STORE" --listen "$LISTEN" 2>var/server.log &
 server=$!
 trap 'kill "$server" 2>/dev/null; wait "$server" 2>/dev/null || true' EXIT
 
@@ -65,6 +66,10 @@ show "what completes the cart (搭配购)" POST /bundle "{\"cart\":[$item],\"cou
 if [ -n "$user" ]; then
   show "people for it (货找人)" POST /audience "{\"item_ids\":[$item],\"count\":3}"
 fi
+now=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+show "a visitor looks at it" POST /events \
+  "{\"events\":[{\"event_id\":\"demo-$now\",\"type\":\"view\",\"occurred_at\":\"$now\",\"user_id\":\"visitor\",\"item_id\":$item}]}"
+show "and the next answer knows" POST /recommend '{"user":{"id":"visitor"},"count":3}'
 printf '\nServing on http://%s (browse http://%s/docs, log in var/server.log).\n' "$LISTEN" "$LISTEN"
 [ -n "${DEMO_ONCE:-}" ] && exit 0
 echo "Ctrl-C stops it."
