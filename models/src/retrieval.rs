@@ -144,9 +144,11 @@ fn popularity(snapshot: &Snapshot, query: &Query, wanted: usize, found: &mut Can
         places.of(place).for_each(|(item, weight)| found.of(item).add(Source::Popularity, weight));
     }
     let rest = place.map_or(1.0, |(places, place)| places.rest(place));
-    for &item in snapshot.popularity.ranked().iter().take(wanted) {
+    // Passed over here rather than filtered later: a shelf goes on below best sellers that are sold out.
+    let best_sellers = snapshot.popularity.ranked().iter().filter(|&&item| snapshot.catalog.on_sale(item));
+    best_sellers.take(wanted).for_each(|&item| {
         found.of(item);
-    }
+    });
     for (item, candidate) in found.entries_mut() {
         if candidate.evidence[Source::Popularity as usize] == 0.0 {
             candidate.add(Source::Popularity, (rest * snapshot.popularity.score(*item)).max(1e-6));

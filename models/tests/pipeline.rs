@@ -7,8 +7,10 @@ use proptest::prelude::*;
 use qianmian_models::artifact::Artifact;
 use qianmian_models::audience::{AudienceQuery, Goods, audience};
 use qianmian_models::bundle::{BundleQuery, Evidence, bundles, complements, personal_complements};
+use qianmian_models::ids::Vocabulary;
 use qianmian_models::index::catalog::{Attributes, Catalog, Text};
 use qianmian_models::index::content::Description;
+use qianmian_models::index::popularity::Popularity;
 use qianmian_models::pipeline::recommend;
 use qianmian_models::query::Query;
 use qianmian_models::similar::similar;
@@ -118,6 +120,22 @@ fn people_get_their_own_kind_of_goods_and_goods_their_own_kind_of_people() {
     let anonymous = recommend(&snapshot, &Query { count: 3, at: support::UNTIL, ..Query::default() });
     assert!(!anonymous.personalized);
     assert_eq!(anonymous.items.iter().map(|r| r.item).collect::<Vec<_>>(), [7, 6, 5]);
+}
+
+#[test]
+fn a_shelf_goes_on_below_best_sellers_that_are_sold_out() {
+    // Three hundred items, of which the 250 best sellers are off sale: more than are asked for at once.
+    let mut snapshot = support::snapshot();
+    let ids: Vec<String> = (0..300).map(|n| format!("item {n:03}")).collect();
+    let mut attributes = vec![Attributes::default(); 300];
+    attributes[..250].iter_mut().for_each(|a| *a.text_mut(Text::Status) = "sold_out".to_owned());
+    snapshot.items = Vocabulary::new(&ids).unwrap();
+    snapshot.catalog = Catalog::new(&attributes);
+    let score = (0..300).map(|n| 300.0 - n as f32).collect();
+    snapshot.popularity = Popularity::new(score, std::array::from_fn(|_| vec![1; 300]), vec![1; 300]);
+    snapshot.embedding = None;
+    let slate = recommend(&snapshot, &Query { count: 3, at: support::UNTIL, ..Query::default() });
+    assert_eq!(slate.items.iter().map(|r| r.item).collect::<Vec<_>>(), [250, 251, 252]);
 }
 
 #[test]
