@@ -179,7 +179,7 @@ struct Judge<'a> {
 impl Judge<'_> {
     fn trial(&mut self, config: &TrainingConfig) -> anyhow::Result<Trial> {
         let began = Instant::now();
-        let report = evaluate::evaluate(self.dataset, self.window, config, &Reporter::silent())?;
+        let report = evaluate::evaluate_ours(self.dataset, self.window, config, &Reporter::silent())?;
         let scores = scores(&report);
         if self.defaults.is_empty() {
             self.defaults = scores.iter().copied().filter(|(_, score)| *score > 0.0).collect();

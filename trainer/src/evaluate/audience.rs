@@ -62,6 +62,9 @@ pub(super) fn measure(bench: &Bench<'_>) -> Option<Task> {
             subject.audience(item, new, depth, bench.past.until)
         }));
     }
+    if !bench.baselines {
+        return Task::new("audience", &METRICS, &HEADLINE, of, &raw);
+    }
     let others = Baselines::new(reference, Pairs::new(bench.past), depth);
     let baselines: [(&str, &Rank<'_>); 5] = [
         ("activity (RF)", &|item, new| others.activity(item, new)),

@@ -54,6 +54,9 @@ pub(super) fn measure(bench: &Bench<'_>) -> Option<Task> {
             found.into_iter().collect()
         }));
     }
+    if !bench.baselines {
+        return Task::new("bundle", &METRICS, &HEADLINE, of, &raw);
+    }
     let baseline = |name: &str, scores: &(dyn Fn(&Case) -> Scores + Sync)| {
         run(name, Role::Baseline, &cases, n_items, scores)
     };

@@ -141,12 +141,35 @@ pub fn evaluate(
     config: &TrainingConfig,
     reporter: &Reporter,
 ) -> anyhow::Result<Report> {
+    learned(dataset, window, config, reporter, true, |bench| bench.measure(reporter))
+}
+
+/// The same without baselines and all that explains: what a search for parameters goes by.
+///
+/// # Errors
+/// When training fails.
+pub fn evaluate_ours(
+    dataset: &Dataset,
+    window: Window,
+    config: &TrainingConfig,
+    reporter: &Reporter,
+) -> anyhow::Result<Report> {
+    learned(dataset, window, config, reporter, false, |bench| bench.measure_ours())
+}
+
+fn learned(
+    dataset: &Dataset,
+    window: Window,
+    config: &TrainingConfig,
+    reporter: &Reporter,
+    baselines: bool,
+    measure: impl FnOnce(&Bench<'_>) -> Report,
+) -> anyhow::Result<Report> {
     let past = dataset.before(window.from);
     let trained = train::learn(&past, config, reporter)?;
     let subjects = [Subject::learned("qianmian", &trained.snapshot)];
     let future = Future { dataset, window };
-    let bench = Bench { subjects: &subjects, reference: &trained.snapshot, past: &past, future };
-    Ok(bench.measure(reporter))
+    Ok(measure(&Bench { subjects: &subjects, reference: &trained.snapshot, past: &past, future, baselines }))
 }
 
 /// What happened in the window.
@@ -169,6 +192,8 @@ struct Bench<'a> {
     reference: &'a Snapshot,
     past: &'a Dataset,
     future: Future<'a>,
+    /// Whether baselines stand beside.
+    baselines: bool,
 }
 
 impl Bench<'_> {
@@ -190,6 +215,13 @@ impl Bench<'_> {
         stage.advance(1);
         tasks.extend(bundle::measure(self));
         Report { window: self.future.window, tasks, ablation, promises, examples }
+    }
+
+    fn measure_ours(&self) -> Report {
+        let cases = recommend::Cases::new(self);
+        let tasks = [recommend::measure(self, &cases), audience::measure(self), bundle::measure(self)];
+        let tasks = tasks.into_iter().flatten().collect();
+        Report { window: self.future.window, tasks, ablation: None, promises: None, examples: Vec::new() }
     }
 }
 

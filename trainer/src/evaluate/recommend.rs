@@ -92,6 +92,9 @@ pub(super) fn measure(bench: &Bench<'_>, cases: &Cases) -> Option<Task> {
             subject.recommend(user, new, DEPTH, bench.past.until)
         }));
     }
+    if !bench.baselines {
+        return Task::new("recommend", &METRICS, &HEADLINE, cases.of, &raw);
+    }
     let baseline = |name: &str, head: &(dyn Fn(UserIx) -> Vec<ItemIx> + Sync)| {
         run(name, Role::Baseline, &|user, new| shop.fill(user, new, head(user)))
     };

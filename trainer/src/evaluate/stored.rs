@@ -51,8 +51,13 @@ pub(super) fn evaluate(
     let reference = train::learn(&past, &plain, reporter)?.snapshot;
     let subjects: Vec<Subject<'_>> =
         models.iter().map(|m| Subject::stored(m.version.clone(), &m.snapshot, dataset)).collect();
-    let bench =
-        Bench { subjects: &subjects, reference: &reference, past: &past, future: Future { dataset, window } };
+    let bench = Bench {
+        subjects: &subjects,
+        reference: &reference,
+        past: &past,
+        future: Future { dataset, window },
+        baselines: true,
+    };
     ensure!(
         models.is_empty() || subjects[0].knows_anybody(),
         "version {} knows none of the users of these orders; are they of the same shop?",
