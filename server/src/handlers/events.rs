@@ -11,9 +11,9 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::answer::json;
-use super::rows::{RowFault, RowResult, check_count};
+use super::rows::{self, RowFault, RowResult};
 use crate::app::App;
-use crate::extract::{Rows, RowsBody, parse};
+use crate::extract::{RowsBody, parse};
 use crate::fields::Id;
 use crate::guard::Call;
 use crate::live::now_ms;
@@ -137,25 +137,11 @@ impl From<Outcome> for EventStatus {
 pub async fn post(call: Call, State(app): State<Arc<App>>, body: RowsBody) -> Result<Response, Problem> {
     let live = call.shop.live()?;
     let now = now_ms();
-    let checked: Vec<Result<Event, RowFault>> = match body.rows() {
-        Rows::Whole(bytes) => {
-            let request: EventsRequest<'_> = parse(bytes)?;
-            check_count("events", request.events.len())?;
-            request.events.iter().map(|row| event(row.get().as_bytes(), now)).collect()
-        }
-        Rows::Lines(lines) => {
-            check_count("", lines.len())?;
-            lines.into_iter().map(|line| event(line, now)).collect()
-        }
-    };
+    let checked =
+        rows::read(&body, "events", |request: EventsRequest<'_>| request.events, |row| event(row, now))?;
     let events: Vec<Event> = checked.iter().filter_map(|row| row.as_ref().ok().cloned()).collect();
-    let mut outcomes = live.append(events).await?.into_iter();
-    let result = |row: Result<Event, RowFault>| match row {
-        // There is an outcome for each event that was sent on.
-        Ok(_) => RowResult::of(outcomes.next().map_or(EventStatus::Rejected, Into::into)),
-        Err(fault) => RowResult::refused(EventStatus::Rejected, fault),
-    };
-    let results: Vec<RowResult<EventStatus>> = checked.into_iter().map(result).collect();
+    let outcomes = live.append(events).await?;
+    let results = rows::results(checked, outcomes, EventStatus::Rejected);
     let count = |status| results.iter().filter(|result| result.status == status).count();
     app.telemetry.events.record([
         count(EventStatus::Accepted),

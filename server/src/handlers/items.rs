@@ -9,8 +9,8 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::answer::json;
-use super::rows::{RowFault, RowResult, check_count};
-use crate::extract::{Rows, RowsBody, parse};
+use super::rows::{self, RowFault, RowResult};
+use crate::extract::{RowsBody, parse};
 use crate::fields::Id;
 use crate::guard::Call;
 use crate::live::now_ms;
@@ -92,30 +92,16 @@ impl From<ItemOutcome> for ItemStatus {
 pub async fn post(call: Call, body: RowsBody) -> Result<Response, Problem> {
     let live = call.shop.live()?;
     let now = now_ms();
-    let checked: Vec<Result<ItemChange, RowFault>> = match body.rows() {
-        Rows::Whole(bytes) => {
-            let request: ItemsRequest<'_> = parse(bytes)?;
-            check_count("items", request.items.len())?;
-            request.items.iter().map(|row| change(row.get().as_bytes(), now)).collect()
-        }
-        Rows::Lines(lines) => {
-            check_count("", lines.len())?;
-            lines.into_iter().map(|line| change(line, now)).collect()
-        }
-    };
+    let checked =
+        rows::read(&body, "items", |request: ItemsRequest<'_>| request.items, |row| change(row, now))?;
     let changes: Vec<ItemChange> = checked.iter().filter_map(|row| row.as_ref().ok().cloned()).collect();
     let serving = |lay: &dyn Fn(&_)| {
         if let Some(model) = &*call.shop.models.current() {
             lay(&model.snapshot);
         }
     };
-    let mut outcomes = live.change_items(changes, serving).await?.into_iter();
-    let result = |row: Result<ItemChange, RowFault>| match row {
-        // There is an outcome for each change that was sent on.
-        Ok(_) => RowResult::of(outcomes.next().map_or(ItemStatus::Rejected, Into::into)),
-        Err(fault) => RowResult::refused(ItemStatus::Rejected, fault),
-    };
-    let results: Vec<RowResult<ItemStatus>> = checked.into_iter().map(result).collect();
+    let outcomes = live.change_items(changes, serving).await?;
+    let results = rows::results(checked, outcomes, ItemStatus::Rejected);
     let accepted = results.iter().filter(|result| result.status == ItemStatus::Accepted).count();
     let bytes = 128 + 64 * results.len();
     json(&ItemsResponse { request_id: call.id, accepted, results, took_us: call.took_us() }, bytes)

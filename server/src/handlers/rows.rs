@@ -1,9 +1,11 @@
 //! What calls share that take many rows, each taken in or refused by itself.
 
 use qianmian_live::event::Fault;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use crate::extract::{Rows, RowsBody, parse};
 use crate::problem::{Code, Problem};
 
 /// Most rows of one call.
@@ -38,12 +40,12 @@ pub struct RowResult<S> {
 
 impl<S> RowResult<S> {
     /// That of a row which was read.
-    pub fn of(status: S) -> Self {
+    fn of(status: S) -> Self {
         Self { status, field: None, reason: None, nearest: None }
     }
 
     /// That of a row which was not; `status` says so.
-    pub fn refused(status: S, fault: RowFault) -> Self {
+    fn refused(status: S, fault: RowFault) -> Self {
         Self { status, field: Some(fault.field), reason: Some(fault.reason), nearest: fault.nearest }
     }
 }
@@ -68,11 +70,50 @@ impl From<Problem> for RowFault {
     }
 }
 
-/// Whether a call may have so many rows.
+/// A row as it was read, or why it is refused.
+pub type Checked<T> = Result<T, RowFault>;
+
+/// Reads the rows of a body, each by itself: those that `within` finds in the list `field` of a whole body, or
+/// its lines.
 ///
 /// # Errors
-/// None, or more than a thousand.
-pub fn check_count(field: &'static str, rows: usize) -> Result<(), Problem> {
+/// The whole is not as it must be, or has no row, or more than a thousand.
+pub fn read<'b, B: Deserialize<'b>, T>(
+    body: &'b RowsBody,
+    field: &'static str,
+    within: impl FnOnce(B) -> Vec<&'b RawValue>,
+    row: impl Fn(&[u8]) -> Checked<T>,
+) -> Result<Vec<Checked<T>>, Problem> {
+    match body.rows() {
+        Rows::Whole(bytes) => {
+            let rows = within(parse(bytes)?);
+            check_count(field, rows.len())?;
+            Ok(rows.into_iter().map(|text| row(text.get().as_bytes())).collect())
+        }
+        Rows::Lines(lines) => {
+            check_count("", lines.len())?;
+            Ok(lines.into_iter().map(row).collect())
+        }
+    }
+}
+
+/// What became of every row: `outcomes`, in order, of those that were read, `rejected` of the others.
+pub fn results<T, O, S: From<O> + Copy>(
+    checked: Vec<Checked<T>>,
+    outcomes: Vec<O>,
+    rejected: S,
+) -> Vec<RowResult<S>> {
+    let mut outcomes = outcomes.into_iter();
+    let result = |row: Checked<T>| match row {
+        // There is an outcome for each row that was read.
+        Ok(_) => RowResult::of(outcomes.next().map_or(rejected, S::from)),
+        Err(fault) => RowResult::refused(rejected, fault),
+    };
+    checked.into_iter().map(result).collect()
+}
+
+/// Whether a call may have so many rows.
+fn check_count(field: &'static str, rows: usize) -> Result<(), Problem> {
     if (1..=MAX_ROWS).contains(&rows) {
         return Ok(());
     }
