@@ -80,7 +80,7 @@ async fn loads(store: &Embedded, out: &mut impl Write) -> Result<(), Box<dyn std
     for n in 0..20_000u64 {
         let id = format!("user-{:08}", scattered(n) % USERS);
         let started = Instant::now();
-        let state = store.load(&[Name::User(&id)], now()).await?;
+        let state = store.load(&[Name::User(&id)], now()).await?.state;
         let lately = state.lately(now());
         std::hint::black_box(&lately);
         times.push(u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX));

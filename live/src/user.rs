@@ -1,10 +1,11 @@
 //! What one user's latest events say.
 //!
-//! A state is a set of marks: for every kind of event and item, when it last happened. Applying events in
-//! any order, once or many times, gives the same state, so that late events need no care. It is bounded:
-//! the latest [`MAX_TOUCHES`] and [`MAX_FACTS`] marks stay, whatever else comes. Encoded, a mark takes 9
-//! bytes and its item's id: a user with the most marks and ids of 12 bytes takes 4 KB, one with ten events
-//! 211 bytes.
+//! A state is a set of marks: for every kind of event and item, when it last happened, and for every time
+//! that an item was shown, one of its own. Applying events in any order, once or many times, gives the same
+//! state, so that late events need no care. It is bounded: the latest [`MAX_TOUCHES`], [`MAX_FACTS`] and
+//! [`MAX_EXPOSURES`] marks stay, whatever else comes. Encoded, a mark takes 9 bytes and its item's id, that of
+//! an exposure 8 more and its scene: with ids of 12 bytes a user with ten events takes 211 bytes, one with the
+//! most marks 12 KB.
 
 use std::cmp::Reverse;
 
@@ -16,14 +17,18 @@ use crate::event::{Event, EventType};
 pub const MAX_TOUCHES: usize = 64;
 /// Marks kept of what a user bought, gave back, turned down.
 pub const MAX_FACTS: usize = 128;
+/// Marks kept of what was shown to a user.
+pub const MAX_EXPOSURES: usize = 256;
+/// The scene of what was shown where none is said.
+pub const DEFAULT_SCENE: &str = "home";
 /// A touch counts half as much after this long, in milliseconds.
 pub const HALF_LIFE_MS: f64 = 6.0 * 3_600_000.0;
 /// What a touch counts at least, however long ago it was.
 const LEAST: f32 = 0.02;
 /// First byte of an encoded state.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
-/// When a kind of event last happened with an item.
+/// When a kind of event last happened with an item; of exposures, one that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark {
     /// The kind.
@@ -32,6 +37,8 @@ pub struct Mark {
     pub at: i64,
     /// The item's outside id.
     pub item_id: Box<str>,
+    /// Of an exposure, where it was; empty for all others.
+    pub scene: Box<str>,
 }
 
 impl Mark {
@@ -40,26 +47,82 @@ impl Mark {
     pub fn of(event: &Event, received_at: i64) -> Option<Self> {
         class(event.kind)?;
         let item_id = event.item_id.as_deref()?.into();
-        Some(Self { kind: event.kind, at: event.occurred_at.min(received_at).max(0), item_id })
+        let scene = match event.kind {
+            EventType::Expose => event.scene.as_deref().unwrap_or(DEFAULT_SCENE).into(),
+            _ => Box::default(),
+        };
+        Some(Self { kind: event.kind, at: event.occurred_at.min(received_at).max(0), item_id, scene })
     }
 
-    fn order(&self) -> (Class, Reverse<i64>, EventType, &str) {
-        (class(self.kind).unwrap_or(Class::Touch), Reverse(self.at), self.kind, &self.item_id)
+    /// What it is kept among.
+    pub fn class(&self) -> Class {
+        class(self.kind).unwrap_or(Class::Touch)
+    }
+
+    /// What tells it from others of its user: two marks of one name are one, the later. Kind (1 byte), of an
+    /// exposure its time (6) and its scene with the length before it (2), and the item's id.
+    pub fn name(&self) -> Vec<u8> {
+        let mut name = Vec::with_capacity(9 + self.scene.len() + self.item_id.len());
+        name.push(self.kind as u8);
+        if self.kind == EventType::Expose {
+            name.extend_from_slice(&self.at.to_le_bytes()[..6]);
+            name.extend_from_slice(&(self.scene.len() as u16).to_le_bytes());
+            name.extend_from_slice(self.scene.as_bytes());
+        }
+        name.extend_from_slice(self.item_id.as_bytes());
+        name
+    }
+
+    /// The mark of this [`name`](Self::name); `None` where it is none.
+    pub fn named(name: &[u8], at: i64) -> Option<Self> {
+        let (&kind, mut rest) = name.split_first()?;
+        let kind = EventType::of_number(kind)?;
+        class(kind)?;
+        let mut scene: Box<str> = Box::default();
+        if kind == EventType::Expose {
+            let (_at, tail) = rest.split_first_chunk::<6>()?;
+            let (length, tail) = tail.split_first_chunk::<2>()?;
+            let (text, tail) = tail.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
+            scene = std::str::from_utf8(text).ok()?.into();
+            rest = tail;
+        }
+        let item_id = std::str::from_utf8(rest).ok()?.into();
+        Some(Self { kind, at, item_id, scene })
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self.kind == other.kind
+            && self.item_id == other.item_id
+            && self.scene == other.scene
+            && (self.kind != EventType::Expose || self.at == other.at)
+    }
+
+    fn order(&self) -> (Class, Reverse<i64>, EventType, &str, &str) {
+        (self.class(), Reverse(self.at), self.kind, &self.item_id, &self.scene)
     }
 }
 
 /// What a mark is kept among.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Class {
+pub enum Class {
+    /// What the user looked at, put into the cart, liked, shared.
     Touch,
+    /// What the user bought, gave back, turned down.
     Fact,
+    /// What the user was shown.
+    Exposure,
 }
 
 impl Class {
-    fn bound(self) -> usize {
+    /// All of them, in the order in which a state keeps them.
+    pub const ALL: [Self; 3] = [Self::Touch, Self::Fact, Self::Exposure];
+
+    /// How many marks are kept, the latest.
+    pub fn bound(self) -> usize {
         match self {
             Self::Touch => MAX_TOUCHES,
             Self::Fact => MAX_FACTS,
+            Self::Exposure => MAX_EXPOSURES,
         }
     }
 }
@@ -70,7 +133,8 @@ fn class(kind: EventType) -> Option<Class> {
     match kind {
         E::Click | E::View | E::AddToCart | E::Favorite | E::Checkout | E::Share => Some(Class::Touch),
         E::Purchase | E::Refund | E::Dislike => Some(Class::Fact),
-        E::Expose | E::Search | E::RoomEnter | E::RoomLeave => None,
+        E::Expose => Some(Class::Exposure),
+        E::Search | E::RoomEnter | E::RoomLeave => None,
     }
 }
 
@@ -90,7 +154,7 @@ fn interest(kind: EventType) -> f32 {
 /// The live state of one user, or of one visit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UserState {
-    /// Touches, then facts; the latest first in each; each kind and item once.
+    /// Touches, then facts, then exposures; the latest first in each; each name once.
     marks: Vec<Mark>,
 }
 
@@ -113,7 +177,7 @@ pub struct Damaged {
 }
 
 impl UserState {
-    /// The marks: touches, then facts, the latest first in each.
+    /// The marks: touches, then facts, then exposures; the latest first in each.
     pub fn marks(&self) -> &[Mark] {
         &self.marks
     }
@@ -126,7 +190,7 @@ impl UserState {
     /// Adds what happened.
     pub fn apply(&mut self, mark: Mark) {
         let Some(class) = class(mark.kind) else { return };
-        let known = self.marks.iter().position(|m| m.kind == mark.kind && m.item_id == mark.item_id);
+        let known = self.marks.iter().position(|m| m.is_same(&mark));
         match known {
             Some(place) if self.marks[place].at >= mark.at => return,
             Some(place) => drop(self.marks.remove(place)),
@@ -150,11 +214,8 @@ impl UserState {
     }
 
     fn cut(&mut self, class: Class) {
-        let end = |c| self.marks.partition_point(|m| m.order().0 <= c);
-        let (from, to) = match class {
-            Class::Touch => (0, end(Class::Touch)),
-            Class::Fact => (end(Class::Touch), self.marks.len()),
-        };
+        let from = self.marks.partition_point(|m| m.class() < class);
+        let to = self.marks.partition_point(|m| m.class() <= class);
         if to - from > class.bound() {
             self.marks.drain(from + class.bound()..to);
         }
@@ -163,7 +224,7 @@ impl UserState {
     /// What it says at `now`.
     pub fn lately(&self, now: i64) -> Lately<'_> {
         let mut items: FxHashMap<&str, Items> = FxHashMap::default();
-        for mark in &self.marks {
+        for mark in self.marks.iter().filter(|mark| mark.class() != Class::Exposure) {
             items.entry(&mark.item_id).or_default().add(mark, now);
         }
         let mut lately = Lately::default();
@@ -185,15 +246,35 @@ impl UserState {
         lately
     }
 
-    /// As bytes: a format byte, then for every mark its kind (1 byte), time (6), length of the id (2), id.
+    /// Items that were shown in `scene` at least `times` times since `from` (unix milliseconds), and not touched
+    /// or bought after the first of those times; rising.
+    pub fn overexposed(&self, scene: &str, times: usize, from: i64) -> Vec<&str> {
+        let mut shown: FxHashMap<&str, Vec<i64>> = FxHashMap::default();
+        for mark in self.marks.iter().filter(|m| m.class() == Class::Exposure && *m.scene == *scene) {
+            if mark.at >= from {
+                shown.entry(&mark.item_id).or_default().push(mark.at);
+            }
+        }
+        for mark in self.marks.iter().filter(|m| m.class() != Class::Exposure) {
+            if let Some(shown) = shown.get_mut(&*mark.item_id) {
+                shown.retain(|&at| at > mark.at);
+            }
+        }
+        let mut items: Vec<&str> =
+            shown.into_iter().filter(|(_, shown)| shown.len() >= times.max(1)).map(|(id, _)| id).collect();
+        items.sort_unstable();
+        items
+    }
+
+    /// As bytes: a format byte, then for every mark its time (6 bytes), length of its name (2), name.
     pub fn encoded(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(1 + self.marks.iter().map(|m| 9 + m.item_id.len()).sum::<usize>());
         bytes.push(FORMAT);
         for mark in &self.marks {
-            bytes.push(mark.kind as u8);
+            let name = mark.name();
             bytes.extend_from_slice(&mark.at.to_le_bytes()[..6]);
-            bytes.extend_from_slice(&(mark.item_id.len() as u16).to_le_bytes());
-            bytes.extend_from_slice(mark.item_id.as_bytes());
+            bytes.extend_from_slice(&(name.len() as u16).to_le_bytes());
+            bytes.extend_from_slice(&name);
         }
         bytes
     }
@@ -216,13 +297,10 @@ impl UserState {
 }
 
 fn read_mark(bytes: &[u8]) -> Option<(Mark, &[u8])> {
-    let (&[kind, a, b, c, d, e, f, low, high], rest) = bytes.split_first_chunk::<9>()?;
-    let kind = EventType::of_number(kind)?;
-    class(kind)?;
+    let (&[a, b, c, d, e, f, low, high], rest) = bytes.split_first_chunk::<8>()?;
     let at = i64::from_le_bytes([a, b, c, d, e, f, 0, 0]);
-    let (id, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes([low, high])))?;
-    let item_id = std::str::from_utf8(id).ok()?.into();
-    Some((Mark { kind, at, item_id }, rest))
+    let (name, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes([low, high])))?;
+    Some((Mark::named(name, at)?, rest))
 }
 
 /// The marks of one item, summed up. Times are below every real one where there is none.
@@ -268,7 +346,28 @@ mod tests {
     const HOUR: i64 = 3_600_000;
 
     fn mark(kind: EventType, item: &str, at: i64) -> Mark {
-        Mark { kind, at, item_id: item.into() }
+        let scene = if kind == EventType::Expose { DEFAULT_SCENE } else { "" };
+        Mark { kind, at, item_id: item.into(), scene: scene.into() }
+    }
+
+    #[test]
+    fn what_was_shown_often_and_never_touched_is_overexposed_in_its_scene() {
+        use EventType::{Click, Expose};
+        let state = state(&[
+            mark(Expose, "often", HOUR),
+            mark(Expose, "often", 2 * HOUR),
+            mark(Expose, "often", 2 * HOUR),
+            mark(Expose, "once", 2 * HOUR),
+            mark(Expose, "liked", HOUR),
+            mark(Expose, "liked", 2 * HOUR),
+            mark(Click, "liked", 2 * HOUR),
+        ]);
+        assert_eq!(state.overexposed(DEFAULT_SCENE, 2, 0), ["often"]);
+        assert_eq!(state.overexposed(DEFAULT_SCENE, 3, 0), [""; 0], "one exposure told twice is one");
+        assert_eq!(state.overexposed(DEFAULT_SCENE, 2, HOUR + 1), [""; 0], "only what lies in the window");
+        assert_eq!(state.overexposed("cart", 1, 0), [""; 0]);
+        let lately = state.lately(2 * HOUR);
+        assert_eq!(lately.touched.len(), 1, "what is shown is no interest");
     }
 
     fn state(marks: &[Mark]) -> UserState {
@@ -311,12 +410,13 @@ mod tests {
         for at in 0..1_000 {
             state.apply(mark(EventType::View, &format!("v{at}"), at));
             state.apply(mark(EventType::Purchase, &format!("p{at}"), at));
+            state.apply(mark(EventType::Expose, "shown", at));
         }
-        assert_eq!(state.marks().len(), MAX_TOUCHES + MAX_FACTS);
+        assert_eq!(state.marks().len(), MAX_TOUCHES + MAX_FACTS + MAX_EXPOSURES);
         assert_eq!(&*state.marks()[0].item_id, "v999");
         assert_eq!(&*state.marks()[MAX_TOUCHES].item_id, "p999");
         state.forget(998);
-        assert_eq!(state.marks().len(), 2);
+        assert_eq!(state.marks().len(), 3);
     }
 
     #[test]
@@ -334,7 +434,7 @@ mod tests {
     }
 
     fn marks() -> impl Strategy<Value = Vec<Mark>> {
-        let one = (1u8..10, 0i64..40, 0u8..120).prop_map(|(kind, at, item)| {
+        let one = (0u8..10, 0i64..40, 0u8..120).prop_map(|(kind, at, item)| {
             mark(EventType::of_number(kind).unwrap(), &format!("item-{item}"), at)
         });
         prop::collection::vec(one, 0..400)

@@ -7,8 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use qianmian_live::event::Event;
 use qianmian_live::item::{ItemChange, ItemState};
-use qianmian_live::store::{Embedded, ItemOutcome, Name, Outcome, Store, StoreError};
-use qianmian_live::user::UserState;
+use qianmian_live::store::{Embedded, ItemOutcome, Known, Name, Outcome, Store, StoreError};
 use qianmian_models::index::offers::Offer;
 use qianmian_models::snapshot::Snapshot;
 
@@ -70,7 +69,7 @@ impl Live {
     }
 
     /// What is known of a person under all these names; `None` where the store fails.
-    pub async fn user(&self, names: &[Name<'_>], now: i64) -> Option<UserState> {
+    pub async fn user(&self, names: &[Name<'_>], now: i64) -> Option<Known> {
         let loaded = self.store.load(names, now).await;
         loaded.inspect_err(|error| tracing::warn!(%error, "answering without live state")).ok()
     }

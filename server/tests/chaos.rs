@@ -169,7 +169,8 @@ fn no_acknowledged_event_is_lost_or_doubled_however_often_the_server_is_killed()
 /// How many events it holds.
 fn check(live: &Path, acknowledged: &HashMap<String, u64>) -> usize {
     let store = Embedded::open(live, TTL_MS).unwrap();
-    let log = store.log(0, usize::MAX).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let log = runtime.block_on(store.log(0, usize::MAX)).unwrap();
     let mut counts: HashMap<&str, usize> = HashMap::new();
     let mut bought: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (place, logged) in log.iter().enumerate() {
@@ -183,12 +184,11 @@ fn check(live: &Path, acknowledged: &HashMap<String, u64>) -> usize {
     assert!(lost.is_empty(), "{} acknowledged events are lost: {lost:?}", lost.len());
     // All callers were answered in the end, so that nothing else can be there.
     assert_eq!(counts.len(), acknowledged.len(), "an event is there that nobody was told of");
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let now = chrono::Utc::now().timestamp_millis();
     for (user, mut items) in bought {
         items.sort_unstable();
         items.dedup();
-        let state = runtime.block_on(store.load(&[Name::User(user)], now)).unwrap();
+        let state = runtime.block_on(store.load(&[Name::User(user)], now)).unwrap().state;
         let mut known = state.lately(now).bought;
         known.sort_unstable();
         assert_eq!(known, items, "what is known of {user} is not what is logged");

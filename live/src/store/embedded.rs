@@ -19,7 +19,7 @@ use rustc_hash::FxHashMap;
 use tokio::sync::{mpsc, oneshot};
 
 use super::writer::{self, Work};
-use super::{ItemOutcome, Logged, Name, Outcome, Store, StoreError};
+use super::{ItemOutcome, Known, Logged, Name, Outcome, Store, StoreError};
 use crate::event::Event;
 use crate::item::{ItemChange, ItemState};
 use crate::user::UserState;
@@ -99,15 +99,18 @@ impl Drop for Embedded {
 }
 
 impl Store for Embedded {
-    async fn load(&self, names: &[Name<'_>], now: i64) -> Result<UserState, StoreError> {
-        let mut state = UserState::default();
+    async fn load(&self, names: &[Name<'_>], now: i64) -> Result<Known, StoreError> {
+        let (mut state, mut user_ids) = (UserState::default(), Vec::new());
         for name in names {
+            if let Name::User(id) = name {
+                user_ids.push((*id).to_owned());
+            }
             let known = self.tables.user(&user_key(name))?;
             // The usual case is one name: nothing to merge.
             if state.is_empty() { state = known } else { state.merge(known) }
         }
         state.forget(now.saturating_sub(self.ttl));
-        Ok(state)
+        Ok(Known { user_ids, state })
     }
 
     async fn append(&self, events: Vec<Event>, now: i64) -> Result<Vec<Outcome>, StoreError> {
@@ -133,7 +136,7 @@ impl Store for Embedded {
         }
     }
 
-    fn log(&self, from: u64, count: usize) -> Result<Vec<Logged>, StoreError> {
+    async fn log(&self, from: u64, count: usize) -> Result<Vec<Logged>, StoreError> {
         self.tables.log(from, count)
     }
 

@@ -69,6 +69,15 @@ pub struct Logged {
     pub event: Event,
 }
 
+/// What is known of a person.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Known {
+    /// The user ids that they go by, the one that counts first; none of a visit whose user is not known.
+    pub user_ids: Vec<String>,
+    /// What they did lately, under whichever name.
+    pub state: UserState,
+}
+
 /// Why a store does not answer.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
@@ -88,13 +97,9 @@ pub enum StoreError {
 
 /// What every store can do.
 pub trait Store: Send + Sync {
-    /// What is known of a user under all of these names together, as of `now` (unix milliseconds): one call,
+    /// What is known of a person under all of these names together, as of `now` (unix milliseconds): one call,
     /// one round trip.
-    fn load(
-        &self,
-        names: &[Name<'_>],
-        now: i64,
-    ) -> impl Future<Output = Result<UserState, StoreError>> + Send;
+    fn load(&self, names: &[Name<'_>], now: i64) -> impl Future<Output = Result<Known, StoreError>> + Send;
 
     /// Writes down events that were received at `now`; the outcomes are in their order. When it returns, what
     /// was accepted is on disk. After an error, some or none of them are: send them again.
@@ -115,7 +120,7 @@ pub trait Store: Send + Sync {
     fn each_item(&self, ids: Option<&[String]>, each: impl FnMut(&str, &ItemState));
 
     /// The events accepted from number `from` on, in order, at most `count`.
-    fn log(&self, from: u64, count: usize) -> Result<Vec<Logged>, StoreError>;
+    fn log(&self, from: u64, count: usize) -> impl Future<Output = Result<Vec<Logged>, StoreError>> + Send;
 
     /// Forgets what was received longer than the store's `ttl` before `now`; how many events that were.
     fn sweep(&self, now: i64) -> impl Future<Output = Result<usize, StoreError>> + Send;

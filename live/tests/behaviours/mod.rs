@@ -34,7 +34,7 @@ fn change(item: &str, stock: u32, at: i64) -> ItemChange {
 }
 
 async fn touched(store: &impl Store, user: &str, now: i64) -> Vec<String> {
-    let state = store.load(&[Name::User(user)], now).await.unwrap();
+    let state = store.load(&[Name::User(user)], now).await.unwrap().state;
     state.lately(now).touched.iter().map(|(id, _)| (*id).to_owned()).collect()
 }
 
@@ -53,11 +53,11 @@ pub async fn hold<P: Place>(new: impl Fn() -> P) {
 async fn the_next_load_knows_what_was_appended(store: &impl Store) {
     let events = vec![event("1", "view", "u", "a"), event("2", "purchase", "u", "b")];
     assert_eq!(store.append(events.clone(), NOW).await.unwrap(), [Outcome::Accepted; 2]);
-    let state = store.load(&[Name::User("u")], NOW).await.unwrap();
+    let state = store.load(&[Name::User("u")], NOW).await.unwrap().state;
     assert_eq!(state.lately(NOW).bought, ["b"]);
     assert_eq!(touched(store, "u", NOW).await, ["b", "a"]);
-    assert!(store.load(&[Name::User("v")], NOW).await.unwrap().is_empty());
-    let log: Vec<Event> = store.log(0, 10).unwrap().into_iter().map(|logged| logged.event).collect();
+    assert!(store.load(&[Name::User("v")], NOW).await.unwrap().state.is_empty());
+    let log: Vec<Event> = store.log(0, 10).await.unwrap().into_iter().map(|logged| logged.event).collect();
     assert_eq!(log, events);
 }
 
@@ -69,7 +69,7 @@ async fn an_event_counts_once<P: Place>(place: &P) {
     let store = place.open();
     let again = store.append(vec![event("1", "view", "u", "a")], NOW + 5_000).await.unwrap();
     assert_eq!(again, [Outcome::Duplicate], "a restart does not forget");
-    assert_eq!(store.log(0, 10).unwrap().len(), 1);
+    assert_eq!(store.log(0, 10).await.unwrap().len(), 1);
     assert_eq!(touched(&store, "u", NOW).await, ["a"]);
 }
 
@@ -85,7 +85,7 @@ async fn names_are_kept_apart_and_read_together(store: &impl Store) {
     visit.session_id = visit.user_id.take();
     store.append(vec![visit, event("2", "add_to_cart", "x", "b")], NOW).await.unwrap();
     assert_eq!(touched(store, "x", NOW).await, ["b"], "a session is not the user of the same id");
-    let both = store.load(&[Name::User("x"), Name::Session("x")], NOW).await.unwrap();
+    let both = store.load(&[Name::User("x"), Name::Session("x")], NOW).await.unwrap().state;
     assert_eq!(both.marks().len(), 2);
 }
 
@@ -112,10 +112,10 @@ async fn what_is_older_than_the_ttl_is_forgotten<P: Place>(place: &P) {
     assert_eq!(store.sweep(NOW + TTL - 1).await.unwrap(), 0, "nothing is old enough yet");
     let later = NOW + TTL;
     assert_eq!(store.sweep(later).await.unwrap(), 2);
-    let numbers: Vec<u64> = store.log(0, 10).unwrap().iter().map(|logged| logged.number).collect();
+    let numbers: Vec<u64> = store.log(0, 10).await.unwrap().iter().map(|logged| logged.number).collect();
     assert_eq!(numbers, [2]);
     for user in ["u", "v"] {
-        assert!(store.load(&[Name::User(user)], later).await.unwrap().is_empty());
+        assert!(store.load(&[Name::User(user)], later).await.unwrap().state.is_empty());
     }
     // Its id is free again: for so long, and no longer, an event counts once.
     let again = store.append(vec![event("1", "view", "u", "a")], later).await.unwrap();
@@ -129,7 +129,7 @@ async fn numbers_go_on_after_everything_was_forgotten<P: Place>(place: &P) {
     drop(store);
     let store = place.open();
     store.append(vec![event("3", "view", "u", "a")], NOW + 2 * TTL).await.unwrap();
-    assert_eq!(store.log(0, 10).unwrap().last().unwrap().number, 2);
+    assert_eq!(store.log(0, 10).await.unwrap().last().unwrap().number, 2);
 }
 
 async fn many_callers_at_once_lose_nothing(store: impl Store + 'static) {
@@ -149,5 +149,5 @@ async fn many_callers_at_once_lose_nothing(store: impl Store + 'static) {
         });
     }
     let accepted: usize = callers.join_all().await.into_iter().sum();
-    assert_eq!((accepted, store.log(0, 1_000).unwrap().len()), (160, 160));
+    assert_eq!((accepted, store.log(0, 1_000).await.unwrap().len()), (160, 160));
 }

@@ -315,7 +315,7 @@ async fn live_state(call: &Call, request: &RecommendRequest<'_>) -> (UserState, 
     let session = request.session_id.as_ref().map(|id| Name::Session(id.as_str()));
     let names: Vec<Name<'_>> = user.into_iter().chain(session).collect();
     match live.user(&names, now_ms()).await {
-        Some(state) => (state, &[]),
+        Some(known) => (known.state, &[]),
         None => (UserState::default(), &[USER_STATE]),
     }
 }
