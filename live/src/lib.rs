@@ -5,6 +5,7 @@
 //! | [`event`] | what a user did or was shown: types with the names others give them, and strict checks |
 //! | [`user`] | what one user's latest events say: items touched, bought, turned down |
 //! | [`item`] | price, stock and whether an item is on sale, as last told |
+//! | [`trends`] | what is looked at and bought right now, by channel and region |
 //! | [`store`] | where it is kept: an interface, and a file for each store behind it |
 //!
 //! An event is checked ([`event::Draft::check`]), appended ([`store::Store::append`]) and from then on part of
@@ -16,4 +17,5 @@
 pub mod event;
 pub mod item;
 pub mod store;
+pub mod trends;
 pub mod user;

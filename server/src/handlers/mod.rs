@@ -8,6 +8,7 @@ pub mod docs;
 pub mod events;
 pub mod health;
 pub mod items;
+mod lately;
 pub mod models;
 pub mod recommend;
 mod rows;

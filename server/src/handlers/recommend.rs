@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use qianmian_live::store::Name;
-use qianmian_live::user::UserState;
+use qianmian_live::user::DEFAULT_SCENE;
 use qianmian_models::ids::{ItemIx, UserIx};
 use qianmian_models::index::places::{Kind, PlaceIx};
 use qianmian_models::pipeline;
@@ -17,16 +16,13 @@ use utoipa::{IntoParams, ToSchema};
 use super::answer::{
     Evidences, ModelRef, Moment, Reason, Reasons, bought_together, finite, json, resolve, title,
 };
+use super::lately::{Asks, Lately};
 use crate::app::{self, App};
 use crate::extract::{JsonBody, QueryString};
 use crate::fields::{Count, Id, Ids, OwnedId, object, optional_object};
 use crate::guard::Call;
-use crate::live::{USER_STATE, now_ms};
 use crate::problem::Problem;
 use crate::request_id::RequestId;
-
-/// Items touched lately that stand for a person beside their purchases.
-const MAX_TOUCHED: usize = 20;
 
 fn usual_count() -> Count<200> {
     Count::of(20)
@@ -46,10 +42,10 @@ pub struct RecommendRequest<'a> {
     /// The visit that the call belongs to: its events count, beside the person's.
     #[serde(borrow, default)]
     session_id: Option<Id<'a>>,
-    /// The place where the slate is shown. It does not change the answer yet.
+    /// The place where the slate is shown: what was shown to the person there often, and left alone, comes
+    /// after all others.
     #[serde(borrow, default)]
     #[schema(default = "home")]
-    #[expect(dead_code, reason = "checked now, so that it can be used later")]
     scene: Option<Id<'a>>,
     /// Length of the slate.
     #[serde(default = "usual_count")]
@@ -99,9 +95,12 @@ pub struct Context<'a> {
     /// The city that the person lives in.
     #[serde(borrow, default)]
     city: Option<Id<'a>>,
-    /// The channel that the person comes through.
+    /// The channel that the person comes through; what trends there is lifted.
     #[serde(borrow, default)]
     channel: Option<Id<'a>>,
+    /// The region that the person is in, as events name regions; what trends there is lifted.
+    #[serde(borrow, default)]
+    region: Option<Id<'a>>,
 }
 
 /// The same as a query string, for the plain case.
@@ -112,7 +111,7 @@ pub struct RecommendQuery {
     /// The person; leave it out for an anonymous visitor.
     #[param(inline)]
     user_id: Option<OwnedId>,
-    /// The place where the slate is shown. It does not change the answer yet.
+    /// The place where the slate is shown; `home` where it is not given.
     #[param(inline)]
     scene: Option<OwnedId>,
     /// Length of the slate; 20 where it is not given.
@@ -254,11 +253,11 @@ pub async fn post(call: Call, State(app): State<Arc<App>>, body: JsonBody) -> Re
 
 async fn answer(call: &Call, app: &App, request: &RecommendRequest<'_>) -> Result<Response, Problem> {
     // Before the model is taken: it is not held while something waits.
-    let (state, degraded) = live_state(call, request).await;
+    let lately = Lately::load(&call.shop, &request.asks()).await;
     let model = call.shop.model()?;
     let snapshot = &model.snapshot;
     let mut unknown_item_ids = Vec::new();
-    let query = with_live(snapshot, &state, query(snapshot, request, &mut unknown_item_ids));
+    let query = lately.told_to(snapshot, query(snapshot, request, &mut unknown_item_ids));
     let slate = pipeline::recommend(snapshot, &query);
     let fallback = fallback(snapshot, request, &query, &slate);
     app.telemetry.slates.record(&slate, fallback.map(|fallback| fallback as usize));
@@ -267,13 +266,26 @@ async fn answer(call: &Call, app: &App, request: &RecommendRequest<'_>) -> Resul
         request_id: call.id,
         model: ModelRef::of(snapshot),
         personalized: slate.personalized,
-        degraded,
+        degraded: lately.degraded(),
         fallback,
         unknown_item_ids,
         items: slate.items.iter().enumerate().map(item).collect(),
         took_us: call.took_us(),
     };
     json(&response, 512 + 256 * slate.items.len())
+}
+
+impl RecommendRequest<'_> {
+    /// What live state is asked.
+    fn asks(&self) -> Asks<'_> {
+        Asks {
+            user_id: self.user.as_ref().map(|user| user.id.as_str()).filter(|_| self.personalize),
+            session_id: self.session_id.as_ref().map(Id::as_str).filter(|_| self.personalize),
+            scene: self.scene.as_ref().map_or(DEFAULT_SCENE, Id::as_str),
+            channel: self.context.channel.as_ref().map(Id::as_str),
+            region: self.context.region.as_ref().map(Id::as_str),
+        }
+    }
 }
 
 fn query<'r>(snapshot: &Snapshot, request: &'r RecommendRequest<'_>, unknown: &mut Vec<&'r str>) -> Query {
@@ -304,31 +316,6 @@ fn place(snapshot: &Snapshot, context: &Context<'_>) -> Option<PlaceIx> {
         Kind::Channel => context.channel.as_ref(),
     };
     Kind::ALL.into_iter().find_map(|kind| places.ix(kind, named(kind)?.as_str()))
-}
-
-/// What the person did lately, and what could not be asked.
-async fn live_state(call: &Call, request: &RecommendRequest<'_>) -> (UserState, &'static [&'static str]) {
-    let Some(live) = call.shop.kept().filter(|_| request.personalize) else {
-        return (UserState::default(), &[]);
-    };
-    let user = request.user.as_ref().map(|user| Name::User(user.id.as_str()));
-    let session = request.session_id.as_ref().map(|id| Name::Session(id.as_str()));
-    let names: Vec<Name<'_>> = user.into_iter().chain(session).collect();
-    match live.user(&names, now_ms()).await {
-        Some(known) => (known.state, &[]),
-        None => (UserState::default(), &[USER_STATE]),
-    }
-}
-
-/// `query`, knowing what the person did lately.
-fn with_live(snapshot: &Snapshot, state: &UserState, mut query: Query) -> Query {
-    let lately = state.lately(now_ms());
-    let known = |id: &&str| snapshot.items.ix(id);
-    let touched = lately.touched.iter().filter_map(|(id, weight)| Some((known(id)?, *weight)));
-    query.touched = touched.take(MAX_TOUCHED).collect();
-    query.bought = lately.bought.iter().filter_map(known).collect();
-    query.exclude.extend(lately.unwanted.iter().filter_map(known));
-    query
 }
 
 fn fallback(
