@@ -7,6 +7,7 @@
 //! | [`item`] | price, stock and whether an item is on sale, as last told |
 //! | [`trends`] | what is looked at and bought right now, by channel and region |
 //! | [`store`] | where it is kept: an interface, and a file for each store behind it |
+//! | [`drain`] | events on their way out, into Parquet files that stay |
 //!
 //! An event is checked ([`event::Draft::check`]), appended ([`store::Store::append`]) and from then on part of
 //! its user's [state](user::UserState), which a request loads in one call. Nothing here looks at a clock:
@@ -14,6 +15,7 @@
 
 #![warn(missing_docs)]
 
+pub mod drain;
 pub mod event;
 pub mod item;
 pub mod store;

@@ -104,8 +104,8 @@ impl App {
 /// The live state of a shop, where the configuration gives it a folder.
 fn open_live(config: &Config, shop: &str) -> anyhow::Result<Option<Arc<Live>>> {
     let Some(folder) = config.live.folder.as_ref().map(|folder| folder.join(shop)) else { return Ok(None) };
-    let opened = Live::open(&folder, config.live.ttl_seconds);
-    let live = opened.with_context(|| format!("cannot keep live state in {}", folder.display()))?;
+    let drained = config.live.drain.as_ref().map(|drain| drain.folder.join(shop));
+    let live = Live::open(&folder, config.live.ttl_seconds, drained.as_deref())?;
     Ok(Some(Arc::new(live)))
 }
 

@@ -52,6 +52,23 @@ pub struct LiveConfig {
     pub folder: Option<PathBuf>,
     /// Seconds that an event is known for: its id, what it says of its user, and the event itself.
     pub ttl_seconds: u32,
+    /// Where events go to stay; without it they are forgotten after the `ttl`.
+    pub drain: Option<DrainConfig>,
+}
+
+/// Where events are drained to, and how often.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DrainConfig {
+    /// A folder that stays; each shop gets one in it. Replicas that share a store share it.
+    pub folder: PathBuf,
+    /// Seconds that an event waits to be written out with others; 0.01 to 3600.
+    #[serde(default = "drain_every")]
+    pub every_seconds: f64,
+}
+
+fn drain_every() -> f64 {
+    300.0
 }
 
 /// Bounds of the whole process.
@@ -137,7 +154,7 @@ impl Default for SceneConfig {
 
 impl Default for LiveConfig {
     fn default() -> Self {
-        Self { folder: None, ttl_seconds: 7 * 86_400 }
+        Self { folder: None, ttl_seconds: 7 * 86_400, drain: None }
     }
 }
 
@@ -223,6 +240,12 @@ impl Config {
         seconds("limits.stall_seconds", self.limits.stall_seconds, 0.01)?;
         if !(60..=31_536_000).contains(&self.live.ttl_seconds) {
             return Err(value("live.ttl_seconds", "60 to 31536000 seconds", self.live.ttl_seconds));
+        }
+        if let Some(drain) = &self.live.drain {
+            seconds("live.drain.every_seconds", drain.every_seconds, 0.01)?;
+            if self.live.folder.is_none() {
+                return Err(value("live.drain", "given together with `live.folder`", "without it"));
+            }
         }
         at_least_one("limits.body_bytes", Some(self.limits.body_bytes))?;
         at_least_one("limits.in_flight", Some(self.limits.in_flight))?;
@@ -359,6 +382,7 @@ mod tests {
             ("pol_seconds = 1".to_owned(), ["unknown field `pol_seconds`", "did you mean `poll_seconds`?"]),
             ("[limits]\nbody = 1".to_owned(), ["unknown field `body`", "did you mean `body_bytes`?"]),
             ("poll_seconds = 0".to_owned(), ["`poll_seconds` is 0", "0.01 to 3600"]),
+            ("[live.drain]\nfolder = 'x'".to_owned(), ["`live.drain`", "`live.folder`"]),
             ("[live]\nttl_seconds = 1".to_owned(), ["`live.ttl_seconds` is 1", "60 to 31536000"]),
             ("drain_seconds = nan".to_owned(), ["`drain_seconds` is NaN", "0 to 3600"]),
             ("[limits]\nin_flight = 0".to_owned(), ["limits.in_flight", "at least 1"]),

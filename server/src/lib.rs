@@ -22,6 +22,7 @@
 pub mod app;
 pub mod auth;
 pub mod config;
+pub mod drain;
 pub mod extract;
 pub mod fields;
 pub mod guard;

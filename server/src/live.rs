@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use anyhow::Context;
 use arc_swap::ArcSwap;
+use qianmian_live::drain::{Drain, DrainError, Lag};
 use qianmian_live::event::Event;
 use qianmian_live::item::{ItemChange, ItemState};
 use qianmian_live::store::{Embedded, ItemOutcome, Known, Name, Outcome, Store, StoreError};
@@ -22,18 +24,28 @@ pub const USER_STATE: &str = "user_state";
 /// The live state of one shop.
 pub struct Live {
     store: Embedded,
+    /// Milliseconds after which the store forgets.
+    ttl: i64,
+    /// Where events go to stay, if anywhere.
+    drain: Option<Drain>,
     /// What trends; renewed by [`follow`](Self::follow).
     hot: ArcSwap<HotPlaces>,
 }
 
 impl Live {
-    /// Opens the store in `folder`, which forgets after `ttl_seconds`.
+    /// Opens the store in `folder`, which forgets after `ttl_seconds`, and the folder that it is drained into.
     ///
     /// # Errors
-    /// The folder cannot be used, or another process uses it.
-    pub fn open(folder: &Path, ttl_seconds: u32) -> Result<Self, StoreError> {
-        let store = Embedded::open(folder, i64::from(ttl_seconds) * 1_000)?;
-        Ok(Self { store, hot: ArcSwap::default() })
+    /// A folder cannot be used, or another process uses that of the store.
+    pub fn open(folder: &Path, ttl_seconds: u32, drained: Option<&Path>) -> anyhow::Result<Self> {
+        let open = |drained: &Path| {
+            Drain::open(drained).with_context(|| format!("cannot drain events into {}", drained.display()))
+        };
+        let drain = drained.map(open).transpose()?;
+        let (ttl, first) = (i64::from(ttl_seconds) * 1_000, drain.as_ref().map_or(0, Drain::next));
+        let store = Embedded::open_from(folder, ttl, first)
+            .with_context(|| format!("cannot keep live state in {}", folder.display()))?;
+        Ok(Self { store, ttl, drain, hot: ArcSwap::default() })
     }
 
     /// Takes events in; when it returns, those accepted are on disk and the next answer knows them.
@@ -93,13 +105,44 @@ impl Live {
         }
     }
 
-    /// Forgets what is older than the store's `ttl`.
+    /// Drains every event that was accepted before the call; how many were written.
+    ///
+    /// # Errors
+    /// The store or the folder fails.
+    pub async fn drain(&self) -> Result<u64, DrainError> {
+        match &self.drain {
+            Some(drain) => drain.pass(&self.store).await,
+            None => Ok(0),
+        }
+    }
+
+    /// What is not drained yet at `now`, of a store that is.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn lag(&self, now: i64) -> Result<Lag, DrainError> {
+        match &self.drain {
+            Some(drain) => drain.lag(&self.store, now).await,
+            None => Ok(Lag::default()),
+        }
+    }
+
+    /// Forgets what is older than the store's `ttl`, and drained where that is wanted.
     pub async fn sweep(&self) {
-        match self.store.sweep(now_ms()).await {
+        match self.forget(now_ms()).await {
             Ok(0) => {}
             Ok(events) => tracing::info!(events, "old events were forgotten"),
             Err(error) => tracing::error!(%error, "old events could not be forgotten"),
         }
+    }
+
+    async fn forget(&self, now: i64) -> Result<usize, StoreError> {
+        let Some(drain) = &self.drain else { return self.store.sweep(now).await };
+        let as_of = drain.sweep_as_of(&self.store, now, self.ttl).await?;
+        if as_of < now {
+            tracing::warn!("old events are kept beyond the `ttl`, for they are not drained yet");
+        }
+        self.store.sweep(as_of).await
     }
 }
 

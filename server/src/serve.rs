@@ -1,11 +1,12 @@
 //! A running server: its listener, its connections, its background tasks, its end.
 //!
-//! On shutdown it stops accepting, lets requests in flight finish within `drain_seconds`, and closes.
+//! On shutdown it stops accepting, lets requests in flight finish within `drain_seconds`, drains the events that
+//! are left, and closes.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use axum::Router;
@@ -20,6 +21,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::app::{App, Shop};
 use crate::config::{Config, duration};
+use crate::drain::Drains;
 use crate::router::router;
 use crate::stall::Stall;
 
@@ -67,7 +69,7 @@ impl Server {
         let (router, _) = router(&app);
         let shops = app.shops.clone();
         let acceptor = Acceptor::new(config, &app, listener, router);
-        let background = background(config, &app);
+        let background = Background { tasks: background(config, &app), drains: Drains::start(config, &app)? };
         let drain = duration(config.drain_seconds);
         tracing::info!(%address, shops = shops.len(), keyed = !app.keys.is_open(), "listening");
         let task = tokio::spawn(acceptor.run(stopped, drain, background));
@@ -106,6 +108,12 @@ fn check_openness(config: &Config, place: &Place) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// What runs beside requests.
+struct Background {
+    tasks: JoinSet<()>,
+    drains: Drains,
 }
 
 /// The tasks that run beside requests; they end when the set is dropped.
@@ -172,7 +180,7 @@ impl Acceptor {
         }
     }
 
-    async fn run(self, mut stopped: watch::Receiver<bool>, drain: Duration, background: JoinSet<()>) {
+    async fn run(self, mut stopped: watch::Receiver<bool>, drain: Duration, background: Background) {
         let graceful = GracefulShutdown::new();
         tokio::select! {
             () = self.accept(&graceful) => {}
@@ -180,12 +188,14 @@ impl Acceptor {
             _ = stopped.wait_for(|stop| *stop) => {}
         }
         drop(self.listener);
-        drop(background);
+        drop(background.tasks);
+        let until = Instant::now() + drain;
         tracing::info!(connections = graceful.count(), "draining");
         match tokio::time::timeout(drain, graceful.shutdown()).await {
             Ok(()) => tracing::info!("stopped; every request was answered"),
             Err(_) => tracing::warn!("stopped; some requests took longer than `drain_seconds`"),
         }
+        background.drains.finish(until.saturating_duration_since(Instant::now())).await;
     }
 
     async fn accept(&self, graceful: &GracefulShutdown) {

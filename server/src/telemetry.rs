@@ -23,6 +23,10 @@ const OPEN_SECONDS: &str = "qianmian_model_open_seconds";
 const SERVING: &str = "qianmian_model_serving";
 const TRAINED: &str = "qianmian_model_trained_timestamp_seconds";
 const EVENTS: &str = "qianmian_events_total";
+const DRAINED: &str = "qianmian_drained_events_total";
+const DRAIN_FAILURES: &str = "qianmian_drain_failures_total";
+const DRAIN_LAG_EVENTS: &str = "qianmian_drain_lag_events";
+const DRAIN_LAG_SECONDS: &str = "qianmian_drain_lag_seconds";
 const RETIRED: &str = "qianmian_models_retired";
 
 /// Bucket bounds of every histogram, in seconds.
@@ -96,6 +100,18 @@ pub struct SwapMetrics {
     pub trained_at: Gauge,
 }
 
+/// The drain of one shop's events.
+pub struct DrainMetrics {
+    /// Events that this process wrote out.
+    pub events: Counter,
+    /// Tries that failed.
+    pub failures: Counter,
+    /// Events that are not written out yet.
+    pub lag_events: Gauge,
+    /// Seconds since the oldest of them was received.
+    pub lag_seconds: Gauge,
+}
+
 /// Which fallback an answer took, for the metric; the order is that of the label values.
 pub const FALLBACK_NAMES: [&str; 4] = ["unknown_user", "no_history", "popularity", "empty_catalog"];
 
@@ -161,6 +177,18 @@ impl Telemetry {
             open_seconds: histogram(&self.recorder, OPEN_SECONDS, labels()),
             serving: gauge(&self.recorder, SERVING, labels()),
             trained_at: gauge(&self.recorder, TRAINED, labels()),
+        }
+    }
+
+    /// The metrics of the drain of a shop of the configuration.
+    pub fn drain(&self, shop: &str) -> DrainMetrics {
+        let labels = || vec![Label::new("shop", shop.to_owned())];
+        let counter = |name| self.recorder.register_counter(&Key::from_parts(name, labels()), &METADATA);
+        DrainMetrics {
+            events: counter(DRAINED),
+            failures: counter(DRAIN_FAILURES),
+            lag_events: gauge(&self.recorder, DRAIN_LAG_EVENTS, labels()),
+            lag_seconds: gauge(&self.recorder, DRAIN_LAG_SECONDS, labels()),
         }
     }
 
@@ -265,6 +293,10 @@ fn describe(recorder: &PrometheusRecorder) {
     count(SERVED, "Items returned in slates, by the source that contributed most.");
     count(FALLBACKS, "Slates that fell back, by fallback.");
     count(EVENTS, "Events that were sent, by what became of them.");
+    count(DRAINED, "Events that were drained into files, by shop.");
+    count(DRAIN_FAILURES, "Tries to drain events that failed, by shop.");
+    level(DRAIN_LAG_EVENTS, "Events that are not drained yet, by shop.");
+    level(DRAIN_LAG_SECONDS, "Seconds since the oldest event that is not drained was received, by shop.");
     count(SWAPS, "Model swaps, by shop and outcome.");
     seconds(OPEN_SECONDS, "Time to open, verify and warm a model, by shop.");
     level(SERVING, "1 while the shop has a model to answer from.");

@@ -1,4 +1,5 @@
-//! A real server is killed again and again while events pour in: what it acknowledged is there, once.
+//! A real server is killed again and again while events pour in: what it acknowledged is there, once, in its store
+//! and in the files that it drains events into.
 //!
 //! `QIANMIAN_KILLS` says how often (5 by default; `make chaos` says 200). A SIGKILL takes the process, not the
 //! page cache: that the disk itself holds what is acknowledged rests on the store's fsync before it answers.
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use qianmian_live::store::{Embedded, Name, Store};
 use serde_json::{Value, json};
+use support::drained::{drained, files};
 
 /// Callers that send at once, users that they send for, and events of one call at most.
 const CALLERS: u64 = 4;
@@ -55,6 +57,12 @@ impl Serving {
     fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// Tells it to end, and waits until it has.
+    fn stop(mut self) {
+        let told = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        assert!(told.success() && self.child.wait().unwrap().success());
     }
 }
 
@@ -123,8 +131,13 @@ fn no_acknowledged_event_is_lost_or_doubled_however_often_the_server_is_killed()
     let kills: u64 = std::env::var("QIANMIAN_KILLS").map_or(5, |kills| kills.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();
     let live = folder.path().join("live");
-    std::fs::write(folder.path().join("server.toml"), format!("[live]\nfolder = '{}'\n", live.display()))
-        .unwrap();
+    let parquet = folder.path().join("drained");
+    let config = format!(
+        "[live]\nfolder = '{}'\n[live.drain]\nfolder = '{}'\nevery_seconds = 0.05\n",
+        live.display(),
+        parquet.display()
+    );
+    std::fs::write(folder.path().join("server.toml"), config).unwrap();
     let mut serving = Serving::start(folder.path());
     let load = Arc::new(Load {
         address: Mutex::new(serving.address.clone()),
@@ -154,15 +167,30 @@ fn no_acknowledged_event_is_lost_or_doubled_however_often_the_server_is_killed()
     serving.kill();
     let acknowledged = load.acknowledged.lock().unwrap();
     let logged = check(&live.join("default"), &acknowledged);
+    let before = drained(&parquet).len();
+    Serving::start(folder.path()).stop();
+    check_drained(&parquet, &acknowledged);
     let again = load.sent_again.load(Ordering::Relaxed);
     // The figures are for `make chaos`, which shows them.
     eprintln!(
-        "kills {kills}; acknowledged {}, on disk {logged}, lost 0, doubled 0; batches sent again {again}; \
+        "kills {kills}; acknowledged {}, on disk {logged}, drained {} in {} files ({before} before the last start), lost 0, doubled 0; batches sent again {again}; \
          slowest start {} ms",
         acknowledged.len(),
+        drained(&parquet).len(),
+        files(&parquet).len(),
         slowest_start.as_millis()
     );
     assert!(acknowledged.len() as u64 > kills, "there was hardly any load");
+}
+
+/// Every acknowledged event must be in the drained files once, in the order of their numbers, and nothing else.
+fn check_drained(folder: &Path, acknowledged: &HashMap<String, u64>) {
+    let events = drained(folder);
+    for (place, (number, id)) in events.iter().enumerate() {
+        assert_eq!(*number, place as i64, "an event is left out or there twice");
+        assert!(acknowledged.contains_key(id), "{id} is drained, and nobody was told of it");
+    }
+    assert_eq!(events.len(), acknowledged.len(), "acknowledged events are not drained");
 }
 
 /// Opens what the last kill left behind; every acknowledged event must be in it once, and known of its user.

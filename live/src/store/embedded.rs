@@ -42,6 +42,8 @@ pub struct Embedded {
     tables: Tables,
     items: Items,
     ttl: i64,
+    /// The least number of the next event.
+    first: u64,
     /// Taken when the store is dropped.
     queue: Option<mpsc::Sender<Work>>,
     writer: Option<JoinHandle<()>>,
@@ -64,16 +66,25 @@ impl Embedded {
     /// # Errors
     /// The folder cannot be used, is in use by another process, or holds what is no store.
     pub fn open(folder: &Path, ttl: i64) -> Result<Self, StoreError> {
+        Self::open_from(folder, ttl, 0)
+    }
+
+    /// The same, with events numbered from `first` on at least: where the folder was removed, what comes now
+    /// is not taken for what was drained before.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_from(folder: &Path, ttl: i64, first: u64) -> Result<Self, StoreError> {
         let tables = Tables::open(folder)?;
         let items: Items = Arc::new(RwLock::new(tables.all_items()?));
-        let next = tables.next_number()?;
+        let next = tables.next_number()?.max(first);
         let (queue, work) = mpsc::channel(QUEUE);
         let (own, shared) = (tables.clone(), Arc::clone(&items));
         let writer = std::thread::Builder::new()
             .name("live-writer".to_owned())
             .spawn(move || writer::run(work, own, shared, next, ttl))
             .map_err(|error| StoreError::Failed(error.to_string()))?;
-        Ok(Self { tables, items, ttl, queue: Some(queue), writer: Some(writer) })
+        Ok(Self { tables, items, ttl, first, queue: Some(queue), writer: Some(writer) })
     }
 
     /// Sends the writer something to do, and waits for its answer.
@@ -138,6 +149,10 @@ impl Store for Embedded {
 
     async fn log(&self, from: u64, count: usize) -> Result<Vec<Logged>, StoreError> {
         self.tables.log(from, count)
+    }
+
+    async fn next_number(&self) -> Result<u64, StoreError> {
+        Ok(self.tables.next_number()?.max(self.first))
     }
 
     async fn sweep(&self, now: i64) -> Result<usize, StoreError> {

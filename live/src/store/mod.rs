@@ -119,8 +119,12 @@ pub trait Store: Send + Sync {
     /// the state does not change while `each` runs.
     fn each_item(&self, ids: Option<&[String]>, each: impl FnMut(&str, &ItemState));
 
-    /// The events accepted from number `from` on, in order, at most `count`.
+    /// The events accepted from number `from` on, in order, at most `count`. Once an event is seen, none with
+    /// a lower number appears any more.
     fn log(&self, from: u64, count: usize) -> impl Future<Output = Result<Vec<Logged>, StoreError>> + Send;
+
+    /// Above the numbers of all events accepted so far, and not above that of the next one.
+    fn next_number(&self) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
     /// Forgets what was received longer than the store's `ttl` before `now`; how many events that were.
     fn sweep(&self, now: i64) -> impl Future<Output = Result<usize, StoreError>> + Send;

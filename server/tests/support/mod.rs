@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
+pub mod drained;
 pub mod shop;
 
 use std::net::{Ipv4Addr, SocketAddr};

@@ -1,0 +1,135 @@
+//! Draining in the background, on a thread a shop: packing files and waiting for the disk hold up no answer.
+//!
+//! Events are written out when the oldest has waited `every_seconds`, when there are enough for a file, and once
+//! more when the server stops. What fails is logged, counted and tried again; the store keeps it meanwhile.
+
+use std::convert::Infallible;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use qianmian_live::drain::{DrainError, FILE_EVENTS, Lag};
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, watch};
+
+use crate::app::App;
+use crate::config::{Config, duration};
+use crate::live::{Live, now_ms};
+use crate::telemetry::DrainMetrics;
+
+/// How often it is looked whether there is enough to drain.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// A folder that goes on failing is tried again after so many looks at most.
+const MAX_PATIENCE: u32 = 12;
+
+/// The drains of all shops. They end when this is dropped.
+pub struct Drains {
+    stop: watch::Sender<bool>,
+    /// Closed when all have ended.
+    ended: mpsc::Receiver<Infallible>,
+}
+
+impl Drains {
+    /// Starts a thread for every shop whose events are drained. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// No thread can be had.
+    pub fn start(config: &Config, app: &App) -> anyhow::Result<Self> {
+        let (stop, stopped) = watch::channel(false);
+        let (alive, ended) = mpsc::channel(1);
+        let every = config.live.drain.as_ref().map(|drain| duration(drain.every_seconds));
+        for shop in &app.shops {
+            let (Some(live), Some(every)) = (shop.kept(), every) else { continue };
+            let task = Task {
+                shop: shop.name.clone(),
+                live: Arc::clone(live),
+                metrics: app.telemetry.drain(&shop.name),
+                every,
+                stopped: stopped.clone(),
+                _alive: alive.clone(),
+            };
+            let runtime = Handle::current();
+            let thread = std::thread::Builder::new().name("drain".to_owned());
+            thread.spawn(move || task.run(&runtime)).context("cannot start a thread that drains")?;
+        }
+        Ok(Self { stop, ended })
+    }
+
+    /// Lets each drain what is left, and waits for that for so long at most.
+    pub async fn finish(mut self, patience: Duration) {
+        self.stop.send_replace(true);
+        if tokio::time::timeout(patience, self.ended.recv()).await.is_err() {
+            tracing::warn!("some events are not drained yet; they are when the server runs again");
+        }
+    }
+}
+
+/// The drain of one shop.
+struct Task {
+    shop: String,
+    live: Arc<Live>,
+    metrics: DrainMetrics,
+    every: Duration,
+    stopped: watch::Receiver<bool>,
+    _alive: mpsc::Sender<Infallible>,
+}
+
+impl Task {
+    fn run(mut self, runtime: &Handle) {
+        let look = self.every.min(LOOK_EVERY);
+        let mut failures = 0;
+        loop {
+            let stop = runtime.block_on(self.stop_within(look * (failures + 1).min(MAX_PATIENCE)));
+            let tried = catch_unwind(AssertUnwindSafe(|| runtime.block_on(self.look(stop))));
+            failures = if matches!(tried, Ok(true)) { 0 } else { failures + 1 };
+            if tried.is_err() {
+                // The panic hook said where.
+                self.metrics.failures.increment(1);
+            }
+            if stop {
+                return;
+            }
+        }
+    }
+
+    /// Waits; whether the server stops meanwhile.
+    async fn stop_within(&mut self, wait: Duration) -> bool {
+        // An error means that the server is gone, which is as good a reason to stop.
+        tokio::time::timeout(wait, self.stopped.wait_for(|stop| *stop)).await.is_ok()
+    }
+
+    /// Drains what is there if it is time to, or `all`; false where that fails.
+    async fn look(&self, all: bool) -> bool {
+        let drained = async {
+            let lag = self.live.lag(now_ms()).await?;
+            if all && lag.events > 0 || self.is_due(lag) {
+                self.metrics.events.increment(self.live.drain().await?);
+            }
+            self.live.lag(now_ms()).await
+        };
+        let drained: Result<Lag, DrainError> = drained.await;
+        match &drained {
+            Ok(lag) => self.show(*lag),
+            Err(error) => {
+                tracing::error!(shop = self.shop, %error, "events cannot be drained; the store keeps them");
+                self.metrics.failures.increment(1);
+                // Where only the folder fails, what waits can be told.
+                if let Ok(lag) = self.live.lag(now_ms()).await {
+                    self.show(lag);
+                }
+            }
+        }
+        drained.is_ok()
+    }
+
+    fn is_due(&self, lag: Lag) -> bool {
+        lag.events >= FILE_EVENTS as u64
+            || lag.events > 0 && lag.age_ms.unsigned_abs() >= self.every.as_millis() as u64
+    }
+
+    fn show(&self, lag: Lag) {
+        self.metrics.lag_events.set(lag.events as f64);
+        self.metrics.lag_seconds.set(lag.age_ms as f64 / 1e3);
+    }
+}
