@@ -5,6 +5,7 @@
 //! | [`event`] | what a user did or was shown: types with the names others give them, and strict checks |
 //! | [`user`] | what one user's latest events say: items touched, bought, turned down |
 //! | [`item`] | price, stock and whether an item is on sale, as last told |
+//! | [`identity`] | One-ID: which names are one person's |
 //! | [`store`] | where it is kept: an interface, and a file for each store behind it |
 //!
 //! An event is checked ([`event::Draft::check`]), appended ([`store::Store::append`]) and from then on part of
@@ -14,6 +15,7 @@
 #![warn(missing_docs)]
 
 pub mod event;
+pub mod identity;
 pub mod item;
 pub mod store;
 pub mod user;

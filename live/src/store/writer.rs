@@ -8,8 +8,11 @@ use rustc_hash::FxHashMap;
 use tokio::sync::{mpsc, oneshot};
 
 use super::embedded::{Items, Tables, user_key};
-use super::{ItemOutcome, MAX_ITEMS, Name, Outcome, StoreError};
+use super::{ItemOutcome, MAX_IDENTITIES, MAX_ITEMS, Name, Outcome, StoreError, people};
 use crate::event::Event;
+use crate::identity::{
+    LinkOutcome, LinkRequest, Records, Refusal, Stop, UndoOutcome, UndoRequest, link, undo,
+};
 use crate::item::{ItemChange, ItemState};
 use crate::user::{Mark, UserState};
 
@@ -17,6 +20,9 @@ use crate::user::{Mark, UserState};
 const GROUP_ROWS: usize = 8_192;
 /// Events forgotten by one commit at most.
 pub(super) const SWEEP_EVENTS: usize = 4_096;
+
+/// Under which key the number of identities is.
+const IDENTITIES: &[u8] = b"n";
 
 type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 /// Answers one caller when it is known how the commit ended.
@@ -26,6 +32,10 @@ type Answer = Box<dyn FnOnce(Result<(), StoreError>)>;
 pub(super) enum Work {
     /// Events received at `now`.
     Append { events: Vec<Event>, now: i64, reply: Reply<Vec<Outcome>> },
+    /// Names that are one person's.
+    Link { request: LinkRequest, reply: Reply<Result<LinkOutcome, Refusal>> },
+    /// A merge to be taken back.
+    Undo { request: UndoRequest, reply: Reply<UndoOutcome> },
     /// News of items.
     ChangeItems { changes: Vec<ItemChange>, reply: Reply<Vec<ItemOutcome>> },
     /// Forget what is older than the `ttl` at `now`.
@@ -60,6 +70,8 @@ struct Group<'t> {
     seen: FxHashMap<Box<str>, u128>,
     users: FxHashMap<Vec<u8>, UserState>,
     changed: FxHashMap<Box<str>, ItemState>,
+    /// Records of One-ID that this group wrote; `None` took one away.
+    people: FxHashMap<Vec<u8>, Option<Vec<u8>>>,
     /// Sends each its answer, or the error that the commit ended in.
     replies: Vec<Answer>,
 }
@@ -76,6 +88,7 @@ impl<'t> Group<'t> {
             seen: FxHashMap::default(),
             users: FxHashMap::default(),
             changed: FxHashMap::default(),
+            people: FxHashMap::default(),
             replies: Vec::new(),
         }
     }
@@ -86,6 +99,17 @@ impl<'t> Group<'t> {
                 self.rows += events.len();
                 let outcomes = events.iter().map(|event| self.append(event, now)).collect();
                 self.answer(reply, outcomes);
+            }
+            Work::Link { request, reply } => {
+                self.rows += 1;
+                let outcome = self.settle(|records| link(records, &request));
+                self.answer(reply, outcome);
+            }
+            Work::Undo { request, reply } => {
+                self.rows += 1;
+                // It refuses nothing.
+                let outcome = self.settle(|records| undo(records, &request));
+                self.answer(reply, outcome.map(|outcome| outcome.unwrap_or(UndoOutcome::Unchanged)));
             }
             Work::ChangeItems { changes, reply } => {
                 self.rows += changes.len();
@@ -146,6 +170,36 @@ impl<'t> Group<'t> {
         }
     }
 
+    /// Follows a rule of One-ID, and keeps what it wants written.
+    fn settle<T>(
+        &mut self,
+        rule: impl FnMut(&mut Records) -> Result<T, Stop>,
+    ) -> Result<Result<T, Refusal>, StoreError> {
+        let read = |key: &[u8]| match self.people.get(key) {
+            Some(written) => Ok(written.clone()),
+            None => self.tables.record(key),
+        };
+        let (outcome, records) = people::try_run(rule, read)?;
+        let growth = records.growth();
+        if growth != 0 {
+            let count = match read(IDENTITIES)? {
+                Some(bytes) => {
+                    u64::from_le_bytes(bytes.try_into().map_err(|_| StoreError::Damaged { table: "people" })?)
+                }
+                None => 0,
+            };
+            let count = count.saturating_add_signed(growth);
+            if growth > 0 && count > MAX_IDENTITIES {
+                return Ok(Err(Refusal::Full));
+            }
+            self.people.insert(IDENTITIES.to_vec(), Some(count.to_le_bytes().to_vec()));
+        }
+        for (key, value) in records.written() {
+            self.people.insert(key.encoded(), value.map(<[u8]>::to_vec));
+        }
+        Ok(outcome)
+    }
+
     fn change_item(&mut self, change: &ItemChange) -> ItemOutcome {
         let id = change.item_id.as_str();
         let mut state = match self.changed.get(id) {
@@ -192,6 +246,12 @@ impl<'t> Group<'t> {
             match state.is_empty() {
                 true => self.batch.remove(&self.tables.users, key),
                 false => self.batch.insert(&self.tables.users, key, state.encoded()),
+            }
+        }
+        for (key, record) in self.people.drain() {
+            match record {
+                None => self.batch.remove(&self.tables.people, key),
+                Some(record) => self.batch.insert(&self.tables.people, key, record),
             }
         }
         for (id, state) in &self.changed {
