@@ -107,6 +107,7 @@ fn event(n: u64) -> Event {
         event_id: format!("{random:016x}-{n:08}"),
         kind: EventType::of_number((random >> 8) as u8 % 7).unwrap_or(EventType::View),
         occurred_at: now(),
+        identity: None,
         user_id: Some(format!("user-{:08}", random % USERS)),
         session_id: Some(format!("session-{:08}", random % (3 * USERS))),
         item_id: Some(format!("item-{:07}", (random >> 20) % ITEMS)),

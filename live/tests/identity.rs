@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
+use qianmian_live::identity::forget::forget;
 use qianmian_live::identity::resolve::{describe, resolve};
 use qianmian_live::identity::{
     Deed, Identity, IdentityStatus, IdentityType, Key, LinkOutcome, LinkRequest, LinkStatus, MAX_IDENTITIES,
@@ -17,6 +18,8 @@ use qianmian_live::store::Name;
 struct Book {
     records: BTreeMap<Key, Vec<u8>>,
     ticks: i64,
+    /// How many identities there should be.
+    identities: i64,
 }
 
 impl Book {
@@ -26,6 +29,7 @@ impl Book {
             assert!(round < 8, "a rule reads in a few rounds");
             match records.run(&rule) {
                 Ok(Some(value)) => {
+                    self.identities += records.growth();
                     for (key, value) in records.written() {
                         match value {
                             Some(value) => self.records.insert(key.clone(), value.to_vec()),
@@ -352,6 +356,19 @@ fn the_first_name_by_which_somebody_is_known_says_who_is_meant() {
 }
 
 #[test]
+fn anonymous_people_are_forgotten_when_nothing_was_linked_for_long() {
+    let mut book = Book::default();
+    let anonymous = book.link(None, &[device("d"), cookie("k")]).unwrap().user_id.unwrap();
+    book.link(Some("K"), &[device("e")]).unwrap();
+    let mut forgotten =
+        |user_id: &str, moment| book.run(|records| forget(records, user_id, moment)).unwrap().is_some();
+    assert!(!forgotten(&anonymous, 0) && !forgotten("K", 9) && !forgotten("nobody", 9));
+    assert!(forgotten(&anonymous, 9));
+    assert_eq!(book.people().len(), 1);
+    check(&mut book);
+}
+
+#[test]
 fn damaged_records_are_an_error() {
     let mut book = Book::default();
     book.link(Some("K"), &[card("c")]).unwrap();
@@ -402,6 +419,8 @@ fn check(book: &mut Book) {
             assert_eq!(book.who(&linked.identity).as_deref(), Some(person.user_id()));
         }
     }
+    let kept = book.records.keys().filter(|key| matches!(key, Key::Identity(_))).count();
+    assert_eq!(kept as i64, book.identities);
     for (key, value) in &book.records {
         match key {
             Key::Identity(identity) => assert_eq!(identities.contains(identity), value != b"null"),

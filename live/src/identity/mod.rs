@@ -12,6 +12,7 @@
 //! | [`mod@link`] | the rules by which names become one person, or do not |
 //! | [`mod@undo`] | a merge taken back |
 //! | [`resolve`] | from the names of a call to all names of a person |
+//! | [`forget`] | anonymous people of whom nothing was heard for long |
 //! | [`audit`] | who was linked, merged and parted, when, and at whose word |
 //!
 //! The rules are functions over [`Records`]: they wait for nothing, so that the same ones run inside the thread
@@ -19,6 +20,7 @@
 //! if they are still the same.
 
 pub mod audit;
+pub mod forget;
 pub mod link;
 pub mod person;
 pub mod records;

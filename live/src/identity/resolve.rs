@@ -22,7 +22,7 @@ impl Resolved {
         users.chain(self.identities.iter().filter_map(Name::of_identity))
     }
 
-    fn of(person: Person) -> Self {
+    pub(super) fn of(person: Person) -> Self {
         Self {
             user_ids: person.members.into_iter().map(|member| member.user_id).collect(),
             identities: person.identities.into_iter().map(|linked| linked.identity).collect(),
