@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use qianmian_live::store::Name;
-use qianmian_live::user::UserState;
+use qianmian_live::store::Known;
 use qianmian_models::ids::{ItemIx, UserIx};
 use qianmian_models::index::places::{Kind, PlaceIx};
 use qianmian_models::pipeline;
@@ -17,11 +16,12 @@ use utoipa::{IntoParams, ToSchema};
 use super::answer::{
     Evidences, ModelRef, Moment, Reason, Reasons, bought_together, finite, json, resolve, title,
 };
+use super::person::{UserRef, Who, bought_as, in_model};
 use crate::app::{self, App};
 use crate::extract::{JsonBody, QueryString};
 use crate::fields::{Count, Id, Ids, OwnedId, object, optional_object};
 use crate::guard::Call;
-use crate::live::{USER_STATE, now_ms};
+use crate::live::now_ms;
 use crate::problem::Problem;
 use crate::request_id::RequestId;
 
@@ -73,15 +73,6 @@ pub struct RecommendRequest<'a> {
     explain: bool,
 }
 
-/// A person.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct UserRef<'a> {
-    /// Their id, as in the orders.
-    #[serde(borrow)]
-    pub(super) id: Id<'a>,
-}
-
 /// What the person does right now. Both lists are latest first; their items are not returned.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -129,7 +120,7 @@ pub struct RecommendQuery {
 impl From<RecommendQuery> for RecommendRequest<'_> {
     fn from(query: RecommendQuery) -> Self {
         Self {
-            user: query.user_id.map(|id| UserRef { id: id.into() }),
+            user: query.user_id.map(|id| UserRef::of(id.into())),
             session_id: None,
             scene: query.scene.map(Id::from),
             count: query.count.unwrap_or_else(usual_count),
@@ -254,11 +245,11 @@ pub async fn post(call: Call, State(app): State<Arc<App>>, body: JsonBody) -> Re
 
 async fn answer(call: &Call, app: &App, request: &RecommendRequest<'_>) -> Result<Response, Problem> {
     // Before the model is taken: it is not held while something waits.
-    let (state, degraded) = live_state(call, request).await;
+    let (known, degraded) = known(call, request).await?;
     let model = call.shop.model()?;
     let snapshot = &model.snapshot;
     let mut unknown_item_ids = Vec::new();
-    let query = with_live(snapshot, &state, query(snapshot, request, &mut unknown_item_ids));
+    let query = with_person(snapshot, &known, query(snapshot, request, &mut unknown_item_ids));
     let slate = pipeline::recommend(snapshot, &query);
     let fallback = fallback(snapshot, request, &query, &slate);
     app.telemetry.slates.record(&slate, fallback.map(|fallback| fallback as usize));
@@ -284,7 +275,6 @@ fn query<'r>(snapshot: &Snapshot, request: &'r RecommendRequest<'_>, unknown: &m
     }
     let seen = request.context.item_ids.iter().chain(request.context.cart.iter());
     Query {
-        user: request.user.as_ref().and_then(|user| snapshot.users.ix(user.id.as_str())),
         recent: resolve(snapshot, seen, unknown),
         exclude,
         exclude_bought: request.exclude_bought,
@@ -306,28 +296,37 @@ fn place(snapshot: &Snapshot, context: &Context<'_>) -> Option<PlaceIx> {
     Kind::ALL.into_iter().find_map(|kind| places.ix(kind, named(kind)?.as_str()))
 }
 
-/// What the person did lately, and what could not be asked.
-async fn live_state(call: &Call, request: &RecommendRequest<'_>) -> (UserState, &'static [&'static str]) {
-    let Some(live) = call.shop.kept().filter(|_| request.personalize) else {
-        return (UserState::default(), &[]);
-    };
-    let user = request.user.as_ref().map(|user| Name::User(user.id.as_str()));
-    let session = request.session_id.as_ref().map(|id| Name::Session(id.as_str()));
-    let names: Vec<Name<'_>> = user.into_iter().chain(session).collect();
-    match live.user(&names, now_ms()).await {
-        Some(known) => (known.state, &[]),
-        None => (UserState::default(), &[USER_STATE]),
+/// What is known of the person, and what could not be asked.
+async fn known(
+    call: &Call,
+    request: &RecommendRequest<'_>,
+) -> Result<(Known, &'static [&'static str]), Problem> {
+    let who = request.user.as_ref().map(UserRef::who).transpose()?;
+    if !request.personalize {
+        return Ok((Known::default(), &[]));
     }
+    let session_id = request.session_id.as_ref().map(Id::as_str);
+    Ok(who.unwrap_or_else(Who::default).known(call, session_id).await)
 }
 
-/// `query`, knowing what the person did lately.
-fn with_live(snapshot: &Snapshot, state: &UserState, mut query: Query) -> Query {
-    let lately = state.lately(now_ms());
-    let known = |id: &&str| snapshot.items.ix(id);
-    let touched = lately.touched.iter().filter_map(|(id, weight)| Some((known(id)?, *weight)));
+/// `query`, knowing the person: in the model, under the user id that it knows best; what they bought under
+/// others; and what they did lately.
+fn with_person(snapshot: &Snapshot, known: &Known, mut query: Query) -> Query {
+    let lately = known.state.lately(now_ms());
+    let item = |id: &&str| snapshot.items.ix(id);
+    let touched = lately.touched.iter().filter_map(|(id, weight)| Some((item(id)?, *weight)));
     query.touched = touched.take(MAX_TOUCHED).collect();
-    query.bought = lately.bought.iter().filter_map(known).collect();
-    query.exclude.extend(lately.unwanted.iter().filter_map(known));
+    query.bought = lately.bought.iter().filter_map(item).collect();
+    query.exclude.extend(lately.unwanted.iter().filter_map(item));
+    let (user, others) = in_model(snapshot, &known.user_ids);
+    query.user = user;
+    for (item, weight) in bought_as(snapshot, &others) {
+        query.bought.push(item);
+        if !query.touched.iter().any(|&(touched, _)| touched == item) {
+            query.touched.push((item, weight));
+        }
+    }
+    query.touched.sort_by(|a, b| b.1.total_cmp(&a.1));
     query
 }
 
