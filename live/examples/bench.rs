@@ -112,6 +112,7 @@ fn event(n: u64) -> Event {
         session_id: Some(format!("session-{:08}", random % (3 * USERS))),
         item_id: Some(format!("item-{:07}", (random >> 20) % ITEMS)),
         channel: Some("mini_program".to_owned()),
+        region: None,
         scene: Some("home".to_owned()),
         room_id: None,
         request_id: Some(format!("{random:032x}")),

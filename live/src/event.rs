@@ -159,6 +159,7 @@ pub struct Draft<'a> {
     pub session_id: Option<&'a str>,
     pub item_id: Option<&'a str>,
     pub channel: Option<&'a str>,
+    pub region: Option<&'a str>,
     pub scene: Option<&'a str>,
     pub room_id: Option<&'a str>,
     pub request_id: Option<&'a str>,
@@ -190,6 +191,9 @@ pub struct Event {
     /// Where: the channel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<String>,
+    /// Where: the region, as the shop tells its regions apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
     /// Where: the scene.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scene: Option<String>,
@@ -254,6 +258,7 @@ impl Draft<'_> {
             session_id,
             item_id,
             channel: optional("channel", self.channel)?,
+            region: optional("region", self.region)?,
             scene: optional("scene", self.scene)?,
             room_id: optional("room_id", self.room_id)?,
             request_id: optional("request_id", self.request_id)?,

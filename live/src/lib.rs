@@ -5,6 +5,7 @@
 //! | [`event`] | what a user did or was shown: types with the names others give them, and strict checks |
 //! | [`user`] | what one user's latest events say: items touched, bought, turned down |
 //! | [`item`] | price, stock and whether an item is on sale, as last told |
+//! | [`trends`] | what is looked at and bought right now, by channel and region |
 //! | [`identity`] | One-ID: which names are one person's |
 //! | [`store`] | where it is kept: an interface, and a file for each store behind it |
 //!
@@ -18,4 +19,5 @@ pub mod event;
 pub mod identity;
 pub mod item;
 pub mod store;
+pub mod trends;
 pub mod user;

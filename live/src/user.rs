@@ -139,7 +139,7 @@ fn class(kind: EventType) -> Option<Class> {
 }
 
 /// How much a fresh event of a kind says that the user wants the item, `0..=1`.
-fn interest(kind: EventType) -> f32 {
+pub(crate) fn interest(kind: EventType) -> f32 {
     use EventType as E;
     match kind {
         E::AddToCart | E::Checkout | E::Purchase => 1.0,
@@ -163,8 +163,8 @@ pub struct UserState {
 pub struct Lately<'s> {
     /// Items that the user is drawn to, most first, each with how much (`0..=1`).
     pub touched: Vec<(&'s str, f32)>,
-    /// Items bought and not given back, latest first.
-    pub bought: Vec<&'s str>,
+    /// Items bought and not given back, latest first, each with when, unix milliseconds.
+    pub bought: Vec<(&'s str, i64)>,
     /// Items given back or turned down, and not wanted again since.
     pub unwanted: Vec<&'s str>,
 }
@@ -242,7 +242,7 @@ impl UserState {
         lately.touched.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(b.0)));
         lately.unwanted.sort_unstable();
         bought.sort_unstable_by_key(|&(at, id)| (Reverse(at), id));
-        lately.bought = bought.into_iter().map(|(_, id)| id).collect();
+        lately.bought = bought.into_iter().map(|(at, id)| (id, at)).collect();
         lately
     }
 
@@ -401,7 +401,7 @@ mod tests {
         again.apply(mark(AddToCart, "a", 3));
         again.apply(mark(Purchase, "b", 4));
         let lately = again.lately(5);
-        assert_eq!((lately.bought, lately.unwanted.len()), (vec!["b"], 0));
+        assert_eq!((lately.bought, lately.unwanted.len()), (vec![("b", 4)], 0));
     }
 
     #[test]

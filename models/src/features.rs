@@ -44,6 +44,10 @@ impl UserFacts {
             };
         };
         let (baskets, last_at) = snapshot.profiles.activity(user);
+        let last_at = query
+            .bought
+            .iter()
+            .fold(last_at, |last, &(item, at)| Purchase::first(item, at).last_at.max(last));
         let items = snapshot.history.ixs(user).len() as f32;
         let bought: u32 = snapshot.history.of(user).map(|p| p.baskets).sum();
         Self {

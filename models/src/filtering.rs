@@ -37,5 +37,15 @@ pub fn filter(
 /// All that the person bought, before the model was trained and since.
 fn bought(snapshot: &Snapshot, query: &Query) -> FxHashSet<ItemIx> {
     let before = query.user.map_or(&[][..], |user| snapshot.history.ixs(user));
-    before.iter().chain(&query.bought).copied().collect()
+    let since = query.bought.iter().map(|(item, _)| item);
+    before.iter().chain(since).copied().collect()
+}
+
+/// Takes out what was shown to the person often enough, to be shown only where nothing else is left.
+pub fn set_aside(query: &Query, candidates: &mut Vec<(ItemIx, Candidate)>) -> Vec<(ItemIx, Candidate)> {
+    if query.tired.is_empty() {
+        return Vec::new();
+    }
+    let tired: FxHashSet<ItemIx> = query.tired.iter().copied().collect();
+    candidates.extract_if(.., |(item, _)| tired.contains(item)).collect()
 }

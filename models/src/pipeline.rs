@@ -7,13 +7,14 @@ use crate::candidates::Candidate;
 use crate::features::{self, Features, UserFacts};
 use crate::filtering;
 use crate::index::purchases::Purchase;
-use crate::query::{Query, Recommended, Slate, Source};
+use crate::query::{Filter, Query, Recommended, Slate, Source};
 use crate::ranking::{self, Ranked};
 use crate::retrieval;
 use crate::snapshot::Snapshot;
 use crate::trees::Trees;
 
-/// Which goods for this person, here, now? At most `query.count`, without duplicates, none filtered.
+/// Which goods for this person, here, now? At most `query.count`, without duplicates, none filtered; what was
+/// shown often comes last, and only where the slate would end early without it.
 pub fn recommend(snapshot: &Snapshot, query: &Query) -> Slate {
     let mut candidates = retrieval::candidates(snapshot, query).into_entries();
     let mut slate = Slate { personalized: is_personal(&candidates), ..Slate::default() };
@@ -23,7 +24,16 @@ pub fn recommend(snapshot: &Snapshot, query: &Query) -> Slate {
         }
     }
     slate.filtered = filtering::filter(snapshot, query, &mut candidates);
-    slate.items = shortlist(snapshot, query, &candidates)
+    let tired = filtering::set_aside(query, &mut candidates);
+    slate.filtered[Filter::Tired as usize] = tired.len() as u32;
+    let mut ranked = shortlist(snapshot, query, &candidates);
+    if ranked.len() < query.count && !tired.is_empty() {
+        let lowest = ranked.last().map_or(f32::INFINITY, |last| last.score);
+        let rest = shortlist(snapshot, query, &tired);
+        ranked.extend(rest.into_iter().map(|r| Ranked { score: r.score.min(lowest), ..r }));
+        ranked.truncate(query.count);
+    }
+    slate.items = ranked
         .into_iter()
         .map(|ranked| Recommended {
             item: ranked.ix,
@@ -73,10 +83,13 @@ fn shortlist(snapshot: &Snapshot, query: &Query, candidates: &[(u32, Candidate)]
 /// The ranker's view of a shortlist.
 fn features(snapshot: &Snapshot, query: &Query, shortlist: &[Ranked]) -> Vec<Features> {
     let user = UserFacts::new(snapshot, query);
-    let bought: FxHashMap<u32, Purchase> = match query.user {
+    let mut bought: FxHashMap<u32, Purchase> = match query.user {
         Some(user) => snapshot.history.of(user).map(|p| (p.ix, p)).collect(),
         None => FxHashMap::default(),
     };
+    for &(item, at) in &query.bought {
+        bought.entry(item).and_modify(|p| *p = p.again(at)).or_insert(Purchase::first(item, at));
+    }
     let row = |r: &Ranked| {
         let normalised = Candidate { evidence: r.evidence, because: None };
         features::of(snapshot, &user, r.ix, &normalised, r.score, bought.get(&r.ix).copied())

@@ -83,13 +83,15 @@ pub enum Filter {
     OffSale = 1,
     /// The user bought it, and bought items were not wanted.
     Bought = 2,
+    /// It was shown to the user often enough: it comes only where nothing else is left.
+    Tired = 3,
 }
 
 impl Filter {
     /// How many there are.
-    pub const COUNT: usize = 3;
+    pub const COUNT: usize = 4;
     /// All of them, in index order.
-    pub const ALL: [Self; Self::COUNT] = [Self::Excluded, Self::OffSale, Self::Bought];
+    pub const ALL: [Self; Self::COUNT] = [Self::Excluded, Self::OffSale, Self::Bought, Self::Tired];
 
     /// The name in metrics.
     pub fn name(self) -> &'static str {
@@ -97,6 +99,7 @@ impl Filter {
             Self::Excluded => "excluded",
             Self::OffSale => "off_sale",
             Self::Bought => "bought",
+            Self::Tired => "tired",
         }
     }
 }
@@ -111,8 +114,12 @@ pub struct Query {
     /// Items that the person touched lately, each with how much it draws them (`0..=1`), most first. Unlike
     /// those of `recent` they may be returned.
     pub touched: Vec<(ItemIx, f32)>,
-    /// Items that the person bought since the model was trained.
-    pub bought: Vec<ItemIx>,
+    /// Items that the person bought since the model was trained, each with when, unix seconds.
+    pub bought: Vec<(ItemIx, i64)>,
+    /// Items that were shown to the person often and left alone: they come after all others.
+    pub tired: Vec<ItemIx>,
+    /// What sells and is looked at right now, each with how much (`0..=1`, where 1 is as much as the best seller).
+    pub trending: Vec<(ItemIx, f32)>,
     /// Items that must not be returned.
     pub exclude: Vec<ItemIx>,
     /// Leave out what the person bought before.

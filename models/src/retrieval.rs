@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::candidates::Candidates;
+use crate::candidates::{Candidate, Candidates};
 use crate::ids::{ItemIx, UserIx};
 use crate::index::external::{self, Knowledge};
 use crate::index::factors::Factors;
@@ -153,6 +153,16 @@ fn popularity(snapshot: &Snapshot, query: &Query, wanted: usize, found: &mut Can
         if candidate.evidence[Source::Popularity as usize] == 0.0 {
             candidate.add(Source::Popularity, (rest * snapshot.popularity.score(*item)).max(1e-6));
         }
+    }
+    trending(query, found);
+}
+
+/// What trends counts as if it sold more: the hottest as much more as the best seller does.
+fn trending(query: &Query, found: &mut Candidates) {
+    let popularity = |c: &(ItemIx, Candidate)| c.1.evidence[Source::Popularity as usize];
+    let best = found.entries_mut().iter().map(popularity).fold(1e-6, f32::max);
+    for &(item, heat) in &query.trending {
+        found.of(item).add(Source::Popularity, best * heat);
     }
 }
 

@@ -28,14 +28,17 @@ proptest! {
         user in prop::option::of(0u32..6),
         recent in prop::collection::vec(0u32..8, 0..4),
         touched in prop::collection::vec((0u32..8, 0.0f32..1.0), 0..4),
-        bought in prop::collection::vec(0u32..8, 0..3),
+        bought in prop::collection::vec((0u32..8, 0i64..4_000_000_000), 0..3),
+        tired in prop::collection::vec(0u32..8, 0..4),
+        trending in prop::collection::vec((0u32..8, 0.0f32..1.0), 0..4),
         exclude in prop::collection::vec(0u32..8, 0..4),
         exclude_bought: bool,
         count in 0usize..12,
     ) {
         let snapshot = support::snapshot();
         let at = support::UNTIL;
-        let query = Query { user, recent, touched, bought, exclude, exclude_bought, count, at, place: None };
+        let query =
+            Query { user, recent, touched, bought, tired, trending, exclude, exclude_bought, count, at, place: None };
         let slate = recommend(&snapshot, &query);
         prop_assert!(slate.items.len() <= count);
         prop_assert!(distinct(slate.items.iter().map(|r| r.item)));
@@ -45,8 +48,10 @@ proptest! {
             prop_assert!(slate.items.iter().all(|r| !snapshot.history.ixs(user).contains(&r.item)));
         }
         if exclude_bought {
-            prop_assert!(slate.items.iter().all(|r| !query.bought.contains(&r.item)));
+            prop_assert!(slate.items.iter().all(|r| !query.bought.iter().any(|b| b.0 == r.item)));
         }
+        let places: Vec<bool> = slate.items.iter().map(|r| query.tired.contains(&r.item)).collect();
+        prop_assert!(places.is_sorted(), "what is tired of comes last");
         prop_assert_eq!(slate.items, recommend(&snapshot, &query).items);
     }
 

@@ -1,5 +1,6 @@
 //! What every request shares: the shops with their models, the keys, the bounds, the metrics.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -10,7 +11,7 @@ use qianmian_models::store::ShopStore;
 use tokio::sync::Semaphore;
 
 use crate::auth::Keyring;
-use crate::config::{Config, duration};
+use crate::config::{Config, SceneConfig, duration};
 use crate::live::Live;
 use crate::problem::{Code, Problem};
 use crate::request_id::RequestIds;
@@ -53,6 +54,8 @@ pub struct Shop {
     live: Option<Arc<Live>>,
     /// Its requests in flight.
     pub slots: Slots,
+    /// What is particular to its scenes.
+    scenes: BTreeMap<String, SceneConfig>,
 }
 
 impl App {
@@ -67,12 +70,13 @@ impl App {
             let folder = ShopStore::new(store, name)?;
             let (swaps, panics) = (telemetry.swaps(name), telemetry.panics.clone());
             let live = open_live(config, name)?;
-            let bound = config.shops.get(name).and_then(|shop| shop.in_flight);
+            let choices = config.shops.get(name).cloned().unwrap_or_default();
             Ok(Arc::new(Shop {
                 name: name.clone(),
                 models: Snapshots::new(name, folder, live.clone(), reaper.clone(), swaps, panics),
                 live,
-                slots: Slots::new(bound.unwrap_or(usize::MAX)),
+                slots: Slots::new(choices.in_flight.unwrap_or(usize::MAX)),
+                scenes: choices.scenes,
             }))
         };
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
@@ -120,6 +124,11 @@ impl Shop {
         }
         let cure = "this shop has no model yet: train and publish one into its folder of the model store";
         Err(Problem::new(Code::NoModel, cure))
+    }
+
+    /// What is particular to a scene.
+    pub fn scene(&self, name: &str) -> SceneConfig {
+        self.scenes.get(name).copied().unwrap_or_default()
     }
 
     /// The live state, to write to.

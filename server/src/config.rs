@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use qianmian_live::user::MAX_EXPOSURES;
 use qianmian_models::store::{DEFAULT_SHOP, check_name};
 use serde::Deserialize;
 
@@ -71,12 +72,24 @@ pub struct Limits {
     pub connections: usize,
 }
 
-/// Bounds of one shop.
+/// Bounds and choices of one shop.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ShopConfig {
     /// Requests of the shop in flight; more are refused with 503. Only the process bounds it by default.
     pub in_flight: Option<usize>,
+    /// What is particular to a scene, by its name.
+    pub scenes: BTreeMap<String, SceneConfig>,
+}
+
+/// What is particular to a scene. A scene that is not named has the defaults.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SceneConfig {
+    /// An item that was shown to a person so often there, and left alone, comes after all others; 0 never minds.
+    pub exposures: usize,
+    /// Seconds that an exposure counts for; live state keeps it for no longer than `live.ttl_seconds`.
+    pub exposure_window_seconds: u32,
 }
 
 /// One API key, by its hash.
@@ -113,6 +126,12 @@ impl Default for Config {
             shops: BTreeMap::new(),
             keys: Vec::new(),
         }
+    }
+}
+
+impl Default for SceneConfig {
+    fn default() -> Self {
+        Self { exposures: 5, exposure_window_seconds: 86_400 }
     }
 }
 
@@ -211,6 +230,9 @@ impl Config {
         for (name, shop) in &self.shops {
             check_shop(&format!("shops.{name}"), name)?;
             at_least_one(&format!("shops.{name}.in_flight"), shop.in_flight)?;
+            for (scene, config) in &shop.scenes {
+                config.check(&format!("shops.{name}.scenes.{scene}"))?;
+            }
         }
         self.keyring()?;
         let names = self.shop_names();
@@ -257,6 +279,20 @@ impl Config {
             keys.push(Key::new(hash, shop, key.scopes.clone()));
         }
         Ok(Keyring::new(keys))
+    }
+}
+
+impl SceneConfig {
+    fn check(&self, field: &str) -> Result<(), ConfigError> {
+        if self.exposures > MAX_EXPOSURES {
+            let expected = format!("0 to {MAX_EXPOSURES}");
+            return Err(value(format!("{field}.exposures"), expected, self.exposures));
+        }
+        let window = self.exposure_window_seconds;
+        if !(1..=31_536_000).contains(&window) {
+            return Err(value(format!("{field}.exposure_window_seconds"), "1 to 31536000 seconds", window));
+        }
+        Ok(())
     }
 }
 

@@ -3,12 +3,15 @@
 //! Whatever waits for the store is here; the model is asked afterwards, with what was found.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use arc_swap::ArcSwap;
 use qianmian_live::event::Event;
 use qianmian_live::identity::{Described, LinkOutcome, LinkRequest, Refusal, UndoOutcome, UndoRequest};
 use qianmian_live::item::{ItemChange, ItemState};
 use qianmian_live::store::{Embedded, ItemOutcome, Known, Name, Outcome, Store, StoreError};
+use qianmian_live::trends::{Follower, Hot, HotPlaces};
 use qianmian_models::index::offers::Offer;
 use qianmian_models::snapshot::Snapshot;
 
@@ -20,6 +23,8 @@ pub const USER_STATE: &str = "user_state";
 /// The live state of one shop.
 pub struct Live {
     store: Embedded,
+    /// What trends; renewed by [`follow`](Self::follow).
+    hot: ArcSwap<HotPlaces>,
 }
 
 impl Live {
@@ -28,7 +33,8 @@ impl Live {
     /// # Errors
     /// The folder cannot be used, or another process uses it.
     pub fn open(folder: &Path, ttl_seconds: u32) -> Result<Self, StoreError> {
-        Ok(Self { store: Embedded::open(folder, i64::from(ttl_seconds) * 1_000)? })
+        let store = Embedded::open(folder, i64::from(ttl_seconds) * 1_000)?;
+        Ok(Self { store, hot: ArcSwap::default() })
     }
 
     /// Takes events in; when it returns, those accepted are on disk and the next answer knows them.
@@ -108,6 +114,19 @@ impl Live {
     pub async fn user(&self, names: &[Name<'_>], now: i64) -> Option<Known> {
         let loaded = self.store.load(names, now).await;
         loaded.inspect_err(|error| tracing::warn!(%error, "answering without live state")).ok()
+    }
+
+    /// What trends in the nearest place of which anything was heard.
+    pub fn hot(&self, channel: Option<&str>, region: Option<&str>) -> Option<Hot> {
+        self.hot.load().nearest(channel, region).cloned()
+    }
+
+    /// Reads on in the log of events, and renews what trends.
+    pub async fn follow(&self, follower: &mut Follower) {
+        match follower.catch_up(&self.store, now_ms()).await {
+            Ok(hot) => self.hot.store(Arc::new(hot)),
+            Err(error) => tracing::warn!(%error, "what trends is not renewed"),
+        }
     }
 
     /// Forgets what is older than the store's `ttl`.

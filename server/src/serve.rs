@@ -13,6 +13,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use qianmian_live::trends::Follower;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
@@ -26,6 +27,8 @@ use crate::stall::Stall;
 const MAX_HEAD_BYTES: usize = 64 << 10;
 /// How often histograms are folded.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+/// How often what trends is renewed.
+const FOLLOW_EVERY: Duration = Duration::from_secs(1);
 /// How often old events are forgotten.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
@@ -118,6 +121,14 @@ fn background(config: &Config, app: &Arc<App>) -> JoinSet<()> {
         });
     }
     for live in app.shops.iter().filter_map(|shop| shop.kept().cloned()) {
+        let followed = Arc::clone(&live);
+        tasks.spawn(async move {
+            let mut follower = Follower::default();
+            loop {
+                followed.follow(&mut follower).await;
+                tokio::time::sleep(FOLLOW_EVERY).await;
+            }
+        });
         tasks.spawn(async move {
             loop {
                 live.sweep().await;

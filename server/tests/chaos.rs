@@ -189,7 +189,7 @@ fn check(live: &Path, acknowledged: &HashMap<String, u64>) -> usize {
         items.sort_unstable();
         items.dedup();
         let state = runtime.block_on(store.load(&[Name::User(user)], now)).unwrap().state;
-        let mut known = state.lately(now).bought;
+        let mut known: Vec<&str> = state.lately(now).bought.iter().map(|(id, _)| *id).collect();
         known.sort_unstable();
         assert_eq!(known, items, "what is known of {user} is not what is logged");
     }

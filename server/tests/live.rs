@@ -98,6 +98,82 @@ async fn what_was_bought_since_is_left_out_where_that_is_asked_and_what_was_give
 }
 
 #[tokio::test]
+async fn what_was_shown_often_and_left_alone_comes_after_all_others_in_its_scene() {
+    let running = live().await;
+    let question = |scene: &str| json!({"user": {"id": user(4)}, "count": 5, "scene": scene});
+    let (_, before) = slate(&running, &question("home")).await;
+    let first = &before[0];
+    let shown = |n: usize| {
+        let mut event = event(&format!("x{n}"), "expose", &user(4), first);
+        event["occurred_at"] = json!(ago(60 - n as i64));
+        event
+    };
+    send(&running, &(0..4).map(shown).collect::<Vec<_>>()).await;
+    assert_eq!(slate(&running, &question("home")).await.1, before, "four times are not too often");
+    // The fifth, told twice: by then it was shown often enough.
+    send(&running, &[shown(4), shown(4)]).await;
+    let (_, after) = slate(&running, &question("home")).await;
+    assert!(!after.contains(first), "{first} is still among {after:?}");
+    assert_eq!(slate(&running, &question("cart")).await.1, before, "another scene has shown it to nobody");
+    let long = json!({"user": {"id": user(4)}, "count": ITEMS, "scene": "home"});
+    let (body, all) = slate(&running, &long).await;
+    assert_eq!(all.last(), Some(first), "a shelf does not end early for it");
+    let scores: Vec<f64> =
+        body["items"].as_array().unwrap().iter().map(|item| item["score"].as_f64().unwrap()).collect();
+    assert!(scores.is_sorted_by(|a, b| a >= b), "{scores:?}");
+    send(&running, &[event("click", "click", &user(4), first)]).await;
+    assert!(slate(&running, &question("home")).await.1.contains(first), "a click makes it fresh again");
+}
+
+#[tokio::test]
+async fn how_often_is_too_often_is_a_scene_of_the_shop() {
+    let store = tempfile::tempdir().unwrap();
+    publish(store.path(), "default", "v1", "a");
+    let config = format!(
+        "{EAGER}[live]\nfolder = '{}'\n[shops.default.scenes.cart]\nexposures = 1\n\
+         exposure_window_seconds = 30\n[shops.default.scenes.hall]\nexposures = 0\n",
+        store.path().join("live").display()
+    );
+    let running = start(&config, store).await;
+    running.until_ready().await;
+    let question = |scene: &str| json!({"user": {"id": user(4)}, "count": 5, "scene": scene});
+    let (_, before) = slate(&running, &question("cart")).await;
+    let mut events = Vec::new();
+    for (n, scene) in ["cart", "hall", "hall", "hall", "hall", "hall", "hall"].into_iter().enumerate() {
+        let mut shown = event(&n.to_string(), "expose", &user(4), &before[0]);
+        (shown["scene"], shown["occurred_at"]) = (json!(scene), json!(ago(n as i64)));
+        events.push(shown);
+    }
+    let mut long_ago = event("long ago", "expose", &user(4), &before[1]);
+    (long_ago["scene"], long_ago["occurred_at"]) = (json!("cart"), json!(ago(31)));
+    events.push(long_ago);
+    send(&running, &events).await;
+    let (_, cart) = slate(&running, &question("cart")).await;
+    assert!(!cart.contains(&before[0]) && cart.contains(&before[1]), "{cart:?}");
+    assert!(slate(&running, &question("hall")).await.1.contains(&before[0]));
+}
+
+#[tokio::test]
+async fn what_trends_in_a_channel_is_lifted_there_for_people_whom_nobody_knows() {
+    let running = live().await;
+    let question = |channel: &str| json!({"count": 5, "context": {"channel": channel, "region": "north"}});
+    let (_, before) = slate(&running, &question("app")).await;
+    let (slow, _) = slate(&running, &json!({"count": ITEMS})).await;
+    let slowest = ids(&slow, "items", "item_id").pop().unwrap();
+    assert!(!before.contains(&slowest));
+    let bought = |n: usize| {
+        let mut event = event(&format!("t{n}"), "purchase", &format!("u{n}"), &slowest);
+        (event["channel"], event["region"]) = (json!("app"), json!("north"));
+        event
+    };
+    send(&running, &(0..200).map(bought).collect::<Vec<_>>()).await;
+    let is_lifted = async |channel| slate(&running, &question(channel)).await.1.contains(&slowest);
+    running.until("lifted", || is_lifted("app")).await;
+    let (body, _) = slate(&running, &question("app")).await;
+    assert_eq!((&body["personalized"], &body["fallback"]), (&json!(false), &json!("popularity")));
+}
+
+#[tokio::test]
 async fn every_row_has_its_own_outcome() {
     let running = live().await;
     let first = event("1", "view", "u", "i");

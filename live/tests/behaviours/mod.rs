@@ -57,7 +57,7 @@ async fn the_next_load_knows_what_was_appended(store: &impl Store) {
     let events = vec![event("1", "view", "u", "a"), event("2", "purchase", "u", "b")];
     assert_eq!(store.append(events.clone(), NOW).await.unwrap(), [Outcome::Accepted; 2]);
     let state = store.load(&[Name::User("u")], NOW).await.unwrap().state;
-    assert_eq!(state.lately(NOW).bought, ["b"]);
+    assert_eq!(state.lately(NOW).bought, [("b", NOW - 1_000)]);
     assert_eq!(touched(store, "u", NOW).await, ["b", "a"]);
     assert!(store.load(&[Name::User("v")], NOW).await.unwrap().state.is_empty());
     let log: Vec<Event> = store.log(0, 10).await.unwrap().into_iter().map(|logged| logged.event).collect();

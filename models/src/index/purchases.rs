@@ -54,6 +54,18 @@ pub struct Purchase {
 }
 
 impl Purchase {
+    /// The first purchase of an item, at `at` (unix seconds).
+    pub fn first(ix: u32, at: i64) -> Self {
+        let at = u32::try_from(at.max(0)).unwrap_or(u32::MAX);
+        Self { ix, baskets: 1, first_at: at, last_at: at, decayed: 1.0 }
+    }
+
+    /// These purchases with one more at `at` (unix seconds), after the data window.
+    pub fn again(&self, at: i64) -> Self {
+        let last_at = Self::first(self.ix, at).last_at.max(self.last_at);
+        Self { baskets: self.baskets + 1, last_at, decayed: self.decayed + 1.0, ..*self }
+    }
+
     /// Mean days between two purchases, when there were two.
     pub fn mean_gap_days(&self) -> Option<f32> {
         (self.baskets > 1)

@@ -13,6 +13,7 @@ use super::person::{UserRef, in_model};
 use crate::extract::JsonBody;
 use crate::fields::{Count, Ids, optional_object};
 use crate::guard::Call;
+use crate::live::now_ms;
 use crate::problem::{Code, Problem};
 use crate::request_id::RequestId;
 
@@ -83,7 +84,7 @@ impl BundleRequest<'_> {
     async fn user_ids(&self, call: &Call) -> Result<Vec<String>, Problem> {
         let who = self.user.as_ref().map(UserRef::who).transpose()?;
         match who.filter(|_| self.personalize) {
-            Some(who) => Ok(who.known(call, None).await.0.user_ids),
+            Some(who) => Ok(who.known(&call.shop, None, now_ms()).await.0.user_ids),
             None => Ok(Vec::new()),
         }
     }

@@ -61,7 +61,10 @@ pub struct EventRow<'a> {
     /// Where: the channel.
     #[serde(borrow)]
     channel: Option<Id<'a>>,
-    /// Where: the scene.
+    /// Where: the region, as the shop tells its regions apart; what trends is told by channel and region.
+    #[serde(borrow)]
+    region: Option<Id<'a>>,
+    /// Where: the scene; of an exposure `home` where it is not given.
     #[serde(borrow)]
     scene: Option<Id<'a>>,
     /// Where: the livestream room.
@@ -92,6 +95,7 @@ impl EventRow<'_> {
             session_id: text(&self.session_id),
             item_id: text(&self.item_id),
             channel: text(&self.channel),
+            region: text(&self.region),
             scene: text(&self.scene),
             room_id: text(&self.room_id),
             request_id: text(&self.request_id),

@@ -9,6 +9,7 @@ pub mod events;
 pub mod health;
 pub mod identities;
 pub mod items;
+mod lately;
 pub mod models;
 pub mod person;
 pub mod recommend;

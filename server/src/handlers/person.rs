@@ -8,9 +8,9 @@ use qianmian_models::snapshot::Snapshot;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use crate::app::Shop;
 use crate::fields::{Id, Object};
-use crate::guard::Call;
-use crate::live::{USER_STATE, now_ms};
+use crate::live::USER_STATE;
 use crate::problem::{Code, Problem};
 
 /// Identities that one call may name a person by.
@@ -105,17 +105,22 @@ pub fn too_many(field: &str, count: usize, most: usize) -> Problem {
 impl Who<'_> {
     /// What is known of them, and of the visit `session_id` beside; and the parts that could not be asked, where
     /// live state fails: then a user id stands for itself alone.
-    pub async fn known(&self, call: &Call, session_id: Option<&str>) -> (Known, &'static [&'static str]) {
+    pub async fn known(
+        &self,
+        shop: &Shop,
+        session_id: Option<&str>,
+        now: i64,
+    ) -> (Known, &'static [&'static str]) {
         let user = self.user_id.map(Name::User);
         let identities = self.identities.iter().filter_map(Name::of_identity);
         let names: Vec<Name<'_>> =
             user.into_iter().chain(identities).chain(session_id.map(Name::Session)).collect();
         let alone =
             || Known { user_ids: self.user_id.map(str::to_owned).into_iter().collect(), ..Known::default() };
-        match call.shop.kept() {
+        match shop.kept() {
             None => (alone(), &[]),
             Some(_) if names.is_empty() => (Known::default(), &[]),
-            Some(live) => match live.user(&names, now_ms()).await {
+            Some(live) => match live.user(&names, now).await {
                 Some(known) => (known, &[]),
                 None => (alone(), &[USER_STATE]),
             },
@@ -133,11 +138,13 @@ pub fn in_model(snapshot: &Snapshot, user_ids: &[String]) -> (Option<UserIx>, Ve
     (best.map(|n| users.remove(n)), users)
 }
 
-/// What a person bought under these user ids, each item with how much it draws them (`0..=1`), most first.
-pub fn bought_as(snapshot: &Snapshot, users: &[UserIx]) -> Vec<(ItemIx, f32)> {
+/// What a person bought under these user ids: each item with how much it draws them (`0..=1`), most first, and when
+/// they last bought it, unix seconds.
+pub fn bought_as(snapshot: &Snapshot, users: &[UserIx]) -> Vec<(ItemIx, f32, i64)> {
     let latest = |&user: &UserIx| snapshot.history.of(user).take(MAX_ALSO);
-    let mut bought: Vec<(ItemIx, f32)> =
-        users.iter().flat_map(latest).map(|p| (p.ix, p.decayed.clamp(1e-6, 1.0))).collect();
+    let bought = users.iter().flat_map(latest);
+    let mut bought: Vec<_> =
+        bought.map(|p| (p.ix, p.decayed.clamp(1e-6, 1.0), i64::from(p.last_at))).collect();
     bought.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     bought.truncate(2 * MAX_ALSO);
     bought

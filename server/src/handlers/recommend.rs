@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use qianmian_live::store::Known;
+use qianmian_live::user::DEFAULT_SCENE;
 use qianmian_models::ids::{ItemIx, UserIx};
 use qianmian_models::index::places::{Kind, PlaceIx};
 use qianmian_models::pipeline;
@@ -16,17 +16,14 @@ use utoipa::{IntoParams, ToSchema};
 use super::answer::{
     Evidences, ModelRef, Moment, Reason, Reasons, bought_together, finite, json, resolve, title,
 };
-use super::person::{UserRef, Who, bought_as, in_model};
+use super::lately::{Asks, Lately};
+use super::person::{UserRef, Who};
 use crate::app::{self, App};
 use crate::extract::{JsonBody, QueryString};
 use crate::fields::{Count, Id, Ids, OwnedId, object, optional_object};
 use crate::guard::Call;
-use crate::live::now_ms;
 use crate::problem::Problem;
 use crate::request_id::RequestId;
-
-/// Items touched lately that stand for a person beside their purchases.
-const MAX_TOUCHED: usize = 20;
 
 fn usual_count() -> Count<200> {
     Count::of(20)
@@ -46,10 +43,10 @@ pub struct RecommendRequest<'a> {
     /// The visit that the call belongs to: its events count, beside the person's.
     #[serde(borrow, default)]
     session_id: Option<Id<'a>>,
-    /// The place where the slate is shown. It does not change the answer yet.
+    /// The place where the slate is shown: what was shown to the person there often, and left alone, comes
+    /// after all others.
     #[serde(borrow, default)]
     #[schema(default = "home")]
-    #[expect(dead_code, reason = "checked now, so that it can be used later")]
     scene: Option<Id<'a>>,
     /// Length of the slate.
     #[serde(default = "usual_count")]
@@ -90,9 +87,12 @@ pub struct Context<'a> {
     /// The city that the person lives in.
     #[serde(borrow, default)]
     city: Option<Id<'a>>,
-    /// The channel that the person comes through.
+    /// The channel that the person comes through; what trends there is lifted.
     #[serde(borrow, default)]
     channel: Option<Id<'a>>,
+    /// The region that the person is in, as events name regions; what trends there is lifted.
+    #[serde(borrow, default)]
+    region: Option<Id<'a>>,
 }
 
 /// The same as a query string, for the plain case.
@@ -103,7 +103,7 @@ pub struct RecommendQuery {
     /// The person; leave it out for an anonymous visitor.
     #[param(inline)]
     user_id: Option<OwnedId>,
-    /// The place where the slate is shown. It does not change the answer yet.
+    /// The place where the slate is shown; `home` where it is not given.
     #[param(inline)]
     scene: Option<OwnedId>,
     /// Length of the slate; 20 where it is not given.
@@ -245,11 +245,11 @@ pub async fn post(call: Call, State(app): State<Arc<App>>, body: JsonBody) -> Re
 
 async fn answer(call: &Call, app: &App, request: &RecommendRequest<'_>) -> Result<Response, Problem> {
     // Before the model is taken: it is not held while something waits.
-    let (known, degraded) = known(call, request).await?;
+    let lately = Lately::load(&call.shop, request.asks()?).await;
     let model = call.shop.model()?;
     let snapshot = &model.snapshot;
     let mut unknown_item_ids = Vec::new();
-    let query = with_person(snapshot, &known, query(snapshot, request, &mut unknown_item_ids));
+    let query = lately.told_to(snapshot, query(snapshot, request, &mut unknown_item_ids));
     let slate = pipeline::recommend(snapshot, &query);
     let fallback = fallback(snapshot, request, &query, &slate);
     app.telemetry.slates.record(&slate, fallback.map(|fallback| fallback as usize));
@@ -258,13 +258,27 @@ async fn answer(call: &Call, app: &App, request: &RecommendRequest<'_>) -> Resul
         request_id: call.id,
         model: ModelRef::of(snapshot),
         personalized: slate.personalized,
-        degraded,
+        degraded: lately.degraded(),
         fallback,
         unknown_item_ids,
         items: slate.items.iter().enumerate().map(item).collect(),
         took_us: call.took_us(),
     };
     json(&response, 512 + 256 * slate.items.len())
+}
+
+impl RecommendRequest<'_> {
+    /// What live state is asked.
+    fn asks(&self) -> Result<Asks<'_>, Problem> {
+        let who = self.user.as_ref().map(UserRef::who).transpose()?;
+        Ok(Asks {
+            who: who.filter(|_| self.personalize).unwrap_or_else(Who::default),
+            session_id: self.session_id.as_ref().map(Id::as_str).filter(|_| self.personalize),
+            scene: self.scene.as_ref().map_or(DEFAULT_SCENE, Id::as_str),
+            channel: self.context.channel.as_ref().map(Id::as_str),
+            region: self.context.region.as_ref().map(Id::as_str),
+        })
+    }
 }
 
 fn query<'r>(snapshot: &Snapshot, request: &'r RecommendRequest<'_>, unknown: &mut Vec<&'r str>) -> Query {
@@ -294,40 +308,6 @@ fn place(snapshot: &Snapshot, context: &Context<'_>) -> Option<PlaceIx> {
         Kind::Channel => context.channel.as_ref(),
     };
     Kind::ALL.into_iter().find_map(|kind| places.ix(kind, named(kind)?.as_str()))
-}
-
-/// What is known of the person, and what could not be asked.
-async fn known(
-    call: &Call,
-    request: &RecommendRequest<'_>,
-) -> Result<(Known, &'static [&'static str]), Problem> {
-    let who = request.user.as_ref().map(UserRef::who).transpose()?;
-    if !request.personalize {
-        return Ok((Known::default(), &[]));
-    }
-    let session_id = request.session_id.as_ref().map(Id::as_str);
-    Ok(who.unwrap_or_else(Who::default).known(call, session_id).await)
-}
-
-/// `query`, knowing the person: in the model, under the user id that it knows best; what they bought under
-/// others; and what they did lately.
-fn with_person(snapshot: &Snapshot, known: &Known, mut query: Query) -> Query {
-    let lately = known.state.lately(now_ms());
-    let item = |id: &&str| snapshot.items.ix(id);
-    let touched = lately.touched.iter().filter_map(|(id, weight)| Some((item(id)?, *weight)));
-    query.touched = touched.take(MAX_TOUCHED).collect();
-    query.bought = lately.bought.iter().filter_map(item).collect();
-    query.exclude.extend(lately.unwanted.iter().filter_map(item));
-    let (user, others) = in_model(snapshot, &known.user_ids);
-    query.user = user;
-    for (item, weight) in bought_as(snapshot, &others) {
-        query.bought.push(item);
-        if !query.touched.iter().any(|&(touched, _)| touched == item) {
-            query.touched.push((item, weight));
-        }
-    }
-    query.touched.sort_by(|a, b| b.1.total_cmp(&a.1));
-    query
 }
 
 fn fallback(
