@@ -369,6 +369,17 @@ fn anonymous_people_are_forgotten_when_nothing_was_linked_for_long() {
 }
 
 #[test]
+fn a_person_with_five_identities_takes_less_than_two_kilobytes() {
+    let mut book = Book::default();
+    book.link(None, &[device("5f2c99e17a3b4d1e"), cookie("GA1.2.1234567.1690")]).unwrap();
+    let union_id = id("wechat_unionid", "oK1aB2cD3eF4gH5iJ6kL7mN8oP9q");
+    book.link(Some("U00002519"), &[phone(1), card("MC-00042123"), union_id, device("5f2c99e17a3b4d1e")])
+        .unwrap();
+    let bytes: usize = book.records.iter().map(|(key, value)| key.encoded().len() + value.len()).sum();
+    assert!((1_000..2_000).contains(&bytes), "{bytes}");
+}
+
+#[test]
 fn damaged_records_are_an_error() {
     let mut book = Book::default();
     book.link(Some("K"), &[card("c")]).unwrap();

@@ -205,6 +205,11 @@ async fn raw_phone_numbers_and_addresses_are_refused_and_told_how() {
         assert!(result["reason"].as_str().unwrap().contains(cure));
     }
     running.post("/identities/link", &json!({})).await.problem(400, "missing_field");
+    let long = json!({"user_id": "名".repeat(86), "session_id": "s"});
+    assert_eq!(
+        running.post("/identities/link", &long).await.problem(400, "invalid_field")["field"],
+        "user_id"
+    );
     let unknown = json!({"identities": [identity("wechat_union_id", "x")]});
     let problem = running.post("/identities/link", &unknown).await.problem(400, "invalid_field");
     assert_eq!(

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use qianmian_live::event;
 use qianmian_live::identity::{
     self, Audited, Deed, Described, Identity, IdentityStatus, LinkOutcome, LinkRequest, LinkStatus,
     MAX_LINKED, Member, Merged, Strength, UndoOutcome, UndoRequest,
@@ -155,13 +156,19 @@ impl LinkBody<'_> {
             return Err(Problem::new(Code::MissingField, detail).at_field("identities"));
         }
         Ok(LinkRequest {
-            user_id: self.user_id.as_ref().map(|id| id.as_str().to_owned()),
+            user_id: kept("user_id", self.user_id.as_ref())?,
             identities,
             at: now_ms(),
             request_id: call.id.to_string(),
-            source: self.source.as_ref().map(|source| source.as_str().to_owned()),
+            source: kept("source", self.source.as_ref())?,
         })
     }
+}
+
+/// An id that is written down: it is bounded in bytes, too.
+fn kept(field: &'static str, id: Option<&Id<'_>>) -> Result<Option<String>, Problem> {
+    let kept = id.map(|id| event::id(field, id.as_str())).transpose();
+    kept.map_err(|fault| Problem::new(Code::InvalidField, fault.reason).at_field(field))
 }
 
 /// A merge to be taken back.
@@ -208,7 +215,7 @@ pub async fn undo(call: Call, State(app): State<Arc<App>>, body: JsonBody) -> Re
         merge_id: body.merge_id.as_str().to_owned(),
         at: now_ms(),
         request_id: call.id.to_string(),
-        source: body.source.as_ref().map(|source| source.as_str().to_owned()),
+        source: kept("source", body.source.as_ref())?,
     };
     let (status, user_ids) = match call.shop.live()?.undo(request).await? {
         UndoOutcome::Undone { user_id, parted } => {
