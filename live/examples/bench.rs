@@ -12,11 +12,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use qianmian_live::event::{Event, EventType};
+use qianmian_live::identity::{Identity, LinkRequest};
 use qianmian_live::store::{Embedded, Name, Store, StoreError};
 
 const TTL_MS: i64 = 7 * 86_400_000;
 const USERS: u64 = 50_000;
 const ITEMS: u64 = 20_000;
+/// People who get five identities each.
+const PEOPLE: u64 = 4_000;
 const SECONDS: Duration = Duration::from_secs(5);
 /// Callers at once, and events of a call.
 const LOADS: [(u64, u64); 5] = [(1, 1), (16, 1), (64, 1), (8, 20), (8, 500)];
@@ -39,6 +42,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         writeln!(out, "{callers:7}  {batch:11}  {rate:16.0}  {p50:6.2}  {p99:6.2}  {disk:16.0}")?;
         if (callers, batch) == LOADS[LOADS.len() - 1] {
             runtime.block_on(loads(&store, &mut out))?;
+            runtime.block_on(people(&store, &mut out))?;
         }
         drop(store);
         let started = Instant::now();
@@ -74,6 +78,47 @@ async fn pour(store: &Arc<Embedded>, callers: u64, batch: u64) -> Result<(u64, V
     Ok((waits.len() as u64 * batch, waits))
 }
 
+/// What links take, and a load by an identity of a person who has five.
+async fn people(store: &Arc<Embedded>, out: &mut impl Write) -> Result<(), Box<dyn std::error::Error>> {
+    let kinds = ["member_card", "jd", "wechat_openid", "device_id", "cookie"];
+    let identity =
+        |kind: &str, n: u64| Identity::check(kind, &format!("{kind}-{n:016x}")).map_err(|fault| fault.reason);
+    let started = Instant::now();
+    for first in (0..PEOPLE).step_by(16) {
+        let mut callers = tokio::task::JoinSet::new();
+        for n in first..first + 16 {
+            let request = LinkRequest {
+                user_id: Some(format!("user-{n:08}")),
+                identities: kinds.iter().map(|kind| identity(kind, n)).collect::<Result<_, _>>()?,
+                at: now(),
+                request_id: format!("{n:032x}"),
+                source: None,
+            };
+            let store = Arc::clone(store);
+            callers.spawn(async move { store.link(request).await });
+        }
+        for linked in callers.join_all().await {
+            linked??;
+        }
+    }
+    let rate = PEOPLE as f64 / started.elapsed().as_secs_f64();
+    let mut times = Vec::new();
+    for n in 0..PEOPLE {
+        let device = identity("device_id", scattered(n) % PEOPLE)?;
+        let started = Instant::now();
+        std::hint::black_box(&store.load(&[Name::Identity(&device)], now()).await?.state.lately(now()));
+        times.push(u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX));
+    }
+    times.sort_unstable();
+    let (p50, p99) = (millis(&times, 50), millis(&times, 99));
+    writeln!(
+        out,
+        "         {rate:.0} links a second, durable, 16 callers; load by an identity of a person with five: \
+         p50 {p50:.1} us, p99 {p99:.1} us"
+    )?;
+    Ok(())
+}
+
 /// What a load takes, and how large the states are.
 async fn loads(store: &Embedded, out: &mut impl Write) -> Result<(), Box<dyn std::error::Error>> {
     let (mut times, mut marks, mut bytes, mut known) = (Vec::new(), 0, 0, 0usize);
@@ -107,6 +152,7 @@ fn event(n: u64) -> Event {
         event_id: format!("{random:016x}-{n:08}"),
         kind: EventType::of_number((random >> 8) as u8 % 7).unwrap_or(EventType::View),
         occurred_at: now(),
+        identity: None,
         user_id: Some(format!("user-{:08}", random % USERS)),
         session_id: Some(format!("session-{:08}", random % (3 * USERS))),
         item_id: Some(format!("item-{:07}", (random >> 20) % ITEMS)),

@@ -7,6 +7,8 @@ use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
+use crate::identity::Identity;
+
 /// Longest id or name, in bytes.
 pub const MAX_ID_BYTES: usize = 256;
 /// How far ahead of the receiving clock an event may lie, in milliseconds: clocks differ a little.
@@ -127,8 +129,12 @@ impl EventType {
 
 /// The known name that resembles `name` most, if any does.
 pub fn nearest(name: &str) -> Option<&'static str> {
-    let name = plain(name);
-    let alike = NAMES.iter().map(|(known, _)| (strsim::jaro_winkler(&name, known), *known));
+    nearest_of(&plain(name), NAMES.iter().map(|(known, _)| *known))
+}
+
+/// The one of `known` that resembles `name` most, if any does.
+pub(crate) fn nearest_of(name: &str, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+    let alike = known.map(|known| (strsim::jaro_winkler(name, known), known));
     let best = alike.filter(|(alike, _)| *alike >= ALIKE).max_by(|a, b| a.0.total_cmp(&b.0));
     best.map(|(_, known)| known)
 }
@@ -148,6 +154,8 @@ pub struct Draft<'a> {
     /// RFC 3339.
     pub occurred_at: &'a str,
     pub user_id: Option<&'a str>,
+    /// Type and value.
+    pub identity: Option<(&'a str, &'a str)>,
     pub session_id: Option<&'a str>,
     pub item_id: Option<&'a str>,
     pub channel: Option<&'a str>,
@@ -168,9 +176,12 @@ pub struct Event {
     pub kind: EventType,
     /// When, by the caller's clock, unix milliseconds.
     pub occurred_at: i64,
-    /// Who; this or `session_id` is there.
+    /// Who; this, `identity` or `session_id` is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_id: Option<String>,
+    /// By which name a channel knows them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
     /// The visit it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_id: Option<String>,
@@ -209,7 +220,7 @@ pub struct Fault {
 }
 
 impl Fault {
-    fn new(field: &'static str, reason: impl Into<String>) -> Self {
+    pub(crate) fn new(field: &'static str, reason: impl Into<String>) -> Self {
         Self { field, reason: reason.into(), nearest: None }
     }
 }
@@ -224,9 +235,12 @@ impl Draft<'_> {
         let kind = EventType::named(self.kind).ok_or_else(|| unknown_type(self.kind))?;
         let occurred_at = moment(self.occurred_at, now)?;
         let user_id = optional("user_id", self.user_id)?;
+        let identity = self.identity.map(|(kind, value)| Identity::check(kind, value).map_err(of_identity));
+        let identity = identity.transpose()?;
         let session_id = optional("session_id", self.session_id)?;
-        if user_id.is_none() && session_id.is_none() {
-            return Err(Fault::new("user_id", "name the person in `user_id`, or the visit in `session_id`"));
+        if user_id.is_none() && identity.is_none() && session_id.is_none() {
+            let reason = "name the person in `user_id` or `identity`, or the visit in `session_id`";
+            return Err(Fault::new("user_id", reason));
         }
         let item_id = optional("item_id", self.item_id)?;
         if item_id.is_none() && kind.needs_item() {
@@ -240,6 +254,7 @@ impl Draft<'_> {
             kind,
             occurred_at,
             user_id,
+            identity,
             session_id,
             item_id,
             channel: optional("channel", self.channel)?,
@@ -265,6 +280,12 @@ pub fn id(field: &'static str, id: &str) -> Result<String, Fault> {
 
 fn optional(field: &'static str, given: Option<&str>) -> Result<Option<String>, Fault> {
     given.map(|given| id(field, given)).transpose()
+}
+
+/// What is wrong with the identity of an event.
+fn of_identity(fault: Fault) -> Fault {
+    let field = if fault.field == "type" { "identity.type" } else { "identity.value" };
+    Fault { field, ..fault }
 }
 
 fn unknown_type(name: &str) -> Fault {
@@ -372,6 +393,8 @@ mod tests {
             (Draft { item_id: Some(&long), ..draft() }, "item_id"),
             (Draft { item_id: None, ..draft() }, "item_id"),
             (Draft { user_id: None, ..draft() }, "user_id"),
+            (Draft { identity: Some(("cooky", "x")), ..draft() }, "identity.type"),
+            (Draft { identity: Some(("member_card", "13800138000")), ..draft() }, "identity.value"),
             (Draft { occurred_at: "2028-01-15T07:59:00Z", ..draft() }, "occurred_at"),
             (Draft { occurred_at: "2025-01-15T07:59:00Z", ..draft() }, "occurred_at"),
             (Draft { occurred_at: "2027-01-15 07:59", ..draft() }, "occurred_at"),
@@ -384,7 +407,9 @@ mod tests {
 
     #[test]
     fn an_event_reads_back_as_it_was_written() {
-        let event = Draft { value: Some(9.5), session_id: Some("s"), ..draft() }.check(NOW).unwrap();
+        let identity = Some(("cookie", "c"));
+        let event =
+            Draft { value: Some(9.5), session_id: Some("s"), identity, ..draft() }.check(NOW).unwrap();
         let back: Event = serde_json::from_slice(&event.encoded()).unwrap();
         assert_eq!(back, event);
         let other = Event { value: Some(9.6), ..event.clone() };

@@ -6,6 +6,7 @@
 //! | [`user`] | what one user's latest events say: items touched, bought, turned down |
 //! | [`item`] | price, stock and whether an item is on sale, as last told |
 //! | [`trends`] | what is looked at and bought right now, by channel and region |
+//! | [`identity`] | One-ID: which names are one person's |
 //! | [`store`] | where it is kept: an interface, and a file for each store behind it |
 //! | [`drain`] | events on their way out, into Parquet files that stay |
 //!
@@ -17,6 +18,7 @@
 
 pub mod drain;
 pub mod event;
+pub mod identity;
 pub mod item;
 pub mod store;
 pub mod trends;

@@ -14,9 +14,9 @@ use utoipa::ToSchema;
 pub enum Scope {
     /// Ask for recommendations, bundles, audiences, profiles.
     Read,
-    /// Send what users do.
+    /// Send what users do, and which names are theirs.
     Events,
-    /// Change what is told of items.
+    /// Change what is told of items; see who is who, and correct it.
     Write,
     /// Change which model is served, read metrics.
     Admin,

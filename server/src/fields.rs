@@ -199,6 +199,7 @@ pub fn optional_object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 }
 
 /// A `T` that is read from an object only.
+#[derive(Debug)]
 pub struct Object<T>(pub T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {

@@ -10,6 +10,7 @@ use anyhow::Context;
 use arc_swap::ArcSwap;
 use qianmian_live::drain::{Drain, DrainError, Lag};
 use qianmian_live::event::Event;
+use qianmian_live::identity::{Described, LinkOutcome, LinkRequest, Refusal, UndoOutcome, UndoRequest};
 use qianmian_live::item::{ItemChange, ItemState};
 use qianmian_live::store::{Embedded, ItemOutcome, Known, Name, Outcome, Store, StoreError};
 use qianmian_live::trends::{Follower, Hot, HotPlaces};
@@ -56,6 +57,41 @@ impl Live {
         self.store.append(events, now_ms()).await.map_err(unavailable)
     }
 
+    /// Makes names one person; when it returns, that is on disk and the next answer knows it.
+    ///
+    /// # Errors
+    /// `identity_conflict` or `too_many_identities`: nothing was changed; `live_unavailable`.
+    pub async fn link(&self, request: LinkRequest) -> Result<LinkOutcome, Problem> {
+        let outcome = self.store.link(request).await.map_err(unavailable)?;
+        outcome.map_err(|refusal| {
+            let code = match refusal {
+                Refusal::Carried(_) | Refusal::UserIds => Code::IdentityConflict,
+                Refusal::TooManyOf(_) | Refusal::TooMany | Refusal::Full => Code::TooManyIdentities,
+            };
+            Problem::new(code, refusal.to_string())
+        })
+    }
+
+    /// Takes a merge back, as durably.
+    ///
+    /// # Errors
+    /// `live_unavailable`.
+    pub async fn undo(&self, request: UndoRequest) -> Result<UndoOutcome, Problem> {
+        self.store.undo(request).await.map_err(unavailable)
+    }
+
+    /// What is written down of the person with this user id.
+    ///
+    /// # Errors
+    /// `live_unavailable`.
+    pub async fn person(&self, user_id: &str) -> Result<Described, Problem> {
+        let described = self.store.person(user_id, now_ms()).await;
+        described.map_err(|error| {
+            tracing::error!(%error, "live state cannot be read");
+            Problem::new(Code::LiveUnavailable, "live state cannot be read now; ask again later")
+        })
+    }
+
     /// Takes news of items in, and lays it over `snapshot`, the one that answers.
     ///
     /// # Errors
@@ -86,7 +122,7 @@ impl Live {
         });
     }
 
-    /// What is known of a person under all these names; `None` where the store fails.
+    /// What is known of the person that these names speak of; `None` where the store fails.
     pub async fn user(&self, names: &[Name<'_>], now: i64) -> Option<Known> {
         let loaded = self.store.load(names, now).await;
         loaded.inspect_err(|error| tracing::warn!(%error, "answering without live state")).ok()

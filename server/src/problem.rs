@@ -52,6 +52,10 @@ pub enum Code {
     NoPreviousModel,
     /// The artifact is damaged or not understood, and was refused.
     ModelRefused,
+    /// The names are of two people; nothing was changed.
+    IdentityConflict,
+    /// The person, or the shop, would have too many identities; nothing was changed.
+    TooManyIdentities,
     /// The body is longer than the server reads.
     BodyTooLarge,
     /// The body is not declared as JSON.
@@ -91,6 +95,8 @@ impl Code {
             Self::BodyTimeout => (S::REQUEST_TIMEOUT, "The body did not arrive in time"),
             Self::NoPreviousModel => (S::CONFLICT, "There is no earlier model"),
             Self::ModelRefused => (S::CONFLICT, "The model was refused"),
+            Self::IdentityConflict => (S::CONFLICT, "They are two people"),
+            Self::TooManyIdentities => (S::CONFLICT, "There would be too many identities"),
             Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "The body is too large"),
             Self::UnsupportedMediaType => (S::UNSUPPORTED_MEDIA_TYPE, "The body must be JSON"),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "The server failed"),

@@ -20,7 +20,9 @@ use crate::app::{ADMIN_PATIENCE, App};
 use crate::auth::Scope::{Admin, Events, Read, Write};
 use crate::guard::Access::{self, Open, Scoped};
 use crate::guard::{Guard, guard};
-use crate::handlers::{audience, bundle, docs, events, health, items, models, recommend, similar, users};
+use crate::handlers::{
+    audience, bundle, docs, events, health, identities, items, models, recommend, similar, users,
+};
 use crate::openapi;
 use crate::problem::{Code, Problem};
 
@@ -35,6 +37,9 @@ pub fn router(app: &Arc<App>) -> (Router, OpenApi) {
         .call(Scoped(Read), routes!(audience::post))
         .call(Scoped(Read), routes!(users::get))
         .call(Scoped(Events), routes!(events::post))
+        .call(Scoped(Events), routes!(identities::link))
+        .call(Scoped(Write), routes!(identities::undo))
+        .call(Scoped(Write), routes!(identities::get))
         .call(Scoped(Write), routes!(items::post))
         .call(Scoped(Admin), routes!(models::list))
         .call(Scoped(Admin), routes!(models::activate))

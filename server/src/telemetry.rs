@@ -6,6 +6,7 @@
 
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, Unit};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use qianmian_live::identity::LinkStatus;
 use qianmian_models::query::{Filter, Slate, Source};
 
 const REQUESTS: &str = "qianmian_http_requests_total";
@@ -27,6 +28,7 @@ const DRAINED: &str = "qianmian_drained_events_total";
 const DRAIN_FAILURES: &str = "qianmian_drain_failures_total";
 const DRAIN_LAG_EVENTS: &str = "qianmian_drain_lag_events";
 const DRAIN_LAG_SECONDS: &str = "qianmian_drain_lag_seconds";
+const LINKS: &str = "qianmian_identity_links_total";
 const RETIRED: &str = "qianmian_models_retired";
 
 /// Bucket bounds of every histogram, in seconds.
@@ -56,6 +58,8 @@ pub struct Telemetry {
     pub overloaded: Counter,
     /// What became of events.
     pub events: EventMetrics,
+    /// What became of links of identities.
+    pub links: LinkMetrics,
     /// What people -> goods did.
     pub slates: SlateMetrics,
     /// Replaced snapshots that some request still reads.
@@ -81,6 +85,28 @@ pub struct EventMetrics([Counter; 4]);
 
 /// What may become of an event, in the order of [`EventMetrics::record`].
 const EVENT_OUTCOMES: [&str; 4] = ["accepted", "duplicate", "conflict", "rejected"];
+
+/// What became of links of identities, and merges taken back.
+pub struct LinkMetrics([Counter; 6]);
+
+/// What may become of a link; the order is that of the label values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Linked {
+    /// A person was made.
+    Created,
+    /// Identities were added to a person, or became shared.
+    Linked,
+    /// People became one.
+    Merged,
+    /// All of it was known.
+    Unchanged,
+    /// They are two people, or would have too many identities.
+    Refused,
+    /// A merge was taken back.
+    Undone,
+}
+
+const LINK_OUTCOMES: [&str; 6] = ["created", "linked", "merged", "unchanged", "refused", "undone"];
 
 /// The swaps of one shop.
 pub struct SwapMetrics {
@@ -137,6 +163,7 @@ impl Telemetry {
             missing_scope: denied("missing_scope"),
             overloaded: denied("overloaded"),
             events: EventMetrics(EVENT_OUTCOMES.map(|outcome| counter(EVENTS, &[("outcome", outcome)]))),
+            links: LinkMetrics(LINK_OUTCOMES.map(|outcome| counter(LINKS, &[("outcome", outcome)]))),
             slates: SlateMetrics {
                 candidates: Source::ALL.map(|s| counter(CANDIDATES, &[("source", s.name())])),
                 filtered: Filter::ALL.map(|f| counter(FILTERED, &[("filter", f.name())])),
@@ -231,6 +258,25 @@ impl EventMetrics {
     }
 }
 
+impl Linked {
+    /// What became of a link that was not refused.
+    pub fn of(status: LinkStatus) -> Self {
+        match status {
+            LinkStatus::Created => Self::Created,
+            LinkStatus::Linked => Self::Linked,
+            LinkStatus::Merged => Self::Merged,
+            LinkStatus::Unchanged => Self::Unchanged,
+        }
+    }
+}
+
+impl LinkMetrics {
+    /// Counts one.
+    pub fn record(&self, outcome: Linked) {
+        self.0[outcome as usize].increment(1);
+    }
+}
+
 impl SlateMetrics {
     /// Counts one slate and the fallback it took, an index of [`FALLBACK_NAMES`].
     pub fn record(&self, slate: &Slate, fallback: Option<usize>) {
@@ -297,6 +343,7 @@ fn describe(recorder: &PrometheusRecorder) {
     count(DRAIN_FAILURES, "Tries to drain events that failed, by shop.");
     level(DRAIN_LAG_EVENTS, "Events that are not drained yet, by shop.");
     level(DRAIN_LAG_SECONDS, "Seconds since the oldest event that is not drained was received, by shop.");
+    count(LINKS, "Links of identities, by what became of them.");
     count(SWAPS, "Model swaps, by shop and outcome.");
     seconds(OPEN_SECONDS, "Time to open, verify and warm a model, by shop.");
     level(SERVING, "1 while the shop has a model to answer from.");

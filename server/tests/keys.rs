@@ -55,6 +55,8 @@ async fn documented(running: &Running) -> Vec<Documented> {
                 "/similar" | "/audience" => json!({"item_ids": [item("tea", 4)]}).to_string(),
                 "/events" => json!({"events": [{}]}).to_string(),
                 "/items" => json!({"items": [{}]}).to_string(),
+                "/identities/link" => json!({"identities": [{"type": "cookie", "value": "c"}]}).to_string(),
+                "/identities/undo" => json!({"merge_id": "m_none"}).to_string(),
                 "/bundle" => json!({"cart": [item("tea", 4)]}).to_string(),
                 "/recommend" if method == "post" => json!({"user": {"id": user(4)}}).to_string(),
                 _ => String::new(),
@@ -84,7 +86,7 @@ async fn every_documented_route_asks_for_its_scope_and_for_nothing_less() {
     let calls = documented(&running).await;
     let scoped: BTreeSet<&str> =
         calls.iter().filter(|call| call.scope.is_some()).map(|call| call.path.as_str()).collect();
-    assert_eq!(scoped.len(), 11, "{scoped:?}");
+    assert_eq!(scoped.len(), 14, "{scoped:?}");
     let (wrong, _) = key("tea", "read");
     for call in &calls {
         let Some(scope) = &call.scope else {

@@ -4,7 +4,8 @@
 //! |---|---|---|
 //! | `events` | number, 8 bytes big-endian | when received (8 bytes, little-endian milliseconds), the event as JSON |
 //! | `seen` | event id | fingerprint of the event, 16 bytes |
-//! | `users` | `u` + user id, or `s` + session id | the encoded [`UserState`] |
+//! | `users` | `u` + user id, `s` + session id, or `i` + number of the type + value of an identity | the encoded [`UserState`] |
+//! | `people` | as [`identity::records`](crate::identity::records) says; `n` | records of One-ID; how many identities there are |
 //! | `items` | item id | the [`ItemState`] as JSON |
 //!
 //! One thread writes. What arrives while it waits for the disk is committed together, by one more wait: the
@@ -18,9 +19,12 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 use rustc_hash::FxHashMap;
 use tokio::sync::{mpsc, oneshot};
 
+use super::people;
 use super::writer::{self, Work};
 use super::{ItemOutcome, Known, Logged, Name, Outcome, Store, StoreError};
 use crate::event::Event;
+use crate::identity::resolve::{describe, resolve};
+use crate::identity::{Described, Key, LinkOutcome, LinkRequest, Refusal, UndoOutcome, UndoRequest};
 use crate::item::{ItemChange, ItemState};
 use crate::user::UserState;
 
@@ -57,6 +61,7 @@ pub(super) struct Tables {
     pub(super) seen: Keyspace,
     pub(super) users: Keyspace,
     pub(super) items: Keyspace,
+    pub(super) people: Keyspace,
 }
 
 impl Embedded {
@@ -111,17 +116,15 @@ impl Drop for Embedded {
 
 impl Store for Embedded {
     async fn load(&self, names: &[Name<'_>], now: i64) -> Result<Known, StoreError> {
-        let (mut state, mut user_ids) = (UserState::default(), Vec::new());
-        for name in names {
-            if let Name::User(id) = name {
-                user_ids.push((*id).to_owned());
-            }
-            let known = self.tables.user(&user_key(name))?;
+        let resolved = people::run(|records| resolve(records, names), |key| self.tables.record(key))?.0;
+        let mut state = UserState::default();
+        for name in resolved.names() {
+            let known = self.tables.user(&user_key(&name))?;
             // The usual case is one name: nothing to merge.
             if state.is_empty() { state = known } else { state.merge(known) }
         }
         state.forget(now.saturating_sub(self.ttl));
-        Ok(Known { user_ids, state })
+        Ok(Known { user_ids: resolved.user_ids, state })
     }
 
     async fn append(&self, events: Vec<Event>, now: i64) -> Result<Vec<Outcome>, StoreError> {
@@ -129,6 +132,19 @@ impl Store for Embedded {
             return Ok(Vec::new());
         }
         self.ask(|reply| Work::Append { events, now, reply }).await
+    }
+
+    async fn link(&self, request: LinkRequest) -> Result<Result<LinkOutcome, Refusal>, StoreError> {
+        self.ask(|reply| Work::Link { request, reply }).await
+    }
+
+    async fn undo(&self, request: UndoRequest) -> Result<UndoOutcome, StoreError> {
+        self.ask(|reply| Work::Undo { request, reply }).await
+    }
+
+    async fn person(&self, user_id: &str, now: i64) -> Result<Described, StoreError> {
+        let ran = people::run(|records| describe(records, user_id, now), |key| self.tables.record(key));
+        ran.map(|(described, _)| described)
     }
 
     async fn change_items(&self, changes: Vec<ItemChange>) -> Result<Vec<ItemOutcome>, StoreError> {
@@ -177,9 +193,14 @@ impl Tables {
         let table = |name: &str| {
             db.keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES))
         };
-        let (events, seen, users, items) =
-            (table("events")?, table("seen")?, table("users")?, table("items")?);
-        Ok(Self { db, events, seen, users, items })
+        let (events, seen, users) = (table("events")?, table("seen")?, table("users")?);
+        let (items, people) = (table("items")?, table("people")?);
+        Ok(Self { db, events, seen, users, items, people })
+    }
+
+    /// A record of One-ID.
+    pub(super) fn record(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.people.get(key)?.map(|value| value.to_vec()))
     }
 
     /// The state under a key; empty where there is none.
@@ -233,6 +254,7 @@ pub(super) fn user_key(name: &Name<'_>) -> Vec<u8> {
     let (kind, id) = match name {
         Name::User(id) => (b'u', id),
         Name::Session(id) => (b's', id),
+        Name::Identity(identity) => return Key::Identity((*identity).clone()).encoded(),
     };
     let mut key = Vec::with_capacity(1 + id.len());
     key.push(kind);

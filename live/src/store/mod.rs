@@ -6,6 +6,7 @@
 //! - what happened longer ago than the `ttl` is forgotten, so that the store does not grow without end.
 
 mod embedded;
+mod people;
 mod writer;
 
 use std::future::Future;
@@ -13,11 +14,17 @@ use std::future::Future;
 pub use embedded::Embedded;
 
 use crate::event::Event;
+use crate::identity::{
+    Described, Identity, IdentityType, LinkOutcome, LinkRequest, Refusal, Strength, UndoOutcome, UndoRequest,
+};
 use crate::item::{ItemChange, ItemState};
 use crate::user::UserState;
 
 /// Different items whose state a store keeps at most.
 pub const MAX_ITEMS: usize = 5_000_000;
+
+/// Identities that a store keeps at most.
+pub const MAX_IDENTITIES: u64 = 50_000_000;
 
 /// One name under which a user is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,13 +33,26 @@ pub enum Name<'a> {
     User(&'a str),
     /// The id of a visit whose user is not known.
     Session(&'a str),
+    /// A name that a channel gives them; a visit is a [`Session`](Self::Session), and what is shared is no name.
+    Identity(&'a Identity),
 }
 
 impl<'a> Name<'a> {
-    /// Under which name an event counts: its user's, where it has one. `None` where it has neither.
+    /// Under which name an event counts: its user's where it has one, else its identity's, else its visit's.
+    /// `None` where it has none of them. To whom the name belongs does not matter here: that is asked on reading.
     pub fn of(event: &'a Event) -> Option<Self> {
         let user = event.user_id.as_deref().map(Self::User);
-        user.or(event.session_id.as_deref().map(Self::Session))
+        let identity = || event.identity.as_ref().and_then(Self::of_identity);
+        user.or_else(identity).or(event.session_id.as_deref().map(Self::Session))
+    }
+
+    /// The name that an identity is; `None` of one that speaks for nobody.
+    pub fn of_identity(identity: &'a Identity) -> Option<Self> {
+        match identity.kind() {
+            IdentityType::Session => Some(Self::Session(identity.value())),
+            kind if kind.strength() == Strength::Shared => None,
+            _ => Some(Self::Identity(identity)),
+        }
     }
 }
 
@@ -97,8 +117,8 @@ pub enum StoreError {
 
 /// What every store can do.
 pub trait Store: Send + Sync {
-    /// What is known of a person under all of these names together, as of `now` (unix milliseconds): one call,
-    /// one round trip.
+    /// What is known of the person that these names speak of ([`resolve`](crate::identity::resolve::resolve)),
+    /// under all names that are theirs, as of `now` (unix milliseconds): one call, one round trip.
     fn load(&self, names: &[Name<'_>], now: i64) -> impl Future<Output = Result<Known, StoreError>> + Send;
 
     /// Writes down events that were received at `now`; the outcomes are in their order. When it returns, what
@@ -108,6 +128,19 @@ pub trait Store: Send + Sync {
         events: Vec<Event>,
         now: i64,
     ) -> impl Future<Output = Result<Vec<Outcome>, StoreError>> + Send;
+
+    /// Makes names one person. When it returns, it is on disk, and the next [`load`](Self::load) knows it. The inner
+    /// error is that of the rules: nothing was changed.
+    fn link(
+        &self,
+        request: LinkRequest,
+    ) -> impl Future<Output = Result<Result<LinkOutcome, Refusal>, StoreError>> + Send;
+
+    /// Takes a merge back, as durably.
+    fn undo(&self, request: UndoRequest) -> impl Future<Output = Result<UndoOutcome, StoreError>> + Send;
+
+    /// What is written down of the person with this user id.
+    fn person(&self, user_id: &str, now: i64) -> impl Future<Output = Result<Described, StoreError>> + Send;
 
     /// Writes down news of items; the outcomes are in their order.
     fn change_items(

@@ -8,8 +8,12 @@ use rustc_hash::FxHashMap;
 use tokio::sync::{mpsc, oneshot};
 
 use super::embedded::{Items, Tables, user_key};
-use super::{ItemOutcome, MAX_ITEMS, Name, Outcome, StoreError};
+use super::{ItemOutcome, MAX_IDENTITIES, MAX_ITEMS, Name, Outcome, StoreError, people};
 use crate::event::Event;
+use crate::identity::forget::forget;
+use crate::identity::{
+    LinkOutcome, LinkRequest, Records, Refusal, Resolved, Stop, UndoOutcome, UndoRequest, link, undo,
+};
 use crate::item::{ItemChange, ItemState};
 use crate::user::{Mark, UserState};
 
@@ -17,6 +21,11 @@ use crate::user::{Mark, UserState};
 const GROUP_ROWS: usize = 8_192;
 /// Events forgotten by one commit at most.
 pub(super) const SWEEP_EVENTS: usize = 4_096;
+/// User ids that are looked at by one sweep.
+const SWEEP_PEOPLE: usize = 4_096;
+
+/// Under which key the number of identities is.
+const IDENTITIES: &[u8] = b"n";
 
 type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 /// Answers one caller when it is known how the commit ended.
@@ -26,6 +35,10 @@ type Answer = Box<dyn FnOnce(Result<(), StoreError>)>;
 pub(super) enum Work {
     /// Events received at `now`.
     Append { events: Vec<Event>, now: i64, reply: Reply<Vec<Outcome>> },
+    /// Names that are one person's.
+    Link { request: LinkRequest, reply: Reply<Result<LinkOutcome, Refusal>> },
+    /// A merge to be taken back.
+    Undo { request: UndoRequest, reply: Reply<UndoOutcome> },
     /// News of items.
     ChangeItems { changes: Vec<ItemChange>, reply: Reply<Vec<ItemOutcome>> },
     /// Forget what is older than the `ttl` at `now`.
@@ -34,9 +47,10 @@ pub(super) enum Work {
 
 /// Writes until everyone who could send work is gone.
 pub(super) fn run(mut work: mpsc::Receiver<Work>, tables: Tables, items: Items, next: u64, ttl: i64) {
-    let mut next = next;
+    let (mut next, mut looked_at) = (next, Vec::new());
     while let Some(first) = work.blocking_recv() {
         let mut group = Group::new(&tables, &items, next, ttl);
+        group.looked_at = std::mem::take(&mut looked_at);
         group.add(first);
         while group.rows < GROUP_ROWS
             && let Ok(more) = work.try_recv()
@@ -44,6 +58,7 @@ pub(super) fn run(mut work: mpsc::Receiver<Work>, tables: Tables, items: Items, 
             group.add(more);
         }
         next = group.next;
+        looked_at = std::mem::take(&mut group.looked_at);
         group.commit();
     }
 }
@@ -60,6 +75,10 @@ struct Group<'t> {
     seen: FxHashMap<Box<str>, u128>,
     users: FxHashMap<Vec<u8>, UserState>,
     changed: FxHashMap<Box<str>, ItemState>,
+    /// Records of One-ID that this group wrote; `None` took one away.
+    people: FxHashMap<Vec<u8>, Option<Vec<u8>>>,
+    /// Up to which key the sweep has looked at people.
+    looked_at: Vec<u8>,
     /// Sends each its answer, or the error that the commit ended in.
     replies: Vec<Answer>,
 }
@@ -76,6 +95,8 @@ impl<'t> Group<'t> {
             seen: FxHashMap::default(),
             users: FxHashMap::default(),
             changed: FxHashMap::default(),
+            people: FxHashMap::default(),
+            looked_at: Vec::new(),
             replies: Vec::new(),
         }
     }
@@ -86,6 +107,17 @@ impl<'t> Group<'t> {
                 self.rows += events.len();
                 let outcomes = events.iter().map(|event| self.append(event, now)).collect();
                 self.answer(reply, outcomes);
+            }
+            Work::Link { request, reply } => {
+                self.rows += 1;
+                let outcome = self.settle(|records| link(records, &request));
+                self.answer(reply, outcome);
+            }
+            Work::Undo { request, reply } => {
+                self.rows += 1;
+                // It refuses nothing.
+                let outcome = self.settle(|records| undo(records, &request));
+                self.answer(reply, outcome.map(|outcome| outcome.unwrap_or(UndoOutcome::Unchanged)));
             }
             Work::ChangeItems { changes, reply } => {
                 self.rows += changes.len();
@@ -146,6 +178,45 @@ impl<'t> Group<'t> {
         }
     }
 
+    /// Follows a rule of One-ID, and keeps what it wants written.
+    fn settle<T>(
+        &mut self,
+        rule: impl FnMut(&mut Records) -> Result<T, Stop>,
+    ) -> Result<Result<T, Refusal>, StoreError> {
+        let (outcome, records) = people::try_run(rule, |key| self.record(key))?;
+        match self.keep(&records)? {
+            true => Ok(outcome),
+            false => Ok(Err(Refusal::Full)),
+        }
+    }
+
+    /// A record of One-ID, as this group leaves it.
+    fn record(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        match self.people.get(key) {
+            Some(written) => Ok(written.clone()),
+            None => self.tables.record(key),
+        }
+    }
+
+    /// Takes over what a rule wants written; false, and nothing of it, where there would be too many identities.
+    fn keep(&mut self, records: &Records) -> Result<bool, StoreError> {
+        let growth = records.growth();
+        if growth != 0 {
+            let damaged = |_| StoreError::Damaged { table: "people" };
+            let count = self
+                .record(IDENTITIES)?
+                .map(|bytes| bytes.try_into().map(u64::from_le_bytes).map_err(damaged));
+            let count = count.transpose()?.unwrap_or(0).saturating_add_signed(growth);
+            if growth > 0 && count > MAX_IDENTITIES {
+                return Ok(false);
+            }
+            self.people.insert(IDENTITIES.to_vec(), Some(count.to_le_bytes().to_vec()));
+        }
+        let written = records.written().map(|(key, value)| (key.encoded(), value.map(<[u8]>::to_vec)));
+        self.people.extend(written);
+        Ok(true)
+    }
+
     fn change_item(&mut self, change: &ItemChange) -> ItemOutcome {
         let id = change.item_id.as_str();
         let mut state = match self.changed.get(id) {
@@ -183,7 +254,51 @@ impl<'t> Group<'t> {
             }
             swept += 1;
         }
+        self.sweep_people(moment)?;
         Ok(swept)
+    }
+
+    /// Forgets anonymous people of whom nothing was heard since `moment`, among the next of all people in turn.
+    fn sweep_people(&mut self, moment: i64) -> Result<(), StoreError> {
+        let from =
+            if self.looked_at.is_empty() { b"u".to_vec() } else { std::mem::take(&mut self.looked_at) };
+        let mut user_ids = Vec::new();
+        for entry in self.tables.people.range(from..b"v".to_vec()).take(SWEEP_PEOPLE) {
+            let key = entry.key()?;
+            user_ids.push(
+                String::from_utf8(key[1..].to_vec()).map_err(|_| StoreError::Damaged { table: "people" })?,
+            );
+        }
+        // Where there are fewer, the next sweep begins anew.
+        if let (SWEEP_PEOPLE, Some(last)) = (user_ids.len(), user_ids.last()) {
+            self.looked_at = format!("u{last}\0").into_bytes();
+        }
+        for user_id in user_ids {
+            let silent = |names: &Option<Resolved>| match names {
+                Some(names) => self.is_silent(names),
+                None => Ok(false),
+            };
+            let (names, records) = people::run(|r| forget(r, &user_id, moment), |key| self.record(key))?;
+            if silent(&names)? {
+                self.keep(&records)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether nothing is known under any of these names.
+    fn is_silent(&self, names: &Resolved) -> Result<bool, StoreError> {
+        for name in names.names() {
+            let key = user_key(&name);
+            let known = match self.users.get(&key) {
+                Some(state) => !state.is_empty(),
+                None => self.tables.users.contains_key(&key)?,
+            };
+            if known {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Writes it all, waits for the disk, and answers.
@@ -192,6 +307,12 @@ impl<'t> Group<'t> {
             match state.is_empty() {
                 true => self.batch.remove(&self.tables.users, key),
                 false => self.batch.insert(&self.tables.users, key, state.encoded()),
+            }
+        }
+        for (key, record) in self.people.drain() {
+            match record {
+                None => self.batch.remove(&self.tables.people, key),
+                Some(record) => self.batch.insert(&self.tables.people, key, record),
             }
         }
         for (id, state) in &self.changed {

@@ -177,6 +177,7 @@ mod tests {
             kind,
             occurred_at: at,
             user_id: None,
+            identity: None,
             session_id: None,
             item_id: Some(item.to_owned()),
             channel: channel.map(str::to_owned),

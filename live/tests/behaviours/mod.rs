@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod people;
+
 use qianmian_live::event::{Draft, Event};
 use qianmian_live::item::{ItemChange, Told};
 use qianmian_live::store::{ItemOutcome, Name, Outcome, Store};
@@ -48,6 +50,7 @@ pub async fn hold<P: Place>(new: impl Fn() -> P) {
     what_is_older_than_the_ttl_is_forgotten(&new()).await;
     numbers_go_on_after_everything_was_forgotten(&new()).await;
     many_callers_at_once_lose_nothing(new().open()).await;
+    people::hold(new).await;
 }
 
 async fn the_next_load_knows_what_was_appended(store: &impl Store) {

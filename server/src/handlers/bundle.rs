@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::answer::{EmptyReason, ModelRef, finite, json, resolve, title};
-use super::recommend::UserRef;
+use super::person::{UserRef, in_model};
 use crate::extract::JsonBody;
 use crate::fields::{Count, Ids, optional_object};
 use crate::guard::Call;
+use crate::live::now_ms;
 use crate::problem::{Code, Problem};
 use crate::request_id::RequestId;
 
@@ -79,12 +80,19 @@ impl BundleRequest<'_> {
         })
     }
 
-    /// The person to personalise for: one that is wanted, known, and bought something.
-    fn person(&self, snapshot: &Snapshot) -> Option<UserIx> {
-        let user = self.user.as_ref().filter(|_| self.personalize)?;
-        let known = snapshot.users.ix(user.id.as_str())?;
-        (!snapshot.history.ixs(known).is_empty()).then_some(known)
+    /// The user ids of the person to personalise for, where one is wanted.
+    async fn user_ids(&self, call: &Call) -> Result<Vec<String>, Problem> {
+        let who = self.user.as_ref().map(UserRef::who).transpose()?;
+        match who.filter(|_| self.personalize) {
+            Some(who) => Ok(who.known(&call.shop, None, now_ms()).await.0.user_ids),
+            None => Ok(Vec::new()),
+        }
     }
+}
+
+/// The person among these user ids that the model knows best, if they bought something.
+fn person(snapshot: &Snapshot, user_ids: &[String]) -> Option<UserIx> {
+    in_model(snapshot, user_ids).0.filter(|&user| !snapshot.history.ixs(user).is_empty())
 }
 
 fn smallest() -> Count<5, 2> {
@@ -228,12 +236,14 @@ impl<'a> BundledItem<'a> {
     responses((status = 200, description = "Complements and bundles.", body = BundleResponse<'_>)))]
 pub async fn post(call: Call, body: JsonBody) -> Result<Response, Problem> {
     let request: BundleRequest<'_> = body.parse()?;
+    // Before the model is taken: it is not held while something waits.
+    let user_ids = request.user_ids(&call).await?;
     let model = call.shop.model()?;
     let snapshot: &Snapshot = &model.snapshot;
     let mut unknown_item_ids = Vec::new();
     let cart = resolve(snapshot, request.cart.iter(), &mut unknown_item_ids);
     let query = request.query(&cart)?;
-    let person = request.person(snapshot);
+    let person = person(snapshot, &user_ids);
     let complements = match person {
         Some(user) => bundle::personal_complements(snapshot, &cart, user, query.count),
         None => bundle::complements(snapshot, &cart, query.count),

@@ -11,10 +11,11 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::answer::json;
+use super::person::IdentityRef;
 use super::rows::{self, RowFault, RowResult};
 use crate::app::App;
 use crate::extract::{RowsBody, parse};
-use crate::fields::Id;
+use crate::fields::{Id, optional_object};
 use crate::guard::Call;
 use crate::live::now_ms;
 use crate::problem::Problem;
@@ -45,9 +46,12 @@ pub struct EventRow<'a> {
     #[serde(borrow)]
     #[schema(value_type = String, format = DateTime)]
     occurred_at: Id<'a>,
-    /// Who; this or `session_id`.
+    /// Who; this, `identity` or `session_id`.
     #[serde(borrow)]
     user_id: Option<Id<'a>>,
+    /// A name by which a channel knows them; where `user_id` is there, the event counts for that.
+    #[serde(borrow, default, deserialize_with = "optional_object")]
+    identity: Option<IdentityRef<'a>>,
     /// The visit.
     #[serde(borrow)]
     session_id: Option<Id<'a>>,
@@ -84,6 +88,10 @@ impl EventRow<'_> {
             kind: self.r#type.as_str(),
             occurred_at: self.occurred_at.as_str(),
             user_id: text(&self.user_id),
+            identity: self
+                .identity
+                .as_ref()
+                .map(|identity| (identity.r#type.as_str(), identity.value.as_str())),
             session_id: text(&self.session_id),
             item_id: text(&self.item_id),
             channel: text(&self.channel),

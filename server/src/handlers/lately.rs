@@ -1,22 +1,24 @@
-//! What live state says to a query: what the person did lately, what they have seen enough of, what trends.
+//! What live state says to a query: who the person is, what they did lately, what they have seen enough of, what
+//! trends.
 
-use qianmian_live::store::{Known, Name};
+use qianmian_live::store::Known;
 use qianmian_live::trends::Hot;
 use qianmian_models::query::Query;
 use qianmian_models::snapshot::Snapshot;
 
+use super::person::{Who, bought_as, in_model};
 use crate::app::Shop;
 use crate::config::SceneConfig;
-use crate::live::{USER_STATE, now_ms};
+use crate::live::now_ms;
 
 /// Items touched lately that stand for a person beside their purchases.
 const MAX_TOUCHED: usize = 20;
 
 /// Who asks, and where.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct Asks<'a> {
-    /// The person.
-    pub user_id: Option<&'a str>,
+    /// The person, where one is named.
+    pub who: Who<'a>,
     /// The visit.
     pub session_id: Option<&'a str>,
     /// Where the answer is shown.
@@ -31,8 +33,8 @@ pub struct Asks<'a> {
 pub struct Lately<'a> {
     known: Known,
     degraded: &'static [&'static str],
-    asks: Asks<'a>,
-    scene: SceneConfig,
+    /// Where the answer is shown, and how that place is configured.
+    place: (&'a str, SceneConfig),
     hot: Option<Hot>,
     /// When it was asked, unix milliseconds.
     now: i64,
@@ -40,21 +42,11 @@ pub struct Lately<'a> {
 
 impl<'a> Lately<'a> {
     /// Asks the shop's live state, where it is kept, in one call.
-    pub async fn load(shop: &Shop, asks: &Asks<'a>) -> Self {
-        let (now, scene) = (now_ms(), shop.scene(asks.scene));
-        let mut lately = Self { known: Known::default(), degraded: &[], asks: *asks, scene, hot: None, now };
-        let Some(live) = shop.kept() else { return lately };
-        lately.hot = live.hot(asks.channel, asks.region);
-        let (user, session) = (asks.user_id.map(Name::User), asks.session_id.map(Name::Session));
-        let names: Vec<Name<'_>> = user.into_iter().chain(session).collect();
-        if names.is_empty() {
-            return lately;
-        }
-        match live.user(&names, now).await {
-            Some(known) => lately.known = known,
-            None => lately.degraded = &[USER_STATE],
-        }
-        lately
+    pub async fn load(shop: &Shop, asks: Asks<'a>) -> Self {
+        let (now, place) = (now_ms(), (asks.scene, shop.scene(asks.scene)));
+        let (known, degraded) = asks.who.known(shop, asks.session_id, now).await;
+        let hot = shop.kept().and_then(|live| live.hot(asks.channel, asks.region));
+        Self { known, degraded, place, hot, now }
     }
 
     /// What could not be asked.
@@ -62,7 +54,8 @@ impl<'a> Lately<'a> {
         self.degraded
     }
 
-    /// `query`, knowing all this.
+    /// `query`, knowing all this: in the model, the person is the user id that it knows best, and what they bought
+    /// under others is bought and touched, too.
     pub fn told_to(&self, snapshot: &Snapshot, mut query: Query) -> Query {
         let known = |id: &str| snapshot.items.ix(id);
         let state = &self.known.state;
@@ -72,9 +65,19 @@ impl<'a> Lately<'a> {
         let bought = lately.bought.iter().filter_map(|(id, at)| Some((known(id)?, at / 1_000)));
         query.bought = bought.collect();
         query.exclude.extend(lately.unwanted.iter().filter_map(|id| known(id)));
-        if self.scene.exposures > 0 {
-            let from = self.now - i64::from(self.scene.exposure_window_seconds) * 1_000;
-            let tired = state.overexposed(self.asks.scene, self.scene.exposures, from);
+        let (user, others) = in_model(snapshot, &self.known.user_ids);
+        query.user = user;
+        for (item, weight, at) in bought_as(snapshot, &others) {
+            query.bought.push((item, at));
+            if !query.touched.iter().any(|&(touched, _)| touched == item) {
+                query.touched.push((item, weight));
+            }
+        }
+        query.touched.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let (scene, config) = &self.place;
+        if config.exposures > 0 {
+            let from = self.now - i64::from(config.exposure_window_seconds) * 1_000;
+            let tired = state.overexposed(scene, config.exposures, from);
             query.tired = tired.into_iter().filter_map(known).collect();
         }
         let hot = self.hot.iter().flat_map(|hot| hot.iter());

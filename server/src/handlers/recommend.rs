@@ -17,6 +17,7 @@ use super::answer::{
     Evidences, ModelRef, Moment, Reason, Reasons, bought_together, finite, json, resolve, title,
 };
 use super::lately::{Asks, Lately};
+use super::person::{UserRef, Who};
 use crate::app::{self, App};
 use crate::extract::{JsonBody, QueryString};
 use crate::fields::{Count, Id, Ids, OwnedId, object, optional_object};
@@ -69,15 +70,6 @@ pub struct RecommendRequest<'a> {
     explain: bool,
 }
 
-/// A person.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct UserRef<'a> {
-    /// Their id, as in the orders.
-    #[serde(borrow)]
-    pub(super) id: Id<'a>,
-}
-
 /// What the person does right now. Both lists are latest first; their items are not returned.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -128,7 +120,7 @@ pub struct RecommendQuery {
 impl From<RecommendQuery> for RecommendRequest<'_> {
     fn from(query: RecommendQuery) -> Self {
         Self {
-            user: query.user_id.map(|id| UserRef { id: id.into() }),
+            user: query.user_id.map(|id| UserRef::of(id.into())),
             session_id: None,
             scene: query.scene.map(Id::from),
             count: query.count.unwrap_or_else(usual_count),
@@ -253,7 +245,7 @@ pub async fn post(call: Call, State(app): State<Arc<App>>, body: JsonBody) -> Re
 
 async fn answer(call: &Call, app: &App, request: &RecommendRequest<'_>) -> Result<Response, Problem> {
     // Before the model is taken: it is not held while something waits.
-    let lately = Lately::load(&call.shop, &request.asks()).await;
+    let lately = Lately::load(&call.shop, request.asks()?).await;
     let model = call.shop.model()?;
     let snapshot = &model.snapshot;
     let mut unknown_item_ids = Vec::new();
@@ -277,14 +269,15 @@ async fn answer(call: &Call, app: &App, request: &RecommendRequest<'_>) -> Resul
 
 impl RecommendRequest<'_> {
     /// What live state is asked.
-    fn asks(&self) -> Asks<'_> {
-        Asks {
-            user_id: self.user.as_ref().map(|user| user.id.as_str()).filter(|_| self.personalize),
+    fn asks(&self) -> Result<Asks<'_>, Problem> {
+        let who = self.user.as_ref().map(UserRef::who).transpose()?;
+        Ok(Asks {
+            who: who.filter(|_| self.personalize).unwrap_or_else(Who::default),
             session_id: self.session_id.as_ref().map(Id::as_str).filter(|_| self.personalize),
             scene: self.scene.as_ref().map_or(DEFAULT_SCENE, Id::as_str),
             channel: self.context.channel.as_ref().map(Id::as_str),
             region: self.context.region.as_ref().map(Id::as_str),
-        }
+        })
     }
 }
 
@@ -296,7 +289,6 @@ fn query<'r>(snapshot: &Snapshot, request: &'r RecommendRequest<'_>, unknown: &m
     }
     let seen = request.context.item_ids.iter().chain(request.context.cart.iter());
     Query {
-        user: request.user.as_ref().and_then(|user| snapshot.users.ix(user.id.as_str())),
         recent: resolve(snapshot, seen, unknown),
         exclude,
         exclude_bought: request.exclude_bought,

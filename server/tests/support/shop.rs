@@ -51,10 +51,23 @@ pub fn publish(store: &Path, shop: &str, version: &str, mark: &str) {
     ShopStore::new(store, shop).unwrap().publish(version).unwrap();
 }
 
+/// Writes and publishes a version whose first user has another id, which must come before all others.
+pub fn publish_with_first_user(store: &Path, shop: &str, version: &str, mark: &str, first_user: &str) {
+    let mut snapshot = snapshot(version, mark);
+    let mut users: Vec<String> = (0..USERS).map(user).collect();
+    first_user.clone_into(&mut users[0]);
+    snapshot.users = Vocabulary::new(&users).unwrap();
+    let store = ShopStore::new(store, shop).unwrap();
+    write_snapshot(&store, version, &snapshot);
+    store.publish(version).unwrap();
+}
+
 /// Writes a version without publishing it.
 pub fn write(store: &Path, shop: &str, version: &str, mark: &str) {
-    let store = ShopStore::new(store, shop).unwrap();
-    let snapshot = snapshot(version, mark);
+    write_snapshot(&ShopStore::new(store, shop).unwrap(), version, &snapshot(version, mark));
+}
+
+fn write_snapshot(store: &ShopStore, version: &str, snapshot: &Snapshot) {
     let mut writer = ArtifactWriter::create(store.folder(), version).unwrap();
     snapshot.write(&mut writer).unwrap();
     let mut manifest = Manifest::new(version, "2023-11-15T00:00:00Z");

@@ -5,12 +5,13 @@
 //! [`Summary`]. Nothing is dropped silently: the parts of the summary add up to the rows read.
 //!
 //! A row goes `source` (files, unpacking, columns) -> `clean` (purchase, return or reject) ->
-//! `arrange` (merge, net returns, cap, renumber, sort).
+//! `aliases` (user ids of one person) -> `arrange` (merge, net returns, cap, renumber, sort).
 //!
 //! Memory: 32 bytes a purchase line (twice that for moments while the list grows), one copy of every
 //! distinct id with about 40 bytes beside it, and 17 to 34 bytes a distinct row for finding exact
 //! duplicates; never a string per line.
 
+mod aliases;
 mod arrange;
 mod attributes;
 mod catalogue;

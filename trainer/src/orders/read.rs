@@ -1,5 +1,6 @@
 //! The whole of reading, in order.
 
+use super::aliases;
 use super::arrange::arrange;
 use super::catalogue::Catalogue;
 use super::clean::{Cleaner, ITEM_ID, ORDER_ID, ORDERED_AT, USER_ID};
@@ -10,7 +11,7 @@ use super::rules::Rules;
 use super::source::{Event, Flow, Source};
 use super::tables::TableReader;
 use super::times::{detect, of_orders};
-use super::types::{Inputs, Item, Orders, TimeKind};
+use super::types::{Identity, Inputs, Item, Orders, TimeKind};
 use crate::config::{Config, Table, TableConfig, nearest};
 use anyhow::bail;
 use std::path::PathBuf;
@@ -89,8 +90,13 @@ impl<'a> Opened<'a> {
         meter: &Meter<'_>,
         rejects: &mut Rejects,
     ) -> anyhow::Result<Inputs> {
-        let (orders, items) = read_orders(config, options, &self.orders, meter, rejects)?;
-        let mut inputs = Inputs { orders, items, users: vec![], identities: vec![], tables: vec![] };
+        // First, because they say which user ids are one.
+        let identities =
+            self.identities.as_ref().map(|table| table.identities(meter, rejects)).transpose()?;
+        let (identities, summary) = identities.unzip();
+        let identities = identities.unwrap_or_default();
+        let (orders, items) = read_orders(config, options, &self.orders, &identities, meter, rejects)?;
+        let mut inputs = Inputs { orders, items, users: vec![], identities, tables: vec![] };
         if let Some(table) = &self.items {
             let (items, summary) = table.items(meter, rejects)?;
             inputs.items = items;
@@ -101,11 +107,7 @@ impl<'a> Opened<'a> {
             inputs.users = users;
             inputs.tables.push(summary);
         }
-        if let Some(table) = &self.identities {
-            let (identities, summary) = table.identities(meter, rejects)?;
-            inputs.identities = identities;
-            inputs.tables.push(summary);
-        }
+        inputs.tables.extend(summary);
         Ok(inputs)
     }
 }
@@ -115,6 +117,7 @@ fn read_orders(
     config: &Config,
     options: &ReadOptions,
     source: &Source,
+    identities: &[Identity],
     meter: &Meter<'_>,
     rejects: &mut Rejects,
 ) -> anyhow::Result<(Orders, Vec<Item>)> {
@@ -149,7 +152,8 @@ fn read_orders(
         Ok(Flow::Next)
     })?;
     let mut launched_at = launched_at(config, source)?;
-    let Cleaner { raw, mut summary, catalogue, .. } = cleaner;
+    let Cleaner { mut raw, mut summary, catalogue, .. } = cleaner;
+    summary.aliases = aliases::apply(&mut raw, identities) as u64;
     summary.rejected = tally.total();
     summary.rejects = tally.counts();
     summary.files = source.files().iter().map(super::source::SourceFile::name).collect();

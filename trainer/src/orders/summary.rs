@@ -89,6 +89,8 @@ pub struct Summary {
     pub returns_of_guests: u64,
     /// Of `kept_lines`: those of guest baskets.
     pub guest_lines: u64,
+    /// User ids whose orders count as those of another (identities of the type `user_id`).
+    pub aliases: u64,
     /// Baskets with more than `max_basket_items` items.
     pub capped_baskets: u64,
     /// Rejected rows by reason.
@@ -136,6 +138,9 @@ impl fmt::Display for Summary {
             writeln!(f, "    {:<28}{count:>14}", reason.text())?;
         }
         writeln!(f, "{:<32}{:>14}", "kept lines of guests", self.guest_lines)?;
+        if self.aliases > 0 {
+            writeln!(f, "{:<32}{:>14}", "user ids that are another's", self.aliases)?;
+        }
         if self.returns > 0 {
             writeln!(f, "{:<32}{:>14}", "returns that undid a purchase", self.returns_matched)?;
         }

@@ -1,5 +1,6 @@
 //! The tables beside the orders: items, users, identities.
 
+use super::aliases;
 use super::attributes::{set, set_user};
 use super::layout::Layout;
 use super::meter::Meter;
@@ -116,7 +117,9 @@ impl<'a> TableReader<'a> {
         let parse = |row: &Row<'_>| -> Result<((String, String), Identity), Reason> {
             let user_id = id(row.get(0), how, Reason::NoId)?.into_owned();
             let kind = id(row.get(1), None, Reason::NoId)?.into_owned();
-            let value = id(row.get(2), None, Reason::NoId)?.into_owned();
+            // A user id is written as those of the orders are.
+            let how_value = how.filter(|_| kind == aliases::USER_ID);
+            let value = id(row.get(2), how_value, Reason::NoId)?.into_owned();
             Ok(((kind.clone(), value.clone()), Identity { user_id, kind, value }))
         };
         self.entries(&layout, meter, rejects, parse)

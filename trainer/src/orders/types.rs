@@ -143,7 +143,7 @@ pub struct User {
 pub struct Identity {
     /// Outside id, normalised like the orders' user ids.
     pub user_id: String,
-    /// The `type` column: `wechat_unionid`, `phone_sha256`, `member_card` ...
+    /// The `type` column: `wechat_unionid`, `phone_sha256`, `member_card` ...; `user_id`: another user id of theirs.
     pub kind: String,
     /// The id within that kind.
     pub value: String,

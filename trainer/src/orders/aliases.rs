@@ -1,0 +1,83 @@
+//! User ids that are one person's: the orders under any of them count as one user's.
+//!
+//! The identities table says so in rows of the type `user_id`: its value is another user id of the person.
+
+use rustc_hash::FxHashMap;
+
+use super::clean::Raw;
+use super::types::Identity;
+
+/// The type of an identity that is a user id.
+pub const USER_ID: &str = "user_id";
+
+/// Puts what was bought under an alias down to the user that it is of, and gives the number of aliases that
+/// anything was bought under. An alias of an alias is one of the last one; a circle counts as its last row says.
+pub fn apply(raw: &mut Raw, identities: &[Identity]) -> usize {
+    let mut of: FxHashMap<u32, u32> = FxHashMap::default();
+    for identity in identities.iter().filter(|identity| identity.kind == USER_ID) {
+        let codes = (raw.users.code(identity.value.as_bytes()), raw.users.code(identity.user_id.as_bytes()));
+        let (Some(alias), Some(user)) = codes else { continue };
+        let (alias, user) = (person(&of, alias), person(&of, user));
+        if alias != user {
+            of.insert(alias, user);
+        }
+    }
+    let mut used: FxHashMap<u32, u32> = FxHashMap::default();
+    let users = raw.lines.iter_mut().map(|line| &mut line.user);
+    for user in users.chain(raw.returns.iter_mut().map(|back| &mut back.user)) {
+        // Guests have a number of their own, which is nobody's alias.
+        if of.contains_key(user) {
+            *user = *used.entry(*user).or_insert_with(|| person(&of, *user));
+        }
+    }
+    used.len()
+}
+
+/// The user whose alias, over any number of steps, `user` is. There are no circles: only roots get a way on.
+fn person(of: &FxHashMap<u32, u32>, mut user: u32) -> u32 {
+    while let Some(&next) = of.get(&user) {
+        user = next;
+    }
+    user
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::orders::types::{GUEST, Line, NONE_CODE};
+
+    fn identity(user_id: &str, kind: &str, value: &str) -> Identity {
+        Identity { user_id: user_id.to_owned(), kind: kind.to_owned(), value: value.to_owned() }
+    }
+
+    #[test]
+    fn orders_under_aliases_are_one_users_through_chains_and_circles() {
+        let mut raw = Raw::default();
+        for name in [&b"a"[..], b"b", b"c", b"d"] {
+            raw.users.code(name);
+        }
+        let (channel, store) = (NONE_CODE, NONE_CODE);
+        for user in [0, 1, 2, 3, GUEST] {
+            raw.lines.push(Line {
+                at: 0,
+                basket: 0,
+                user,
+                item: 0,
+                quantity: 1.0,
+                unit_price: 1.0,
+                channel,
+                store,
+            });
+        }
+        let identities = [
+            identity("b", "user_id", "a"),
+            identity("c", "user_id", "b"),
+            identity("a", "user_id", "c"),
+            identity("d", "member_card", "a"),
+            identity("d", "user_id", "never bought"),
+        ];
+        assert_eq!(apply(&mut raw, &identities), 2);
+        let users: Vec<u32> = raw.lines.iter().map(|line| line.user).collect();
+        assert_eq!(users, [2, 2, 2, 3, GUEST]);
+    }
+}
