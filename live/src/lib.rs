@@ -5,7 +5,7 @@
 //! | [`event`] | what a user did or was shown: types with the names others give them, and strict checks |
 //! | [`user`] | what one user's latest events say: items touched, bought, turned down |
 //! | [`item`] | price, stock and whether an item is on sale, as last told |
-//! | [`store`] | where it is kept: an interface, and a file for each store behind it |
+//! | [`store`] | where it is kept: an interface, and a file or a folder for each store behind it: embedded, Redis |
 //!
 //! An event is checked ([`event::Draft::check`]), appended ([`store::Store::append`]) and from then on part of
 //! its user's [state](user::UserState), which a request loads in one call. Nothing here looks at a clock:

@@ -23,6 +23,11 @@ const OPEN_SECONDS: &str = "qianmian_model_open_seconds";
 const SERVING: &str = "qianmian_model_serving";
 const TRAINED: &str = "qianmian_model_trained_timestamp_seconds";
 const EVENTS: &str = "qianmian_events_total";
+const DEGRADED: &str = "qianmian_degraded_total";
+const BREAKER: &str = "qianmian_live_breaker_open";
+const SPOOLED: &str = "qianmian_live_spooled_events";
+const REPLAYED: &str = "qianmian_live_replayed_events_total";
+const LOAD_SECONDS: &str = "qianmian_live_load_seconds";
 const RETIRED: &str = "qianmian_models_retired";
 
 /// Bucket bounds of every histogram, in seconds.
@@ -52,6 +57,8 @@ pub struct Telemetry {
     pub overloaded: Counter,
     /// What became of events.
     pub events: EventMetrics,
+    /// Slates that live state had no part in, because it did not answer.
+    pub degraded_user_state: Counter,
     /// What people -> goods did.
     pub slates: SlateMetrics,
     /// Replaced snapshots that some request still reads.
@@ -77,6 +84,17 @@ pub struct EventMetrics([Counter; 4]);
 
 /// What may become of an event, in the order of [`EventMetrics::record`].
 const EVENT_OUTCOMES: [&str; 4] = ["accepted", "duplicate", "conflict", "rejected"];
+
+/// The live state of one shop that is kept in Redis.
+pub struct RedisMetrics {
+    /// 1 while Redis is not asked.
+    pub breaker_open: Gauge,
+    /// Events that wait on this server's disk for Redis.
+    pub spooled: Gauge,
+    /// Seconds to load what is known of a person, also where that failed.
+    pub load_seconds: Histogram,
+    replayed: [Counter; 3],
+}
 
 /// The swaps of one shop.
 pub struct SwapMetrics {
@@ -121,6 +139,7 @@ impl Telemetry {
             missing_scope: denied("missing_scope"),
             overloaded: denied("overloaded"),
             events: EventMetrics(EVENT_OUTCOMES.map(|outcome| counter(EVENTS, &[("outcome", outcome)]))),
+            degraded_user_state: counter(DEGRADED, &[("part", "user_state")]),
             slates: SlateMetrics {
                 candidates: Source::ALL.map(|s| counter(CANDIDATES, &[("source", s.name())])),
                 filtered: Filter::ALL.map(|f| counter(FILTERED, &[("filter", f.name())])),
@@ -164,6 +183,22 @@ impl Telemetry {
         }
     }
 
+    /// The metrics of a shop whose live state is in Redis.
+    pub fn redis(&self, shop: &str) -> RedisMetrics {
+        let labels = || vec![Label::new("shop", shop.to_owned())];
+        let replayed = |outcome: &'static str| {
+            let mut labels = labels();
+            labels.push(Label::new("outcome", outcome));
+            self.recorder.register_counter(&Key::from_parts(REPLAYED, labels), &METADATA)
+        };
+        RedisMetrics {
+            breaker_open: gauge(&self.recorder, BREAKER, labels()),
+            spooled: gauge(&self.recorder, SPOOLED, labels()),
+            load_seconds: histogram(&self.recorder, LOAD_SECONDS, labels()),
+            replayed: ["accepted", "duplicate", "conflict"].map(replayed),
+        }
+    }
+
     /// All metrics as Prometheus text; those of one shop and of the process where `shop` is given.
     pub fn render(&self, shop: Option<&str>) -> String {
         let text = self.handle.render();
@@ -200,6 +235,13 @@ impl EventMetrics {
     /// Counts the events of one call: accepted, duplicate, conflict, rejected.
     pub fn record(&self, events: [usize; 4]) {
         self.0.iter().zip(events).for_each(|(counter, events)| counter.increment(events as u64));
+    }
+}
+
+impl RedisMetrics {
+    /// Counts events that were replayed: accepted, duplicate, conflict.
+    pub fn replayed(&self, events: [usize; 3]) {
+        self.replayed.iter().zip(events).for_each(|(counter, events)| counter.increment(events as u64));
     }
 }
 
@@ -265,6 +307,11 @@ fn describe(recorder: &PrometheusRecorder) {
     count(SERVED, "Items returned in slates, by the source that contributed most.");
     count(FALLBACKS, "Slates that fell back, by fallback.");
     count(EVENTS, "Events that were sent, by what became of them.");
+    count(DEGRADED, "Slates made without a part that did not answer, by that part.");
+    level(BREAKER, "1 while Redis is not asked, because it did not answer.");
+    level(SPOOLED, "Events on this server's disk that wait for Redis.");
+    count(REPLAYED, "Spooled events that were handed over to Redis, by what became of them.");
+    seconds(LOAD_SECONDS, "Time to load what Redis knows of a person, failures included.");
     count(SWAPS, "Model swaps, by shop and outcome.");
     seconds(OPEN_SECONDS, "Time to open, verify and warm a model, by shop.");
     level(SERVING, "1 while the shop has a model to answer from.");

@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use tokio::sync::{mpsc, oneshot};
 
 use super::embedded::{Items, Tables, user_key};
-use super::{ItemOutcome, MAX_ITEMS, Name, Outcome, StoreError};
+use super::{ItemOutcome, Logged, MAX_ITEMS, Name, Outcome, StoreError};
 use crate::event::Event;
 use crate::item::{ItemChange, ItemState};
 use crate::user::{Mark, UserState};
@@ -30,6 +30,8 @@ pub(super) enum Work {
     ChangeItems { changes: Vec<ItemChange>, reply: Reply<Vec<ItemOutcome>> },
     /// Forget what is older than the `ttl` at `now`.
     Sweep { now: i64, reply: Reply<usize> },
+    /// Take these events out.
+    Remove { events: Vec<Logged>, reply: Reply<()> },
 }
 
 /// Writes until everyone who could send work is gone.
@@ -96,6 +98,11 @@ impl<'t> Group<'t> {
                 self.rows += SWEEP_EVENTS;
                 let swept = self.sweep(now);
                 self.answer(reply, swept);
+            }
+            Work::Remove { events, reply } => {
+                self.rows += events.len();
+                let removed = events.iter().try_for_each(|logged| self.remove(logged));
+                self.answer(reply, removed);
             }
         }
     }
@@ -184,6 +191,17 @@ impl<'t> Group<'t> {
             swept += 1;
         }
         Ok(swept)
+    }
+
+    /// Takes an event out, with its id and its mark.
+    fn remove(&mut self, logged: &Logged) -> Result<(), StoreError> {
+        let Logged { number, received_at, event } = logged;
+        self.batch.remove(&self.tables.events, number.to_be_bytes());
+        self.batch.remove(&self.tables.seen, event.event_id.as_str());
+        if let (Some(mark), Some(name)) = (Mark::of(event, *received_at), Name::of(event)) {
+            self.user(user_key(&name))?.remove(&mark);
+        }
+        Ok(())
     }
 
     /// Writes it all, waits for the disk, and answers.

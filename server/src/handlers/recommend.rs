@@ -255,6 +255,9 @@ pub async fn post(call: Call, State(app): State<Arc<App>>, body: JsonBody) -> Re
 async fn answer(call: &Call, app: &App, request: &RecommendRequest<'_>) -> Result<Response, Problem> {
     // Before the model is taken: it is not held while something waits.
     let (state, degraded) = live_state(call, request).await;
+    if degraded.contains(&USER_STATE) {
+        app.telemetry.degraded_user_state.increment(1);
+    }
     let model = call.shop.model()?;
     let snapshot = &model.snapshot;
     let mut unknown_item_ids = Vec::new();
@@ -315,6 +318,7 @@ async fn live_state(call: &Call, request: &RecommendRequest<'_>) -> (UserState, 
     let session = request.session_id.as_ref().map(|id| Name::Session(id.as_str()));
     let names: Vec<Name<'_>> = user.into_iter().chain(session).collect();
     match live.user(&names, now_ms()).await {
+        Some(known) if known.partial => (known.state, &[USER_STATE]),
         Some(known) => (known.state, &[]),
         None => (UserState::default(), &[USER_STATE]),
     }

@@ -2,35 +2,64 @@
 //!
 //! Whatever waits for the store is here; the model is asked afterwards, with what was found.
 
+mod breaker;
+mod kept;
+mod spooled;
+
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use qianmian_live::event::Event;
 use qianmian_live::item::{ItemChange, ItemState};
-use qianmian_live::store::{Embedded, ItemOutcome, Known, Name, Outcome, Store, StoreError};
+use qianmian_live::store::{ItemOutcome, Known, Name, Outcome, Store, StoreError};
 use qianmian_models::index::offers::Offer;
 use qianmian_models::snapshot::Snapshot;
 
+use crate::config::LiveConfig;
 use crate::problem::{Code, Problem};
+use crate::telemetry::RedisMetrics;
+use kept::Kept;
 
 /// The part of an answer that is named as degraded when the store fails.
 pub const USER_STATE: &str = "user_state";
 
 /// The live state of one shop.
 pub struct Live {
-    store: Embedded,
+    store: Kept,
 }
 
 impl Live {
-    /// Opens the store in `folder`, which forgets after `ttl_seconds`.
+    /// Opens the store of `shop`, which has `folder` for itself. Needs a tokio runtime.
     ///
     /// # Errors
-    /// The folder cannot be used, or another process uses it.
-    pub fn open(folder: &Path, ttl_seconds: u32) -> Result<Self, StoreError> {
-        Ok(Self { store: Embedded::open(folder, i64::from(ttl_seconds) * 1_000)? })
+    /// The folder cannot be used, or another process uses it; Redis is not named as it must be.
+    pub fn open(
+        config: &LiveConfig,
+        folder: &Path,
+        shop: &str,
+        metrics: impl FnOnce() -> RedisMetrics,
+    ) -> Result<Self, StoreError> {
+        Ok(Self { store: Kept::open(config, folder, shop, metrics)? })
     }
 
-    /// Takes events in; when it returns, those accepted are on disk and the next answer knows them.
+    /// Whether the states of items are known, as far as they can be: before, answers would show what is gone.
+    pub fn tried(&self) -> bool {
+        self.store.tried()
+    }
+
+    /// Does what has to be done beside requests, for as long as it is polled; changes of items that other
+    /// servers took in are laid over the one that answers, which `snapshot` hands out.
+    pub async fn tend(&self, snapshot: impl Fn(&dyn Fn(&Snapshot))) {
+        let follow = async {
+            loop {
+                let ids = self.store.items_changed().await;
+                snapshot(&|snapshot| self.lay(ids.as_deref(), snapshot));
+            }
+        };
+        tokio::join!(self.store.tend(), follow);
+    }
+
+    /// Takes events in; when it returns, those accepted are durable and the next answer knows them.
     ///
     /// # Errors
     /// `live_unavailable`: some or none of them were taken in; they may be sent again.
