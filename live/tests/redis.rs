@@ -182,3 +182,23 @@ async fn what_settings_endanger_is_said_and_a_password_never() {
     server.say("CONFIG SET maxmemory-policy allkeys-lru");
     assert_eq!(store.concerns().await.unwrap().len(), 2);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_with_the_rights_that_the_docs_name_is_enough() {
+    if !redis_is_here("an_account_with_the_rights_that_the_docs_name_is_enough") {
+        return;
+    }
+    let server = RedisServer::start();
+    let docs = include_str!("../../docs/operations.md");
+    let rights =
+        docs.split_once("An account for the server needs\n  `").and_then(|(_, rest)| rest.split_once('`'));
+    assert_eq!(server.say(&format!("ACL SETUSER qm on >secret {}", rights.unwrap().0)), "+OK");
+    assert_eq!(server.say("ACL SETUSER default off"), "+OK");
+    let url = format!("redis://qm:secret@127.0.0.1:{}", server.port);
+    behaviours::hold(|| Shop::new(vec![url.clone()], false)).await;
+    let store = Shop::new(vec![url], false).connected().await;
+    assert_eq!(store.concerns().await, Some(vec![]));
+    let wrong = Shop::new(vec![format!("redis://qm:wrong@127.0.0.1:{}", server.port)], false);
+    let error = Redis::open(wrong.options).unwrap().connect().await.unwrap_err().to_string();
+    assert!(!error.contains("wrong@"), "{error}");
+}

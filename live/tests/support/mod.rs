@@ -5,6 +5,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -27,18 +28,24 @@ pub struct RedisServer {
     child: Option<Child>,
     pub port: u16,
     folder: TempDir,
+    fsync: &'static str,
     cluster: bool,
 }
 
 impl RedisServer {
     /// One server.
     pub fn start() -> Self {
-        Self::begin(false)
+        Self::begin(tempfile::tempdir, "always", false)
+    }
+
+    /// One server whose folder is made in `parent` and that writes to its disk as `fsync` (`always`, `everysec`) says.
+    pub fn start_in(parent: &Path, fsync: &'static str) -> Self {
+        Self::begin(|| tempfile::tempdir_in(parent), fsync, false)
     }
 
     /// The nodes of a cluster that serves all slots.
     pub fn start_cluster(nodes: u16) -> Vec<Self> {
-        let servers: Vec<Self> = (0..nodes).map(|_| Self::begin(true)).collect();
+        let servers: Vec<Self> = (0..nodes).map(|_| Self::begin(tempfile::tempdir, "always", true)).collect();
         let slots = |n: u32| n * 16_384 / u32::from(nodes);
         for (n, server) in (0..).zip(&servers) {
             let range = format!("CLUSTER ADDSLOTSRANGE {} {}", slots(n), slots(n + 1) - 1);
@@ -57,8 +64,8 @@ impl RedisServer {
         servers
     }
 
-    fn begin(cluster: bool) -> Self {
-        let mut server = Self { child: None, port: 0, folder: tempfile::tempdir().unwrap(), cluster };
+    fn begin(folder: impl Fn() -> std::io::Result<TempDir>, fsync: &'static str, cluster: bool) -> Self {
+        let mut server = Self { child: None, port: 0, folder: folder().unwrap(), fsync, cluster };
         // Another process may take the port in between; then another one is tried.
         for _ in 0..20 {
             server.port = free_port();
@@ -77,7 +84,7 @@ impl RedisServer {
     fn try_start_again(&mut self) -> bool {
         let mut command = Command::new("redis-server");
         command.args(["--bind", "127.0.0.1", "--daemonize", "no", "--save", "", "--appendonly", "yes"]);
-        command.args(["--appendfsync", "always", "--maxmemory-policy", "noeviction"]);
+        command.args(["--appendfsync", self.fsync, "--maxmemory-policy", "noeviction"]);
         command.args(["--port", &self.port.to_string(), "--dir"]).arg(self.folder.path());
         if self.cluster {
             command.args(["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"]);
