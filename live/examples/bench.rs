@@ -16,7 +16,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use qianmian_live::event::{Event, EventType};
+use qianmian_live::item::ItemChange;
 use qianmian_live::store::{Embedded, Name, Redis, RedisOptions, Store, StoreError};
+use qianmian_live::user::{MAX_EXPOSURES, MAX_FACTS, MAX_TOUCHES};
 use support::{RedisServer, redis_is_here};
 
 const TTL_MS: i64 = 7 * 86_400_000;
@@ -80,18 +82,38 @@ async fn redis(folder: &Path, fsync: &'static str, out: &mut impl Write) -> Fall
         row(out, &format!("redis {fsync}"), load, waits, bytes)?;
         if load == LOADS[LOADS.len() - 1] {
             loads(&*store, out).await?;
-            let (bytes, users) = (0..500).fold((0.0, 0.0), |(bytes, users), n| {
-                let of_user = memory_of_user(&server, &user(n));
-                (bytes + of_user, users + f64::from(u8::from(of_user > 0.0)))
-            });
             let log = memory(&server, "{qm:bench}:log") / events as f64;
-            writeln!(
-                out,
-                "    memory: {:.0} bytes a user, {log:.0} bytes an event in the log",
-                bytes / users
-            )?;
+            writeln!(out, "    memory: {log:.0} bytes an event in the log")?;
+            sizes(&store, &server, out).await?;
         }
     }
+    Ok(())
+}
+
+/// What users of ten marks and of the most take, and an item of which everything was told.
+async fn sizes(store: &Redis, server: &RedisServer, out: &mut impl Write) -> Fallible<()> {
+    let event = |user: &str, kind: EventType, n: usize| Event {
+        event_id: format!("{user}-{}-{n}", kind.name()),
+        kind,
+        occurred_at: now() - n as i64,
+        user_id: Some(user.to_owned()),
+        item_id: Some(format!("item-{n:07}")),
+        ..event(0)
+    };
+    let of = |user, kind, count| (0..count).map(move |n| event(user, kind, n));
+    let ten = of("ten", EventType::View, 8).chain(of("ten", EventType::Purchase, 2)).collect();
+    store.append(ten, now()).await?;
+    let full = of("full", EventType::View, MAX_TOUCHES).chain(of("full", EventType::Purchase, MAX_FACTS));
+    store.append(full.chain(of("full", EventType::Expose, MAX_EXPOSURES)).collect(), now()).await?;
+    let told = |n| ItemChange::check(&format!("item-{n:07}"), (Some(9.5), Some(3), Some(true)), now(), now());
+    store.change_items((0..1_000).filter_map(|n| told(n).ok()).collect()).await?;
+    writeln!(
+        out,
+        "    memory: a user of 10 marks {:.0} bytes, of the most marks {:.0}; an item {:.0}",
+        memory_of_user(server, "ten"),
+        memory_of_user(server, "full"),
+        memory(server, "{qm:bench:items}:states") / 1e3,
+    )?;
     Ok(())
 }
 

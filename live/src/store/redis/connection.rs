@@ -22,7 +22,7 @@ const CLUSTER_ANSWER: Duration = Duration::from_secs(5);
 /// Where Redis is.
 pub(super) enum Endpoint {
     Server(Client),
-    Cluster(ClusterClient),
+    Cluster(Box<ClusterClient>),
 }
 
 /// A connection that many calls share: their commands are sent at once, and answered in order.
@@ -65,7 +65,7 @@ impl Endpoint {
                 .retries(3)
                 .min_retry_wait(5)
                 .max_retry_wait(100);
-            return Ok(Self::Cluster(builder.build()?));
+            return Ok(Self::Cluster(Box::new(builder.build()?)));
         }
         match <[ConnectionInfo; 1]>::try_from(infos) {
             Ok([info]) => Ok(Self::Server(Client::open(info)?)),
