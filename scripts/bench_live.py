@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
-"""What live state costs an answer: one server with it, one without, the same questions by turns.
+"""What live state costs an answer: one server without it, one with it in a folder, and, where redis-server is
+installed, one with it in a Redis of its own; the same questions by turns.
 
     scripts/bench_live.py STORE USERS ITEMS
 
 STORE is a model store; USERS and ITEMS are files of one id a line (docs/performance.md makes them). Every user gets
-ten events first. On Linux the server has core 0 and the load generator core 1.
+ten events first. On Linux the server has core 0, and the load generator and Redis share core 1.
 """
 import datetime
 import json
 import pathlib
 import re
+import shutil
+import socket
 import statistics
 import subprocess
 import sys
@@ -22,9 +25,9 @@ EVENTS = 10
 
 
 class Server:
-    def __init__(self, store, folder, live):
+    def __init__(self, store, folder, live, more=""):
         config = pathlib.Path(folder) / f"{live}.toml"
-        config.write_text(f"[live]\nfolder = '{folder}/live'\n" if live else "")
+        config.write_text(f"[live]\nfolder = '{folder}/{live}'\n{more}" if live else "")
         command = ["taskset", "-c", "0", "target/release/qianmian-server", "--store", store, "--threads", "1",
                    "--listen", "127.0.0.1:0", "--config", str(config)]
         self.log = pathlib.Path(folder) / f"{live}.log"
@@ -64,31 +67,53 @@ def send(url, users, items):
         assert answer["accepted"] == len(events[first:first + 1000]), answer["results"][:3]
 
 
+def start_redis(folder):
+    if not shutil.which("redis-server"):
+        print("SKIPPED: Redis, for there is no redis-server")
+        return None
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = ["taskset", "-c", "1", "redis-server", "--bind", "127.0.0.1", "--port", str(port), "--dir", folder,
+               "--appendonly", "yes", "--appendfsync", "everysec", "--save", ""]
+    redis = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    redis.port = port
+    return redis
+
+
 def main():
     store, users_file, items_file = sys.argv[1:]
     users = pathlib.Path(users_file).read_text().split()
     items = pathlib.Path(items_file).read_text().split()
     with tempfile.TemporaryDirectory() as folder:
-        servers = {"without": Server(store, folder, ""), "with": Server(store, folder, "live")}
+        servers = {"without": Server(store, folder, ""), "embedded": Server(store, folder, "embedded")}
+        redis = start_redis(folder)
         try:
-            found = {name: [] for name in [*servers, "with, unused"]}
+            if redis:
+                # Longer than by default, so that what is measured is never an answer without live state.
+                more = f"[live.redis]\nurls = ['redis://127.0.0.1:{redis.port}']\ntimeout_ms = 1000\n"
+                servers["redis"] = Server(store, folder, "redis", more)
+            kept = [name for name in servers if name != "without"]
+            found = {name: [] for name in [*(f"{name}, unused" for name in kept), *servers]}
             # Kept, but nobody has events yet: what looking costs.
             for _ in range(ROUNDS):
-                found["with, unused"].append(servers["with"].rate(users_file))
-            send(servers["with"].url, users, items)
+                for name in kept:
+                    found[f"{name}, unused"].append(servers[name].rate(users_file))
+            for name in kept:
+                send(servers[name].url, users, items)
             for _ in range(ROUNDS):
                 for name, server in servers.items():
                     found[name].append(server.rate(users_file))
         finally:
-            for server in servers.values():
-                server.process.terminate()
-                server.process.wait()
-    print(f"{'live state':14} answers/s (lowest to highest)    p50 us  p99 us")
+            for process in [*(server.process for server in servers.values()), *([redis] if redis else [])]:
+                process.terminate()
+                process.wait()
+    print(f"{'live state':16} answers/s (lowest to highest)    p50 us  p99 us")
     for name, reports in found.items():
         rates = [report["goodput"] for report in reports]
         p50, p99 = (statistics.median(report["latency_us"][q] for report in reports) for q in ("p50", "p99"))
         rate = f"{statistics.median(rates):7.0f} ({min(rates):.0f} to {max(rates):.0f})"
-        print(f"{name:14} {rate:32} {p50:6.0f}  {p99:6.0f}")
+        print(f"{name:16} {rate:32} {p50:6.0f}  {p99:6.0f}")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ scripts/check-k8s.sh
 if scripts/venv.sh pyarrow polars; then
   export QIANMIAN_PYTHON="$PWD/var/venv/bin/python"
 fi
-# Live state will be tested against a real Redis; it is installed here so that the suite has one way in.
+# Live state is tested against Redis servers that the tests start themselves.
 scripts/install-redis.sh || echo "SKIPPED: no redis-server; see above for how to install it" >&2
 mkdir -p var
 log=var/test.log

@@ -1,8 +1,12 @@
-//! What the embedded store costs on this machine: durable events a second, bytes, and the time of a load.
+//! What the stores cost on this machine: durable events a second, bytes, and the time of a load.
 //!
 //!     cargo run --release -p qianmian-live --example bench -- var/bench-live
 //!
-//! The folder's disk is the one that is measured; what is in it is replaced.
+//! The folder's disk is the one that is measured; what is in it is replaced. A Redis of its own is started there,
+//! where the program is installed.
+
+#[path = "../tests/support/mod.rs"]
+mod support;
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -13,7 +17,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use qianmian_live::event::{Event, EventType};
 use qianmian_live::identity::{Identity, LinkRequest};
-use qianmian_live::store::{Embedded, Name, Store, StoreError};
+use qianmian_live::item::ItemChange;
+use qianmian_live::store::{Embedded, Name, Redis, RedisOptions, Store, StoreError};
+use qianmian_live::user::{MAX_EXPOSURES, MAX_FACTS, MAX_TOUCHES};
+use support::{RedisServer, redis_is_here};
 
 const TTL_MS: i64 = 7 * 86_400_000;
 const USERS: u64 = 50_000;
@@ -24,36 +31,139 @@ const SECONDS: Duration = Duration::from_secs(5);
 /// Callers at once, and events of a call.
 const LOADS: [(u64, u64); 5] = [(1, 1), (16, 1), (64, 1), (8, 20), (8, 500)];
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
+
+fn main() -> Fallible<()> {
     let folder = std::env::args().nth(1).map_or_else(|| PathBuf::from("var/bench-live"), PathBuf::from);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let mut out = std::io::stdout();
-    writeln!(out, "callers  events/call  events/s durable  p50 ms  p99 ms  disk bytes/event")?;
-    for (callers, batch) in LOADS {
-        if folder.exists() {
-            std::fs::remove_dir_all(&folder)?;
+    writeln!(out, "store           callers  events/call  events/s durable  p50 ms  p99 ms  bytes/event")?;
+    runtime.block_on(async {
+        embedded(&folder, &mut out).await?;
+        if redis_is_here("the bench of Redis") {
+            redis(&folder, "always", &mut out).await?;
+            redis(&folder, "everysec", &mut out).await?;
         }
-        let store = Arc::new(Embedded::open(&folder, TTL_MS)?);
-        let (events, mut waits) = runtime.block_on(pour(&store, callers, batch))?;
-        waits.sort_unstable();
-        let disk = bytes_in(&folder)? as f64 / events as f64;
-        let rate = events as f64 / SECONDS.as_secs_f64();
-        let (p50, p99) = (millis(&waits, 50), millis(&waits, 99));
-        writeln!(out, "{callers:7}  {batch:11}  {rate:16.0}  {p50:6.2}  {p99:6.2}  {disk:16.0}")?;
-        if (callers, batch) == LOADS[LOADS.len() - 1] {
-            runtime.block_on(loads(&store, &mut out))?;
-            runtime.block_on(people(&store, &mut out))?;
+        Ok(())
+    })
+}
+
+async fn embedded(folder: &Path, out: &mut impl Write) -> Fallible<()> {
+    for load in LOADS {
+        renew(folder)?;
+        let store = Arc::new(Embedded::open(folder, TTL_MS)?);
+        let (events, waits) = pour(&store, load).await?;
+        row(out, "embedded", load, waits, bytes_in(folder)? as f64 / events as f64)?;
+        if load == LOADS[LOADS.len() - 1] {
+            loads(&*store, out).await?;
+            people(&store, out).await?;
         }
         drop(store);
         let started = Instant::now();
-        drop(Embedded::open(&folder, TTL_MS)?);
-        writeln!(out, "         opened again in {} ms", started.elapsed().as_millis())?;
+        drop(Embedded::open(folder, TTL_MS)?);
+        writeln!(out, "    opened again in {} ms", started.elapsed().as_millis())?;
     }
     Ok(())
 }
 
+async fn redis(folder: &Path, fsync: &'static str, out: &mut impl Write) -> Fallible<()> {
+    for load in LOADS {
+        renew(folder)?;
+        let server = RedisServer::start_in(folder, fsync);
+        let timeout = Duration::from_secs(10);
+        let store = Arc::new(Redis::open(RedisOptions {
+            urls: vec![server.url()],
+            cluster: false,
+            shop: "bench".to_owned(),
+            ttl: TTL_MS,
+            load_timeout: timeout,
+            write_timeout: timeout,
+        })?);
+        store.connect().await?;
+        let before = used(&server);
+        let (events, waits) = pour(&store, load).await?;
+        let bytes = (used(&server) - before) / events as f64;
+        row(out, &format!("redis {fsync}"), load, waits, bytes)?;
+        if load == LOADS[LOADS.len() - 1] {
+            loads(&*store, out).await?;
+            let log = memory(&server, "{qm:bench}:log") / events as f64;
+            writeln!(out, "    memory: {log:.0} bytes an event in the log")?;
+            sizes(&store, &server, out).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What users of ten marks and of the most take, and an item of which everything was told.
+async fn sizes(store: &Redis, server: &RedisServer, out: &mut impl Write) -> Fallible<()> {
+    let event = |user: &str, kind: EventType, n: usize| Event {
+        event_id: format!("{user}-{}-{n}", kind.name()),
+        kind,
+        occurred_at: now() - n as i64,
+        user_id: Some(user.to_owned()),
+        item_id: Some(format!("item-{n:07}")),
+        ..event(0)
+    };
+    let of = |user, kind, count| (0..count).map(move |n| event(user, kind, n));
+    let ten = of("ten", EventType::View, 8).chain(of("ten", EventType::Purchase, 2)).collect();
+    store.append(ten, now()).await?;
+    let full = of("full", EventType::View, MAX_TOUCHES).chain(of("full", EventType::Purchase, MAX_FACTS));
+    store.append(full.chain(of("full", EventType::Expose, MAX_EXPOSURES)).collect(), now()).await?;
+    let told = |n| ItemChange::check(&format!("item-{n:07}"), (Some(9.5), Some(3), Some(true)), now(), now());
+    store.change_items((0..1_000).filter_map(|n| told(n).ok()).collect()).await?;
+    writeln!(
+        out,
+        "    memory: a user of 10 marks {:.0} bytes, of the most marks {:.0}; an item {:.0}",
+        memory_of_user(server, "ten"),
+        memory_of_user(server, "full"),
+        memory(server, "{qm:bench:items}:states") / 1e3,
+    )?;
+    Ok(())
+}
+
+fn renew(folder: &Path) -> std::io::Result<()> {
+    if folder.exists() {
+        std::fs::remove_dir_all(folder)?;
+    }
+    std::fs::create_dir_all(folder)
+}
+
+fn row(
+    out: &mut impl Write,
+    store: &str,
+    (callers, batch): (u64, u64),
+    mut waits: Vec<u64>,
+    bytes: f64,
+) -> std::io::Result<()> {
+    waits.sort_unstable();
+    let rate = (waits.len() as u64 * batch) as f64 / SECONDS.as_secs_f64();
+    let (p50, p99) = (millis(&waits, 50), millis(&waits, 99));
+    writeln!(out, "{store:14}  {callers:7}  {batch:11}  {rate:16.0}  {p50:6.2}  {p99:6.2}  {bytes:11.0}")
+}
+
+/// Bytes of memory that Redis says it uses.
+fn used(server: &RedisServer) -> f64 {
+    let info = server.say("INFO memory");
+    let line = info.lines().find_map(|line| line.strip_prefix("used_memory:"));
+    line.and_then(|bytes| bytes.trim().parse().ok()).unwrap_or(0.0)
+}
+
+/// Bytes of memory of a key, all of it counted.
+fn memory(server: &RedisServer, key: &str) -> f64 {
+    let bytes = server.say(&format!("MEMORY USAGE {key} SAMPLES 0"));
+    bytes.trim_start_matches(':').parse().unwrap_or(0.0)
+}
+
+fn memory_of_user(server: &RedisServer, id: &str) -> f64 {
+    let key = |class| format!("qm:bench:{{u:{id}}}:{class}");
+    ["touches", "facts", "exposures"].iter().map(|class| memory(server, &key(class))).sum()
+}
+
 /// Sends events for a while; how many were acknowledged, and how long each call waited.
-async fn pour(store: &Arc<Embedded>, callers: u64, batch: u64) -> Result<(u64, Vec<u64>), StoreError> {
+async fn pour<S: Store + 'static>(
+    store: &Arc<S>,
+    (callers, batch): (u64, u64),
+) -> Result<(u64, Vec<u64>), StoreError> {
     let next = Arc::new(AtomicU64::new(0));
     let end = Instant::now() + SECONDS;
     let mut tasks = tokio::task::JoinSet::new();
@@ -79,7 +189,7 @@ async fn pour(store: &Arc<Embedded>, callers: u64, batch: u64) -> Result<(u64, V
 }
 
 /// What links take, and a load by an identity of a person who has five.
-async fn people(store: &Arc<Embedded>, out: &mut impl Write) -> Result<(), Box<dyn std::error::Error>> {
+async fn people(store: &Arc<Embedded>, out: &mut impl Write) -> Fallible<()> {
     let kinds = ["member_card", "jd", "wechat_openid", "device_id", "cookie"];
     let identity =
         |kind: &str, n: u64| Identity::check(kind, &format!("{kind}-{n:016x}")).map_err(|fault| fault.reason);
@@ -120,10 +230,10 @@ async fn people(store: &Arc<Embedded>, out: &mut impl Write) -> Result<(), Box<d
 }
 
 /// What a load takes, and how large the states are.
-async fn loads(store: &Embedded, out: &mut impl Write) -> Result<(), Box<dyn std::error::Error>> {
+async fn loads(store: &impl Store, out: &mut impl Write) -> Fallible<()> {
     let (mut times, mut marks, mut bytes, mut known) = (Vec::new(), 0, 0, 0usize);
     for n in 0..20_000u64 {
-        let id = format!("user-{:08}", scattered(n) % USERS);
+        let id = user(n);
         let started = Instant::now();
         let state = store.load(&[Name::User(&id)], now()).await?.state;
         let lately = state.lately(now());
@@ -137,13 +247,17 @@ async fn loads(store: &Embedded, out: &mut impl Write) -> Result<(), Box<dyn std
     let known = known.max(1);
     writeln!(
         out,
-        "         load and reading of a user's state: p50 {:.1} us, p99 {:.1} us; {:.1} marks and {:.0} bytes a user",
+        "    load and reading of a user's state: p50 {:.1} us, p99 {:.1} us; {:.1} marks and {:.0} bytes a user",
         millis(&times, 50),
         millis(&times, 99),
         marks as f64 / known as f64,
         bytes as f64 / known as f64,
     )?;
     Ok(())
+}
+
+fn user(n: u64) -> String {
+    format!("user-{:08}", scattered(n) % USERS)
 }
 
 fn event(n: u64) -> Event {
@@ -153,7 +267,7 @@ fn event(n: u64) -> Event {
         kind: EventType::of_number((random >> 8) as u8 % 7).unwrap_or(EventType::View),
         occurred_at: now(),
         identity: None,
-        user_id: Some(format!("user-{:08}", random % USERS)),
+        user_id: Some(user(n)),
         session_id: Some(format!("session-{:08}", random % (3 * USERS))),
         item_id: Some(format!("item-{:07}", (random >> 20) % ITEMS)),
         channel: Some("mini_program".to_owned()),

@@ -7,7 +7,7 @@
 //! | [`item`] | price, stock and whether an item is on sale, as last told |
 //! | [`trends`] | what is looked at and bought right now, by channel and region |
 //! | [`identity`] | One-ID: which names are one person's |
-//! | [`store`] | where it is kept: an interface, and a file for each store behind it |
+//! | [`store`] | where it is kept: an interface, and a file or a folder for each store behind it: embedded, Redis |
 //! | [`drain`] | events on their way out, into Parquet files that stay |
 //!
 //! An event is checked ([`event::Draft::check`]), appended ([`store::Store::append`]) and from then on part of

@@ -187,6 +187,14 @@ impl UserState {
         self.marks.is_empty()
     }
 
+    /// The state of these marks, of which each has a name of its own.
+    pub fn of(mut marks: Vec<Mark>) -> Self {
+        marks.sort_unstable_by(|a, b| a.order().cmp(&b.order()));
+        let mut state = Self { marks };
+        Class::ALL.into_iter().for_each(|class| state.cut(class));
+        state
+    }
+
     /// Adds what happened.
     pub fn apply(&mut self, mark: Mark) {
         let Some(class) = class(mark.kind) else { return };
@@ -199,6 +207,11 @@ impl UserState {
         let place = self.marks.partition_point(|m| m.order() < mark.order());
         self.marks.insert(place, mark);
         self.cut(class);
+    }
+
+    /// Takes a mark out, unless what it marks happened again since.
+    pub fn remove(&mut self, mark: &Mark) {
+        self.marks.retain(|known| known != mark);
     }
 
     /// Adds all that another state knows: two names turned out to be one user.
@@ -452,7 +465,8 @@ mod tests {
             let (a, b) = marks.split_at(marks.len() / 2);
             let mut merged = state(a);
             merged.merge(state(b));
-            prop_assert_eq!(state(&marks), merged);
+            prop_assert_eq!(state(&marks), merged.clone());
+            prop_assert_eq!(UserState::of(merged.marks().to_vec()), merged);
         }
 
         #[test]

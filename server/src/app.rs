@@ -69,7 +69,7 @@ impl App {
         let shop = |name: &String| -> anyhow::Result<Arc<Shop>> {
             let folder = ShopStore::new(store, name)?;
             let (swaps, panics) = (telemetry.swaps(name), telemetry.panics.clone());
-            let live = open_live(config, name)?;
+            let live = open_live(config, name, &telemetry)?;
             let choices = config.shops.get(name).cloned().unwrap_or_default();
             Ok(Arc::new(Shop {
                 name: name.clone(),
@@ -93,19 +93,19 @@ impl App {
         }))
     }
 
-    /// Whether traffic may come: every shop's store was looked at, and at least one shop has a model. One
+    /// Whether traffic may come: every shop's stores were looked at, and at least one shop has a model. One
     /// shop without a model does not keep the others offline.
     pub fn ready(&self) -> bool {
-        self.shops.iter().all(|shop| shop.models.tried())
-            && self.shops.iter().any(|shop| shop.models.current().is_some())
+        let tried =
+            |shop: &Arc<Shop>| shop.models.tried() && shop.live.as_ref().is_none_or(|live| live.tried());
+        self.shops.iter().all(tried) && self.shops.iter().any(|shop| shop.models.current().is_some())
     }
 }
 
 /// The live state of a shop, where the configuration gives it a folder.
-fn open_live(config: &Config, shop: &str) -> anyhow::Result<Option<Arc<Live>>> {
+fn open_live(config: &Config, shop: &str, telemetry: &Telemetry) -> anyhow::Result<Option<Arc<Live>>> {
     let Some(folder) = config.live.folder.as_ref().map(|folder| folder.join(shop)) else { return Ok(None) };
-    let drained = config.live.drain.as_ref().map(|drain| drain.folder.join(shop));
-    let live = Live::open(&folder, config.live.ttl_seconds, drained.as_deref())?;
+    let live = Live::open(&config.live, &folder, shop, || telemetry.redis(shop))?;
     Ok(Some(Arc::new(live)))
 }
 

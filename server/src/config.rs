@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use qianmian_live::store::check_url;
 use qianmian_live::user::MAX_EXPOSURES;
 use qianmian_models::store::{DEFAULT_SHOP, check_name};
 use serde::Deserialize;
@@ -48,12 +49,15 @@ pub struct Config {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LiveConfig {
-    /// A folder of this process alone; each shop gets one in it. Without it no live state is kept.
+    /// A folder of this process alone; each shop gets one in it. Without it no live state is kept. With Redis
+    /// it holds events only while Redis does not answer.
     pub folder: Option<PathBuf>,
     /// Seconds that an event is known for: its id, what it says of its user, and the event itself.
     pub ttl_seconds: u32,
     /// Where events go to stay; without it they are forgotten after the `ttl`.
     pub drain: Option<DrainConfig>,
+    /// Where live state is kept in Redis, which several servers share; else it is in the folder.
+    pub redis: Option<RedisConfig>,
 }
 
 /// Where events are drained to, and how often.
@@ -69,6 +73,26 @@ pub struct DrainConfig {
 
 fn drain_every() -> f64 {
     300.0
+}
+
+/// A Redis server or cluster, and how long to wait for it.
+#[derive(Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RedisConfig {
+    /// One server, or some nodes of a cluster. A URL with a password belongs into the environment.
+    pub urls: Vec<String>,
+    /// Whether it is a Redis Cluster.
+    pub cluster: bool,
+    /// Milliseconds that an answer waits for what is known of a person.
+    pub timeout_ms: u64,
+    /// Milliseconds that events and news of items wait to be taken in.
+    pub append_timeout_ms: u64,
+}
+
+impl std::fmt::Debug for RedisConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RedisConfig").field("urls", &self.urls.len()).field("cluster", &self.cluster).finish()
+    }
 }
 
 /// Bounds of the whole process.
@@ -154,7 +178,13 @@ impl Default for SceneConfig {
 
 impl Default for LiveConfig {
     fn default() -> Self {
-        Self { folder: None, ttl_seconds: 7 * 86_400, drain: None }
+        Self { folder: None, ttl_seconds: 7 * 86_400, drain: None, redis: None }
+    }
+}
+
+impl Default for RedisConfig {
+    fn default() -> Self {
+        Self { urls: Vec::new(), cluster: false, timeout_ms: 20, append_timeout_ms: 200 }
     }
 }
 
@@ -203,14 +233,16 @@ pub enum ConfigError {
 }
 
 impl Config {
-    /// Reads and checks a file.
+    /// Reads and checks a file, or the defaults where there is none. `redis_urls`, from the environment, stand in
+    /// place of `live.redis.urls`.
     ///
     /// # Errors
     /// See [`ConfigError`]; the message names the field and the nearest known one.
-    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+    pub fn read(path: Option<&Path>, redis_urls: &[String]) -> Result<Self, ConfigError> {
+        let Some(path) = path else { return Self::parse_with("", redis_urls) };
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        Self::parse(&text).map_err(|error| match error {
+        Self::parse_with(&text, redis_urls).map_err(|error| match error {
             ConfigError::Parse { message, .. } => ConfigError::Parse { path: path.to_owned(), message },
             other => other,
         })
@@ -221,13 +253,20 @@ impl Config {
     /// # Errors
     /// As [`read`](Self::read), without the path.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        let config: Self = toml::from_str(text).map_err(|error| {
+        Self::parse_with(text, &[])
+    }
+
+    fn parse_with(text: &str, redis_urls: &[String]) -> Result<Self, ConfigError> {
+        let mut config: Self = toml::from_str(text).map_err(|error| {
             let mut message = error.to_string();
             if let Some(name) = nearest::unknown_field(&message).and_then(|unknown| unknown.nearest) {
                 message.push_str(&format!("did you mean `{name}`?"));
             }
             ConfigError::Parse { path: PathBuf::new(), message }
         })?;
+        if !redis_urls.is_empty() {
+            config.live.redis.get_or_insert_default().urls = redis_urls.to_vec();
+        }
         config.check()?;
         Ok(config)
     }
@@ -246,6 +285,9 @@ impl Config {
             if self.live.folder.is_none() {
                 return Err(value("live.drain", "given together with `live.folder`", "without it"));
             }
+        }
+        if let Some(redis) = &self.live.redis {
+            self.live.check_redis(redis)?;
         }
         at_least_one("limits.body_bytes", Some(self.limits.body_bytes))?;
         at_least_one("limits.in_flight", Some(self.limits.in_flight))?;
@@ -319,6 +361,29 @@ impl SceneConfig {
     }
 }
 
+impl LiveConfig {
+    fn check_redis(&self, redis: &RedisConfig) -> Result<(), ConfigError> {
+        if self.folder.is_none() {
+            let expected = "a folder, for events that Redis does not take in at once";
+            return Err(value("live.folder", expected, "not given, though `live.redis` is"));
+        }
+        if redis.urls.is_empty() || (redis.urls.len() > 1 && !redis.cluster) {
+            let expected =
+                "one URL, or with `cluster = true` those of some nodes, here or in QIANMIAN_REDIS_URL";
+            return Err(value("live.redis.urls", expected, format!("{} URLs", redis.urls.len())));
+        }
+        for (n, url) in redis.urls.iter().enumerate() {
+            // What was written is not repeated: it may hold a password.
+            check_url(url).map_err(|_| {
+                let expected = "redis://[user:password@]host[:port][/db], without TLS, or unix:///path";
+                value(format!("live.redis.urls[{n}]"), expected, "something else")
+            })?;
+        }
+        milliseconds("live.redis.timeout_ms", redis.timeout_ms, 1_000)?;
+        milliseconds("live.redis.append_timeout_ms", redis.append_timeout_ms, 4_000)
+    }
+}
+
 /// A number of seconds that was checked.
 pub fn duration(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or_default()
@@ -329,6 +394,13 @@ fn seconds(field: &str, got: f64, least: f64) -> Result<(), ConfigError> {
         return Ok(());
     }
     Err(value(field, format!("{least} to 3600 seconds"), got))
+}
+
+fn milliseconds(field: &str, got: u64, most: u64) -> Result<(), ConfigError> {
+    if (1..=most).contains(&got) {
+        return Ok(());
+    }
+    Err(value(field, format!("1 to {most} milliseconds"), got))
 }
 
 fn at_least_one(field: &str, got: Option<usize>) -> Result<(), ConfigError> {
@@ -384,6 +456,12 @@ mod tests {
             ("poll_seconds = 0".to_owned(), ["`poll_seconds` is 0", "0.01 to 3600"]),
             ("[live.drain]\nfolder = 'x'".to_owned(), ["`live.drain`", "`live.folder`"]),
             ("[live]\nttl_seconds = 1".to_owned(), ["`live.ttl_seconds` is 1", "60 to 31536000"]),
+            ("[live]\nredis.urls = ['redis://x']".to_owned(), ["`live.folder`", "a folder"]),
+            ("[live]\nfolder = 'x'\n[live.redis]".to_owned(), ["`live.redis.urls`", "QIANMIAN_REDIS_URL"]),
+            (
+                "[live]\nfolder = 'x'\n[live.redis]\nurls = ['redis://x']\ntimeout_ms = 0".to_owned(),
+                ["`live.redis.timeout_ms` is 0", "1 to 1000"],
+            ),
             ("drain_seconds = nan".to_owned(), ["`drain_seconds` is NaN", "0 to 3600"]),
             ("[limits]\nin_flight = 0".to_owned(), ["limits.in_flight", "at least 1"]),
             ("[shops.tea]".to_owned(), ["shops.tea", "without a key"]),
@@ -397,6 +475,18 @@ mod tests {
                 assert!(message.contains(part), "{message:?} lacks {part:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_redis_of_the_environment_stands_in_place_of_the_files_and_is_never_repeated() {
+        let url = "redis://:secret@redis:6379".to_owned();
+        let text = "[live]\nfolder = 'x'\n[live.redis]\nurls = ['redis://other']\ntimeout_ms = 9\n";
+        let config = Config::parse_with(text, std::slice::from_ref(&url)).unwrap();
+        let redis = config.live.redis.clone().unwrap();
+        assert_eq!((redis.urls, redis.timeout_ms), (vec![url], 9));
+        assert!(!format!("{config:?}").contains("secret"));
+        let message = refused("[live]\nfolder = 'x'\n[live.redis]\nurls = ['redis:/:secret@x']\n");
+        assert!(message.contains("live.redis.urls[0]") && !message.contains("secret"), "{message}");
     }
 
     #[test]

@@ -88,7 +88,10 @@ fn main() -> anyhow::Result<()> {
 }
 
 fn read(args: &RunArgs) -> anyhow::Result<Config> {
-    args.config.as_deref().map_or_else(|| Ok(Config::default()), |path| Ok(Config::read(path)?))
+    // A variable alone and no flag: everyone on the machine may read a command line.
+    let urls = std::env::var("QIANMIAN_REDIS_URL").unwrap_or_default();
+    let urls: Vec<String> = urls.split(',').filter(|url| !url.is_empty()).map(str::to_owned).collect();
+    Ok(Config::read(args.config.as_deref(), &urls)?)
 }
 
 fn check(args: &RunArgs) -> anyhow::Result<()> {
@@ -98,7 +101,15 @@ fn check(args: &RunArgs) -> anyhow::Result<()> {
         n => format!("{n} API keys"),
     };
     let shops = config.shop_names().join(", ");
-    writeln!(std::io::stdout(), "The configuration is valid.\nshops: {shops}\n{keys}")?;
+    let live = match (&config.live.folder, &config.live.redis) {
+        (None, _) => "live state: not kept".to_owned(),
+        (Some(folder), None) => format!("live state: in {}", folder.display()),
+        (Some(folder), Some(redis)) => {
+            let cluster = if redis.cluster { " (a cluster)" } else { "" };
+            format!("live state: in Redis{cluster}, spooled in {}", folder.display())
+        }
+    };
+    writeln!(std::io::stdout(), "The configuration is valid.\nshops: {shops}\n{keys}\n{live}")?;
     Ok(())
 }
 

@@ -29,6 +29,11 @@ const DRAIN_FAILURES: &str = "qianmian_drain_failures_total";
 const DRAIN_LAG_EVENTS: &str = "qianmian_drain_lag_events";
 const DRAIN_LAG_SECONDS: &str = "qianmian_drain_lag_seconds";
 const LINKS: &str = "qianmian_identity_links_total";
+const DEGRADED: &str = "qianmian_degraded_total";
+const BREAKER: &str = "qianmian_live_breaker_open";
+const SPOOLED: &str = "qianmian_live_spooled_events";
+const REPLAYED: &str = "qianmian_live_replayed_events_total";
+const LOAD_SECONDS: &str = "qianmian_live_load_seconds";
 const RETIRED: &str = "qianmian_models_retired";
 
 /// Bucket bounds of every histogram, in seconds.
@@ -60,6 +65,8 @@ pub struct Telemetry {
     pub events: EventMetrics,
     /// What became of links of identities.
     pub links: LinkMetrics,
+    /// Slates that live state had no part in, because it did not answer.
+    pub degraded_user_state: Counter,
     /// What people -> goods did.
     pub slates: SlateMetrics,
     /// Replaced snapshots that some request still reads.
@@ -107,6 +114,17 @@ pub enum Linked {
 }
 
 const LINK_OUTCOMES: [&str; 6] = ["created", "linked", "merged", "unchanged", "refused", "undone"];
+
+/// The live state of one shop that is kept in Redis.
+pub struct RedisMetrics {
+    /// 1 while Redis is not asked.
+    pub breaker_open: Gauge,
+    /// Events that wait on this server's disk for Redis.
+    pub spooled: Gauge,
+    /// Seconds to load what is known of a person, also where that failed.
+    pub load_seconds: Histogram,
+    replayed: [Counter; 3],
+}
 
 /// The swaps of one shop.
 pub struct SwapMetrics {
@@ -164,6 +182,7 @@ impl Telemetry {
             overloaded: denied("overloaded"),
             events: EventMetrics(EVENT_OUTCOMES.map(|outcome| counter(EVENTS, &[("outcome", outcome)]))),
             links: LinkMetrics(LINK_OUTCOMES.map(|outcome| counter(LINKS, &[("outcome", outcome)]))),
+            degraded_user_state: counter(DEGRADED, &[("part", "user_state")]),
             slates: SlateMetrics {
                 candidates: Source::ALL.map(|s| counter(CANDIDATES, &[("source", s.name())])),
                 filtered: Filter::ALL.map(|f| counter(FILTERED, &[("filter", f.name())])),
@@ -216,6 +235,22 @@ impl Telemetry {
             failures: counter(DRAIN_FAILURES),
             lag_events: gauge(&self.recorder, DRAIN_LAG_EVENTS, labels()),
             lag_seconds: gauge(&self.recorder, DRAIN_LAG_SECONDS, labels()),
+        }
+    }
+
+    /// The metrics of a shop whose live state is in Redis.
+    pub fn redis(&self, shop: &str) -> RedisMetrics {
+        let labels = || vec![Label::new("shop", shop.to_owned())];
+        let replayed = |outcome: &'static str| {
+            let mut labels = labels();
+            labels.push(Label::new("outcome", outcome));
+            self.recorder.register_counter(&Key::from_parts(REPLAYED, labels), &METADATA)
+        };
+        RedisMetrics {
+            breaker_open: gauge(&self.recorder, BREAKER, labels()),
+            spooled: gauge(&self.recorder, SPOOLED, labels()),
+            load_seconds: histogram(&self.recorder, LOAD_SECONDS, labels()),
+            replayed: ["accepted", "duplicate", "conflict"].map(replayed),
         }
     }
 
@@ -274,6 +309,13 @@ impl LinkMetrics {
     /// Counts one.
     pub fn record(&self, outcome: Linked) {
         self.0[outcome as usize].increment(1);
+    }
+}
+
+impl RedisMetrics {
+    /// Counts events that were replayed: accepted, duplicate, conflict.
+    pub fn replayed(&self, events: [usize; 3]) {
+        self.replayed.iter().zip(events).for_each(|(counter, events)| counter.increment(events as u64));
     }
 }
 
@@ -344,6 +386,11 @@ fn describe(recorder: &PrometheusRecorder) {
     level(DRAIN_LAG_EVENTS, "Events that are not drained yet, by shop.");
     level(DRAIN_LAG_SECONDS, "Seconds since the oldest event that is not drained was received, by shop.");
     count(LINKS, "Links of identities, by what became of them.");
+    count(DEGRADED, "Slates made without a part that did not answer, by that part.");
+    level(BREAKER, "1 while Redis is not asked, because it did not answer.");
+    level(SPOOLED, "Events on this server's disk that wait for Redis.");
+    count(REPLAYED, "Spooled events that were handed over to Redis, by what became of them.");
+    seconds(LOAD_SECONDS, "Time to load what Redis knows of a person, failures included.");
     count(SWAPS, "Model swaps, by shop and outcome.");
     seconds(OPEN_SECONDS, "Time to open, verify and warm a model, by shop.");
     level(SERVING, "1 while the shop has a model to answer from.");

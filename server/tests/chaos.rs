@@ -9,62 +9,26 @@
 mod support;
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use qianmian_live::store::{Embedded, Name, Store};
+use qianmian_live::store::{Embedded, Name, Redis, RedisOptions, Store};
 use serde_json::{Value, json};
 use support::drained::{drained, files};
+use support::process::Serving;
+use support::redis::{RedisServer, redis_is_here, wait_for};
 
 /// Callers that send at once, users that they send for, and events of one call at most.
 const CALLERS: u64 = 4;
 const USERS: u64 = 40;
 const BATCH: u64 = 20;
 const TTL_MS: i64 = 7 * 86_400_000;
-
-/// A server process. Its end is a SIGKILL.
-struct Serving {
-    child: Child,
-    address: String,
-}
-
-impl Serving {
-    fn start(folder: &Path) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_qianmian-server"));
-        command.env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        command.arg("--store").arg(folder.join("models")).args(["--listen", "127.0.0.1:0"]);
-        command.arg("--config").arg(folder.join("server.toml"));
-        let mut child = command.spawn().unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap());
-        let address = loop {
-            let mut line = String::new();
-            assert!(log.read_line(&mut line).unwrap() > 0, "it ended before it listened");
-            let line: Value = serde_json::from_str(&line).unwrap();
-            if line["message"] == "listening" {
-                break line["address"].as_str().unwrap().to_owned();
-            }
-        };
-        // Read on, so that a full pipe does not hold it up.
-        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        Self { child, address }
-    }
-
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-
-    /// Tells it to end, and waits until it has.
-    fn stop(mut self) {
-        let told = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
-        assert!(told.success() && self.child.wait().unwrap().success());
-    }
-}
+/// Where events are drained to.
+const DRAINED: &str = "drained";
 
 /// Sends one body, and reads the answer; nothing where the server went away before it was whole.
 fn post(address: &str, body: &str) -> Option<Value> {
@@ -126,19 +90,13 @@ fn call(load: &Load, caller: u64) {
     }
 }
 
-#[test]
-fn no_acknowledged_event_is_lost_or_doubled_however_often_the_server_is_killed() {
+/// Kills a server that is configured so, again and again under load; what its callers were told, by id of the event.
+fn torment(place: &str, folder: &Path, live: &str) -> HashMap<String, u64> {
     let kills: u64 = std::env::var("QIANMIAN_KILLS").map_or(5, |kills| kills.parse().unwrap());
-    let folder = tempfile::tempdir().unwrap();
-    let live = folder.path().join("live");
-    let parquet = folder.path().join("drained");
-    let config = format!(
-        "[live]\nfolder = '{}'\n[live.drain]\nfolder = '{}'\nevery_seconds = 0.05\n",
-        live.display(),
-        parquet.display()
-    );
-    std::fs::write(folder.path().join("server.toml"), config).unwrap();
-    let mut serving = Serving::start(folder.path());
+    let config =
+        format!("{live}[live.drain]\nfolder = '{}'\nevery_seconds = 0.05\n", folder.join(DRAINED).display());
+    std::fs::write(folder.join("server.toml"), config).unwrap();
+    let mut serving = Serving::start(folder);
     let load = Arc::new(Load {
         address: Mutex::new(serving.address.clone()),
         stop: AtomicBool::new(false),
@@ -157,7 +115,7 @@ fn no_acknowledged_event_is_lost_or_doubled_however_often_the_server_is_killed()
         std::thread::sleep(Duration::from_millis(20 + kill * 37 % 230));
         serving.kill();
         let started = Instant::now();
-        serving = Serving::start(folder.path());
+        serving = Serving::start(folder);
         slowest_start = slowest_start.max(started.elapsed());
         load.address.lock().unwrap().clone_from(&serving.address);
     }
@@ -165,40 +123,85 @@ fn no_acknowledged_event_is_lost_or_doubled_however_often_the_server_is_killed()
     load.stop.store(true, Ordering::Relaxed);
     callers.into_iter().for_each(|caller| caller.join().unwrap());
     serving.kill();
-    let acknowledged = load.acknowledged.lock().unwrap();
-    let logged = check(&live.join("default"), &acknowledged);
-    let before = drained(&parquet).len();
-    Serving::start(folder.path()).stop();
-    check_drained(&parquet, &acknowledged);
+    let acknowledged = std::mem::take(&mut *load.acknowledged.lock().unwrap());
     let again = load.sent_again.load(Ordering::Relaxed);
+    let before = drained(&folder.join(DRAINED)).len();
     // The figures are for `make chaos`, which shows them.
     eprintln!(
-        "kills {kills}; acknowledged {}, on disk {logged}, drained {} in {} files ({before} before the last start), lost 0, doubled 0; batches sent again {again}; \
+        "{place}: kills {kills}; acknowledged {}; drained {before} before the last start; batches sent again {again}; \
          slowest start {} ms",
         acknowledged.len(),
-        drained(&parquet).len(),
-        files(&parquet).len(),
         slowest_start.as_millis()
     );
     assert!(acknowledged.len() as u64 > kills, "there was hardly any load");
+    acknowledged
 }
 
-/// Every acknowledged event must be in the drained files once, in the order of their numbers, and nothing else.
-fn check_drained(folder: &Path, acknowledged: &HashMap<String, u64>) {
-    let events = drained(folder);
+/// Starts the server once more, lets it end of itself when `ready`, and checks what it drained: every acknowledged
+/// event once, in the order of the numbers, and nothing else.
+fn check_drained(place: &str, folder: &Path, acknowledged: &HashMap<String, u64>, ready: impl Fn(&Serving)) {
+    let serving = Serving::start(folder);
+    ready(&serving);
+    serving.stop();
+    let parquet = folder.join(DRAINED);
+    let events = drained(&parquet);
     for (place, (number, id)) in events.iter().enumerate() {
         assert_eq!(*number, place as i64, "an event is left out or there twice");
         assert!(acknowledged.contains_key(id), "{id} is drained, and nobody was told of it");
     }
     assert_eq!(events.len(), acknowledged.len(), "acknowledged events are not drained");
+    eprintln!("{place}: drained {} in {} files", events.len(), files(&parquet).len());
 }
 
-/// Opens what the last kill left behind; every acknowledged event must be in it once, and known of its user.
-/// How many events it holds.
-fn check(live: &Path, acknowledged: &HashMap<String, u64>) -> usize {
-    let store = Embedded::open(live, TTL_MS).unwrap();
+#[test]
+fn no_acknowledged_event_is_lost_or_doubled_however_often_the_server_is_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let live = folder.path().join("live");
+    let acknowledged =
+        torment("embedded", folder.path(), &format!("[live]\nfolder = '{}'\n", live.display()));
+    check_drained("embedded", folder.path(), &acknowledged, |_| ());
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let log = runtime.block_on(store.log(0, usize::MAX)).unwrap();
+    let store = Embedded::open(&live.join("default"), TTL_MS).unwrap();
+    runtime.block_on(check("embedded", &store, &acknowledged));
+}
+
+#[test]
+fn nor_is_any_that_went_to_redis() {
+    if !redis_is_here("nor_is_any_that_went_to_redis") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let redis = RedisServer::start();
+    let live = folder.path().join("live").display().to_string();
+    let config = format!("[live]\nfolder = '{live}'\n[live.redis]\nurls = ['{}']\n", redis.url());
+    let acknowledged = torment("redis", folder.path(), &config);
+    // What the last kill left in the spool is handed over by the next start.
+    check_drained("redis", folder.path(), &acknowledged, |serving| {
+        wait_for("the spool is empty", || {
+            let metrics = serving.get("/metrics");
+            metrics.contains("qianmian_live_spooled_events{shop=\"default\"} 0")
+        });
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let timeout = Duration::from_secs(5);
+        let store = Redis::open(RedisOptions {
+            urls: vec![redis.url()],
+            cluster: false,
+            shop: "default".to_owned(),
+            ttl: TTL_MS,
+            load_timeout: timeout,
+            write_timeout: timeout,
+        });
+        let store = store.unwrap();
+        store.connect().await.unwrap();
+        check("redis", &store, &acknowledged).await;
+    });
+}
+
+/// Every acknowledged event must be in what the last kill left behind, once, and known of its user.
+async fn check(place: &str, store: &impl Store, acknowledged: &HashMap<String, u64>) {
+    let log = store.log(0, usize::MAX).await.unwrap();
     let mut counts: HashMap<&str, usize> = HashMap::new();
     let mut bought: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (place, logged) in log.iter().enumerate() {
@@ -216,10 +219,10 @@ fn check(live: &Path, acknowledged: &HashMap<String, u64>) -> usize {
     for (user, mut items) in bought {
         items.sort_unstable();
         items.dedup();
-        let state = runtime.block_on(store.load(&[Name::User(user)], now)).unwrap().state;
+        let state = store.load(&[Name::User(user)], now).await.unwrap().state;
         let mut known: Vec<&str> = state.lately(now).bought.iter().map(|(id, _)| *id).collect();
         known.sort_unstable();
         assert_eq!(known, items, "what is known of {user} is not what is logged");
     }
-    log.len()
+    eprintln!("{place}: logged {}; lost 0, doubled 0", log.len());
 }

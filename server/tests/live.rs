@@ -4,23 +4,40 @@
 
 mod support;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{Duration, SecondsFormat, Utc};
 use hyper::Method;
 use serde_json::{Value, json};
+use support::redis::{RedisServer, redis_is_here};
 use support::shop::{ITEMS, item, publish, taste, user};
-use support::{EAGER, Running, ids, start};
+use support::{EAGER, Running, ids, in_redis, shown, start};
 
 /// A server that keeps live state, serving `v1` with ids marked `a`.
 async fn live() -> Running {
     let store = tempfile::tempdir().unwrap();
     publish(store.path(), "default", "v1", "a");
-    let config = format!("{EAGER}[live]\nfolder = '{}'\n", store.path().join("live").display());
-    let running = start(&config, store).await;
+    let redis = redis();
+    let mut running = start(&config(store.path(), redis.as_ref()), store).await;
+    running.redis = redis;
     running.until_ready().await;
     running
+}
+
+/// A Redis for a test, where `live_redis.rs` is what runs it.
+fn redis() -> Option<RedisServer> {
+    let wanted = module_path!().starts_with("live_redis") && redis_is_here("a test of live state in Redis");
+    wanted.then(RedisServer::start)
+}
+
+fn config(store: &Path, redis: Option<&RedisServer>) -> String {
+    let mut config = format!("{EAGER}[live]\nfolder = '{}'\n", store.join("live").display());
+    if let Some(redis) = redis {
+        config.push_str(&in_redis(&redis.url()));
+    }
+    config
 }
 
 fn ago(seconds: i64) -> String {
@@ -272,27 +289,6 @@ async fn news_of_an_item_is_checked_and_late_news_changes_nothing() {
     assert_eq!(answer["results"][5]["nearest"], "stock");
 }
 
-/// Asks every path that can show items, and returns the ids of all that it shows.
-async fn shown(running: &Running, n: usize) -> Vec<String> {
-    let mut shown = Vec::new();
-    let get = running.get(&format!("/recommend?user_id={}&count=30", user(n))).await.ok();
-    shown.extend(ids(&get, "items", "item_id"));
-    for question in [json!({"count": 30}), json!({"count": 30, "context": {"item_ids": [item("a", 4)]}})] {
-        shown.extend(slate(running, &question).await.1);
-    }
-    let similar =
-        running.post("/similar", &json!({"item_ids": [item("a", 4), item("a", 3)], "count": 30})).await.ok();
-    shown.extend(ids(&similar, "items", "item_id"));
-    let cart = json!({"cart": [item("a", 3), item("a", 4)], "count": 30, "mode": "relaxed", "user": {"id": user(n)},
-                      "personalize": true});
-    let bundle = running.post("/bundle", &cart).await.ok();
-    shown.extend(ids(&bundle, "complements", "item_id"));
-    for set in bundle["bundles"].as_array().unwrap() {
-        shown.extend(ids(set, "items", "item_id"));
-    }
-    shown
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_sold_out_or_off_sale_is_on_no_path_once_that_is_acknowledged() {
     let running = Arc::new(live().await);
@@ -379,7 +375,8 @@ async fn nobody_is_found_for_goods_that_cannot_be_sold() {
 async fn a_server_that_starts_again_knows_what_was_sent() {
     let store = tempfile::tempdir().unwrap();
     publish(store.path(), "default", "v1", "a");
-    let config = format!("{EAGER}[live]\nfolder = '{}'\n", store.path().join("live").display());
+    let redis = redis();
+    let config = config(store.path(), redis.as_ref());
     let first = start(&config, store).await;
     first.until_ready().await;
     send(&first, &[event("1", "view", "newcomer", &item("a", 22))]).await;

@@ -11,6 +11,7 @@
 //! One thread writes. What arrives while it waits for the disk is committed together, by one more wait: the
 //! rate of events is bounded by their number in a group, not by the disk's patience. Reads go past it.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -92,6 +93,23 @@ impl Embedded {
         Ok(Self { tables, items, ttl, first, queue: Some(queue), writer: Some(writer) })
     }
 
+    /// The numbers of the events that it holds.
+    ///
+    /// # Errors
+    /// The disk fails.
+    pub fn numbers(&self) -> Result<Range<u64>, StoreError> {
+        let Some(first) = self.tables.events.first_key_value() else { return Ok(0..0) };
+        Ok(number(&first.key()?)?..self.tables.next_number()?)
+    }
+
+    /// Takes events out, with their ids and what they say of their users: they are kept elsewhere from now on.
+    ///
+    /// # Errors
+    /// Some or none of them are out.
+    pub async fn remove(&self, events: Vec<Logged>) -> Result<(), StoreError> {
+        self.ask(|reply| Work::Remove { events, reply }).await
+    }
+
     /// Sends the writer something to do, and waits for its answer.
     async fn ask<T>(
         &self,
@@ -124,7 +142,7 @@ impl Store for Embedded {
             if state.is_empty() { state = known } else { state.merge(known) }
         }
         state.forget(now.saturating_sub(self.ttl));
-        Ok(Known { user_ids: resolved.user_ids, state })
+        Ok(Known { user_ids: resolved.user_ids, state, partial: false })
     }
 
     async fn append(&self, events: Vec<Event>, now: i64) -> Result<Vec<Outcome>, StoreError> {

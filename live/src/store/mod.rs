@@ -1,17 +1,19 @@
 //! Where live state is kept: the interface, and a file for each store behind it.
 //!
 //! What a store promises is held by one suite of behaviours over this interface (`live/tests/behaviours`):
-//! - what [`append`](Store::append) answered is on disk, and the next [`load`](Store::load) knows it;
+//! - what [`append`](Store::append) answered is durable, and the next [`load`](Store::load) knows it;
 //! - an event counts once, however often it is sent within the store's `ttl`, across restarts too;
 //! - what happened longer ago than the `ttl` is forgotten, so that the store does not grow without end.
 
 mod embedded;
 mod people;
+mod redis;
 mod writer;
 
 use std::future::Future;
 
 pub use embedded::Embedded;
+pub use redis::{Redis, RedisOptions, check_url};
 
 use crate::event::Event;
 use crate::identity::{
@@ -59,7 +61,7 @@ impl<'a> Name<'a> {
 /// What became of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// It counts, and is on disk.
+    /// It counts, and is durable.
     Accepted,
     /// It was sent before, and counted then.
     Duplicate,
@@ -70,7 +72,7 @@ pub enum Outcome {
 /// What became of an item's change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ItemOutcome {
-    /// It holds, and is on disk.
+    /// It holds, and is durable.
     Accepted,
     /// Newer news is known.
     Stale,
@@ -96,14 +98,19 @@ pub struct Known {
     pub user_ids: Vec<String>,
     /// What they did lately, under whichever name.
     pub state: UserState,
+    /// Whether this is only what the server itself knows, because the rest did not answer.
+    pub partial: bool,
 }
 
 /// Why a store does not answer.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
-    /// The disk, or the store on it, fails.
+    /// The disk, the network, or the store behind it, fails.
     #[error("the live store fails: {0}")]
     Failed(String),
+    /// It did not answer in time; what was asked may have happened.
+    #[error("the live store did not answer in time")]
+    TimedOut,
     /// It has been closed.
     #[error("the live store is closed")]
     Closed,

@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use tokio::sync::{mpsc, oneshot};
 
 use super::embedded::{Items, Tables, user_key};
-use super::{ItemOutcome, MAX_IDENTITIES, MAX_ITEMS, Name, Outcome, StoreError, people};
+use super::{ItemOutcome, Logged, MAX_IDENTITIES, MAX_ITEMS, Name, Outcome, StoreError, people};
 use crate::event::Event;
 use crate::identity::forget::forget;
 use crate::identity::{
@@ -43,6 +43,8 @@ pub(super) enum Work {
     ChangeItems { changes: Vec<ItemChange>, reply: Reply<Vec<ItemOutcome>> },
     /// Forget what is older than the `ttl` at `now`.
     Sweep { now: i64, reply: Reply<usize> },
+    /// Take these events out.
+    Remove { events: Vec<Logged>, reply: Reply<()> },
 }
 
 /// Writes until everyone who could send work is gone.
@@ -128,6 +130,11 @@ impl<'t> Group<'t> {
                 self.rows += SWEEP_EVENTS;
                 let swept = self.sweep(now);
                 self.answer(reply, swept);
+            }
+            Work::Remove { events, reply } => {
+                self.rows += events.len();
+                let removed = events.iter().try_for_each(|logged| self.remove(logged));
+                self.answer(reply, removed);
             }
         }
     }
@@ -256,6 +263,17 @@ impl<'t> Group<'t> {
         }
         self.sweep_people(moment)?;
         Ok(swept)
+    }
+
+    /// Takes an event out, with its id and its mark.
+    fn remove(&mut self, logged: &Logged) -> Result<(), StoreError> {
+        let Logged { number, received_at, event } = logged;
+        self.batch.remove(&self.tables.events, number.to_be_bytes());
+        self.batch.remove(&self.tables.seen, event.event_id.as_str());
+        if let (Some(mark), Some(name)) = (Mark::of(event, *received_at), Name::of(event)) {
+            self.user(user_key(&name))?.remove(&mark);
+        }
+        Ok(())
     }
 
     /// Forgets anonymous people of whom nothing was heard since `moment`, among the next of all people in turn.

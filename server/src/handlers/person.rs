@@ -121,6 +121,7 @@ impl Who<'_> {
             None => (alone(), &[]),
             Some(_) if names.is_empty() => (Known::default(), &[]),
             Some(live) => match live.user(&names, now).await {
+                Some(known) if known.partial => (known, &[USER_STATE]),
                 Some(known) => (known, &[]),
                 None => (alone(), &[USER_STATE]),
             },

@@ -22,6 +22,7 @@ use crate::app::{self, App};
 use crate::extract::{JsonBody, QueryString};
 use crate::fields::{Count, Id, Ids, OwnedId, object, optional_object};
 use crate::guard::Call;
+use crate::live::USER_STATE;
 use crate::problem::Problem;
 use crate::request_id::RequestId;
 
@@ -246,6 +247,9 @@ pub async fn post(call: Call, State(app): State<Arc<App>>, body: JsonBody) -> Re
 async fn answer(call: &Call, app: &App, request: &RecommendRequest<'_>) -> Result<Response, Problem> {
     // Before the model is taken: it is not held while something waits.
     let lately = Lately::load(&call.shop, request.asks()?).await;
+    if lately.degraded().contains(&USER_STATE) {
+        app.telemetry.degraded_user_state.increment(1);
+    }
     let model = call.shop.model()?;
     let snapshot = &model.snapshot;
     let mut unknown_item_ids = Vec::new();

@@ -4,6 +4,9 @@
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
 pub mod drained;
+pub mod process;
+#[path = "../../../live/tests/support/mod.rs"]
+pub mod redis;
 pub mod shop;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -18,7 +21,7 @@ use hyper_util::rt::TokioExecutor;
 use qianmian_server::auth::new_key;
 use qianmian_server::config::Config;
 use qianmian_server::serve::{Place, Server};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// Looks at the store far more often than the default, so that tests need not wait.
@@ -28,6 +31,8 @@ pub const EAGER: &str = "poll_seconds = 0.02\n";
 pub struct Running {
     pub server: Server,
     pub store: TempDir,
+    /// Where its live state is, if that is in Redis.
+    pub redis: Option<redis::RedisServer>,
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
@@ -90,7 +95,7 @@ pub async fn served() -> Running {
 pub async fn start(config: &str, store: TempDir) -> Running {
     let config = Config::parse(config).unwrap();
     let server = Server::start(&config, &place(store.path())).await.unwrap();
-    Running { server, store, client: Client::builder(TokioExecutor::new()).build_http() }
+    Running { server, store, redis: None, client: Client::builder(TokioExecutor::new()).build_http() }
 }
 
 pub fn place(store: &Path) -> Place {
@@ -138,6 +143,34 @@ impl Running {
         let (head, body) = self.client.request(request).await.unwrap().into_parts();
         Answer { status: head.status, headers: head.headers, body: body.collect().await.unwrap().to_bytes() }
     }
+}
+
+/// The part of a configuration that puts live state into Redis; it follows the part `[live]`. Answers wait for it
+/// longer than by default, because machines that run tests are busy.
+pub fn in_redis(url: &str) -> String {
+    format!("[live.redis]\nurls = ['{url}']\ntimeout_ms = 1000\nappend_timeout_ms = 4000\n")
+}
+
+/// Asks every path that can show items, and returns the ids of all that it shows.
+pub async fn shown(running: &Running, n: usize) -> Vec<String> {
+    let mut shown = Vec::new();
+    let (item, user) = (|n| shop::item("a", n), shop::user(n));
+    let get = running.get(&format!("/recommend?user_id={user}&count=30")).await.ok();
+    shown.extend(ids(&get, "items", "item_id"));
+    for question in [json!({"count": 30}), json!({"count": 30, "context": {"item_ids": [item(4)]}})] {
+        let slate = running.post("/recommend", &question).await.ok();
+        shown.extend(ids(&slate, "items", "item_id"));
+    }
+    let similar = running.post("/similar", &json!({"item_ids": [item(4), item(3)], "count": 30})).await.ok();
+    shown.extend(ids(&similar, "items", "item_id"));
+    let cart = json!({"cart": [item(3), item(4)], "count": 30, "mode": "relaxed", "user": {"id": user},
+                      "personalize": true});
+    let bundle = running.post("/bundle", &cart).await.ok();
+    shown.extend(ids(&bundle, "complements", "item_id"));
+    for set in bundle["bundles"].as_array().unwrap() {
+        shown.extend(ids(set, "items", "item_id"));
+    }
+    shown
 }
 
 /// A key and its entry for the configuration.

@@ -2,6 +2,10 @@
 //!
 //! Whatever waits for the store is here; the model is asked afterwards, with what was found.
 
+mod breaker;
+mod kept;
+mod spooled;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,19 +16,22 @@ use qianmian_live::drain::{Drain, DrainError, Lag};
 use qianmian_live::event::Event;
 use qianmian_live::identity::{Described, LinkOutcome, LinkRequest, Refusal, UndoOutcome, UndoRequest};
 use qianmian_live::item::{ItemChange, ItemState};
-use qianmian_live::store::{Embedded, ItemOutcome, Known, Name, Outcome, Store, StoreError};
+use qianmian_live::store::{ItemOutcome, Known, Name, Outcome, Store, StoreError};
 use qianmian_live::trends::{Follower, Hot, HotPlaces};
 use qianmian_models::index::offers::Offer;
 use qianmian_models::snapshot::Snapshot;
 
+use crate::config::LiveConfig;
 use crate::problem::{Code, Problem};
+use crate::telemetry::RedisMetrics;
+use kept::Kept;
 
 /// The part of an answer that is named as degraded when the store fails.
 pub const USER_STATE: &str = "user_state";
 
 /// The live state of one shop.
 pub struct Live {
-    store: Embedded,
+    store: Kept,
     /// Milliseconds after which the store forgets.
     ttl: i64,
     /// Where events go to stay, if anywhere.
@@ -34,22 +41,46 @@ pub struct Live {
 }
 
 impl Live {
-    /// Opens the store in `folder`, which forgets after `ttl_seconds`, and the folder that it is drained into.
+    /// Opens the store of `shop`, which has `folder` for itself, and the folder that it is drained into. Needs a
+    /// tokio runtime.
     ///
     /// # Errors
-    /// A folder cannot be used, or another process uses that of the store.
-    pub fn open(folder: &Path, ttl_seconds: u32, drained: Option<&Path>) -> anyhow::Result<Self> {
+    /// A folder cannot be used, or another process uses that of the store; Redis is not named as it must be.
+    pub fn open(
+        config: &LiveConfig,
+        folder: &Path,
+        shop: &str,
+        metrics: impl FnOnce() -> RedisMetrics,
+    ) -> anyhow::Result<Self> {
         let open = |drained: &Path| {
             Drain::open(drained).with_context(|| format!("cannot drain events into {}", drained.display()))
         };
-        let drain = drained.map(open).transpose()?;
-        let (ttl, first) = (i64::from(ttl_seconds) * 1_000, drain.as_ref().map_or(0, Drain::next));
-        let store = Embedded::open_from(folder, ttl, first)
+        let drained = config.drain.as_ref().map(|drain| drain.folder.join(shop));
+        let drain = drained.as_deref().map(open).transpose()?;
+        let (ttl, first) = (i64::from(config.ttl_seconds) * 1_000, drain.as_ref().map_or(0, Drain::next));
+        let store = Kept::open(config, folder, shop, first, metrics)
             .with_context(|| format!("cannot keep live state in {}", folder.display()))?;
         Ok(Self { store, ttl, drain, hot: ArcSwap::default() })
     }
 
-    /// Takes events in; when it returns, those accepted are on disk and the next answer knows them.
+    /// Whether the states of items are known, as far as they can be: before, answers would show what is gone.
+    pub fn tried(&self) -> bool {
+        self.store.tried()
+    }
+
+    /// Does what has to be done beside requests, for as long as it is polled; changes of items that other
+    /// servers took in are laid over the one that answers, which `snapshot` hands out.
+    pub async fn tend(&self, snapshot: impl Fn(&dyn Fn(&Snapshot))) {
+        let follow = async {
+            loop {
+                let ids = self.store.items_changed().await;
+                snapshot(&|snapshot| self.lay(ids.as_deref(), snapshot));
+            }
+        };
+        tokio::join!(self.store.tend(), follow);
+    }
+
+    /// Takes events in; when it returns, those accepted are durable and the next answer knows them.
     ///
     /// # Errors
     /// `live_unavailable`: some or none of them were taken in; they may be sent again.

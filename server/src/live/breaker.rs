@@ -1,0 +1,86 @@
+//! A circuit breaker: after some failures in a row nobody asks any more, until a probe has found that asking
+//! helps again.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use metrics::Gauge;
+use tokio::sync::Notify;
+
+/// Failures in a row that open it.
+const FAILURES: u32 = 3;
+
+/// Whether to ask. It begins open: nobody knows yet that asking helps.
+pub struct Breaker {
+    open: AtomicBool,
+    failures: AtomicU32,
+    opened: Notify,
+    /// 1 while it is open.
+    gauge: Gauge,
+}
+
+impl Breaker {
+    pub fn new(gauge: Gauge) -> Self {
+        let breaker =
+            Self { open: AtomicBool::new(true), failures: AtomicU32::new(0), opened: Notify::new(), gauge };
+        breaker.gauge.set(1.0);
+        breaker.opened.notify_one();
+        breaker
+    }
+
+    pub fn is_closed(&self) -> bool {
+        !self.open.load(Ordering::Acquire)
+    }
+
+    /// Asking helped.
+    pub fn succeeded(&self) {
+        // Most of the time there is nothing to write, and nothing that processors must agree on.
+        if self.failures.load(Ordering::Relaxed) > 0 {
+            self.failures.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Asking did not help; whether that opened it.
+    pub fn failed(&self) -> bool {
+        let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
+        let opens = failures >= FAILURES && !self.open.swap(true, Ordering::AcqRel);
+        if opens {
+            self.gauge.set(1.0);
+            self.opened.notify_one();
+        }
+        opens
+    }
+
+    /// The probe found that asking helps.
+    pub fn close(&self) {
+        self.failures.store(0, Ordering::Relaxed);
+        self.open.store(false, Ordering::Release);
+        self.gauge.set(0.0);
+    }
+
+    /// Waits until it is open, for the one who probes.
+    pub async fn opened(&self) {
+        self.opened.notified().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn failures_in_a_row_open_it_and_only_the_probe_closes_it() {
+        let breaker = Breaker::new(Gauge::noop());
+        assert!(!breaker.is_closed(), "nobody knows yet");
+        breaker.opened().await;
+        breaker.close();
+        assert!(!breaker.failed() && !breaker.failed());
+        breaker.succeeded();
+        assert!(!breaker.failed() && !breaker.failed() && breaker.is_closed(), "not in a row");
+        assert!(breaker.failed() && !breaker.failed(), "it opens once");
+        breaker.opened().await;
+        breaker.succeeded();
+        assert!(!breaker.is_closed(), "a late success is no probe");
+        breaker.close();
+        assert!(breaker.is_closed());
+    }
+}
