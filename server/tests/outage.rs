@@ -293,8 +293,10 @@ async fn survive(outage: Outage, name: &str) {
     asking.await.unwrap();
     sending.await.unwrap();
     // Whatever a late hiccup spooled is handed over before the count.
-    tokio::time::sleep(Duration::from_millis(1500)).await;
-    let (logged, doubled, lost) = count(&redis, &load.acknowledged.lock().unwrap()).await;
+    let is_empty = || serving.get("/metrics").contains("qianmian_live_spooled_events{shop=\"default\"} 0");
+    support::redis::wait_for("the spool is empty", is_empty);
+    let acknowledged = std::mem::take(&mut *load.acknowledged.lock().unwrap());
+    let (logged, doubled, lost) = count(&redis, &acknowledged).await;
     report(name, &load.answers.lock().unwrap(), back, emptied, (logged, lost, doubled));
     assert_eq!((lost, doubled), (0, 0), "events lost, doubled");
     let answers = load.answers.lock().unwrap();

@@ -151,3 +151,24 @@ async fn without_redis_a_replica_starts_takes_events_and_hands_them_over_when_re
     }
     a.post("/items", &told).await.ok();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_embedded_store_held_is_handed_over_to_redis() {
+    if !redis_is_here("what_an_embedded_store_held_is_handed_over_to_redis") {
+        return;
+    }
+    let redis = RedisServer::start();
+    let store = tempfile::tempdir().unwrap();
+    publish(store.path(), "default", "v1", "a");
+    let live = format!("{EAGER}[live]\nfolder = '{}'\n", store.path().join("live").display());
+    let embedded = start(&live, store).await;
+    embedded.until_ready().await;
+    assert_eq!(view(&embedded, "1", "newcomer", &item("a", 22)).await, "accepted");
+    let Running { server, store, .. } = embedded;
+    server.stop().await;
+    let _a = start(&format!("{live}{}", in_redis(&redis.url())), store).await;
+    let b = replica(&redis).await;
+    let question = json!({"user": {"id": "newcomer"}, "count": 5});
+    let knows = async || b.post("/recommend", &question).await.ok()["personalized"] == true;
+    b.until("handed over", knows).await;
+}

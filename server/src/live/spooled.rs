@@ -105,6 +105,8 @@ impl Shared {
     fn noted<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
         match &outcome {
             Ok(_) => self.breaker.succeeded(),
+            // One bad record is no sign that Redis is away.
+            Err(StoreError::Damaged { .. }) => {}
             Err(error) => self.failed(error),
         }
         outcome
@@ -213,6 +215,10 @@ impl Shared {
 impl Store for Spooled {
     async fn load(&self, names: &[Name<'_>], now: i64) -> Result<Known, StoreError> {
         let Shared { redis, spool, spooled, metrics, .. } = &*self.0;
+        if names.is_empty() {
+            // There is nothing to ask, so that it says nothing of Redis either.
+            return Ok(Known::default());
+        }
         // Before Redis is asked: what is handed over meanwhile would be missed in both.
         let own = match spooled.load(Ordering::Acquire) {
             0 => None,
