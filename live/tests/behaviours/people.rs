@@ -91,7 +91,7 @@ async fn a_merge_taken_back_leaves_each_name_what_was_said_under_it<P: Place>(pl
         .unwrap();
     let anonymous =
         link(&store, "r1", None, &[device.clone(), id("cookie", "k")]).await.unwrap().user_id.unwrap();
-    let merged = link(&store, "r2", Some("K"), &[device.clone()]).await.unwrap();
+    let merged = link(&store, "r2", Some("K"), std::slice::from_ref(&device)).await.unwrap();
     assert_eq!(merged.status, LinkStatus::Merged);
     drop(store);
     let store = place.open();
