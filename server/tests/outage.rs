@@ -210,9 +210,10 @@ async fn steadily<F: Future<Output = ()> + Send + 'static>(
     tasks.join_all().await;
 }
 
-/// One kind of outage: it begins, lasts, and ends.
+/// One kind of outage: it begins, lasts, and ends. `None` tells what is the machine's own part in the figures.
 #[derive(Clone, Copy, PartialEq)]
 enum Outage {
+    None,
     Stopped,
     Killed,
     Frozen,
@@ -223,6 +224,7 @@ enum Outage {
 impl Outage {
     async fn happen(self, redis: &mut RedisServer, proxy: &Proxy, lasting: Duration) {
         match self {
+            Self::None => tokio::time::sleep(lasting).await,
             Self::Stopped | Self::Killed => {
                 redis.end(if self == Self::Stopped { "TERM" } else { "KILL" });
                 tokio::time::sleep(lasting).await;
@@ -372,6 +374,11 @@ fn report(
         whole.map_or("never".to_owned(), |answers| seconds(answers[0].when - back)),
         emptied.map_or("never".to_owned(), seconds),
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redis_left_alone() {
+    survive(Outage::None, "none").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

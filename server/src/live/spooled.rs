@@ -27,15 +27,15 @@ use crate::telemetry::RedisMetrics;
 
 /// Events that the spool holds at most; more are refused.
 const SPOOL_EVENTS: u64 = 10_000_000;
-/// Events that are replayed at once.
-const REPLAY_EVENTS: usize = 500;
+/// Events that are replayed at once: as many as one script of Redis takes in.
+const REPLAY_EVENTS: usize = 200;
 /// Between two probes, the first ones; each waits longer than the one before, up to the longest, and a random
 /// part less, so that servers do not come back all at once.
 const PROBE_FIRST: Duration = Duration::from_millis(50);
 const PROBE_LONGEST: Duration = Duration::from_secs(1);
 /// Between two looks at what there is to replay, where nobody says that there is something.
 const REPLAY_EVERY: Duration = Duration::from_secs(1);
-/// Between two tries to replay what failed.
+/// Between two tries to replay what failed, and the longest rest between two replays.
 const REPLAY_AGAIN: Duration = Duration::from_millis(100);
 /// How long the start waits for the states of items.
 const ITEMS: Duration = Duration::from_secs(10);
@@ -178,8 +178,13 @@ impl Shared {
             // Whoever spools says so; an outage's end does, too. The time is for what neither does.
             let _ = tokio::time::timeout(REPLAY_EVERY, self.work.notified()).await;
             while self.asks() && self.spooled.load(Ordering::Acquire) > 0 {
+                let started = Instant::now();
                 match self.hand_over(from).await {
-                    Ok(Some(next)) => from = next,
+                    Ok(Some(next)) => {
+                        from = next;
+                        // At most half of the time of Redis is for this: answers wait for it only so long.
+                        tokio::time::sleep(started.elapsed().min(REPLAY_AGAIN)).await;
+                    }
                     Ok(None) => break,
                     Err(error) => {
                         tracing::warn!(%error, "spooled events could not be replayed");

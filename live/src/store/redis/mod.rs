@@ -129,7 +129,8 @@ impl Redis {
         self.mirror.changed().await
     }
 
-    /// Appends events that were received before, each when it says; its number is not kept.
+    /// Appends events that were received before, each when it says; its number is not kept. Nobody waits for it, so
+    /// that it may take longer than an append: one that was always given up halfway would never be done.
     ///
     /// # Errors
     /// As [`Store::append`].
@@ -137,7 +138,7 @@ impl Redis {
         let rows: Vec<(i64, &Event)> =
             events.iter().map(|logged| (logged.received_at, &logged.event)).collect();
         let links = self.links()?;
-        within(self.options.write_timeout, self.write(&links.write, &rows)).await
+        within(PATIENCE, self.write(&links.write, &rows)).await
     }
 
     /// What of the server's settings endangers what is acknowledged; `None` where it does not tell.
