@@ -19,7 +19,7 @@ fi
 "$bin/qianmian-trainer" train "${train[@]}"
 
 host=${LISTEN%:*} port=${LISTEN##*:}
-printf '[live]\nfolder = "%s"\n' "$PWD/var/live" >var/server.toml
+printf '[live]\nfolder = "%s"\n[live.drain]\nfolder = "%s"\nevery_seconds = 1\n' "$PWD/var/live" "$PWD/var/events" >var/server.toml
 "$bin/qianmian-server" run --config var/server.toml --store "$STORE" --listen "$LISTEN" 2>var/server.log &
 server=$!
 trap 'kill "$server" 2>/dev/null; wait "$server" 2>/dev/null || true' EXIT
@@ -70,6 +70,12 @@ now=$(date -u +%Y-%m-%dT%H:%M:%SZ)
 show "a visitor looks at it" POST /events \
   "{\"events\":[{\"event_id\":\"demo-$now\",\"type\":\"view\",\"occurred_at\":\"$now\",\"user_id\":\"visitor\",\"item_id\":$item}]}"
 show "and the next answer knows" POST /recommend '{"user":{"id":"visitor"},"count":3}'
+drained() { find var/events -name '*.parquet' -newer var/server.toml 2>/dev/null | sort | tail -1; }
+for _ in $(seq 50); do
+  [ -n "$(drained)" ] && break
+  sleep 0.1
+done
+printf '\n# what happened comes to stay, for the next training: [events] files = ["var/events/default/**/*.parquet"]\n%s\n' "$(drained)"
 printf '\nServing on http://%s (browse http://%s/docs, log in var/server.log).\n' "$LISTEN" "$LISTEN"
 [ -n "${DEMO_ONCE:-}" ] && exit 0
 echo "Ctrl-C stops it."

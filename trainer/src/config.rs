@@ -4,11 +4,13 @@
 //! configuration file's folder, and every error names the field and its cure. A file with canonical
 //! columns needs no configuration: [`Config::default`] with [`Config::replace_orders`] is enough.
 
+mod events;
 mod external;
 mod publish;
 mod tables;
 mod training;
 
+pub use events::EventsConfig;
 pub use external::{ExternalConfig, ExternalFiles};
 pub use publish::PublishConfig;
 pub use tables::{Column, Format, Normalise, OrdersConfig, Table, TableConfig, parse_zone};
@@ -34,6 +36,8 @@ pub struct Config {
     pub users: Option<TableConfig>,
     /// By which names channels know users.
     pub identities: Option<TableConfig>,
+    /// What users did.
+    pub events: Option<EventsConfig>,
     /// What was learned elsewhere.
     pub external: Vec<ExternalConfig>,
     /// What is learned, and how.
@@ -50,6 +54,7 @@ impl Default for Config {
             items: None,
             users: None,
             identities: None,
+            events: None,
             external: Vec::new(),
             training: TrainingConfig::default(),
             publish: PublishConfig::default(),
@@ -80,6 +85,9 @@ impl Config {
         for table in [&mut config.items, &mut config.users, &mut config.identities].into_iter().flatten() {
             table.files = resolve(&table.files, folder);
         }
+        if let Some(events) = &mut config.events {
+            events.files = resolve(&events.files, folder);
+        }
         config.external.iter_mut().for_each(|external| external.resolve(folder));
         Ok(config)
     }
@@ -102,6 +110,9 @@ impl Config {
                 files.extend(expand(&format!("{name}.files"), &table.files, table.format)?);
             }
         }
+        if let Some(events) = &self.events {
+            files.extend(expand("events.files", &events.files, events.format)?);
+        }
         Ok(files.into_iter().map(|file| file.path).collect())
     }
 
@@ -112,6 +123,9 @@ impl Config {
             bail!("shop = {:?}: use 1 to 64 letters, digits, `-` or `_`", self.shop);
         }
         self.orders.check()?;
+        if let Some(events) = &self.events {
+            events.check()?;
+        }
         self.training.check()?;
         self.publish.check()?;
         external::check(&self.external)?;

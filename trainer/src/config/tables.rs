@@ -17,6 +17,8 @@ pub enum Table {
     Users,
     /// Identities of users.
     Identities,
+    /// What users did.
+    Events,
 }
 
 impl Table {
@@ -27,6 +29,7 @@ impl Table {
             Self::Items => "items",
             Self::Users => "users",
             Self::Identities => "identities",
+            Self::Events => "events",
         }
     }
 
@@ -64,6 +67,19 @@ impl Table {
             ],
             Self::Users => &["user_id", "birthday", "gender", "city", "lat", "lon", "registered_at", "tags"],
             Self::Identities => &["user_id", "type", "value"],
+            Self::Events => &[
+                "event_id",
+                "type",
+                "occurred_at",
+                "user_id",
+                "session_id",
+                "item_id",
+                "channel",
+                "scene",
+                "room_id",
+                "request_id",
+                "value",
+            ],
         }
     }
 }

@@ -55,6 +55,8 @@ pub struct Raw {
     pub lines: Vec<Line>,
     /// Return rows of known users in reading order.
     pub returns: Vec<Return>,
+    /// User, item and time of purchase rows whose status says that they did not last.
+    pub cancelled: Vec<(u32, u32, i64)>,
     /// By number of first appearance.
     pub baskets: Vec<Basket>,
     /// Item ids.
@@ -68,7 +70,7 @@ pub struct Raw {
 }
 
 /// Why a row gives no line: it is bad, or the whole run cannot go on.
-enum Stop {
+pub(super) enum Stop {
     Reject(Reason),
     Fatal(anyhow::Error),
 }
@@ -185,6 +187,7 @@ impl<'r> Cleaner<'r> {
         }
         if row.get(STATUS).is_some_and(undone) {
             self.summary.cancelled += 1;
+            self.raw.cancelled.push((user, item, at));
             return Ok(());
         }
         if quantity == 0.0 {
@@ -272,12 +275,12 @@ fn undone(status: &str) -> bool {
     ["cancelled", "canceled", "refunded"].iter().any(|word| status.eq_ignore_ascii_case(word))
 }
 
-fn numbered(dictionary: &mut Dictionary, id: &str) -> anyhow::Result<u32> {
+pub(super) fn numbered(dictionary: &mut Dictionary, id: &str) -> anyhow::Result<u32> {
     dictionary.code(id.as_bytes()).context("more ids than can be numbered")
 }
 
 /// The number of a channel or store.
-fn code(
+pub(super) fn code(
     dictionary: &mut Dictionary,
     value: Option<&str>,
     how: Option<crate::config::Normalise>,

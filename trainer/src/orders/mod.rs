@@ -5,7 +5,8 @@
 //! [`Summary`]. Nothing is dropped silently: the parts of the summary add up to the rows read.
 //!
 //! A row goes `source` (files, unpacking, columns) -> `clean` (purchase, return or reject) ->
-//! `aliases` (user ids of one person) -> `arrange` (merge, net returns, cap, renumber, sort).
+//! `aliases` (user ids of one person) -> `arrange` (merge, net returns, cap, renumber, sort). Purchases that only
+//! `events` tell of join before `aliases`.
 //!
 //! Memory: 32 bytes a purchase line (twice that for moments while the list grows), one copy of every
 //! distinct id with about 40 bytes beside it, and 17 to 34 bytes a distinct row for finding exact
@@ -18,6 +19,7 @@ mod catalogue;
 mod clean;
 mod clock;
 mod dictionary;
+mod events;
 mod layout;
 mod meter;
 mod read;
@@ -31,6 +33,7 @@ mod times;
 mod types;
 pub(crate) mod values;
 
+pub use events::EventSummary;
 pub use meter::Progress;
 pub use read::{ReadOptions, read};
 pub use summary::{Reason, Summary, TableSummary};

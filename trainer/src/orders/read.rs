@@ -4,6 +4,7 @@ use super::aliases;
 use super::arrange::arrange;
 use super::catalogue::Catalogue;
 use super::clean::{Cleaner, ITEM_ID, ORDER_ID, ORDERED_AT, USER_ID};
+use super::events::Events;
 use super::layout::Layout;
 use super::meter::{Meter, Progress};
 use super::rejects::{Rejects, Tally};
@@ -57,6 +58,7 @@ pub fn read(config: &Config, options: &ReadOptions, progress: Progress<'_>) -> a
 /// All tables with their files found, so that a misspelt name fails before hours of reading.
 struct Opened<'a> {
     orders: Source,
+    events: Option<Events>,
     items: Option<TableReader<'a>>,
     users: Option<TableReader<'a>>,
     identities: Option<TableReader<'a>>,
@@ -72,6 +74,7 @@ impl<'a> Opened<'a> {
         };
         Ok(Self {
             orders: Source::open(Table::Orders, &config.orders.source())?,
+            events: Events::open(config, options.max_reject_ratio)?,
             items: table(Table::Items, &config.items)?,
             users: table(Table::Users, &config.users)?,
             identities: table(Table::Identities, &config.identities)?,
@@ -80,7 +83,8 @@ impl<'a> Opened<'a> {
 
     fn bytes(&self) -> u64 {
         let tables = [&self.items, &self.users, &self.identities];
-        self.orders.bytes() + tables.into_iter().flatten().map(TableReader::bytes).sum::<u64>()
+        let events = self.events.as_ref().map_or(0, Events::bytes);
+        self.orders.bytes() + events + tables.into_iter().flatten().map(TableReader::bytes).sum::<u64>()
     }
 
     fn read(
@@ -95,7 +99,7 @@ impl<'a> Opened<'a> {
             self.identities.as_ref().map(|table| table.identities(meter, rejects)).transpose()?;
         let (identities, summary) = identities.unzip();
         let identities = identities.unwrap_or_default();
-        let (orders, items) = read_orders(config, options, &self.orders, &identities, meter, rejects)?;
+        let (orders, items) = self.read_orders(config, options, &identities, meter, rejects)?;
         let mut inputs = Inputs { orders, items, users: vec![], identities, tables: vec![] };
         if let Some(table) = &self.items {
             let (items, summary) = table.items(meter, rejects)?;
@@ -110,70 +114,77 @@ impl<'a> Opened<'a> {
         inputs.tables.extend(summary);
         Ok(inputs)
     }
-}
 
-/// The orders, and the catalogue that their own columns give where the configuration asks for it.
-fn read_orders(
-    config: &Config,
-    options: &ReadOptions,
-    source: &Source,
-    identities: &[Identity],
-    meter: &Meter<'_>,
-    rejects: &mut Rejects,
-) -> anyhow::Result<(Orders, Vec<Item>)> {
-    let time_kind = match (source.is_sequences(), config.orders.timeless) {
-        (true, _) => TimeKind::Steps,
-        (false, true) => TimeKind::None,
-        (false, false) => TimeKind::Timestamps,
-    };
-    let source_options = config.orders.source();
-    let (layout, attributes) = layout(config, &source_options, time_kind);
-    let rules = Rules::new(&config.orders, options.now, options.max_lines)?;
-    let missing = missing_columns(source, &layout)?;
-    let time = match time_kind {
-        TimeKind::Timestamps => Some(of_orders(source, &source_options)?),
-        _ => None,
-    };
-    let mut cleaner = Cleaner::new(&rules, &layout, time.clone(), Catalogue::new(attributes));
-    let mut tally = Tally::default();
-    source.each_row(&layout.wanted, meter.read(), &mut |file, event| {
-        cleaner.count()?;
-        meter.row();
-        match event {
-            Event::Bad { line, reason, shown } => {
-                tally.reject(rejects, &file.name(), line, reason, &shown)?;
-            }
-            Event::Row(row) => {
-                if let Some(reason) = cleaner.take(row)? {
-                    tally.reject(rejects, &file.name(), row.line, reason, &row.show())?;
+    /// The orders, and the catalogue that their own columns give where the configuration asks for it.
+    fn read_orders(
+        &self,
+        config: &Config,
+        options: &ReadOptions,
+        identities: &[Identity],
+        meter: &Meter<'_>,
+        rejects: &mut Rejects,
+    ) -> anyhow::Result<(Orders, Vec<Item>)> {
+        let source = &self.orders;
+        let time_kind = match (source.is_sequences(), config.orders.timeless) {
+            (true, _) => TimeKind::Steps,
+            (false, true) => TimeKind::None,
+            (false, false) => TimeKind::Timestamps,
+        };
+        let source_options = config.orders.source();
+        let (layout, attributes) = layout(config, &source_options, time_kind);
+        let rules = Rules::new(&config.orders, options.now, options.max_lines)?;
+        let missing = missing_columns(source, &layout)?;
+        let time = match time_kind {
+            TimeKind::Timestamps => Some(of_orders(source, &source_options)?),
+            _ => None,
+        };
+        let mut cleaner = Cleaner::new(&rules, &layout, time.clone(), Catalogue::new(attributes));
+        let mut tally = Tally::default();
+        source.each_row(&layout.wanted, meter.read(), &mut |file, event| {
+            cleaner.count()?;
+            meter.row();
+            match event {
+                Event::Bad { line, reason, shown } => {
+                    tally.reject(rejects, &file.name(), line, reason, &shown)?;
+                }
+                Event::Row(row) => {
+                    if let Some(reason) = cleaner.take(row)? {
+                        tally.reject(rejects, &file.name(), row.line, reason, &row.show())?;
+                    }
                 }
             }
+            Ok(Flow::Next)
+        })?;
+        let mut launched_at = launched_at(config, source)?;
+        let Cleaner { mut raw, mut summary, catalogue, .. } = cleaner;
+        summary.rejected = tally.total();
+        summary.rejects = tally.counts();
+        summary.files = source.files().iter().map(super::source::SourceFile::name).collect();
+        summary.time_format = time.map(|time| time.describe());
+        summary.warnings = missing;
+        if summary.rows_read == 0 {
+            bail!("{} has a header but no rows; export it again", summary.files.join(", "));
         }
-        Ok(Flow::Next)
-    })?;
-    let mut launched_at = launched_at(config, source)?;
-    let Cleaner { mut raw, mut summary, catalogue, .. } = cleaner;
-    summary.aliases = aliases::apply(&mut raw, identities) as u64;
-    summary.rejected = tally.total();
-    summary.rejects = tally.counts();
-    summary.files = source.files().iter().map(super::source::SourceFile::name).collect();
-    summary.time_format = time.map(|time| time.describe());
-    summary.warnings = missing;
-    if summary.rows_read == 0 {
-        bail!("{} has a header but no rows; export it again", summary.files.join(", "));
-    }
-    tally.check("the orders", summary.rows_read, options.max_reject_ratio)?;
-    let (orders, item_of) = arrange(raw, summary, time_kind, config.orders.max_basket_items);
-    if orders.lines.is_empty() {
-        bail!("no purchase remains of the orders; where the rows went:\n{}", orders.summary);
-    }
-    let items = match &config.items {
-        Some(section) if section.from_orders => {
-            catalogue.into_items(&layout, &orders.item_ids, &item_of, &mut launched_at)
+        tally.check("the orders", summary.rows_read, options.max_reject_ratio)?;
+        if let Some(events) = &self.events {
+            if time_kind != TimeKind::Timestamps {
+                bail!("[events]: the orders have no times to put events beside; leave the section out");
+            }
+            events.add(&rules, &mut raw, &mut summary, meter, rejects)?;
         }
-        _ => Vec::new(),
-    };
-    Ok((orders, items))
+        summary.aliases = aliases::apply(&mut raw, identities) as u64;
+        let (orders, item_of) = arrange(raw, summary, time_kind, config.orders.max_basket_items);
+        if orders.lines.is_empty() {
+            bail!("no purchase remains of the orders; where the rows went:\n{}", orders.summary);
+        }
+        let items = match &config.items {
+            Some(section) if section.from_orders => {
+                catalogue.into_items(&layout, &orders.item_ids, &item_of, &mut launched_at)
+            }
+            _ => Vec::new(),
+        };
+        Ok((orders, items))
+    }
 }
 
 /// The slots of the orders' columns in the order of `Table::columns`, then those of the items'

@@ -1,5 +1,6 @@
 //! The account of a run: where every row that was read went.
 
+use super::events::EventSummary;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,6 +9,8 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
+    /// The type of an event is empty.
+    NoType,
     /// The item id is empty.
     NoItem,
     /// The order id is empty.
@@ -40,6 +43,7 @@ impl Reason {
     /// The words that the rejects file and error messages use.
     pub fn text(self) -> &'static str {
         match self {
+            Self::NoType => "no type",
             Self::NoItem => "no item",
             Self::NoOrderId => "no order id",
             Self::NoId => "no id",
@@ -61,7 +65,8 @@ impl Reason {
 /// the other counts say something about those parts.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Summary {
-    /// Rows in all files, headers and blank lines apart. In sequences, one (user, item) is a row.
+    /// Rows in all files, headers and blank lines apart, with the purchases and refunds that only the events tell
+    /// of. In sequences, one (user, item) is a row.
     pub rows_read: u64,
     /// Part: lines in `Orders::lines`.
     pub kept_lines: u64,
@@ -95,6 +100,9 @@ pub struct Summary {
     pub capped_baskets: u64,
     /// Rejected rows by reason.
     pub rejects: BTreeMap<Reason, u64>,
+    /// Where the rows of the events went, if there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub events: Option<EventSummary>,
     /// Files read, in order.
     pub files: Vec<String>,
     /// How times were read, for people: the pattern and the zone. `None` without times.
@@ -143,6 +151,9 @@ impl fmt::Display for Summary {
         }
         if self.returns > 0 {
             writeln!(f, "{:<32}{:>14}", "returns that undid a purchase", self.returns_matched)?;
+        }
+        if let Some(events) = &self.events {
+            write!(f, "{events}")?;
         }
         if let Some(format) = &self.time_format {
             writeln!(f, "times: {format}")?;

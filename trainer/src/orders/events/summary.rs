@@ -1,0 +1,65 @@
+//! The account of the events: where every row went.
+
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::orders::summary::Reason;
+
+/// Where every row of the events went. `rows_read` is the sum of the [parts](EventSummary::parts).
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct EventSummary {
+    /// Rows in all files, headers and blank lines apart.
+    pub rows_read: u64,
+    /// Part: purchases that became order lines.
+    pub purchases: u64,
+    /// Part: refunds that became returns.
+    pub refunds: u64,
+    /// Part: purchases and refunds that the orders tell of too: of the same user, item and day.
+    pub in_orders: u64,
+    /// Part: what no model is made of: other types, and purchases and refunds where they are not wanted.
+    pub unused: u64,
+    /// Part: rows whose `event_id` an earlier row had; the first row stands.
+    pub repeated: u64,
+    /// Part: rows of pseudo-items (`orders.exclude_items`).
+    pub excluded: u64,
+    /// Part: rows in the rejects file.
+    pub rejected: u64,
+    /// Rejected rows by reason.
+    pub rejects: BTreeMap<Reason, u64>,
+    /// Files read, in order.
+    pub files: Vec<String>,
+}
+
+impl EventSummary {
+    /// The parts that add up to `rows_read`, with their names.
+    pub fn parts(&self) -> [(&'static str, u64); 7] {
+        [
+            ("purchases", self.purchases),
+            ("refunds", self.refunds),
+            ("told by the orders too", self.in_orders),
+            ("not used", self.unused),
+            ("repeated event ids", self.repeated),
+            ("excluded items", self.excluded),
+            ("rejected", self.rejected),
+        ]
+    }
+
+    /// Whether every row is accounted for, once.
+    pub fn adds_up(&self) -> bool {
+        self.parts().iter().map(|(_, count)| count).sum::<u64>() == self.rows_read
+    }
+}
+
+impl fmt::Display for EventSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:<32}{:>14}", "events read", self.rows_read)?;
+        for (name, count) in self.parts().into_iter().filter(|(_, count)| *count > 0) {
+            writeln!(f, "  {name:<30}{count:>14}")?;
+        }
+        for (reason, count) in &self.rejects {
+            writeln!(f, "    {:<28}{count:>14}", reason.text())?;
+        }
+        Ok(())
+    }
+}
