@@ -46,6 +46,8 @@ pub fn evidence(snapshot: &Snapshot, query: &Query) -> Vec<(u32, Candidate)> {
 
 /// How many of the blend's best the ranker orders.
 const SHORTLIST: usize = 200;
+/// How many goods without sales it orders beside them.
+const UNSOLD: usize = 20;
 
 /// The ranker, where there is one and it was taught such users: it learned from people with a history, so
 /// the blend alone orders what is shown to others.
@@ -59,7 +61,7 @@ fn shortlist(snapshot: &Snapshot, query: &Query, candidates: &[(u32, Candidate)]
     let Some(ranker) = ranker(snapshot, query) else {
         return ranking::rank(candidates, &snapshot.blend.recommend, query.count);
     };
-    let mut ranked = ranking::rank(candidates, &snapshot.blend.recommend, query.count.max(SHORTLIST));
+    let mut ranked = admitted(snapshot, query, candidates);
     let rows = features(snapshot, query, &ranked);
     for (ranked, row) in ranked.iter_mut().zip(&rows) {
         ranked.score = ranker.score(row);
@@ -70,6 +72,12 @@ fn shortlist(snapshot: &Snapshot, query: &Query, candidates: &[(u32, Candidate)]
     ranked
 }
 
+/// What the ranker orders.
+fn admitted(snapshot: &Snapshot, query: &Query, candidates: &[(u32, Candidate)]) -> Vec<Ranked> {
+    let unsold = if snapshot.resembling.is_some() { UNSOLD } else { 0 };
+    ranking::shortlist(candidates, &snapshot.blend.recommend, query.count.max(SHORTLIST), unsold)
+}
+
 /// The ranker's view of a shortlist.
 fn features(snapshot: &Snapshot, query: &Query, shortlist: &[Ranked]) -> Vec<Features> {
     let user = UserFacts::new(snapshot, query);
@@ -77,10 +85,7 @@ fn features(snapshot: &Snapshot, query: &Query, shortlist: &[Ranked]) -> Vec<Fea
         Some(user) => snapshot.history.of(user).map(|p| (p.ix, p)).collect(),
         None => FxHashMap::default(),
     };
-    let row = |r: &Ranked| {
-        let normalised = Candidate { evidence: r.evidence, because: None };
-        features::of(snapshot, &user, r.ix, &normalised, r.score, bought.get(&r.ix).copied())
-    };
+    let row = |ranked: &Ranked| features::of(snapshot, &user, ranked, bought.get(&ranked.ix).copied());
     shortlist.iter().map(row).collect()
 }
 
@@ -88,7 +93,7 @@ fn features(snapshot: &Snapshot, query: &Query, shortlist: &[Ranked]) -> Vec<Fea
 pub fn shortlist_features(snapshot: &Snapshot, query: &Query) -> Vec<(u32, Features)> {
     let mut candidates = retrieval::candidates(snapshot, query).into_entries();
     filtering::filter(snapshot, query, &mut candidates);
-    let ranked = ranking::rank(&candidates, &snapshot.blend.recommend, query.count.max(SHORTLIST));
+    let ranked = admitted(snapshot, query, &candidates);
     let rows = features(snapshot, query, &ranked);
     ranked.iter().map(|r| r.ix).zip(rows).collect()
 }

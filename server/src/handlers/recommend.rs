@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::answer::{
-    Evidences, ModelRef, Moment, Reason, Reasons, bought_together, finite, json, resolve, title,
+    Evidences, ModelRef, Moment, Reason, Reasons, bought_together, finite, json, resembles, resolve, title,
 };
 use crate::app::{self, App};
 use crate::extract::{JsonBody, QueryString};
@@ -232,6 +232,8 @@ pub enum SourceName {
     /// The second one.
     #[serde(rename = "external_2")]
     External2,
+    /// Resembles what they bought or look at, by what is written of it.
+    Content,
 }
 
 /// Recommends items, for the plain case.
@@ -374,6 +376,7 @@ fn recommended_item<'s>(
             Source::Factors | Source::UserKnn | Source::LowPass | Source::External1 | Source::External2 => {
                 Some(Reason::Taste)
             }
+            Source::Content => item.because.map(|other| resembles(snapshot, other)),
             Source::Popularity => Some(Reason::Popular),
         }),
         evidence: explain.then(|| Evidences::from(&item.evidence)),
