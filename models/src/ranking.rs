@@ -88,3 +88,26 @@ fn strongest(evidence: &Evidence, weights: &Evidence) -> Source {
     let share = |s: Source| evidence[s as usize] * weights[s as usize];
     Source::ALL.into_iter().rev().max_by(|&a, &b| share(a).total_cmp(&share(b))).unwrap_or(Source::Popularity)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shortlist_goes_on_with_what_is_most_alike_and_names_nobody_twice() {
+        let candidate = |popularity, content| {
+            let mut candidate = Candidate::default();
+            candidate.add(Source::Popularity, popularity);
+            candidate.add(Source::Content, content);
+            candidate
+        };
+        let found = [(4, candidate(3.0, 0.0)), (5, candidate(2.0, 0.9)), (6, candidate(0.0, 0.4))];
+        let found = [&found[..], &[(7, candidate(0.0, 0.8)), (8, candidate(1.0, 0.0))]].concat();
+        let mut weights = [0.0; Source::COUNT];
+        weights[Source::Popularity as usize] = 1.0;
+        let items = |unsold| -> Vec<u32> {
+            shortlist(&found, &weights, 2, unsold).iter().map(|ranked| ranked.ix).collect()
+        };
+        assert_eq!((items(0), items(2), items(3)), (vec![4, 5], vec![4, 5, 7], vec![4, 5, 7, 6]));
+    }
+}

@@ -168,7 +168,8 @@ fn companions(snapshot: &Snapshot, goods: &Goods, found: &mut Candidates) {
 /// The nearest users by the goods' vector, and the score of every other candidate by it.
 fn factors(snapshot: &Snapshot, query: &AudienceQuery, goods: &Goods, found: &mut Candidates) {
     let (Some(embedding), Some(vector)) = (&snapshot.embedding, &goods.vector) else { return };
-    for near in embedding.users.nearest(vector, goods.wanted(snapshot, query), embedding.user_graph.as_ref()) {
+    for near in embedding.users.nearest(vector, goods.wanted(snapshot, query), embedding.user_graph.as_ref())
+    {
         found.of(near.ix);
     }
     similarity(Source::Factors, vector, &embedding.users, found);

@@ -24,9 +24,8 @@ pub fn learn(
 ) -> Result<Option<ItemLists>> {
     let is_unsold = |item: &ItemIx| popularity.baskets(*item) == 0;
     let unsold: Vec<ItemIx> = (0..n_items as ItemIx).filter(is_unsold).collect();
-    let neighbours = |&item: &ItemIx| {
-        content.similar(&Description::of(catalog, item), NEIGHBOURS, |other| other != item)
-    };
+    let neighbours =
+        |&item: &ItemIx| content.similar(&Description::of(catalog, item), NEIGHBOURS, |other| other != item);
     let found: Vec<Vec<(ItemIx, f32)>> = unsold.par_iter().map(neighbours).collect();
     if found.iter().all(Vec::is_empty) {
         return Ok(None);
