@@ -1,10 +1,10 @@
 //! What the ranker sees of one candidate: one function for training and for serving.
 
-use crate::candidates::Candidate;
 use crate::ids::ItemIx;
 use crate::index::purchases::Purchase;
 use crate::index::traits::Taste;
 use crate::query::{Query, Source};
+use crate::ranking::Ranked;
 use crate::snapshot::Snapshot;
 
 /// Number of features.
@@ -12,7 +12,7 @@ pub const COUNT: usize = BLEND + 1 + FACTS;
 /// Where the blended score stands in a row.
 pub const BLEND: usize = Source::COUNT;
 /// Facts of the user, the item and the two together, after the sources and the blend.
-const FACTS: usize = 27;
+const FACTS: usize = 28;
 /// A row of features.
 pub type Features = [f32; COUNT];
 
@@ -61,19 +61,12 @@ impl UserFacts {
     }
 }
 
-/// The features of one candidate. `evidence` of `candidate` is normalised, `blend` is its blended score,
-/// `bought` what the user bought of it.
-pub fn of(
-    snapshot: &Snapshot,
-    user: &UserFacts,
-    item: ItemIx,
-    candidate: &Candidate,
-    blend: f32,
-    bought: Option<Purchase>,
-) -> Features {
+/// The features of one candidate, ranked by the blend; `bought` is what the user bought of it.
+pub fn of(snapshot: &Snapshot, user: &UserFacts, ranked: &Ranked, bought: Option<Purchase>) -> Features {
+    let item: ItemIx = ranked.ix;
     let mut row = [f32::NAN; COUNT];
-    row[..Source::COUNT].copy_from_slice(&candidate.evidence);
-    row[BLEND] = blend;
+    row[..Source::COUNT].copy_from_slice(&ranked.evidence);
+    row[BLEND] = ranked.score;
     let facts = &mut row[BLEND + 1..];
     if let Some(p) = bought {
         let since = days(user.at, p.last_at);
@@ -109,6 +102,8 @@ pub fn of(
     facts[22] = user.repeat_share;
     facts[23..26].copy_from_slice(&snapshot.traits.shares(&user.taste, item));
     facts[26] = snapshot.traits.dearness(&user.taste, item);
+    // The best of an answer may be hardly alike.
+    facts[27] = ranked.candidate.evidence[Source::Content as usize];
     row
 }
 

@@ -56,6 +56,10 @@ pub fn evidence(snapshot: &Snapshot, query: &Query) -> Vec<(u32, Candidate)> {
 
 /// How many of the blend's best the ranker orders.
 const SHORTLIST: usize = 200;
+/// How many goods without sales it orders beside them.
+const UNSOLD: usize = 20;
+/// One place of so many is a launch's: who is never shown is never bought.
+const PLACES_A_LAUNCH: usize = 20;
 
 /// The ranker, where there is one and it was taught such users: it learned from people with a history, so
 /// the blend alone orders what is shown to others.
@@ -66,18 +70,41 @@ fn ranker<'s>(snapshot: &'s Snapshot, query: &Query) -> Option<&'s Trees> {
 
 /// Orders the blend's best by the ranker, where it applies, and cuts them to the slate's length.
 fn shortlist(snapshot: &Snapshot, query: &Query, candidates: &[(u32, Candidate)]) -> Vec<Ranked> {
-    let Some(ranker) = ranker(snapshot, query) else {
-        return ranking::rank(candidates, &snapshot.blend.recommend, query.count);
-    };
-    let mut ranked = ranking::rank(candidates, &snapshot.blend.recommend, query.count.max(SHORTLIST));
-    let rows = features(snapshot, query, &ranked);
-    for (ranked, row) in ranked.iter_mut().zip(&rows) {
-        ranked.score = ranker.score(row);
+    let ranker = ranker(snapshot, query);
+    let wanted = if ranker.is_some() { query.count.max(SHORTLIST) } else { query.count };
+    let mut ranked = admitted(snapshot, wanted, candidates);
+    if let Some(ranker) = ranker {
+        let rows = features(snapshot, query, &ranked);
+        for (ranked, row) in ranked.iter_mut().zip(&rows) {
+            ranked.score = ranker.score(row);
+        }
     }
     // Stable: equal leaves keep the blend's order.
     ranked.sort_by(|a, b| b.score.total_cmp(&a.score));
-    ranked.truncate(query.count);
+    cut(snapshot, ranked, query.count)
+}
+
+/// The first `count`, the last of which make room for launches where fewer than one in [`PLACES_A_LAUNCH`] are.
+fn cut(snapshot: &Snapshot, mut ranked: Vec<Ranked>, count: usize) -> Vec<Ranked> {
+    let is_launch = |ranked: &Ranked| {
+        ranked.evidence[Source::Content as usize] > 0.0 && snapshot.popularity.baskets(ranked.ix) == 0
+    };
+    let below = ranked.split_off(count.min(ranked.len()));
+    let missing = (count / PLACES_A_LAUNCH).saturating_sub(ranked.iter().filter(|r| is_launch(r)).count());
+    for launch in below.into_iter().filter(is_launch).take(missing) {
+        // Every launch that was let in is behind all that it could displace.
+        if let Some(place) = ranked.iter().rposition(|r| !is_launch(r)) {
+            ranked.remove(place);
+            ranked.push(launch);
+        }
+    }
     ranked
+}
+
+/// The best of the blend, and beside them the best of what was never sold.
+fn admitted(snapshot: &Snapshot, count: usize, candidates: &[(u32, Candidate)]) -> Vec<Ranked> {
+    let unsold = if snapshot.resembling.is_some() { UNSOLD } else { 0 };
+    ranking::shortlist(candidates, &snapshot.blend.recommend, count, unsold)
 }
 
 /// The ranker's view of a shortlist.
@@ -90,10 +117,7 @@ fn features(snapshot: &Snapshot, query: &Query, shortlist: &[Ranked]) -> Vec<Fea
     for &(item, at) in &query.bought {
         bought.entry(item).and_modify(|p| *p = p.again(at)).or_insert(Purchase::first(item, at));
     }
-    let row = |r: &Ranked| {
-        let normalised = Candidate { evidence: r.evidence, because: None };
-        features::of(snapshot, &user, r.ix, &normalised, r.score, bought.get(&r.ix).copied())
-    };
+    let row = |ranked: &Ranked| features::of(snapshot, &user, ranked, bought.get(&ranked.ix).copied());
     shortlist.iter().map(row).collect()
 }
 
@@ -101,7 +125,7 @@ fn features(snapshot: &Snapshot, query: &Query, shortlist: &[Ranked]) -> Vec<Fea
 pub fn shortlist_features(snapshot: &Snapshot, query: &Query) -> Vec<(u32, Features)> {
     let mut candidates = retrieval::candidates(snapshot, query).into_entries();
     filtering::filter(snapshot, query, &mut candidates);
-    let ranked = ranking::rank(&candidates, &snapshot.blend.recommend, query.count.max(SHORTLIST));
+    let ranked = admitted(snapshot, query.count.max(SHORTLIST), &candidates);
     let rows = features(snapshot, query, &ranked);
     ranked.iter().map(|r| r.ix).zip(rows).collect()
 }

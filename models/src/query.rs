@@ -35,11 +35,13 @@ pub enum Source {
     /// The second one does.
     #[serde(rename = "external_2")]
     External2 = 10,
+    /// What is written of it resembles what the user bought or looks at, where one of the two was never sold.
+    Content = 11,
 }
 
 impl Source {
     /// How many there are.
-    pub const COUNT: usize = 11;
+    pub const COUNT: usize = 12;
     /// All of them, in index order.
     pub const ALL: [Self; Self::COUNT] = [
         Self::Personal,
@@ -53,6 +55,7 @@ impl Source {
         Self::LowPass,
         Self::External1,
         Self::External2,
+        Self::Content,
     ];
 
     /// The name in answers, metrics and configuration.
@@ -69,6 +72,7 @@ impl Source {
             Self::LowPass => "low_pass",
             Self::External1 => "external_1",
             Self::External2 => "external_2",
+            Self::Content => "content",
         }
     }
 }

@@ -27,6 +27,8 @@ const NEIGHBOURS: usize = 100;
 const MAX_BUYERS: usize = 500;
 /// The user's latest items that neighbours are found by.
 const NEIGHBOUR_SEEDS: usize = 50;
+/// The user's latest items whose likes are looked for.
+const CONTENT_SEEDS: usize = 50;
 
 /// An item that stands for the user.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +48,7 @@ pub fn candidates(snapshot: &Snapshot, query: &Query) -> Candidates {
     personal(snapshot, query, &mut found);
     companions(snapshot, &seeds, &mut found);
     user_knn(snapshot, query, &seeds, &mut found);
+    content(snapshot, &seeds, &mut found);
     let vectors = external(snapshot, query, &seeds, wanted, &mut found);
     popularity(snapshot, query, wanted, &mut found);
     factors(snapshot, query, &seeds, wanted, &mut found);
@@ -132,6 +135,19 @@ fn user_knn(snapshot: &Snapshot, query: &Query, seeds: &[Seed], found: &mut Cand
         let similarity = neighbour.score * neighbour.score;
         for purchase in snapshot.history.of(neighbour.ix) {
             found.of(purchase.ix).add(Source::UserKnn, similarity * neighbourhood.item_weight(purchase.ix));
+        }
+    }
+}
+
+/// What resembles the user's items, where nobody bought the one or the other: all that can be said of launches.
+fn content(snapshot: &Snapshot, seeds: &[Seed], found: &mut Candidates) {
+    let Some(resembling) = &snapshot.resembling else { return };
+    for seed in seeds.iter().take(CONTENT_SEEDS) {
+        for (item, likeness) in resembling.of(seed.item) {
+            let argument = seed.recency * likeness;
+            let candidate = found.of(item);
+            candidate.add(Source::Content, argument);
+            candidate.argue(seed.item, argument);
         }
     }
 }

@@ -1,47 +1,56 @@
-//! Items like these items: near in the vectors, or bought in the same baskets.
+//! Items like these items: near in the vectors, bought in the same baskets, or alike by what is written of
+//! them where one of the two was never sold; and what was learned elsewhere says.
 
 use rustc_hash::FxHashMap;
 
 use crate::candidates::Candidate;
 use crate::ids::ItemIx;
+use crate::index::ann::Graph;
+use crate::index::external::{self, Knowledge};
+use crate::index::factors::Factors;
 use crate::query::{Evidence, Source};
 use crate::ranking::{self, Ranked};
 use crate::snapshot::Snapshot;
 
-/// How much the vectors and the baskets count; indexed by [`Source`].
+/// How much each source counts; indexed by [`Source`]. What is written of goods that nobody bought says less
+/// than what people did: the most alike of them stand in the middle of an answer, not at its head.
 const WEIGHTS: Evidence = {
     let mut weights = [0.0; Source::COUNT];
     weights[Source::CoPurchase as usize] = 0.5;
     weights[Source::Factors as usize] = 0.5;
+    weights[Source::External1 as usize] = 0.5;
+    weights[Source::External2 as usize] = 0.5;
+    weights[Source::Content as usize] = 0.25;
     weights
 };
 
+type Found = FxHashMap<ItemIx, Candidate>;
+
 /// At most `count` items like `items`, best first, none of `items` and none off sale.
 pub fn similar(snapshot: &Snapshot, items: &[ItemIx], count: usize) -> Vec<Ranked> {
-    let mut found: FxHashMap<u32, Candidate> = FxHashMap::default();
+    let mut found = Found::default();
     for &seed in items {
         for pair in snapshot.co_purchase.pairs(seed) {
-            let candidate = found.entry(pair.item).or_default();
-            candidate.evidence[Source::CoPurchase as usize] += pair.score;
-            if candidate.because.is_none_or(|(_, strongest)| pair.score > strongest) {
-                candidate.because = Some((seed, pair.score));
-            }
+            argue(&mut found, Source::CoPurchase, seed, (pair.item, pair.score));
+        }
+        for argument in snapshot.resembling.iter().flat_map(|lists| lists.of(seed)) {
+            argue(&mut found, Source::Content, seed, argument);
         }
     }
+    let wanted = (4 * (count + items.len())).max(200);
     if let Some(embedding) = &snapshot.embedding {
-        let mut query = vec![0.0f32; embedding.items.dim()];
-        for &seed in items {
-            let vector = embedding.items.row(seed);
-            let scale = norm(vector).recip();
-            if scale.is_finite() {
-                query.iter_mut().zip(vector).for_each(|(q, v)| *q += v * scale);
+        let vectors = (&embedding.items, embedding.item_graph.as_ref());
+        near(&mut found, Source::Factors, vectors, items, wanted);
+    }
+    for (external, source) in snapshot.external.iter().zip(external::SOURCES) {
+        match &external.knowledge {
+            Knowledge::Vectors { items: vectors, .. } => {
+                near(&mut found, source, (vectors, None), items, wanted);
             }
-        }
-        let wanted = (4 * (count + items.len())).max(200);
-        for near in embedding.items.nearest(&query, wanted, embedding.item_graph.as_ref()) {
-            let cosine = near.score / norm(embedding.items.row(near.ix));
-            if cosine > 0.0 {
-                found.entry(near.ix).or_default().evidence[Source::Factors as usize] = cosine;
+            Knowledge::Scores(scores) => {
+                for &seed in items {
+                    scores.of(seed).for_each(|argument| argue(&mut found, source, seed, argument));
+                }
             }
         }
     }
@@ -51,6 +60,25 @@ pub fn similar(snapshot: &Snapshot, items: &[ItemIx], count: usize) -> Vec<Ranke
     ranking::rank(&found, &WEIGHTS, count)
 }
 
-fn norm(vector: &[f32]) -> f32 {
-    vector.iter().map(|v| v * v).sum::<f32>().sqrt()
+fn argue(found: &mut Found, source: Source, seed: ItemIx, (item, argument): (ItemIx, f32)) {
+    let candidate = found.entry(item).or_default();
+    candidate.add(source, argument);
+    candidate.argue(seed, argument);
+}
+
+/// What points the way of the items together, by cosine.
+fn near(
+    found: &mut Found,
+    source: Source,
+    (vectors, graph): (&Factors, Option<&Graph>),
+    items: &[ItemIx],
+    wanted: usize,
+) {
+    let Some(query) = vectors.direction(items.iter().map(|&item| (item, 1.0))) else { return };
+    for near in vectors.nearest(&query, wanted, graph) {
+        let cosine = near.score / vectors.length(near.ix);
+        if cosine > 0.0 {
+            found.entry(near.ix).or_default().add(source, cosine);
+        }
+    }
 }

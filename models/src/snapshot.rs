@@ -75,6 +75,9 @@ pub struct Snapshot {
     pub embedding: Option<Embedding>,
     /// Low-pass item vectors, `n_items x dim`, absent where there were no users to learn from.
     pub low_pass: Option<Factors>,
+    /// Item -> items that resemble it by what is written of both, one of the two never sold; absent where all
+    /// items were sold.
+    pub resembling: Option<ItemLists>,
     /// What was learned elsewhere, at most [`external::SLOTS`].
     pub external: Vec<External>,
     /// How much each source counts.
@@ -117,8 +120,8 @@ pub struct Blend {
 impl Default for Blend {
     fn default() -> Self {
         Self {
-            recommend: [1.0, 0.1, 0.2, 0.05, 0.2, 0.2, 0.1, 0.1, 0.1, 0.2, 0.2],
-            audience: [1.0, 0.0, 0.6, 0.1, 0.2, 0.2, 0.0, 0.0, 0.0, 0.0, 0.0],
+            recommend: [1.0, 0.1, 0.2, 0.05, 0.2, 0.2, 0.1, 0.1, 0.1, 0.2, 0.2, 0.1],
+            audience: [1.0, 0.0, 0.6, 0.1, 0.2, 0.2, 0.0, 0.0, 0.0, 0.2, 0.2, 0.0],
         }
     }
 }
@@ -144,6 +147,7 @@ const EASE_BY_TARGET: &str = "ease_by_target";
 const BASKET_EASE: &str = "basket_ease";
 const TRANSITIONS: &str = "transitions";
 const LOW_PASS: &str = "low_pass";
+const RESEMBLING: &str = "resembling";
 const ITEM_LOOKUP: &str = "item_lookup";
 const USER_LOOKUP: &str = "user_lookup";
 const ITEM_FACTORS: &str = "item_factors";
@@ -208,6 +212,7 @@ impl Snapshot {
                 let open = || Factors::open(&artifact.section(LOW_PASS)?, n_items);
                 artifact.has(LOW_PASS).then(open).transpose()?
             },
+            resembling: lists(RESEMBLING)?,
             external: Self::open_external(artifact, &serving.external, [n_items, n_users])?,
             blend: serving.blend,
             ranker: {
@@ -267,8 +272,12 @@ impl Snapshot {
         for (slot, external) in self.external.iter().enumerate().take(external::SLOTS) {
             external.write(slot, writer)?;
         }
-        let optional =
-            [(EASE, &self.ease), (EASE_BY_TARGET, &self.ease_by_target), (TRANSITIONS, &self.transitions)];
+        let optional = [
+            (EASE, &self.ease),
+            (EASE_BY_TARGET, &self.ease_by_target),
+            (TRANSITIONS, &self.transitions),
+            (RESEMBLING, &self.resembling),
+        ];
         for (name, lists) in optional {
             if let Some(lists) = lists {
                 writer.section(name, &lists.batch(name)?)?;

@@ -10,7 +10,7 @@ use std::fmt;
 use std::path::Path;
 
 use anyhow::{Context, ensure};
-use qianmian_models::index::external::{External, Knowledge};
+use qianmian_models::index::external::{External, Knowledge, Scores};
 use qianmian_models::index::factors::Factors;
 use qianmian_models::index::item_lists::ItemLists;
 use qianmian_models::topk::TopK;
@@ -111,7 +111,7 @@ impl Reader<'_> {
         let items = Ids { column: "item_id", known: &self.dataset.item_ids, how: self.item_id };
         if let Some(path) = &files.scores {
             let (lists, account) = self.scores(path, &items)?;
-            return Ok((Knowledge::Scores(lists), vec![account]));
+            return Ok((Knowledge::Scores(Scores::new(lists)?), vec![account]));
         }
         let path = files.items.as_ref().context("neither `items` nor `scores` is given")?;
         let (mut item_vectors, account) = vectors(path, "items", &items)?;

@@ -28,7 +28,7 @@ use crate::learn::matrix::Matrix;
 use crate::learn::rehearsal::{Rehearsal, Scene};
 use crate::learn::{
     ann, blend, bundles, co_purchase, likelihood, low_pass, places, popularity, profile, purchases, ranker,
-    transitions,
+    resembling, transitions,
 };
 use crate::orders::Line;
 use crate::progress::{Reporter, Stage};
@@ -149,13 +149,15 @@ fn learn_indexes(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter
     let embedding = embed(&matrix, config, reporter)?;
     let low_pass = smooth(&matrix, config, reporter);
     let catalog = Catalog::new(&dataset.attributes);
+    let content = Content::new(&catalog, dataset.n_items())?;
+    let resembling = resembling::learn(&content, &catalog, &popularity, dataset.n_items())?;
     let snapshot = Snapshot {
         version: String::new(),
         trained_at: String::new(),
         data_until: dataset.until,
         items: Vocabulary::new(&dataset.item_ids)?,
         users: Vocabulary::new(&dataset.user_ids)?,
-        content: Content::new(&catalog, dataset.n_items())?,
+        content,
         traits: Traits::new(&catalog, dataset.n_items()),
         catalog,
         profiles,
@@ -173,6 +175,7 @@ fn learn_indexes(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter
         places: None,
         embedding,
         low_pass,
+        resembling,
         external: Vec::new(),
         blend: Blend::default(),
         ranker: None,

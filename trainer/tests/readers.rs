@@ -67,6 +67,7 @@ const COLUMNS: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     ("ranker", TREES),
+    ("resembling", ITEM_LISTS),
     ("transitions", ITEM_LISTS),
     ("user_factors", &[("vector", "vector")]),
     ("user_graph", GRAPH),

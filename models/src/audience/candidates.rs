@@ -6,6 +6,8 @@ use super::AudienceQuery;
 use crate::candidates::{Candidate, Candidates};
 use crate::ids::{ItemIx, UserIx};
 use crate::index::content::Description;
+use crate::index::external::{self, External, Knowledge, SLOTS};
+use crate::index::factors::Factors;
 use crate::query::Source;
 use crate::simd;
 use crate::snapshot::Snapshot;
@@ -26,15 +28,54 @@ pub struct Goods {
     companions: Vec<(ItemIx, f32)>,
     /// Where it lies among the vectors.
     vector: Option<Vec<f32>>,
+    /// What was learned elsewhere has to say, slot by slot.
+    brought: [Brought; SLOTS],
+}
+
+/// What a thing learned elsewhere says of goods.
+#[derive(Debug, Clone, Default)]
+struct Brought {
+    /// Items whose buyers may want them, with how much.
+    companions: Vec<(ItemIx, f32)>,
+    /// Where they lie among its users' vectors.
+    vector: Option<Vec<f32>>,
+}
+
+impl Brought {
+    /// Of an item: by scores who has what argues for it, by vectors who lies near or, where users have none,
+    /// who has what lies near.
+    fn of(external: &External, item: ItemIx) -> Self {
+        match &external.knowledge {
+            Knowledge::Scores(scores) => {
+                Self { companions: scores.for_target(item).take(MAX_COMPANIONS).collect(), vector: None }
+            }
+            Knowledge::Vectors { items, users: Some(_) } => {
+                let known = items.length(item) > 0.0;
+                Self { companions: Vec::new(), vector: known.then(|| items.row(item).to_vec()) }
+            }
+            Knowledge::Vectors { items, users: None } => {
+                Self { companions: nearest(items, item), vector: None }
+            }
+        }
+    }
+}
+
+/// The items nearest to an item, itself left out, with the cosine.
+fn nearest(items: &Factors, item: ItemIx) -> Vec<(ItemIx, f32)> {
+    let Some(direction) = items.direction([(item, 1.0)].into_iter()) else { return Vec::new() };
+    let near = items.scan(&direction, MAX_COMPANIONS + 1);
+    let cosines = near.iter().map(|near| (near.ix, near.score / items.length(near.ix)));
+    cosines.filter(|(other, cosine)| *other != item && *cosine > 0.0).take(MAX_COMPANIONS).collect()
 }
 
 impl Goods {
     /// An item of the catalogue; one that nobody bought yet stands for what its attributes resemble.
     pub fn of_item(snapshot: &Snapshot, item: ItemIx) -> Self {
-        if snapshot.buyers.ixs(item).is_empty() {
-            return Self::described(snapshot, &Description::of(&snapshot.catalog, item));
-        }
-        Self::sold(snapshot, item)
+        let goods = match snapshot.buyers.ixs(item).is_empty() {
+            true => Self::described(snapshot, &Description::of(&snapshot.catalog, item)),
+            false => Self::sold(snapshot, item),
+        };
+        goods.with_brought(snapshot, item)
     }
 
     /// Goods that nobody bought yet, by their attributes.
@@ -47,7 +88,16 @@ impl Goods {
     pub fn as_if_unsold(snapshot: &Snapshot, item: ItemIx) -> Self {
         let bought = |other| other != item && !snapshot.buyers.ixs(other).is_empty();
         let description = Description::of(&snapshot.catalog, item);
-        Self::resembling(snapshot, &snapshot.content.similar(&description, MAX_COMPANIONS, bought))
+        let similar = snapshot.content.similar(&description, MAX_COMPANIONS, bought);
+        Self::resembling(snapshot, &similar).with_brought(snapshot, item)
+    }
+
+    /// With what was learned elsewhere of an item.
+    fn with_brought(mut self, snapshot: &Snapshot, item: ItemIx) -> Self {
+        for (brought, external) in self.brought.iter_mut().zip(&snapshot.external) {
+            *brought = Brought::of(external, item);
+        }
+        self
     }
 
     /// An item that was sold before.
@@ -55,7 +105,7 @@ impl Goods {
         let lists = snapshot.ease_by_target.as_ref();
         let companions = lists.map_or_else(Vec::new, |lists| lists.of(item).take(MAX_COMPANIONS).collect());
         let vector = snapshot.embedding.as_ref().map(|e| e.items.row(item).to_vec());
-        Self { item: Some(item), companions, vector }
+        Self { item: Some(item), companions, vector, brought: Default::default() }
     }
 
     /// Goods of which only is known which `items` resemble them, and how much (`0..=1`).
@@ -71,12 +121,13 @@ impl Goods {
             }
             mean
         });
-        Self { item: None, companions, vector }
+        Self { item: None, companions, vector, brought: Default::default() }
     }
 
-    /// Buyers of the goods.
-    pub fn n_buyers(&self, snapshot: &Snapshot) -> usize {
-        self.item.map_or(0, |item| snapshot.buyers.ixs(item).len())
+    /// How many users are asked of vectors.
+    fn wanted(&self, snapshot: &Snapshot, query: &AudienceQuery) -> usize {
+        let n_buyers = self.item.map_or(0, |item| snapshot.buyers.ixs(item).len());
+        (2 * query.count + n_buyers).max(MIN_NEAREST)
     }
 }
 
@@ -91,6 +142,7 @@ pub fn candidates(snapshot: &Snapshot, query: &AudienceQuery, goods: &Goods) -> 
     }
     companions(snapshot, goods, &mut found);
     factors(snapshot, query, goods, &mut found);
+    brought(snapshot, query, goods, &mut found);
     activity(snapshot, query, &mut found);
     found.into_entries()
 }
@@ -116,18 +168,47 @@ fn companions(snapshot: &Snapshot, goods: &Goods, found: &mut Candidates) {
 /// The nearest users by the goods' vector, and the score of every other candidate by it.
 fn factors(snapshot: &Snapshot, query: &AudienceQuery, goods: &Goods, found: &mut Candidates) {
     let (Some(embedding), Some(vector)) = (&snapshot.embedding, &goods.vector) else { return };
-    let wanted = (2 * query.count + goods.n_buyers(snapshot)).max(MIN_NEAREST);
-    for near in embedding.users.nearest(vector, wanted, embedding.user_graph.as_ref()) {
+    for near in embedding.users.nearest(vector, goods.wanted(snapshot, query), embedding.user_graph.as_ref())
+    {
         found.of(near.ix);
     }
+    similarity(Source::Factors, vector, &embedding.users, found);
+}
+
+/// The score of every candidate by the goods' vector.
+fn similarity(source: Source, vector: &[f32], users: &Factors, found: &mut Candidates) {
     simd::dispatch(
         #[inline(always)]
         || {
             for (user, candidate) in found.entries_mut() {
-                candidate.add(Source::Factors, simd::dot(vector, embedding.users.row(*user)).max(0.0));
+                candidate.add(source, simd::dot(vector, users.row(*user)).max(0.0));
             }
         },
     );
+}
+
+/// What was learned elsewhere: buyers of what argues for the goods, or the nearest users by its vectors.
+fn brought(snapshot: &Snapshot, query: &AudienceQuery, goods: &Goods, found: &mut Candidates) {
+    let slots = snapshot.external.iter().zip(external::SOURCES).zip(&goods.brought);
+    for ((_, source), brought) in slots.clone() {
+        for &(companion, weight) in &brought.companions {
+            for purchase in snapshot.buyers.of(companion).take(MAX_COMPANION_BUYERS) {
+                let argument = weight * purchase.decayed.clamp(1e-6, 1.0);
+                let candidate = found.of(purchase.ix);
+                candidate.add(source, argument);
+                candidate.argue(companion, argument);
+            }
+        }
+    }
+    for ((external, source), brought) in slots {
+        let Knowledge::Vectors { users: Some(users), .. } = &external.knowledge else { continue };
+        if let Some(vector) = &brought.vector {
+            users.nearest(vector, goods.wanted(snapshot, query), None).iter().for_each(|near| {
+                found.of(near.ix);
+            });
+            similarity(source, vector, users, found);
+        }
+    }
 }
 
 /// How often each candidate buys at all, damped; with too few candidates, nobody is added: an audience

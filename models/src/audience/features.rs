@@ -7,7 +7,7 @@ use crate::query::{Evidence, Source};
 use crate::snapshot::Snapshot;
 
 /// Number of features.
-pub const COUNT: usize = 40;
+pub const COUNT: usize = 41;
 /// Where the baskets stand in which the user bought the goods; NaN where they did not.
 pub const BOUGHT: usize = 11;
 /// Where the decayed sales of the goods stand; NaN where there were none.
@@ -104,7 +104,8 @@ pub fn of(
     row[36] = 30.0 * baskets / tenure.max(30.0);
     row[37] = silent * (baskets - 1.0) / (tenure - silent).max(1.0);
     row[38] = items;
-    row[39] = candidate.evidence[Source::CoPurchase as usize];
+    row[39] = candidate.evidence[Source::External1 as usize];
+    row[40] = candidate.evidence[Source::External2 as usize];
     row
 }
 

@@ -38,7 +38,32 @@ pub enum Knowledge {
         users: Option<Factors>,
     },
     /// Item -> items.
-    Scores(ItemLists),
+    Scores(Scores),
+}
+
+/// Item-item scores, read from either end.
+#[derive(Debug, Clone)]
+pub struct Scores {
+    lists: ItemLists,
+    /// Derived.
+    by_target: ItemLists,
+}
+
+impl Scores {
+    /// From who has an item to what they may want.
+    pub fn new(lists: ItemLists) -> Result<Self> {
+        Ok(Self { by_target: lists.transposed("external scores by target")?, lists })
+    }
+
+    /// What who has `item` may want, with scores, highest first.
+    pub fn of(&self, item: ItemIx) -> impl ExactSizeIterator<Item = (ItemIx, f32)> + '_ {
+        self.lists.of(item)
+    }
+
+    /// The items whose owners may want `item`, with scores, highest first.
+    pub fn for_target(&self, item: ItemIx) -> impl ExactSizeIterator<Item = (ItemIx, f32)> + '_ {
+        self.by_target.of(item)
+    }
 }
 
 const SECTIONS: [[&str; 3]; SLOTS] = [
@@ -70,7 +95,7 @@ impl External {
         let [n_items, n_users] = rows;
         let [items, users, scores] = SECTIONS[slot];
         let knowledge = if artifact.has(scores) {
-            Knowledge::Scores(ItemLists::open(&artifact.section(scores)?, n_items)?)
+            Knowledge::Scores(Scores::new(ItemLists::open(&artifact.section(scores)?, n_items)?)?)
         } else {
             let items = Factors::open(&artifact.section(items)?, n_items)?;
             let open = || Factors::open(&artifact.section(users)?, n_users);
@@ -86,7 +111,7 @@ impl External {
     pub(crate) fn write(&self, slot: usize, writer: &mut ArtifactWriter) -> Result<()> {
         let [items_name, users_name, scores_name] = SECTIONS[slot];
         match &self.knowledge {
-            Knowledge::Scores(lists) => writer.section(scores_name, &lists.batch(scores_name)?)?,
+            Knowledge::Scores(scores) => writer.section(scores_name, &scores.lists.batch(scores_name)?)?,
             Knowledge::Vectors { items, users } => {
                 writer.section(items_name, &items.batch(items_name)?)?;
                 if let Some(users) = users {

@@ -49,6 +49,23 @@ impl Factors {
         &self.values[ix as usize * self.dim..][..self.dim]
     }
 
+    /// Length of the vector of a row.
+    pub fn length(&self, ix: u32) -> f32 {
+        self.row(ix).iter().map(|v| v * v).sum::<f32>().sqrt()
+    }
+
+    /// The weighted sum of the directions of rows; `None` where none has one.
+    pub fn direction(&self, rows: impl Iterator<Item = (u32, f32)>) -> Option<Vec<f32>> {
+        let mut sum = vec![0.0f32; self.dim];
+        for (ix, weight) in rows {
+            let scale = weight / self.length(ix);
+            if scale.is_finite() {
+                sum.iter_mut().zip(self.row(ix)).for_each(|(s, v)| *s += scale * v);
+            }
+        }
+        sum.iter().any(|v| *v != 0.0).then_some(sum)
+    }
+
     /// The `k` rows with the largest inner product with `query`, exactly, best first.
     pub fn scan(&self, query: &[f32], k: usize) -> Vec<Scored> {
         let mut top = TopK::new(k);

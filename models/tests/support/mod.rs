@@ -90,6 +90,7 @@ pub fn snapshot() -> Snapshot {
             user_graph: Some(Graph::new("user_graph", &ring(6)).unwrap()),
         }),
         low_pass: None,
+        resembling: None,
         traits: Traits::default(),
         places: None,
         external: Vec::new(),

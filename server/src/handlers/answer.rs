@@ -109,6 +109,15 @@ pub enum Reason<'a> {
         #[schema(nullable = false)]
         title: Option<&'a str>,
     },
+    /// It resembles an item of the person's by what is written of both, and one of the two was never sold.
+    Resembles {
+        /// That item.
+        item_id: &'a str,
+        /// Its title, where it is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false)]
+        title: Option<&'a str>,
+    },
     /// It is to the person's taste, as learned from everyone's purchases.
     Taste,
     /// It sells well.
@@ -184,6 +193,8 @@ pub struct Evidences {
     pub external_1: f32,
     /// The second one.
     pub external_2: f32,
+    /// Resembles what they bought or look at, by what is written of it.
+    pub content: f32,
 }
 
 impl From<&Evidence> for Evidences {
@@ -201,6 +212,7 @@ impl From<&Evidence> for Evidences {
             low_pass: of(Source::LowPass),
             external_1: of(Source::External1),
             external_2: of(Source::External2),
+            content: of(Source::Content),
         }
     }
 }
@@ -208,6 +220,11 @@ impl From<&Evidence> for Evidences {
 /// An item that argues for another.
 pub fn bought_together(snapshot: &Snapshot, item: ItemIx) -> Reason<'_> {
     Reason::BoughtTogether { item_id: snapshot.items.id(item), title: title(snapshot, item) }
+}
+
+/// An item that another resembles.
+pub fn resembles(snapshot: &Snapshot, item: ItemIx) -> Reason<'_> {
+    Reason::Resembles { item_id: snapshot.items.id(item), title: title(snapshot, item) }
 }
 
 /// The title of an item, where it is known.

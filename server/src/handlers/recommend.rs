@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::answer::{
-    Evidences, ModelRef, Moment, Reason, Reasons, bought_together, finite, json, resolve, title,
+    Evidences, ModelRef, Moment, Reason, Reasons, bought_together, finite, json, resembles, resolve, title,
 };
 use super::lately::{Asks, Lately};
 use super::person::{UserRef, Who};
@@ -224,6 +224,8 @@ pub enum SourceName {
     /// The second one.
     #[serde(rename = "external_2")]
     External2,
+    /// Resembles what they bought or look at, by what is written of it.
+    Content,
 }
 
 /// Recommends items, for the plain case.
@@ -357,6 +359,7 @@ fn recommended_item<'s>(
             Source::Factors | Source::UserKnn | Source::LowPass | Source::External1 | Source::External2 => {
                 Some(Reason::Taste)
             }
+            Source::Content => item.because.map(|other| resembles(snapshot, other)),
             Source::Popularity => Some(Reason::Popular),
         }),
         evidence: explain.then(|| Evidences::from(&item.evidence)),

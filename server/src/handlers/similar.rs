@@ -65,7 +65,7 @@ pub struct SimilarItem<'a> {
     /// The source that contributed most.
     #[schema(value_type = SourceName)]
     source: qianmian_models::query::Source,
-    /// The item of the request that it shares most baskets with, where it shares any.
+    /// The item of the request that argues most for it, where one does.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     because_item_id: Option<&'a str>,

@@ -104,6 +104,7 @@ fn snapshot(version: &str, mark: &str) -> Snapshot {
         popularity: popularity(),
         embedding: Some(embedding()),
         low_pass: None,
+        resembling: None,
         traits: Traits::default(),
         places: Some(places()),
         external: Vec::new(),

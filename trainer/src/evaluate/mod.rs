@@ -7,6 +7,7 @@
 //! |---|---|---|---|
 //! | recommend | users seen before T that buy in the window | recall, NDCG, hit rate at K; repeat and new items apart; coverage, Gini, novelty | popularity, personal frequency, UP-CF@r, TIFUKNN, ALS |
 //! | newcomers | users whose first basket is in the window, known by their place at most | recall, NDCG, hit rate at 10 | the same without the place, popularity |
+//! | launches_shown | users seen before T that buy an item in the window that was never sold before | recall and hit rate at 20, of the slate and of the launches in it | launches at random |
 //! | audience | items seen before T with at least 10 such buyers in the window | recall and NDCG at 100, lift@1 %, AUC; repeat and new buyers apart | activity, RFM tiers, personal frequency, ALS, co-purchase profile |
 //! | launches | items whose first sale is in the window, to at least 3 known users | recall@50, recall and NDCG at 100 | activity |
 //! | bundle | baskets of 2 or more in the window, one item hidden | HR@K, MRR@20 | popularity, cosine, lift, LLR, ALS item vectors |
@@ -17,6 +18,7 @@ pub mod calibration;
 mod history;
 pub mod html;
 mod launches;
+mod launches_shown;
 pub mod metrics;
 mod newcomers;
 mod pairs;
@@ -207,6 +209,7 @@ impl Bench<'_> {
         drop(cases);
         stage.advance(1);
         tasks.extend(newcomers::measure(self));
+        tasks.extend(launches_shown::measure(self));
         stage.advance(1);
         tasks.extend(audience::measure(self));
         tasks.extend(launches::measure(self));

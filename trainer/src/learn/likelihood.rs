@@ -5,11 +5,17 @@
 //! Users far down an item's list are many and much alike, so only a part of them is learned from, each
 //! counting for those left out; what is learned then still speaks of all. Items are drawn more often the
 //! more they sell, which leaves the probability given the features as it is.
+//!
+//! What was learned of one month is asked about a later one, and is then too sure more often than not: counts
+//! and ages grow with the data, and the first of a list are picked by the very estimate. So each rehearsed month
+//! is also foretold from the ones before it alone, and by how much that was wrong at the heads of lists is taken
+//! off (see [`drift`]).
 
 use qianmian_models::audience::features::{BOUGHT, Features};
 use qianmian_models::audience::likelihood::Likelihood;
 use qianmian_models::audience::{self, AudienceQuery, Goods};
 use qianmian_models::snapshot::Snapshot;
+use qianmian_models::topk::TopK;
 use qianmian_models::trees::{Node, Trees};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -36,6 +42,12 @@ const PATIENCE: usize = 10;
 const VALIDATION: u32 = 5;
 /// Fewest purchases to learn from.
 const MIN_PURCHASES: usize = 200;
+/// The first of each list by probability, where promises are read and drift is measured.
+const PROMISED: usize = 100;
+/// Months without drift that are counted beside those that were seen: few months say little of the next.
+const PRIOR_MONTHS: f32 = 1.0;
+/// More than this is no drift but another world.
+const MAX_DRIFT: f64 = 1.0;
 
 /// What was learned, and its worth on items that it was not learned from.
 #[derive(Default)]
@@ -58,19 +70,64 @@ struct Rows {
 /// Learns from what followed the pasts.
 pub fn learn(scenes: &[Scene], seed: u64, progress: &dyn Fn(u64)) -> Learned {
     let Some(scene) = scenes.first() else { return Learned::default() };
-    let of = |goods: fn(&Snapshot, u32) -> Goods, items: usize| -> Vec<Rows> {
-        scenes.iter().flat_map(|scene| lists(scene, goods, items / scenes.len(), seed)).collect()
+    let of = |goods: fn(&Snapshot, u32) -> Goods, items: usize| -> Vec<Vec<Rows>> {
+        scenes.iter().map(|scene| lists(scene, goods, items / scenes.len(), seed)).collect()
     };
     let sold = of(Goods::of_item, MAX_ITEMS);
-    if sold.iter().map(Rows::n_bought).sum::<usize>() < MIN_PURCHASES {
+    if sold.iter().flatten().map(Rows::n_bought).sum::<usize>() < MIN_PURCHASES {
         return Learned::default();
     }
-    let (repeat, repeat_loss) = fit(&sold, &|row| !row[BOUGHT].is_nan(), progress);
-    let (new, new_loss) = fit(&sold, &|row| row[BOUGHT].is_nan(), progress);
+    let (repeat, repeat_metrics) = foretell(&sold, &|row| !row[BOUGHT].is_nan(), progress);
+    let (new, new_metrics) = foretell(&sold, &|row| row[BOUGHT].is_nan(), progress);
     drop(sold);
-    let (launch, launch_loss) = fit(&of(Goods::as_if_unsold, MAX_LAUNCHES), &|_| true, progress);
-    let metrics = serde_json::json!({"repeat": repeat_loss, "new": new_loss, "launch": launch_loss});
+    let (launch, launch_metrics) = foretell(&of(Goods::as_if_unsold, MAX_LAUNCHES), &|_| true, progress);
+    let metrics = serde_json::json!({"repeat": repeat_metrics, "new": new_metrics, "launch": launch_metrics});
     Learned { likelihood: Some(Likelihood { repeat, new, launch, horizon: scene.outcome.horizon }), metrics }
+}
+
+/// Trees learned from all months, latest first, less the drift that the months themselves show.
+fn foretell(
+    months: &[Vec<Rows>],
+    of: &dyn Fn(&Features) -> bool,
+    progress: &dyn Fn(u64),
+) -> (Trees, serde_json::Value) {
+    let (mut trees, loss) = fit(&months.iter().flatten().collect::<Vec<_>>(), of, progress);
+    let drift = |(n, month): (usize, &Vec<Rows>)| {
+        let earlier = fit(&months[n + 1..].iter().flatten().collect::<Vec<_>>(), of, progress).0;
+        drift(month, &earlier, of)
+    };
+    let foretold = months.len().saturating_sub(1);
+    let drifts: Vec<f32> = months.iter().enumerate().take(foretold).map(drift).collect();
+    let value = drifts.iter().sum::<f32>() / (foretold as f32 + PRIOR_MONTHS);
+    trees.push(&[Node { feature: 0, threshold: 0.0, left: 0, right: 0, value }]);
+    (trees, serde_json::json!({"log_loss": loss, "drift": drifts}))
+}
+
+/// What has to be added to log-odds that were learned from earlier months, so that as many of the first of this
+/// month's lists buy as was foretold; 0 where none did.
+fn drift(month: &[Rows], earlier: &Trees, of: &dyn Fn(&Features) -> bool) -> f32 {
+    let (mut head, mut bought) = (Vec::new(), 0.0);
+    for list in month {
+        let mut top = TopK::new(PROMISED);
+        for (n, features) in list.features.iter().enumerate().filter(|(_, features)| of(features)) {
+            top.push(n as u32, earlier.score(features));
+        }
+        for scored in top.into_sorted() {
+            let weight = f64::from(list.weights[scored.ix as usize]);
+            bought += if list.bought[scored.ix as usize] { weight } else { 0.0 };
+            head.push((f64::from(scored.score), weight));
+        }
+    }
+    if bought == 0.0 {
+        return 0.0;
+    }
+    let foretold = |shift: f64| -> f64 { head.iter().map(|(s, w)| w / (1.0 + (-s - shift).exp())).sum() };
+    let (mut low, mut high) = (-MAX_DRIFT, MAX_DRIFT);
+    for _ in 0..40 {
+        let middle = (low + high) / 2.0;
+        if foretold(middle) < bought { low = middle } else { high = middle }
+    }
+    ((low + high) / 2.0) as f32
 }
 
 /// The lists of a scene's sampled items.
@@ -154,7 +211,7 @@ impl Rows {
 }
 
 /// Grows trees on four fifths of the users until the other fifth likes no more of them; with its log loss.
-fn fit(lists: &[Rows], of: &dyn Fn(&Features) -> bool, progress: &dyn Fn(u64)) -> (Trees, f64) {
+fn fit(lists: &[&Rows], of: &dyn Fn(&Features) -> bool, progress: &dyn Fn(u64)) -> (Trees, f64) {
     let part = |validates: bool| {
         let mut rows = Rows::default();
         lists.iter().for_each(|list| rows.extend(list, of, validates));
@@ -224,7 +281,7 @@ mod tests {
                 rows.push(5 * user, features, bought, if is_head || bought { 1.0 } else { 8.0 });
             }
         }
-        let (trees, loss) = fit(&[rows], &|_| true, &|_| ());
+        let (trees, loss) = fit(&[&rows], &|_| true, &|_| ());
         let probability = |x: f32| {
             let mut features = [f32::NAN; qianmian_models::audience::features::COUNT];
             features[0] = x;
@@ -234,5 +291,42 @@ mod tests {
             assert!((probability(x) - x / 10.0).abs() < 0.015, "{x}: {}", probability(x));
         }
         assert!(loss < 0.2, "{loss}");
+    }
+
+    /// Lists in which the first feature gives the log-odds; a third of what it foretells comes true.
+    #[test]
+    fn drift_is_what_makes_the_heads_of_lists_come_true() {
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        let list = |share: f32, rng: &mut ChaCha8Rng| {
+            let mut rows = Rows::default();
+            for user in 0..400 {
+                let mut features = [f32::NAN; qianmian_models::audience::features::COUNT];
+                features[0] = if user < 100 { 1.0 } else { 0.0 };
+                let foretold = if user < 100 { 0.3 } else { 0.01 };
+                rows.push(user, features, rng.random::<f32>() < share * foretold, 1.0);
+            }
+            rows
+        };
+        let leaf = |at: u32, p: f32| Node {
+            feature: 0,
+            threshold: 0.0,
+            left: at,
+            right: at,
+            value: (p / (1.0 - p)).ln(),
+        };
+        let mut earlier = Trees::default();
+        earlier.push(&[
+            Node { feature: 0, threshold: 0.5, left: 1, right: 2, value: 0.0 },
+            leaf(1, 0.01),
+            leaf(2, 0.3),
+        ]);
+        let mut of = |share: f32| {
+            let month: Vec<Rows> = (0..60).map(|_| list(share, &mut rng)).collect();
+            drift(&month, &earlier, &|_| true)
+        };
+        assert!(of(1.0).abs() < 0.06);
+        let (odds, too_sure) = (|p: f32| (p / (1.0 - p)).ln(), of(0.7));
+        assert!((too_sure - (odds(0.21) - odds(0.3))).abs() < 0.06, "{too_sure}");
+        assert_eq!(of(0.0), 0.0);
     }
 }

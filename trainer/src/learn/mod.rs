@@ -17,4 +17,5 @@ pub mod profile;
 pub mod purchases;
 pub mod ranker;
 pub mod rehearsal;
+pub mod resembling;
 pub mod transitions;

@@ -2,8 +2,9 @@
 //!
 //! With times, the past ends a month (at most a quarter of the data) before the data does, and the labels
 //! are what users bought in that month: just what is asked of the model after training. Where a month has
-//! few users, the ones before it are rehearsed too. Where only the
-//! order is known, or the last month is too thin, each user's last basket is held out instead.
+//! few users, the ones before it are rehearsed too. Where only the order is known, the past ends a step before the
+//! data does, for everybody. Where nothing is known of times, or the last month is too thin, each user's last
+//! basket is held out instead.
 
 use std::collections::BTreeMap;
 
@@ -73,8 +74,11 @@ const MAX_MONTHS: usize = 3;
 impl Rehearsal {
     /// Cuts the data in one or more places; empty where no user bought twice.
     pub fn all(dataset: &Dataset) -> Vec<Self> {
-        let by_time =
-            if dataset.time_kind == TimeKind::Timestamps { Self::months(dataset) } else { Vec::new() };
+        let by_time = match dataset.time_kind {
+            TimeKind::Timestamps => Self::months(dataset),
+            TimeKind::Steps => vec![Self::last_step(dataset)],
+            TimeKind::None => Vec::new(),
+        };
         if by_time.iter().map(|r| r.labels.len()).sum::<usize>() >= MIN_USERS {
             return by_time;
         }
@@ -91,15 +95,23 @@ impl Rehearsal {
                 break;
             }
             let to = dataset.until - n * month;
-            let rehearsal = Self::between(dataset, to - month, to);
+            let horizon = Horizon::Days(month as f32 / 86_400.0);
+            let rehearsal = Self::between(dataset, [to - month, to], horizon);
             users += rehearsal.labels.len();
             rehearsals.push(rehearsal);
         }
         rehearsals
     }
 
+    /// The last step of every user. Not only of those whose labels are learned from: the past would then know
+    /// what the others did next, and those who were held out would look as if they had rested for a step.
+    fn last_step(dataset: &Dataset) -> Self {
+        let last = dataset.lines().iter().map(|l| l.at).max().unwrap_or(0);
+        Self::between(dataset, [last, last + 1], Horizon::NextBasket)
+    }
+
     /// What was bought from `cut` until `to`, by users seen before it.
-    fn between(dataset: &Dataset, cut: i64, to: i64) -> Self {
+    fn between(dataset: &Dataset, [cut, to]: [i64; 2], horizon: Horizon) -> Self {
         let past = dataset.before(cut);
         let mut seen = vec![false; dataset.n_users()];
         past.lines().iter().filter(|l| is_known(l)).for_each(|l| seen[l.user as usize] = true);
@@ -109,7 +121,6 @@ impl Rehearsal {
             bought.entry(line.user).or_default().push(line.item);
         }
         let newcomers = newcomers(dataset, &seen, cut, to);
-        let horizon = Horizon::Days((to - cut) as f32 / 86_400.0);
         let bought: Vec<Label> = bought.into_iter().collect();
         let outcome = Outcome::new(seen, &bought, dataset.n_items(), horizon);
         Self { past, labels: thin(bought), outcome, newcomers }

@@ -18,6 +18,7 @@ pub(super) fn title_of(task: &str) -> &'static str {
         "newcomers" => "Goods for newcomers",
         "audience" => "People for goods",
         "launches" => "People for launches",
+        "launches_shown" => "Launches for people",
         _ => "Bundles",
     }
 }
@@ -27,6 +28,7 @@ pub(super) fn main_metric(task: &Task) -> &'static str {
     match task.name {
         "recommend" | "newcomers" => "ndcg@10",
         "audience" | "launches" => "recall@100",
+        "launches_shown" => "recall@20",
         _ => "hr@10",
     }
 }
@@ -45,6 +47,11 @@ fn question(task: &Task) -> &'static str {
         "launches" => {
             "Items whose first sale is in the window, to at least three known users. Their buyers are looked for by \
              what is written of the item alone."
+        }
+        "launches_shown" => {
+            "Users who had bought before the window and buy an item in it that was never sold before. It is looked \
+             for in a slate that was asked for without bought items; <i>among launches</i>, in the items without \
+             sales of a slate of 200."
         }
         "audience" => {
             "Items with at least ten buyers in the window. All users known before it are ranked by how likely they \
