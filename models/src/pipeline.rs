@@ -23,7 +23,12 @@ pub fn recommend(snapshot: &Snapshot, query: &Query) -> Slate {
         }
     }
     slate.filtered = filtering::filter(snapshot, query, &mut candidates);
-    slate.items = shortlist(snapshot, query, &candidates)
+    let last = put_last(snapshot, query, &mut candidates);
+    let mut ranked = shortlist(snapshot, query, &candidates);
+    let least = ranked.last().map_or(f32::INFINITY, |r| r.score);
+    let rest = ranking::rank(&last, snapshot.blend.of(query), query.count - ranked.len());
+    ranked.extend(rest.into_iter().map(|r| Ranked { score: r.score.min(least), ..r }));
+    slate.items = ranked
         .into_iter()
         .map(|ranked| Recommended {
             item: ranked.ix,
@@ -36,12 +41,31 @@ pub fn recommend(snapshot: &Snapshot, query: &Query) -> Slate {
     slate
 }
 
+/// Takes out what stands below all else: what the person bought, where nobody buys the same goods again.
+fn put_last(
+    snapshot: &Snapshot,
+    query: &Query,
+    candidates: &mut Vec<(u32, Candidate)>,
+) -> Vec<(u32, Candidate)> {
+    if snapshot.blend.repeats || query.exclude_bought {
+        return Vec::new();
+    }
+    let bought = filtering::bought(snapshot, query);
+    candidates.extract_if(.., |(item, _)| bought.contains(item)).collect()
+}
+
+/// The filtered candidates that ranking orders.
+fn contenders(snapshot: &Snapshot, query: &Query) -> Vec<(u32, Candidate)> {
+    let mut candidates = retrieval::candidates(snapshot, query).into_entries();
+    filtering::filter(snapshot, query, &mut candidates);
+    put_last(snapshot, query, &mut candidates);
+    candidates
+}
+
 /// What ranking sees: the filtered candidates with each source's scores divided by its best. For learning
 /// how to rank.
 pub fn evidence(snapshot: &Snapshot, query: &Query) -> Vec<(u32, Candidate)> {
-    let mut candidates = retrieval::candidates(snapshot, query).into_entries();
-    filtering::filter(snapshot, query, &mut candidates);
-    ranking::normalised(candidates)
+    ranking::normalised(contenders(snapshot, query))
 }
 
 /// How many of the blend's best the ranker orders.
@@ -51,15 +75,16 @@ const SHORTLIST: usize = 200;
 /// the blend alone orders what is shown to others.
 fn ranker<'s>(snapshot: &'s Snapshot, query: &Query) -> Option<&'s Trees> {
     let known = query.user.is_some_and(|user| !snapshot.history.ixs(user).is_empty());
-    snapshot.ranker.as_ref().filter(|_| known)
+    let ranker = if query.exclude_bought { &snapshot.new_ranker } else { &snapshot.ranker };
+    ranker.as_ref().filter(|_| known)
 }
 
 /// Orders the blend's best by the ranker, where it applies, and cuts them to the slate's length.
 fn shortlist(snapshot: &Snapshot, query: &Query, candidates: &[(u32, Candidate)]) -> Vec<Ranked> {
     let Some(ranker) = ranker(snapshot, query) else {
-        return ranking::rank(candidates, &snapshot.blend.recommend, query.count);
+        return ranking::rank(candidates, snapshot.blend.of(query), query.count);
     };
-    let mut ranked = ranking::rank(candidates, &snapshot.blend.recommend, query.count.max(SHORTLIST));
+    let mut ranked = ranking::rank(candidates, snapshot.blend.of(query), query.count.max(SHORTLIST));
     let rows = features(snapshot, query, &ranked);
     for (ranked, row) in ranked.iter_mut().zip(&rows) {
         ranked.score = ranker.score(row);
@@ -86,9 +111,8 @@ fn features(snapshot: &Snapshot, query: &Query, shortlist: &[Ranked]) -> Vec<Fea
 
 /// The shortlist of the blend with the ranker's view of it, for learning the ranker.
 pub fn shortlist_features(snapshot: &Snapshot, query: &Query) -> Vec<(u32, Features)> {
-    let mut candidates = retrieval::candidates(snapshot, query).into_entries();
-    filtering::filter(snapshot, query, &mut candidates);
-    let ranked = ranking::rank(&candidates, &snapshot.blend.recommend, query.count.max(SHORTLIST));
+    let candidates = contenders(snapshot, query);
+    let ranked = ranking::rank(&candidates, snapshot.blend.of(query), query.count.max(SHORTLIST));
     let rows = features(snapshot, query, &ranked);
     ranked.iter().map(|r| r.ix).zip(rows).collect()
 }

@@ -66,6 +66,7 @@ const COLUMNS: &[(&str, &[(&str, &str)])] = &[
             ("ranked", "uint32"),
         ],
     ),
+    ("new_ranker", TREES),
     ("ranker", TREES),
     ("transitions", ITEM_LISTS),
     ("user_factors", &[("vector", "vector")]),

@@ -19,6 +19,7 @@ mod clock;
 mod dictionary;
 mod layout;
 mod meter;
+mod order;
 mod read;
 mod rejects;
 mod rules;
