@@ -35,7 +35,7 @@ pub fn filter(
 }
 
 /// All that the person bought, before the model was trained and since.
-fn bought(snapshot: &Snapshot, query: &Query) -> FxHashSet<ItemIx> {
+pub fn bought(snapshot: &Snapshot, query: &Query) -> FxHashSet<ItemIx> {
     let before = query.user.map_or(&[][..], |user| snapshot.history.ixs(user));
     let since = query.bought.iter().map(|(item, _)| item);
     before.iter().chain(since).copied().collect()

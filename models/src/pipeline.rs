@@ -26,12 +26,12 @@ pub fn recommend(snapshot: &Snapshot, query: &Query) -> Slate {
     slate.filtered = filtering::filter(snapshot, query, &mut candidates);
     let tired = filtering::set_aside(query, &mut candidates);
     slate.filtered[Filter::Tired as usize] = tired.len() as u32;
+    let last = put_last(snapshot, query, &mut candidates);
     let mut ranked = shortlist(snapshot, query, &candidates);
-    if ranked.len() < query.count && !tired.is_empty() {
-        let lowest = ranked.last().map_or(f32::INFINITY, |last| last.score);
-        let rest = shortlist(snapshot, query, &tired);
-        ranked.extend(rest.into_iter().map(|r| Ranked { score: r.score.min(lowest), ..r }));
-        ranked.truncate(query.count);
+    for rest in [last, tired] {
+        let least = ranked.last().map_or(f32::INFINITY, |r| r.score);
+        let rest = ranking::rank(&rest, snapshot.blend.of(query), query.count.saturating_sub(ranked.len()));
+        ranked.extend(rest.into_iter().map(|r| Ranked { score: r.score.min(least), ..r }));
     }
     slate.items = ranked
         .into_iter()
@@ -46,12 +46,31 @@ pub fn recommend(snapshot: &Snapshot, query: &Query) -> Slate {
     slate
 }
 
+/// Takes out what stands below all else: what the person bought, where nobody buys the same goods again.
+fn put_last(
+    snapshot: &Snapshot,
+    query: &Query,
+    candidates: &mut Vec<(u32, Candidate)>,
+) -> Vec<(u32, Candidate)> {
+    if snapshot.blend.repeats || query.exclude_bought {
+        return Vec::new();
+    }
+    let bought = filtering::bought(snapshot, query);
+    candidates.extract_if(.., |(item, _)| bought.contains(item)).collect()
+}
+
+/// The filtered candidates that ranking orders.
+fn contenders(snapshot: &Snapshot, query: &Query) -> Vec<(u32, Candidate)> {
+    let mut candidates = retrieval::candidates(snapshot, query).into_entries();
+    filtering::filter(snapshot, query, &mut candidates);
+    put_last(snapshot, query, &mut candidates);
+    candidates
+}
+
 /// What ranking sees: the filtered candidates with each source's scores divided by its best. For learning
 /// how to rank.
 pub fn evidence(snapshot: &Snapshot, query: &Query) -> Vec<(u32, Candidate)> {
-    let mut candidates = retrieval::candidates(snapshot, query).into_entries();
-    filtering::filter(snapshot, query, &mut candidates);
-    ranking::normalised(candidates)
+    ranking::normalised(contenders(snapshot, query))
 }
 
 /// How many of the blend's best the ranker orders.
@@ -65,14 +84,15 @@ const PLACES_A_LAUNCH: usize = 20;
 /// the blend alone orders what is shown to others.
 fn ranker<'s>(snapshot: &'s Snapshot, query: &Query) -> Option<&'s Trees> {
     let known = query.user.is_some_and(|user| !snapshot.history.ixs(user).is_empty());
-    snapshot.ranker.as_ref().filter(|_| known)
+    let ranker = if query.exclude_bought { &snapshot.new_ranker } else { &snapshot.ranker };
+    ranker.as_ref().filter(|_| known)
 }
 
 /// Orders the blend's best by the ranker, where it applies, and cuts them to the slate's length.
 fn shortlist(snapshot: &Snapshot, query: &Query, candidates: &[(u32, Candidate)]) -> Vec<Ranked> {
     let ranker = ranker(snapshot, query);
     let wanted = if ranker.is_some() { query.count.max(SHORTLIST) } else { query.count };
-    let mut ranked = admitted(snapshot, wanted, candidates);
+    let mut ranked = admitted(snapshot, query, wanted, candidates);
     if let Some(ranker) = ranker {
         let rows = features(snapshot, query, &ranked);
         for (ranked, row) in ranked.iter_mut().zip(&rows) {
@@ -102,9 +122,14 @@ fn cut(snapshot: &Snapshot, mut ranked: Vec<Ranked>, count: usize) -> Vec<Ranked
 }
 
 /// The best of the blend, and beside them the best of what was never sold.
-fn admitted(snapshot: &Snapshot, count: usize, candidates: &[(u32, Candidate)]) -> Vec<Ranked> {
+fn admitted(
+    snapshot: &Snapshot,
+    query: &Query,
+    count: usize,
+    candidates: &[(u32, Candidate)],
+) -> Vec<Ranked> {
     let unsold = if snapshot.resembling.is_some() { UNSOLD } else { 0 };
-    ranking::shortlist(candidates, &snapshot.blend.recommend, count, unsold)
+    ranking::shortlist(candidates, snapshot.blend.of(query), count, unsold)
 }
 
 /// The ranker's view of a shortlist.
@@ -123,9 +148,8 @@ fn features(snapshot: &Snapshot, query: &Query, shortlist: &[Ranked]) -> Vec<Fea
 
 /// The shortlist of the blend with the ranker's view of it, for learning the ranker.
 pub fn shortlist_features(snapshot: &Snapshot, query: &Query) -> Vec<(u32, Features)> {
-    let mut candidates = retrieval::candidates(snapshot, query).into_entries();
-    filtering::filter(snapshot, query, &mut candidates);
-    let ranked = admitted(snapshot, query.count.max(SHORTLIST), &candidates);
+    let candidates = contenders(snapshot, query);
+    let ranked = admitted(snapshot, query, query.count.max(SHORTLIST), &candidates);
     let rows = features(snapshot, query, &ranked);
     ranked.iter().map(|r| r.ix).zip(rows).collect()
 }

@@ -25,7 +25,7 @@ use crate::index::popularity::{self, Popularity};
 use crate::index::profile::{self, Profiles};
 use crate::index::purchases::{Direction, Purchases};
 use crate::index::traits::Traits;
-use crate::query::Source;
+use crate::query::{Evidence, Query, Source};
 use crate::trees::Trees;
 
 /// Everything one artifact knows.
@@ -84,6 +84,8 @@ pub struct Snapshot {
     pub blend: Blend,
     /// Orders the best of the blend, people -> goods; absent where the blend alone is better.
     pub ranker: Option<Trees>,
+    /// The same for goods that the person did not buy before.
+    pub new_ranker: Option<Trees>,
     /// How likely users are to buy, goods -> people; absent where nothing could be learned from what
     /// followed.
     pub likelihood: Option<Likelihood>,
@@ -113,14 +115,29 @@ pub struct Embedding {
 pub struct Blend {
     /// people -> goods, indexed by [`Source`].
     pub recommend: [f32; Source::COUNT],
+    /// people -> goods that they did not buy before, indexed by [`Source`].
+    pub recommend_new: [f32; Source::COUNT],
     /// goods -> people, indexed by [`Source`].
     pub audience: [f32; Source::COUNT],
+    /// Whether people buy the same goods again. Where they do not, what a person bought stands below all
+    /// else that they are offered.
+    pub repeats: bool,
+}
+
+impl Blend {
+    /// The weights that order the goods of `query`.
+    pub fn of(&self, query: &Query) -> &Evidence {
+        if query.exclude_bought { &self.recommend_new } else { &self.recommend }
+    }
 }
 
 impl Default for Blend {
     fn default() -> Self {
+        let recommend = [1.0, 0.1, 0.2, 0.05, 0.2, 0.2, 0.1, 0.1, 0.1, 0.2, 0.2, 0.1];
         Self {
-            recommend: [1.0, 0.1, 0.2, 0.05, 0.2, 0.2, 0.1, 0.1, 0.1, 0.2, 0.2, 0.1],
+            recommend,
+            recommend_new: recommend,
+            repeats: true,
             audience: [1.0, 0.0, 0.6, 0.1, 0.2, 0.2, 0.0, 0.0, 0.0, 0.2, 0.2, 0.0],
         }
     }
@@ -139,6 +156,7 @@ struct Serving {
 }
 
 const RANKER: &str = "ranker";
+const NEW_RANKER: &str = "new_ranker";
 const LIKELY_REPEAT: &str = "likely_repeat";
 const LIKELY_NEW: &str = "likely_new";
 const LIKELY_LAUNCH: &str = "likely_launch";
@@ -179,6 +197,10 @@ impl Snapshot {
         let lists = |name: &str| -> Result<Option<ItemLists>> {
             artifact.has(name).then(|| ItemLists::open(&artifact.section(name)?, n_items)).transpose()
         };
+        let ranker = |name: &str| -> Result<Option<Trees>> {
+            let open = || Trees::open(&artifact.section(name)?, features::COUNT);
+            artifact.has(name).then(open).transpose()
+        };
         let co_purchase = CoPurchase::open(&artifact.section(co_purchase::SECTION)?, n_items, n_baskets)?;
         let catalog = Catalog::open(&item_section)?;
         Ok(Self {
@@ -215,10 +237,8 @@ impl Snapshot {
             resembling: lists(RESEMBLING)?,
             external: Self::open_external(artifact, &serving.external, [n_items, n_users])?,
             blend: serving.blend,
-            ranker: {
-                let open = || Trees::open(&artifact.section(RANKER)?, features::COUNT);
-                artifact.has(RANKER).then(open).transpose()?
-            },
+            ranker: ranker(RANKER)?,
+            new_ranker: ranker(NEW_RANKER)?,
             likelihood: {
                 let trees = |name| Trees::open(&artifact.section(name)?, audience_features::COUNT);
                 let open = |horizon| -> Result<Likelihood> {
@@ -255,8 +275,10 @@ impl Snapshot {
         writer.section(Direction::Buyers.section(), &self.buyers.batch()?)?;
         writer.section(popularity::SECTION, &self.popularity.batch()?)?;
         writer.section(BASKET_EASE, &self.basket_ease.batch(BASKET_EASE)?)?;
-        if let Some(ranker) = &self.ranker {
-            writer.section(RANKER, &ranker.batch(RANKER)?)?;
+        for (name, ranker) in [(RANKER, &self.ranker), (NEW_RANKER, &self.new_ranker)] {
+            if let Some(ranker) = ranker {
+                writer.section(name, &ranker.batch(name)?)?;
+            }
         }
         if let Some(likelihood) = &self.likelihood {
             writer.section(LIKELY_REPEAT, &likelihood.repeat.batch(LIKELY_REPEAT)?)?;

@@ -23,12 +23,13 @@ use crate::dataset::Dataset;
 use crate::external;
 use crate::learn::als::{self, AlsOptions};
 use crate::learn::ease::{self, EaseOptions};
+use crate::learn::goods::{self, Goods};
 use crate::learn::low_pass::LowPassOptions;
 use crate::learn::matrix::Matrix;
 use crate::learn::rehearsal::{Rehearsal, Scene};
 use crate::learn::{
-    ann, blend, bundles, co_purchase, likelihood, low_pass, places, popularity, profile, purchases, ranker,
-    resembling, transitions,
+    ann, bundles, co_purchase, likelihood, low_pass, places, popularity, profile, purchases, resembling,
+    transitions,
 };
 use crate::orders::Line;
 use crate::progress::{Reporter, Stage};
@@ -50,6 +51,7 @@ pub struct Trained {
 struct Rehearsed {
     blend: Blend,
     ranker: Option<Trees>,
+    new_ranker: Option<Trees>,
     likelihood: Option<Likelihood>,
     /// Kinds of places that tell people apart.
     places: Vec<Kind>,
@@ -66,6 +68,7 @@ pub fn learn(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter) ->
     trained.snapshot.external = external::full(&dataset.external);
     trained.snapshot.blend = rehearsed.blend;
     trained.snapshot.ranker = rehearsed.ranker;
+    trained.snapshot.new_ranker = rehearsed.new_ranker;
     trained.snapshot.likelihood = rehearsed.likelihood;
     let stage = reporter.stage("bundles", 4);
     let mined = bundles::learn(dataset, &trained.snapshot.co_purchase, &|n| stage.advance(n))?;
@@ -78,7 +81,6 @@ pub fn learn(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter) ->
 /// Learns the indexes of one or more pasts, then from what came after them how much each source counts and
 /// how the best candidates are ordered.
 fn rehearse(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter) -> anyhow::Result<Rehearsed> {
-    let mut blend = Blend::default();
     let scene = |rehearsal: Rehearsal| -> anyhow::Result<Scene> {
         let mut snapshot = learn_indexes(&rehearsal.past, config, reporter)?.snapshot;
         snapshot.places = places::learn(&rehearsal.past, &snapshot.popularity, &Kind::ALL)?;
@@ -86,35 +88,33 @@ fn rehearse(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter) -> 
         let Rehearsal { labels, outcome, newcomers, .. } = rehearsal;
         Ok(Scene { snapshot, labels, outcome, newcomers })
     };
-    let rehearsals = if config.rehearse { Rehearsal::all(dataset) } else { Vec::new() };
+    let rehearsals = if config.rehearse { Rehearsal::all(dataset, config.seed) } else { Vec::new() };
     let mut scenes = rehearsals.into_iter().map(scene).collect::<anyhow::Result<Vec<_>>>()?;
-    if scenes.is_empty() {
-        let (places, metrics) = (Vec::new(), serde_json::Value::Null);
-        return Ok(Rehearsed { blend, ranker: None, likelihood: None, places, metrics });
-    }
-    let stage = reporter.stage("blend", 2);
-    let recommend;
-    (blend.recommend, recommend) = blend::recommend(&scenes, &blend.recommend);
-    stage.advance(1);
-    let audience;
-    (blend.audience, audience) = blend::audience(&scenes, &blend.audience);
-    drop(stage);
-    scenes.iter_mut().for_each(|scene| scene.snapshot.blend = blend.clone());
-    let stage = reporter.stage("ranker (LambdaMART)", 0);
-    let ranked = ranker::learn(&scenes, &|n| stage.advance(n));
-    drop(stage);
+    let Some(learned) = goods::learn(&mut scenes, reporter) else {
+        let (blend, places, metrics) = (Blend::default(), Vec::new(), serde_json::Value::Null);
+        return Ok(Rehearsed { blend, ranker: None, new_ranker: None, likelihood: None, places, metrics });
+    };
     let stage = reporter.stage("likelihood", 0);
     let likely = likelihood::learn(&scenes, config.seed, &|n| stage.advance(n));
     let worth = places::worth(&scenes);
+    let Goods { blend, audience, any, new } = learned;
     let metrics = serde_json::json!({
         "users": scenes.iter().map(|s| s.labels.len()).sum::<usize>(),
-        "recommend_ndcg_10": {"blend": recommend, "blend_held_out": ranked.blend_ndcg, "ranker_held_out": ranked.ranker_ndcg, "popularity_held_out": ranked.popularity_ndcg},
+        "recommend_ndcg_10": any.metrics(),
+        "recommend_new_ndcg_10": new.metrics(),
         "audience_recall_ndcg_100": audience,
         "audience_log_loss": likely.metrics,
         "newcomers": worth,
     });
     let (likelihood, places) = (likely.likelihood, places::kept(&worth));
-    Ok(Rehearsed { blend, ranker: ranked.trees, likelihood, places, metrics })
+    Ok(Rehearsed {
+        blend,
+        ranker: any.ranked.trees,
+        new_ranker: new.ranked.trees,
+        likelihood,
+        places,
+        metrics,
+    })
 }
 
 fn learn_indexes(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter) -> anyhow::Result<Trained> {
@@ -179,6 +179,7 @@ fn learn_indexes(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter
         external: Vec::new(),
         blend: Blend::default(),
         ranker: None,
+        new_ranker: None,
         likelihood: None,
     };
     Ok(Trained { snapshot, n_baskets, metrics: serde_json::Value::Null })

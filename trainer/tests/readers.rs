@@ -66,6 +66,7 @@ const COLUMNS: &[(&str, &[(&str, &str)])] = &[
             ("ranked", "uint32"),
         ],
     ),
+    ("new_ranker", TREES),
     ("ranker", TREES),
     ("resembling", ITEM_LISTS),
     ("transitions", ITEM_LISTS),

@@ -96,6 +96,7 @@ pub fn snapshot() -> Snapshot {
         external: Vec::new(),
         blend: Blend::default(),
         ranker: None,
+        new_ranker: None,
         likelihood: Some(Likelihood {
             repeat: stump(0.0, 1.0),
             new: stump(-3.0, -2.0),

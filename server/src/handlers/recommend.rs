@@ -259,7 +259,7 @@ async fn answer(call: &Call, app: &App, request: &RecommendRequest<'_>) -> Resul
     let slate = pipeline::recommend(snapshot, &query);
     let fallback = fallback(snapshot, request, &query, &slate);
     app.telemetry.slates.record(&slate, fallback.map(|fallback| fallback as usize));
-    let item = |(n, item)| recommended_item(snapshot, query.user, request.explain, n + 1, item);
+    let item = |(n, item)| recommended_item(snapshot, &query, request.explain, n + 1, item);
     let response = RecommendResponse {
         request_id: call.id,
         model: ModelRef::of(snapshot),
@@ -339,7 +339,7 @@ fn fallback(
 
 fn recommended_item<'s>(
     snapshot: &'s Snapshot,
-    user: Option<UserIx>,
+    query: &Query,
     explain: bool,
     rank: usize,
     item: &Recommended,
@@ -351,8 +351,8 @@ fn recommended_item<'s>(
         title: title(snapshot, item.item),
         price: snapshot.catalog.price(item.item),
         source: item.source,
-        reasons: Reasons::of(&item.evidence, &snapshot.blend.recommend, |source| match source {
-            Source::Personal => bought_before(snapshot, user?, item.item),
+        reasons: Reasons::of(&item.evidence, snapshot.blend.of(query), |source| match source {
+            Source::Personal => bought_before(snapshot, query.user?, item.item),
             Source::CoPurchase | Source::Ease | Source::EaseRecent | Source::Transition => {
                 item.because.map(|other| bought_together(snapshot, other))
             }

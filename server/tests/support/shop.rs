@@ -98,6 +98,7 @@ fn snapshot(version: &str, mark: &str) -> Snapshot {
         transitions: None,
         neighbourhood: Neighbourhood::new(&history, &history.transposed(ITEMS).unwrap()),
         ranker: None,
+        new_ranker: None,
         likelihood: Some(likelihood()),
         buyers: history.transposed(ITEMS).unwrap(),
         history,

@@ -11,7 +11,7 @@ use qianmian_models::topk::TopK;
 use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 
-use super::rehearsal::{Label, Scene};
+use super::rehearsal::Scene;
 
 /// Candidates of each source that take part.
 const DEPTH: usize = 50;
@@ -36,17 +36,15 @@ struct Case {
     n_bought: usize,
 }
 
-/// The weights of people -> goods, and their NDCG@10 over the held-out baskets.
-pub fn recommend(scenes: &[Scene], start: &Evidence) -> (Evidence, f64) {
+/// The weights of people -> goods (`new`: that they did not buy before), and their NDCG@10 over the held-out
+/// baskets.
+pub fn recommend(scenes: &[Scene], start: &Evidence, new: bool) -> (Evidence, f64) {
     let of = |scene: &Scene| -> Vec<Case> {
-        let case = |(user, basket): &Label| {
-            let candidates = pipeline::evidence(
-                &scene.snapshot,
-                &Query::for_user(*user, PLACES, scene.snapshot.data_until),
-            );
+        let case = |(query, basket): &(Query, Vec<u32>)| {
+            let candidates = pipeline::evidence(&scene.snapshot, query);
             Case::new(&candidates, &basket.iter().copied().collect(), DEPTH)
         };
-        scene.labels.par_iter().map(case).collect()
+        scene.cases(new, PLACES).par_iter().map(case).collect()
     };
     let cases: Vec<Case> = scenes.iter().flat_map(of).collect();
     ascend(&cases, start, |case, weights| case.ndcg(weights, PLACES))

@@ -8,6 +8,7 @@ pub mod bundles;
 pub mod co_purchase;
 pub mod ease;
 pub mod gbdt;
+pub mod goods;
 pub mod likelihood;
 pub mod low_pass;
 pub mod matrix;

@@ -4,14 +4,17 @@
 //! A fifth of the users decides how many trees help; when none do, there is no ranker.
 
 use qianmian_models::features::{self, Features};
+use qianmian_models::filtering;
 use qianmian_models::pipeline;
 use qianmian_models::query::Query;
+use qianmian_models::snapshot::Snapshot;
 use qianmian_models::topk::TopK;
 use qianmian_models::trees::Trees;
 use rayon::prelude::*;
+use rustc_hash::FxHashSet;
 
 use super::gbdt::{Binned, TreeOptions, grow};
-use super::rehearsal::{Label, Scene};
+use super::rehearsal::Scene;
 
 const PLACES: usize = 10;
 const MAX_TREES: usize = 120;
@@ -21,6 +24,9 @@ const PATIENCE: usize = 20;
 const VALIDATION: usize = 5;
 /// Fewest users to learn from.
 const MIN_USERS: usize = 200;
+
+/// A past with what is asked of it and what was bought.
+type Cases<'a> = (&'a Snapshot, Vec<(Query, Vec<u32>)>);
 
 /// One user's shortlist.
 struct Group {
@@ -37,7 +43,7 @@ struct Lists {
 }
 
 /// What was learned, and what it is worth on users that it was not learned from.
-#[derive(Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Ranked {
     /// The ranker; `None` where the blend alone ranks as well.
     pub trees: Option<Trees>,
@@ -49,34 +55,40 @@ pub struct Ranked {
     pub popularity_ndcg: f64,
 }
 
-/// Learns from users' held-out purchases.
-pub fn learn(scenes: &[Scene], progress: &dyn Fn(u64)) -> Ranked {
-    if scenes.iter().map(|s| s.labels.len()).sum::<usize>() < MIN_USERS {
+/// Learns from users' held-out purchases, `new`: from those of goods that they did not buy before.
+pub fn learn(scenes: &[Scene], new: bool, progress: &dyn Fn(u64)) -> Ranked {
+    let cases: Vec<Cases<'_>> = scenes.iter().map(|s| (&s.snapshot, s.cases(new, PLACES))).collect();
+    if cases.iter().map(|(_, cases)| cases.len()).sum::<usize>() < MIN_USERS {
         return Ranked::default();
     }
-    let train = Lists::new(scenes, |n| n % VALIDATION != 0);
-    let validation = Lists::new(scenes, |n| n % VALIDATION == 0);
+    let train = Lists::new(&cases, |n| n % VALIDATION != 0);
+    let validation = Lists::new(&cases, |n| n % VALIDATION == 0);
     let blend: Vec<f32> = validation.features.iter().map(|f| f[features::BLEND]).collect();
     let blend_ndcg = validation.ndcg(&blend);
     let (n_trees, ranker_ndcg) = boost(&train, Some(&validation), MAX_TREES, progress).1;
     drop((train, validation));
     let trees =
-        (ranker_ndcg > blend_ndcg).then(|| boost(&Lists::new(scenes, |_| true), None, n_trees, progress).0);
-    Ranked { trees, blend_ndcg, ranker_ndcg, popularity_ndcg: popularity_ndcg(scenes) }
+        (ranker_ndcg > blend_ndcg).then(|| boost(&Lists::new(&cases, |_| true), None, n_trees, progress).0);
+    Ranked { trees, blend_ndcg, ranker_ndcg, popularity_ndcg: popularity_ndcg(&cases) }
 }
 
-/// The same figure for a slate of best sellers, to know that what was learned is worth more.
-fn popularity_ndcg(scenes: &[Scene]) -> f64 {
+/// The same figure for a slate of best sellers (not bought before, where that is asked), to know that what was
+/// learned is worth more.
+fn popularity_ndcg(cases: &[Cases<'_>]) -> f64 {
     const LAST_30_DAYS: usize = 1;
+    const BEST_SELLERS: usize = 500;
     let (mut sum, mut users) = (0.0, 0usize);
-    for Scene { snapshot, labels, .. } in scenes {
-        let mut top = TopK::new(PLACES);
+    for (snapshot, cases) in cases {
+        let mut top = TopK::new(BEST_SELLERS);
         for item in (0..snapshot.items.len() as u32).filter(|&item| snapshot.catalog.on_sale(item)) {
             top.push(item, snapshot.popularity.baskets_within(LAST_30_DAYS, item) as f32);
         }
-        let slate = top.into_sorted();
-        for (_, basket) in labels.iter().step_by(VALIDATION) {
-            let hits = slate.iter().enumerate().filter(|(_, s)| basket.binary_search(&s.ix).is_ok());
+        let ranked = top.into_sorted();
+        for (query, basket) in cases.iter().step_by(VALIDATION) {
+            let bought =
+                if query.exclude_bought { filtering::bought(snapshot, query) } else { FxHashSet::default() };
+            let slate = ranked.iter().filter(|s| !bought.contains(&s.ix)).take(PLACES).enumerate();
+            let hits = slate.filter(|(_, s)| basket.binary_search(&s.ix).is_ok());
             let ideal: f64 = (0..basket.len().min(PLACES)).map(discount).sum();
             sum += hits.map(|(place, _)| discount(place)).sum::<f64>() / ideal;
             users += 1;
@@ -126,19 +138,16 @@ fn discount(place: usize) -> f64 {
 
 impl Lists {
     /// The shortlists of the labels whose number `chosen` takes.
-    fn new(scenes: &[Scene], chosen: impl Fn(usize) -> bool + Sync) -> Self {
+    fn new(cases: &[Cases<'_>], chosen: impl Fn(usize) -> bool + Sync) -> Self {
         let mut lists = Self { features: Vec::new(), bought: Vec::new(), groups: Vec::new() };
-        for Scene { snapshot, labels, .. } in scenes {
-            let list = |(_, (user, basket)): (usize, &Label)| {
-                let rows = pipeline::shortlist_features(
-                    snapshot,
-                    &Query::for_user(*user, PLACES, snapshot.data_until),
-                );
+        for (snapshot, cases) in cases {
+            let list = |(_, (query, basket)): (usize, &(Query, Vec<u32>))| {
+                let rows = pipeline::shortlist_features(snapshot, query);
                 let ideal: f64 = (0..basket.len().min(PLACES)).map(discount).sum();
                 let row = |(item, features): (u32, Features)| (features, basket.binary_search(&item).is_ok());
                 (rows.into_iter().map(row).collect::<Vec<_>>(), ideal)
             };
-            let found: Vec<_> = labels.par_iter().enumerate().filter(|(n, _)| chosen(*n)).map(list).collect();
+            let found: Vec<_> = cases.par_iter().enumerate().filter(|(n, _)| chosen(*n)).map(list).collect();
             for (rows, ideal) in found {
                 let start = lists.features.len();
                 lists.features.extend(rows.iter().map(|(f, _)| *f));

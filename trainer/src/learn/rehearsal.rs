@@ -3,14 +3,18 @@
 //! With times, the past ends a month (at most a quarter of the data) before the data does, and the labels
 //! are what users bought in that month: just what is asked of the model after training. Where a month has
 //! few users, the ones before it are rehearsed too. Where only the order is known, the past ends a step before the
-//! data does, for everybody. Where nothing is known of times, or the last month is too thin, each user's last
-//! basket is held out instead.
+//! data does, for everybody. Where the last month is too thin, each user's last basket is held out instead; where
+//! nothing is known of order, a fifth of what each user has, drawn at random.
 
 use std::collections::BTreeMap;
 
 use qianmian_models::audience::likelihood::Horizon;
 use qianmian_models::index::places::Kind;
+use qianmian_models::query::Query;
 use qianmian_models::snapshot::Snapshot;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rustc_hash::FxHashSet;
 
 use crate::dataset::{Dataset, is_known};
 use crate::orders::{Line, TimeKind};
@@ -24,6 +28,41 @@ pub struct Newcomer {
     pub places: Vec<(Kind, String)>,
     /// What they bought.
     pub items: Vec<u32>,
+}
+
+/// Fewer of the labels than this being bought before, people do not buy the same goods again.
+const REPEATS: f64 = 0.01;
+
+/// Whether people buy the same goods again: of what followed the pasts, not all is new to whom it is bought by.
+/// Without a label, they may.
+pub fn repeats(scenes: &[Scene]) -> bool {
+    let (mut all, mut again) = (0usize, 0usize);
+    for scene in scenes {
+        for (user, items) in &scene.labels {
+            all += items.len();
+            again += items.len() - scene.new(*user, items).len();
+        }
+    }
+    all == 0 || again as f64 >= REPEATS * all as f64
+}
+
+impl Scene {
+    /// Those of `items` that `user` did not buy in the past.
+    pub fn new(&self, user: u32, items: &[u32]) -> Vec<u32> {
+        let bought: FxHashSet<u32> = self.snapshot.history.ixs(user).iter().copied().collect();
+        items.iter().copied().filter(|item| !bought.contains(item)).collect()
+    }
+
+    /// What ranking is learned from: users with what they bought, and what they are asked with; `new` for
+    /// goods that they did not buy before only.
+    pub fn cases(&self, new: bool, count: usize) -> Vec<(Query, Vec<u32>)> {
+        let case = |(user, items): &Label| {
+            let items = if new { self.new(*user, items) } else { items.clone() };
+            let query = Query::for_user(*user, count, self.snapshot.data_until);
+            (!items.is_empty()).then_some((Query { exclude_bought: new, ..query }, items))
+        };
+        self.labels.iter().filter_map(case).collect()
+    }
 }
 
 /// A past and its future.
@@ -67,13 +106,15 @@ const MIN_USERS: usize = 300;
 /// With so many users no further month is rehearsed.
 const ENOUGH_USERS: usize = 2_500;
 const MONTH: i64 = 30 * 86_400;
+/// Where nothing is known of order, one in this many of a user's baskets (or items) is held out.
+const HIDDEN: usize = 5;
 
 /// Most months that are rehearsed, the last first; fewer where one has users enough.
 const MAX_MONTHS: usize = 3;
 
 impl Rehearsal {
-    /// Cuts the data in one or more places; empty where no user bought twice.
-    pub fn all(dataset: &Dataset) -> Vec<Self> {
+    /// Cuts the data in one or more places; empty where no user bought twice. `seed` is of what is drawn.
+    pub fn all(dataset: &Dataset, seed: u64) -> Vec<Self> {
         let by_time = match dataset.time_kind {
             TimeKind::Timestamps => Self::months(dataset),
             TimeKind::Steps => vec![Self::last_step(dataset)],
@@ -82,7 +123,11 @@ impl Rehearsal {
         if by_time.iter().map(|r| r.labels.len()).sum::<usize>() >= MIN_USERS {
             return by_time;
         }
-        Self::last_baskets(dataset).into_iter().collect()
+        let one = match dataset.time_kind {
+            TimeKind::None => Self::parts(dataset, seed),
+            TimeKind::Timestamps | TimeKind::Steps => Self::last_baskets(dataset),
+        };
+        one.into_iter().collect()
     }
 
     /// The last months, until there are users enough or half of the data is used up.
@@ -121,34 +166,57 @@ impl Rehearsal {
             bought.entry(line.user).or_default().push(line.item);
         }
         let newcomers = newcomers(dataset, &seen, cut, to);
-        let bought: Vec<Label> = bought.into_iter().collect();
+        let bought: Vec<Label> = bought.into_iter().map(|(user, items)| (user, sorted(items))).collect();
         let outcome = Outcome::new(seen, &bought, dataset.n_items(), horizon);
-        Self { past, labels: thin(bought), outcome, newcomers }
+        Self { past, labels: every_nth(bought), outcome, newcomers }
     }
 
-    /// The last basket of users who bought more than once.
+    /// Where only the order is known: the last basket of users who bought more than once.
     fn last_baskets(dataset: &Dataset) -> Option<Self> {
+        let last = |user: &[&Line]| -> Vec<(u32, u32)> {
+            let last = user[user.len() - 1].basket;
+            let is_last = user[0].basket != last;
+            user.iter().filter(|l| is_last && l.basket == last).map(|l| (l.basket, l.item)).collect()
+        };
+        Self::without(dataset, last)
+    }
+
+    /// Where nothing is known of order: some of each user's baskets, or of the items of the only one.
+    fn parts(dataset: &Dataset, seed: u64) -> Option<Self> {
+        let part = |user: &[&Line]| -> Vec<(u32, u32)> {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed ^ (u64::from(user[0].user) << 32));
+            let one_basket = user[0].basket == user[user.len() - 1].basket;
+            let mut units: Vec<u32> =
+                user.iter().map(|l| if one_basket { l.item } else { l.basket }).collect();
+            units.dedup();
+            let all = units.len();
+            let hidden = if all < 2 { 0 } else { (all / HIDDEN).max(1) };
+            (0..hidden).for_each(|n| units.swap(n, rng.random_range(n..all)));
+            let hidden = &units[..hidden];
+            let is_hidden = |l: &&&Line| hidden.contains(if one_basket { &l.item } else { &l.basket });
+            user.iter().filter(is_hidden).map(|l| (l.basket, l.item)).collect()
+        };
+        Self::without(dataset, part)
+    }
+
+    /// Holds back the lines, named by basket and item, that `hidden` chooses of all the lines of a user, which
+    /// are in order of time.
+    fn without(dataset: &Dataset, hidden: impl Fn(&[&Line]) -> Vec<(u32, u32)>) -> Option<Self> {
         let mut lines: Vec<_> = dataset.lines().iter().filter(|l| is_known(l)).collect();
-        lines.sort_by_key(|l| (l.user, l.at, l.basket));
-        let mut labels: Vec<Label> = Vec::new();
-        for user in lines.chunk_by(|a, b| a.user == b.user) {
-            let last = user[user.len() - 1];
-            if user[0].basket != last.basket {
-                let basket = user.iter().filter(|l| l.basket == last.basket).map(|l| l.item).collect();
-                labels.push((last.user, basket));
-            }
-        }
-        let labels = thin(labels);
-        let users: Vec<u32> = labels.iter().map(|(user, _)| *user).collect();
+        lines.sort_by_key(|l| (l.user, l.at, l.basket, l.item));
+        let users = lines.chunk_by(|a, b| a.user == b.user);
+        let chosen = users.map(|user| (user[0].user, hidden(user))).filter(|(_, lines)| !lines.is_empty());
+        let chosen = every_nth(chosen.collect());
+        let taken: FxHashSet<(u32, u32)> = chosen.iter().flat_map(|(_, lines)| lines).copied().collect();
+        let labels: Vec<Label> = chosen
+            .iter()
+            .map(|(user, lines)| (*user, sorted(lines.iter().map(|(_, item)| *item).collect())))
+            .collect();
         let mut watched = vec![false; dataset.n_users()];
-        users.iter().for_each(|&user| watched[user as usize] = true);
+        labels.iter().for_each(|(user, _)| watched[*user as usize] = true);
         let outcome = Outcome::new(watched, &labels, dataset.n_items(), Horizon::NextBasket);
-        (!users.is_empty()).then(|| Self {
-            past: dataset.without_last_baskets(&users),
-            labels,
-            outcome,
-            newcomers: Vec::new(),
-        })
+        let past = || dataset.only(|l| !is_known(l) || !taken.contains(&(l.basket, l.item)));
+        (!labels.is_empty()).then(|| Self { past: past(), labels, outcome, newcomers: Vec::new() })
     }
 }
 
@@ -188,11 +256,14 @@ fn newcomers(dataset: &Dataset, seen: &[bool], cut: i64, to: i64) -> Vec<Newcome
     baskets.iter().step_by(step).map(newcomer).collect()
 }
 
-fn thin(mut labels: Vec<Label>) -> Vec<Label> {
-    labels.iter_mut().for_each(|(_, items)| {
-        items.sort_unstable();
-        items.dedup();
-    });
-    let step = labels.len().div_ceil(MAX_USERS).max(1);
-    labels.into_iter().step_by(step).collect()
+/// Evenly drawn, [`MAX_USERS`] at most.
+fn every_nth<T>(all: Vec<T>) -> Vec<T> {
+    let step = all.len().div_ceil(MAX_USERS).max(1);
+    all.into_iter().step_by(step).collect()
+}
+
+fn sorted(mut items: Vec<u32>) -> Vec<u32> {
+    items.sort_unstable();
+    items.dedup();
+    items
 }

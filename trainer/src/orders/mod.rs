@@ -22,6 +22,7 @@ mod dictionary;
 mod events;
 mod layout;
 mod meter;
+mod order;
 mod read;
 mod rejects;
 mod rules;

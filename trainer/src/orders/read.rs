@@ -7,6 +7,7 @@ use super::clean::{Cleaner, ITEM_ID, ORDER_ID, ORDERED_AT, USER_ID};
 use super::events::Events;
 use super::layout::Layout;
 use super::meter::{Meter, Progress};
+use super::order::settle;
 use super::rejects::{Rejects, Tally};
 use super::rules::Rules;
 use super::source::{Event, Flow, Source};
@@ -125,12 +126,14 @@ impl<'a> Opened<'a> {
         rejects: &mut Rejects,
     ) -> anyhow::Result<(Orders, Vec<Item>)> {
         let source = &self.orders;
-        let time_kind = match (source.is_sequences(), config.orders.timeless) {
+        let source_options = config.orders.source();
+        let untold =
+            !source.is_sequences() && !config.orders.timeless && has_no_times(source, &source_options)?;
+        let time_kind = match (source.is_sequences(), config.orders.timeless || untold) {
             (true, _) => TimeKind::Steps,
             (false, true) => TimeKind::None,
             (false, false) => TimeKind::Timestamps,
         };
-        let source_options = config.orders.source();
         let (layout, attributes) = layout(config, &source_options, time_kind);
         let rules = Rules::new(&config.orders, options.now, options.max_lines)?;
         let missing = missing_columns(source, &layout)?;
@@ -162,6 +165,13 @@ impl<'a> Opened<'a> {
         summary.files = source.files().iter().map(super::source::SourceFile::name).collect();
         summary.time_format = time.map(|time| time.describe());
         summary.warnings = missing;
+        if untold {
+            summary.warnings.push(
+                "there is no column `ordered_at`, so nothing is known of when; if there are times, name their column \
+                 in [orders] columns"
+                    .to_owned(),
+            );
+        }
         if summary.rows_read == 0 {
             bail!("{} has a header but no rows; export it again", summary.files.join(", "));
         }
@@ -173,10 +183,11 @@ impl<'a> Opened<'a> {
             events.add(&rules, &mut raw, &mut summary, meter, rejects)?;
         }
         summary.aliases = aliases::apply(&mut raw, identities) as u64;
-        let (orders, item_of) = arrange(raw, summary, time_kind, config.orders.max_basket_items);
+        let (mut orders, item_of) = arrange(raw, summary, time_kind, config.orders.max_basket_items);
         if orders.lines.is_empty() {
             bail!("no purchase remains of the orders; where the rows went:\n{}", orders.summary);
         }
+        settle(&mut orders);
         let items = match &config.items {
             Some(section) if section.from_orders => {
                 catalogue.into_items(&layout, &orders.item_ids, &item_of, &mut launched_at)
@@ -232,6 +243,20 @@ fn missing_columns(source: &Source, layout: &Layout) -> anyhow::Result<Vec<Strin
         }
     }
     Ok(warnings)
+}
+
+/// Whether the configuration names no column of times and no file has one, nor one that could be meant.
+fn has_no_times(source: &Source, options: &TableConfig) -> anyhow::Result<bool> {
+    if options.columns.contains_key("ordered_at") || options.time_format.is_some() {
+        return Ok(false);
+    }
+    const TIMES: [&str; 8] =
+        ["ordered_at", "order_date", "date", "time", "timestamp", "datetime", "created_at", "purchased_at"];
+    let is_time = |name: &String| {
+        let name = name.to_lowercase();
+        TIMES.iter().any(|time| name.contains(time) || strsim::jaro_winkler(time, &name) >= 0.9)
+    };
+    Ok(!source.headers()?.iter().flatten().any(is_time))
 }
 
 fn launched_at(config: &Config, source: &Source) -> anyhow::Result<Option<super::time::TimeReader>> {

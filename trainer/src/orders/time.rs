@@ -1,6 +1,7 @@
 //! Times as sources write them: which pattern a column follows, and what each value means.
 
 use super::clock::{Clock, DateOrder, civil, digits};
+use super::types::DAY_SECONDS;
 use crate::config::parse_zone;
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
 
@@ -12,6 +13,8 @@ pub enum TimeFormat {
     Date(DateOrder),
     /// Digits only: `20101201`, `20101201082600`, or an epoch in s, ms or us by its length.
     Digits,
+    /// Small whole numbers: days counted from some first one, or a user's orders.
+    Count,
     /// A strftime pattern of the configuration.
     Named(String),
 }
@@ -70,6 +73,7 @@ impl TimeReader {
             let parsed = match &self.format {
                 TimeFormat::Named(pattern) => named(value, pattern),
                 TimeFormat::Digits => digits(value),
+                TimeFormat::Count => count(value).map(|days| (days * DAY_SECONDS, Some(0))),
                 TimeFormat::Date(order) => civil(value, *order),
             };
             self.last.0.clear();
@@ -88,11 +92,19 @@ impl TimeReader {
             TimeFormat::Date(DateOrder::Dmy) => "day first, such as 31/01/2024 08:30",
             TimeFormat::Date(DateOrder::Mdy) => "month first, such as 01/31/2024 08:30",
             TimeFormat::Digits => "digits, such as 20240131 or 1706689800",
+            TimeFormat::Count => return "whole numbers, each taken as a day".to_owned(),
             TimeFormat::Named(pattern) => pattern,
         };
         let (sign, minutes) = (if self.zone < 0 { '-' } else { '+' }, self.zone.abs() / 60);
         format!("{format}; UTC{sign}{:02}:{:02} where no zone is written", minutes / 60, minutes % 60)
     }
+}
+
+/// A whole number too short to be a date or an epoch.
+pub fn count(value: &str) -> Option<i64> {
+    let whole = value.strip_suffix(".0").unwrap_or(value);
+    let is_count = (1..=7).contains(&whole.len()) && whole.bytes().all(|byte| byte.is_ascii_digit());
+    whole.parse().ok().filter(|days| is_count && *days < MAX_AT / DAY_SECONDS)
 }
 
 /// 1900-01-01 and 2200-01-01: beyond them stand placeholders, not purchases.
@@ -142,6 +154,16 @@ mod tests {
             read("2010-12-01", TimeFormat::Date(DateOrder::Ymd), "+08:00").as_deref(),
             Some("2010-11-30T16:00:00")
         );
+    }
+
+    #[test]
+    fn small_whole_numbers_count_days() {
+        assert_eq!(guess("711"), Guess::Unknown, "one value alone is no format");
+        assert_eq!(read("711", TimeFormat::Count, "+08:00").as_deref(), Some("1971-12-13T00:00:00"));
+        assert_eq!(read("3.0", TimeFormat::Count, "UTC").as_deref(), Some("1970-01-04T00:00:00"));
+        for bad in ["", "-1", "3.5", "1e3", "20240131", "9999999"] {
+            assert_eq!(read(bad, TimeFormat::Count, "UTC"), None, "{bad}");
+        }
     }
 
     #[test]

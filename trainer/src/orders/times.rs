@@ -2,7 +2,7 @@
 
 use super::clock::DateOrder;
 use super::source::{Event, Flow, Need, Source, Wanted};
-use super::time::{Guess, TimeFormat, TimeReader, guess};
+use super::time::{Guess, TimeFormat, TimeReader, count, guess};
 use crate::config::{Table, TableConfig};
 use anyhow::bail;
 use std::cell::Cell;
@@ -52,7 +52,7 @@ fn scan(
     options: &TableConfig,
 ) -> anyhow::Result<Option<TimeFormat>> {
     let field = format!("{}.time_format", table.name());
-    let mut detector = Detector::default();
+    let mut detector = Detector { may_count: table == Table::Orders, ..Detector::default() };
     let mut found = None;
     let mut wanted = Wanted::of(table, column, table == Table::Orders, options);
     if table != Table::Orders {
@@ -72,10 +72,7 @@ fn scan(
         }
         Ok(if found.is_some() { Flow::Enough } else { Flow::Next })
     })?;
-    if found.is_none() {
-        detector.give_up(&field)?;
-    }
-    Ok(found)
+    if found.is_none() { detector.give_up(&field) } else { Ok(found) }
 }
 
 /// Settles a column's format from its values.
@@ -84,6 +81,10 @@ struct Detector {
     ambiguous: Option<(String, String)>,
     unknown: Option<(String, String)>,
     unknowns: u32,
+    /// Of these, small whole numbers.
+    counts: u32,
+    /// Whether those may be days or numbers of orders.
+    may_count: bool,
 }
 
 impl Detector {
@@ -109,20 +110,25 @@ impl Detector {
             Guess::Ambiguous => {}
             Guess::Unknown => {
                 self.unknowns += 1;
+                self.counts += u32::from(count(value).is_some());
                 self.unknown.get_or_insert_with(|| (value.to_owned(), place()));
                 if self.unknowns >= Self::PATIENCE && self.ambiguous.is_none() {
-                    self.give_up(field)?;
+                    return self.give_up(field);
                 }
             }
         }
         Ok(None)
     }
 
-    /// The end of the values, with no format sure.
+    /// The end of the values, with no format sure: whole numbers, or none where all are blank; each row then
+    /// fails on its own.
     ///
     /// # Errors
-    /// When any value was seen. All blank is no error here: each row then fails on its own.
-    fn give_up(&self, field: &str) -> anyhow::Result<()> {
+    /// When any other value was seen.
+    fn give_up(&self, field: &str) -> anyhow::Result<Option<TimeFormat>> {
+        if self.may_count && self.counts > 0 && self.counts == self.unknowns && self.ambiguous.is_none() {
+            return Ok(Some(TimeFormat::Count));
+        }
         if let Some((value, place)) = &self.ambiguous {
             bail!(
                 "{place}: is {value:?} day first or month first? No value tells. Set {field} = \
@@ -134,7 +140,7 @@ impl Detector {
                 "{place}: {value:?} is no time of a known pattern; set {field}, such as \"%d.%m.%y %H:%M\""
             );
         }
-        Ok(())
+        Ok(None)
     }
 }
 

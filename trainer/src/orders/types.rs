@@ -46,7 +46,7 @@ pub enum TimeKind {
     /// Only the order of each user's items is known. One step is one day, counted back
     /// from [`SEQUENCE_END`], where every user's last item stands; each item is a basket.
     Steps,
-    /// Nothing is known; `at` is the row number in the files, so that it still orders baskets.
+    /// Nothing is known. `at` still orders baskets: of guests by their rows in the files, of users by chance.
     None,
 }
 

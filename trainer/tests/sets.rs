@@ -1,0 +1,112 @@
+//! Files that say who had what, and nothing of when or in which order: the usual public data set.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use std::fmt::Write;
+use std::path::Path;
+
+use qianmian_models::pipeline::recommend;
+use qianmian_models::query::{Filter, Query};
+use qianmian_models::snapshot::Snapshot;
+use support::{done, folder, served, shop};
+
+const USERS: u32 = 800;
+/// Items of each of the two tastes.
+const ITEMS: u32 = 30;
+
+/// What a user has: ten items of their taste, sorted, and one of the other.
+fn items(user: u32) -> Vec<u32> {
+    let taste = user % 2;
+    let mut items: Vec<u32> = (0..10)
+        .map(|n| taste * ITEMS + (user * 11 + n * n * 3 + n) % ITEMS)
+        .chain([(1 - taste) * ITEMS + user % ITEMS])
+        .collect();
+    items.sort_unstable();
+    items.dedup();
+    items
+}
+
+/// The same facts in one of the shapes that files have.
+fn write(shape: &str, folder: &Path) -> String {
+    let mut text = String::new();
+    if shape != "sequences" {
+        text.push_str("order_id,user_id,item_id\n");
+    }
+    for user in 0..USERS {
+        let items = items(user);
+        if shape == "sequences" {
+            let words: Vec<String> = items.iter().map(u32::to_string).collect();
+            writeln!(text, "{user} {}", words.join(" ")).unwrap();
+        }
+        for (n, item) in items.iter().enumerate().filter(|_| shape != "sequences") {
+            let order = if shape == "an order a user" { user } else { user * 100 + n as u32 };
+            writeln!(text, "{order},{user},{item}").unwrap();
+        }
+    }
+    let file = folder.join("facts.csv");
+    std::fs::write(&file, text).unwrap();
+    let format = if shape == "sequences" { "format = \"sequences\"\n" } else { "" };
+    format!("[orders]\nfiles = [\"facts.csv\"]\n{format}[training]\ndim = 8\niterations = 3\n")
+}
+
+/// How many of the first ten that `user` is offered are of the user's taste.
+fn of_taste(snapshot: &Snapshot, user: u32, exclude_bought: bool) -> usize {
+    let known = snapshot.users.ix(&user.to_string());
+    let query = Query { user: known, exclude_bought, count: 10, at: snapshot.data_until, ..Query::default() };
+    let slate = recommend(snapshot, &query);
+    let had = items(user);
+    let item = |ix: u32| -> u32 { snapshot.items.id(ix).parse().unwrap() };
+    let offered: Vec<u32> = slate.items.iter().map(|r| item(r.item)).collect();
+    assert!(offered.iter().all(|item| !had.contains(item)), "{user} has one of {offered:?}");
+    offered.iter().filter(|item| *item / ITEMS == user % 2).count()
+}
+
+#[test]
+fn facts_without_an_order_teach_the_ranking_in_whatever_shape_they_come() {
+    for shape in ["an order a row", "an order a user", "sequences"] {
+        let folder = folder();
+        let config = folder.path().join("shop.toml");
+        std::fs::write(&config, write(shape, folder.path())).unwrap();
+        let store = folder.path().join("store");
+        let said = done(&args!["train", "--config", config, "--store", store]);
+        let why = if shape == "sequences" { "sorted by id" } else { "no column `ordered_at`" };
+        assert!(said.contains(why), "{shape}: {said}");
+        let metrics = shop(&store).artifact(None).unwrap().manifest().metrics["rehearsal"].clone();
+        assert_eq!(metrics["users"], USERS, "{shape}: {metrics}");
+        let ndcg = &metrics["recommend_new_ndcg_10"];
+        let of = |name: &str| ndcg[name].as_f64().unwrap();
+        assert!(of("blend") > 1.3 * of("popularity_held_out"), "{shape}: {ndcg}");
+        let snapshot = served(&store);
+        assert!(!snapshot.blend.repeats, "{shape}: nobody has anything twice");
+        for exclude_bought in [true, false] {
+            let hits: usize = (0..100).map(|user| of_taste(&snapshot, user, exclude_bought)).sum();
+            assert!(hits > 950, "{shape}: {hits} of 1000 of the user's taste");
+        }
+    }
+}
+
+#[test]
+fn where_nobody_buys_again_what_was_bought_comes_after_all_else() {
+    let folder = folder();
+    let config = folder.path().join("shop.toml");
+    std::fs::write(&config, write("an order a row", folder.path())).unwrap();
+    let store = folder.path().join("store");
+    done(&args!["train", "--config", config, "--store", store]);
+    let snapshot = served(&store);
+    for user in 0..20u32 {
+        let query = Query {
+            user: snapshot.users.ix(&user.to_string()),
+            count: 2 * ITEMS as usize,
+            ..Query::default()
+        };
+        let slate = recommend(&snapshot, &query);
+        let had = items(user);
+        let is_had: Vec<bool> =
+            slate.items.iter().map(|r| had.contains(&snapshot.items.id(r.item).parse().unwrap())).collect();
+        assert_eq!(slate.items.len(), 2 * ITEMS as usize, "everything is offered");
+        assert!(is_had.windows(2).all(|pair| pair[0] <= pair[1]), "{user}: {is_had:?}");
+        assert!(slate.items.windows(2).all(|pair| pair[0].score >= pair[1].score));
+        assert_eq!(slate.filtered, [0; Filter::COUNT], "nothing is filtered");
+    }
+}
