@@ -245,18 +245,24 @@ fn missing_columns(source: &Source, layout: &Layout) -> anyhow::Result<Vec<Strin
     Ok(warnings)
 }
 
-/// Whether the configuration names no column of times and no file has one, nor one that could be meant.
+/// Whether the configuration names no column of times and no file has one, nor one whose name sounds like it.
 fn has_no_times(source: &Source, options: &TableConfig) -> anyhow::Result<bool> {
     if options.columns.contains_key("ordered_at") || options.time_format.is_some() {
         return Ok(false);
     }
-    const TIMES: [&str; 8] =
-        ["ordered_at", "order_date", "date", "time", "timestamp", "datetime", "created_at", "purchased_at"];
-    let is_time = |name: &String| {
-        let name = name.to_lowercase();
-        TIMES.iter().any(|time| name.contains(time) || strsim::jaro_winkler(time, &name) >= 0.9)
+    let mut others = Vec::new();
+    for column in Table::Orders.columns().iter().filter(|column| **column != "ordered_at") {
+        match options.columns.get(*column) {
+            Some(source) => others.extend(source.names().iter().map(String::as_str)),
+            None => others.push(*column),
+        }
+    }
+    let is_time = |name: &&String| {
+        let lower = name.to_lowercase();
+        let by_name = ["time", "date", "_at"].iter().any(|part| lower.contains(part));
+        !others.contains(&name.as_str()) && (by_name || strsim::jaro_winkler("ordered_at", &lower) >= 0.9)
     };
-    Ok(!source.headers()?.iter().flatten().any(is_time))
+    Ok(!source.headers()?.iter().flatten().any(|name| is_time(&name)))
 }
 
 fn launched_at(config: &Config, source: &Source) -> anyhow::Result<Option<super::time::TimeReader>> {
