@@ -117,6 +117,8 @@ pub struct Blend {
     pub recommend: [f32; Source::COUNT],
     /// people -> goods that they did not buy before, indexed by [`Source`].
     pub recommend_new: [f32; Source::COUNT],
+    /// The same for somebody of whom only the visit is known.
+    pub recommend_visitor: [f32; Source::COUNT],
     /// goods -> people, indexed by [`Source`].
     pub audience: [f32; Source::COUNT],
     /// Whether people buy the same goods again. Where they do not, what a person bought stands below all
@@ -127,7 +129,11 @@ pub struct Blend {
 impl Blend {
     /// The weights that order the goods of `query`.
     pub fn of(&self, query: &Query) -> &Evidence {
-        if query.exclude_bought { &self.recommend_new } else { &self.recommend }
+        match (query.user, query.exclude_bought) {
+            (None, _) => &self.recommend_visitor,
+            (Some(_), true) => &self.recommend_new,
+            (Some(_), false) => &self.recommend,
+        }
     }
 }
 
@@ -137,6 +143,7 @@ impl Default for Blend {
         Self {
             recommend,
             recommend_new: recommend,
+            recommend_visitor: recommend,
             repeats: true,
             audience: [1.0, 0.0, 0.6, 0.1, 0.2, 0.2, 0.0, 0.0, 0.0, 0.2, 0.2, 0.0],
         }

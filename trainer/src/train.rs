@@ -90,18 +90,19 @@ fn rehearse(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter) -> 
     };
     let rehearsals = if config.rehearse { Rehearsal::all(dataset, config.seed) } else { Vec::new() };
     let mut scenes = rehearsals.into_iter().map(scene).collect::<anyhow::Result<Vec<_>>>()?;
-    let Some(learned) = goods::learn(&mut scenes, reporter) else {
+    let Some(learned) = goods::learn(&mut scenes, config.seed, reporter) else {
         let (blend, places, metrics) = (Blend::default(), Vec::new(), serde_json::Value::Null);
         return Ok(Rehearsed { blend, ranker: None, new_ranker: None, likelihood: None, places, metrics });
     };
     let stage = reporter.stage("likelihood", 0);
     let likely = likelihood::learn(&scenes, config.seed, &|n| stage.advance(n));
     let worth = places::worth(&scenes);
-    let Goods { blend, audience, any, new } = learned;
+    let Goods { blend, audience, visitor, any, new } = learned;
     let metrics = serde_json::json!({
         "users": scenes.iter().map(|s| s.labels.len()).sum::<usize>(),
         "recommend_ndcg_10": any.metrics(),
         "recommend_new_ndcg_10": new.metrics(),
+        "recommend_visitor_ndcg_10": visitor,
         "audience_recall_ndcg_100": audience,
         "audience_log_loss": likely.metrics,
         "newcomers": worth,

@@ -8,10 +8,13 @@ use qianmian_models::candidates::Candidate;
 use qianmian_models::pipeline;
 use qianmian_models::query::{Evidence, Query, Source};
 use qianmian_models::topk::TopK;
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 
-use super::rehearsal::Scene;
+use super::rehearsal::{Newcomer, Scene};
 
 /// Candidates of each source that take part.
 const DEPTH: usize = 50;
@@ -22,6 +25,9 @@ const AUDIENCE_DEPTH: usize = 200;
 const AUDIENCE_PLACES: usize = 100;
 const MIN_BUYERS: usize = 5;
 const MAX_ITEMS: usize = 300;
+/// Items of a visit at most, and fewest visits to learn from.
+const MAX_VISIT: usize = 8;
+const MIN_VISITS: usize = 100;
 /// What a weight is multiplied by in search of a better one.
 const FACTORS: [f32; 9] = [0.0, 0.25, 0.5, 0.75, 0.9, 1.1, 1.35, 2.0, 4.0];
 /// What a weight of zero is tried at, of the largest.
@@ -48,6 +54,32 @@ pub fn recommend(scenes: &[Scene], start: &Evidence, new: bool) -> (Evidence, f6
     };
     let cases: Vec<Case> = scenes.iter().flat_map(of).collect();
     ascend(&cases, start, |case, weights| case.ndcg(weights, PLACES))
+}
+
+/// The weights of people -> goods for somebody of whom only the visit is known, and their NDCG@10: a part of a
+/// newcomer's basket, drawn with `seed`, is the visit, and the rest is looked for. `None` where there are too few.
+pub fn visitor(scenes: &[Scene], start: &Evidence, seed: u64) -> Option<(Evidence, f64)> {
+    let of = |scene: &Scene| -> Vec<Case> {
+        let case = |(n, newcomer): (usize, &Newcomer)| {
+            let mut items = newcomer.items.clone();
+            items.sort_unstable();
+            items.dedup();
+            items.shuffle(&mut ChaCha8Rng::seed_from_u64(seed ^ n as u64));
+            // Every short length takes part.
+            let seen = 1 + n % items.len().saturating_sub(1).clamp(1, MAX_VISIT);
+            if items.len() <= seen {
+                return None;
+            }
+            let rest = items.split_off(seen);
+            let query =
+                Query { recent: items, count: PLACES, at: scene.snapshot.data_until, ..Query::default() };
+            let candidates = pipeline::evidence(&scene.snapshot, &query);
+            Some(Case::new(&candidates, &rest.into_iter().collect(), DEPTH))
+        };
+        scene.newcomers.par_iter().enumerate().filter_map(case).collect()
+    };
+    let cases: Vec<Case> = scenes.iter().flat_map(of).collect();
+    (cases.len() >= MIN_VISITS).then(|| ascend(&cases, start, |case, weights| case.ndcg(weights, PLACES)))
 }
 
 /// The weights of goods -> people, and their mean of recall and NDCG at 100 over the items of the held-out

@@ -27,6 +27,8 @@ pub struct Goods {
     pub blend: Blend,
     /// Mean of recall and NDCG at 100 of audiences.
     pub audience: f64,
+    /// NDCG@10 of the weights for visitors, where there were enough to learn from.
+    pub visitor: Option<f64>,
     /// Of all goods.
     pub any: Order,
     /// Of goods that the person did not buy before.
@@ -45,8 +47,9 @@ impl Order {
     }
 }
 
-/// Learns from all scenes, and leaves the blend in their snapshots; `None` without a scene.
-pub fn learn(scenes: &mut [Scene], reporter: &Reporter) -> Option<Goods> {
+/// Learns from all scenes, and leaves the blend in their snapshots; `None` without a scene. `seed` is of what is
+/// drawn.
+pub fn learn(scenes: &mut [Scene], seed: u64, reporter: &Reporter) -> Option<Goods> {
     if scenes.is_empty() {
         return None;
     }
@@ -60,7 +63,7 @@ pub fn learn(scenes: &mut [Scene], reporter: &Reporter) -> Option<Goods> {
         (true, true) => &[false, true],
         (true, false) => &[false],
     };
-    let stage = reporter.stage("blend", kinds.len() as u64 + 1);
+    let stage = reporter.stage("blend", kinds.len() as u64 + 2);
     let weights = |&new: &bool| {
         let learned = blend::recommend(scenes, &blend.recommend, new);
         stage.advance(1);
@@ -69,9 +72,12 @@ pub fn learn(scenes: &mut [Scene], reporter: &Reporter) -> Option<Goods> {
     let weights: Vec<(Evidence, f64)> = kinds.iter().map(weights).collect();
     let audience;
     (blend.audience, audience) = blend::audience(scenes, &blend.audience);
-    drop(stage);
+    stage.advance(1);
     blend.recommend = weights[0].0;
     blend.recommend_new = weights[weights.len() - 1].0;
+    let visitor = blend::visitor(scenes, &blend.recommend, seed);
+    blend.recommend_visitor = visitor.map_or(blend.recommend, |(weights, _)| weights);
+    drop(stage);
     scenes.iter_mut().for_each(|scene| scene.snapshot.blend = blend.clone());
     let stage = reporter.stage("ranker (LambdaMART)", 0);
     let order = |(&new, (_, blend_ndcg)): (&bool, (Evidence, f64))| Order {
@@ -81,5 +87,6 @@ pub fn learn(scenes: &mut [Scene], reporter: &Reporter) -> Option<Goods> {
     let mut orders: Vec<Order> = kinds.iter().zip(weights).map(order).collect();
     let new = orders.pop()?;
     let any = orders.pop().unwrap_or_else(|| new.clone());
-    Some(Goods { blend, audience, any, new })
+    let visitor = visitor.map(|(_, ndcg)| ndcg);
+    Some(Goods { blend, audience, visitor, any, new })
 }
