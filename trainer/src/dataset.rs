@@ -122,6 +122,11 @@ impl Dataset {
         Self { lines, n_paired, ..self.clone_vocabulary() }
     }
 
+    /// Without the users that `is_out` names; guests stay.
+    pub fn without_users(&self, is_out: impl Fn(u32) -> bool) -> Self {
+        self.only(|line| !is_known(line) || !is_out(line.user))
+    }
+
     /// The purchases in `[from, to)` that count for co-purchase.
     pub fn between(&self, from: i64, to: i64) -> impl Iterator<Item = &Line> {
         self.lines[..self.n_paired].iter().filter(move |l| l.at >= from && l.at < to)

@@ -1,5 +1,6 @@
 //! A small, complete snapshot, built through the public API.
 #![expect(clippy::unwrap_used, reason = "tests")]
+#![allow(dead_code, reason = "each test file uses its own part of this")]
 
 use qianmian_models::artifact::{Artifact, ArtifactWriter, Manifest};
 use qianmian_models::audience::likelihood::{Horizon, Likelihood};

@@ -19,6 +19,7 @@ pub(super) fn title_of(task: &str) -> &'static str {
         "audience" => "People for goods",
         "launches" => "People for launches",
         "launches_shown" => "Launches for people",
+        "session" => "Goods in a visit",
         _ => "Bundles",
     }
 }
@@ -52,6 +53,10 @@ fn question(task: &Task) -> &'static str {
             "Users who had bought before the window and buy an item in it that was never sold before. It is looked \
              for in a slate that was asked for without bought items; <i>among launches</i>, in the items without \
              sales of a slate of 200."
+        }
+        "session" => {
+            "Visits of people without a history: users who were left out of training, guests and new users. The next \
+             item of the visit is looked for by those before it."
         }
         "audience" => {
             "Items with at least ten buyers in the window. All users known before it are ranked by how likely they \
