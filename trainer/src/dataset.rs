@@ -113,6 +113,14 @@ impl Dataset {
         Self { lines: kept, n_paired, until: at, ..self.clone_vocabulary() }
     }
 
+    /// Without the users that `is_out` names; guests stay.
+    pub fn without_users(&self, is_out: impl Fn(u32) -> bool) -> Self {
+        let keep = |line: &&Line| !is_known(line) || !is_out(line.user);
+        let kept: Vec<Line> = self.lines.iter().filter(keep).copied().collect();
+        let n_paired = self.lines[..self.n_paired].iter().filter(keep).count();
+        Self { lines: kept, n_paired, ..self.clone_vocabulary() }
+    }
+
     /// Without the last basket of each of `users`; the end of the data stays.
     pub fn without_last_baskets(&self, users: &[u32]) -> Self {
         let mut last = vec![u32::MAX; self.n_users()];

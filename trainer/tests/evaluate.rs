@@ -162,3 +162,22 @@ fn two_versions_are_compared_case_by_case_and_one_that_saw_the_window_is_refused
     let said = refused(&[&evaluate[..], &args!["--version", "nothing"]].concat());
     assert!(said.contains(&versions[0]), "the versions that are there: {said}");
 }
+
+#[test]
+fn visits_of_strangers_are_measured_beside_session_neighbours() {
+    let folder = folder();
+    let config = quick_demo(folder.path(), 1_000);
+    let path = folder.path().join("sessions.json");
+    done(&args!["evaluate", "--config", config, "--from", WINDOW, "--sessions", "--json", path]);
+    let found = json(&path);
+    let tasks = found["tasks"].as_array().unwrap();
+    assert_eq!((tasks.len(), &tasks[0]["name"]), (1, &Value::from("session")));
+    let names: Vec<&str> =
+        tasks[0]["methods"].as_array().unwrap().iter().map(|m| m["name"].as_str().unwrap()).collect();
+    assert!(names[0] == "qianmian" && names.iter().any(|name| name.starts_with("VMIS-kNN")), "{names:?}");
+    let hits = |method: usize| tasks[0]["methods"][method]["metrics"][1]["mean"].as_f64().unwrap();
+    assert!(
+        tasks[0]["cases"].as_u64().unwrap() > 50 && hits(0) > hits(1),
+        "worse than best sellers: {found}"
+    );
+}

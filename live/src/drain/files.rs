@@ -108,13 +108,23 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, DrainError> {
 /// Makes sure that a file's name outlives a power cut: syncs the folders above it, up to `root`.
 pub(super) fn sync_name(root: &Path, path: &Path) -> Result<(), DrainError> {
     for folder in path.ancestors().skip(1) {
-        let synced = File::open(folder).and_then(|folder| folder.sync_all());
-        synced.map_err(|error| DrainError::io(folder, error))?;
+        sync(folder)?;
         if folder == root {
             break;
         }
     }
     Ok(())
+}
+
+/// The same of a folder that may have been made just now, in one that may have been, too.
+pub(super) fn sync_parents(folder: &Path) -> Result<(), DrainError> {
+    let named = |parent: &&Path| !parent.as_os_str().is_empty();
+    folder.ancestors().skip(1).take(2).filter(named).try_for_each(sync)
+}
+
+fn sync(folder: &Path) -> Result<(), DrainError> {
+    let synced = File::open(folder).and_then(|folder| folder.sync_all());
+    synced.map_err(|error| DrainError::io(folder, error))
 }
 
 /// Removes what processes left behind that ended while they wrote.

@@ -100,6 +100,7 @@ impl Drain {
     /// The folder cannot be used, or its latest file is damaged.
     pub fn open(folder: &Path) -> Result<Self, DrainError> {
         std::fs::create_dir_all(folder).map_err(|error| DrainError::io(folder, error))?;
+        files::sync_parents(folder)?;
         files::clean(folder)?;
         let next = match files::latest(folder)? {
             Some((path, last)) => {

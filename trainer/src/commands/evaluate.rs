@@ -33,6 +33,9 @@ pub struct Args {
     /// Measure so many windows, each --days before the next; where only the order is known, a step.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=24))]
     windows: u32,
+    /// Measure what comes next in visits of strangers instead: every tenth user is left out of training.
+    #[arg(long, conflicts_with = "store")]
+    sessions: bool,
     /// Measure versions of this model store instead of training.
     #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
@@ -64,6 +67,7 @@ pub fn run(args: &Args, reporter: &Reporter) -> anyhow::Result<()> {
     let provenance = Provenance::new(config, dataset, versions)?;
     let training = &config.training;
     let models = match &stored[..] {
+        [] if args.sessions => Models::OfStrangers(training),
         [] => Models::Learned(training),
         models => Models::Stored { models, training },
     };

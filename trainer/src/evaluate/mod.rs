@@ -9,6 +9,7 @@
 //! | newcomers | users whose first basket is in the window, known by their place at most | recall, NDCG, hit rate at 10 | the same without the place, popularity |
 //! | audience | items seen before T with at least 10 such buyers in the window | recall and NDCG at 100, lift@1 %, AUC; repeat and new buyers apart | activity, RFM tiers, personal frequency, ALS, co-purchase profile |
 //! | launches | items whose first sale is in the window, to at least 3 known users | recall@50, recall and NDCG at 100 | activity |
+//! | session (`--sessions`) | visits of users who were left out of training, of guests and of new users | HR@10, HR@20, MRR@20 of the next item | popularity, cosine, VMIS-kNN |
 //! | bundle | baskets of 2 or more in the window, one item hidden | HR@K, MRR@20 | popularity, cosine, lift, LLR, ALS item vectors |
 
 mod audience;
@@ -23,6 +24,7 @@ mod pairs;
 mod provenance;
 mod recommend;
 mod report;
+mod sessions;
 mod stored;
 mod subject;
 mod table;
@@ -100,6 +102,8 @@ impl Window {
 pub enum Models<'a> {
     /// A model learned from before each window.
     Learned(&'a TrainingConfig),
+    /// A model learned from before each window without every tenth user, measured on visits of strangers alone.
+    OfStrangers(&'a TrainingConfig),
     /// Artifacts of a store, the one that is judged first.
     Stored {
         /// The artifacts.
@@ -122,6 +126,7 @@ pub fn evaluate_all(
 ) -> anyhow::Result<Evaluation> {
     let one = |window: &Window| match models {
         Models::Learned(config) => evaluate(dataset, *window, config, reporter),
+        Models::OfStrangers(config) => strangers(dataset, *window, config, reporter),
         Models::Stored { models, training } => stored::evaluate(dataset, *window, models, training, reporter),
     };
     let mut reports = windows.iter().map(one).collect::<anyhow::Result<Vec<Report>>>()?;
@@ -157,6 +162,19 @@ pub fn evaluate_ours(
     learned(dataset, window, config, reporter, false, |bench| bench.measure_ours())
 }
 
+fn strangers(
+    dataset: &Dataset,
+    window: Window,
+    config: &TrainingConfig,
+    reporter: &Reporter,
+) -> anyhow::Result<Report> {
+    let past = dataset.before(window.from).without_users(sessions::is_left_out);
+    learned_from(&past, dataset, window, config, reporter, true, |bench| {
+        let tasks = sessions::measure(bench).into_iter().collect();
+        Report { window, tasks, ablation: None, promises: None, examples: Vec::new() }
+    })
+}
+
 fn learned(
     dataset: &Dataset,
     window: Window,
@@ -166,10 +184,22 @@ fn learned(
     measure: impl FnOnce(&Bench<'_>) -> Report,
 ) -> anyhow::Result<Report> {
     let past = dataset.before(window.from);
-    let trained = train::learn(&past, config, reporter)?;
+    learned_from(&past, dataset, window, config, reporter, baselines, measure)
+}
+
+fn learned_from(
+    past: &Dataset,
+    dataset: &Dataset,
+    window: Window,
+    config: &TrainingConfig,
+    reporter: &Reporter,
+    baselines: bool,
+    measure: impl FnOnce(&Bench<'_>) -> Report,
+) -> anyhow::Result<Report> {
+    let trained = train::learn(past, config, reporter)?;
     let subjects = [Subject::learned("qianmian", &trained.snapshot)];
     let future = Future { dataset, window };
-    Ok(measure(&Bench { subjects: &subjects, reference: &trained.snapshot, past: &past, future, baselines }))
+    Ok(measure(&Bench { subjects: &subjects, reference: &trained.snapshot, past, future, baselines }))
 }
 
 /// What happened in the window.

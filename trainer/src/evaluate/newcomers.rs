@@ -31,7 +31,7 @@ pub(super) fn measure(bench: &Bench<'_>) -> Option<Task> {
             raw.push(run(&name, Role::Variant, &cases, |_| placeless.clone()));
         }
     }
-    let popular = recommend::popular(bench);
+    let popular = recommend::popular(bench, DEPTH);
     raw.push(run("popularity 30 d", Role::Baseline, &cases, |_| popular.clone()));
     Task::new("newcomers", &METRICS, &METRICS, cases.len(), &raw)
 }

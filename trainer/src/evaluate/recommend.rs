@@ -109,10 +109,10 @@ pub(super) fn measure(bench: &Bench<'_>, cases: &Cases) -> Option<Task> {
     Task::new("recommend", &METRICS, &HEADLINE, cases.of, &raw)
 }
 
-/// What sold in the last 30 days before the window, best selling first.
-pub(super) fn popular(bench: &Bench<'_>) -> Vec<ItemIx> {
+/// What sold in the last 30 days before the window, best selling first, `count` of it.
+pub(super) fn popular(bench: &Bench<'_>, count: usize) -> Vec<ItemIx> {
     let mut popular = Shop::new(bench.reference, bench.past).popular;
-    popular.truncate(DEPTH);
+    popular.truncate(count);
     popular
 }
 

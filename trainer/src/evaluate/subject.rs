@@ -66,6 +66,15 @@ impl<'a> Subject<'a> {
         slate.items.iter().map(|item| self.item_back(item.item)).collect()
     }
 
+    /// What may come next in a visit of somebody without a history, with scores, best first; `visit` has the latest
+    /// item first.
+    pub fn visit(&self, visit: &[ItemIx], count: usize, at: i64) -> Vec<(ItemIx, f32)> {
+        let recent = visit.iter().filter_map(|&item| self.item(item)).collect();
+        let query = Query { recent, count, at: self.snapshot.clamp_time(at), ..Query::default() };
+        let slate = pipeline::recommend(self.snapshot, &query);
+        slate.items.iter().map(|place| (self.item_back(place.item), place.score)).collect()
+    }
+
     /// What ranking sees for a user: candidates with each source's scores divided by its best.
     pub fn evidence(&self, user: UserIx, count: usize, at: i64) -> Vec<(ItemIx, Evidence)> {
         let user = self.translation.as_ref().map_or(user, |t| t.users[user as usize]);

@@ -18,6 +18,7 @@ pub(super) fn title_of(task: &str) -> &'static str {
         "newcomers" => "Goods for newcomers",
         "audience" => "People for goods",
         "launches" => "People for launches",
+        "session" => "Goods in a visit",
         _ => "Bundles",
     }
 }
@@ -45,6 +46,10 @@ fn question(task: &Task) -> &'static str {
         "launches" => {
             "Items whose first sale is in the window, to at least three known users. Their buyers are looked for by \
              what is written of the item alone."
+        }
+        "session" => {
+            "Visits of people without a history: users who were left out of training, guests and new users. The next \
+             item of the visit is looked for by those before it."
         }
         "audience" => {
             "Items with at least ten buyers in the window. All users known before it are ranked by how likely they \
