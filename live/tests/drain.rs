@@ -15,6 +15,7 @@ use behaviours::{NOW, TTL, event};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use qianmian_live::drain::{Drain, DrainError, FILE_EVENTS, Lag};
 use qianmian_live::event::Event;
+use qianmian_live::identity::Identity;
 use qianmian_live::store::{Embedded, Store};
 use tempfile::TempDir;
 
@@ -92,6 +93,8 @@ async fn every_field_of_an_event_is_a_column() {
     let (store, drain) = (place.store(), place.drain());
     let mut first = event("1", "purchase", "u", "a");
     first.session_id = Some("s".to_owned());
+    first.identity = Some(Identity::check("member_card", "c-1").unwrap());
+    first.region = Some("north".to_owned());
     first.channel = Some("mini_program".to_owned());
     first.scene = Some("cart".to_owned());
     first.room_id = Some("r".to_owned());
@@ -113,6 +116,10 @@ async fn every_field_of_an_event_is_a_column() {
     for (field, value) in json.as_object().unwrap() {
         match field.as_str() {
             "occurred_at" => assert_eq!(batch.column_by_name(field).unwrap().null_count(), 0),
+            "identity" => {
+                assert_eq!(text("identity_type", 0).as_deref(), value["type"].as_str());
+                assert_eq!(text("identity_value", 0).as_deref(), value["value"].as_str());
+            }
             "value" => assert_eq!(batch[field.as_str()].as_primitive::<Float64Type>().value(0), 9.5),
             field => assert_eq!(text(field, 0).as_deref(), value.as_str(), "{field}"),
         }

@@ -60,7 +60,7 @@ fn a_slate_of_twenty_ends_with_a_launch_and_a_shorter_one_is_as_it_would_be() {
     let score = (0..30).map(|n| sold(n) as f32).collect();
     snapshot.popularity = Popularity::new(score, Default::default(), (0..30).map(sold).collect());
     snapshot.embedding = None;
-    snapshot.blend.recommend[Source::Content as usize] = 0.0;
+    snapshot.blend.recommend_visitor[Source::Content as usize] = 0.0;
     let slate = |snapshot: &Snapshot, count| {
         let query = Query { recent: vec![0], count, at: support::UNTIL, ..Query::default() };
         recommend(snapshot, &query).items.iter().map(|r| r.item).collect::<Vec<_>>()

@@ -6,16 +6,19 @@ use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, 
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
 
 use crate::event::Event;
+use crate::identity::Identity;
 use crate::store::Logged;
 
 /// A column of text: its name, whether every event has it, and where it is in an event.
 type Text = (&'static str, bool, fn(&Event) -> Option<&str>);
 
 /// The columns of text, in order; a new field of [`Event`] is a line here.
-const TEXTS: [Text; 10] = [
+const TEXTS: [Text; 12] = [
     ("event_id", true, |event| Some(&event.event_id)),
     ("type", true, |event| Some(event.kind.name())),
     ("user_id", false, |event| event.user_id.as_deref()),
+    ("identity_type", false, |event| event.identity.as_ref().map(|identity| identity.kind().name())),
+    ("identity_value", false, |event| event.identity.as_ref().map(Identity::value)),
     ("session_id", false, |event| event.session_id.as_deref()),
     ("item_id", false, |event| event.item_id.as_deref()),
     ("channel", false, |event| event.channel.as_deref()),

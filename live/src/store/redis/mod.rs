@@ -37,6 +37,8 @@ use people::People;
 const SCRIPT_EVENTS: usize = 200;
 /// Events of the log that are read at once at most.
 const LOG_EVENTS: usize = 2_000;
+/// For a look at some of the people.
+const SWEEP: Duration = Duration::from_secs(20);
 /// For an answer that no request waits for.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Between two tries to follow the items again.
@@ -342,10 +344,11 @@ impl Store for Redis {
         number.ok_or(StoreError::Damaged { table: "events" })
     }
 
-    /// Ids and what events say of their users expire in Redis by themselves. People stay: of anonymous ones, too,
-    /// nothing is swept here, only bounded.
+    /// Ids and what events say of their users expire in Redis by themselves.
     async fn sweep(&self, now: i64) -> Result<usize, StoreError> {
         let moment = now.saturating_sub(self.options.ttl);
+        let links = self.links()?;
+        within(SWEEP, self.people.sweep(&links.write, &self.keys, moment)).await?;
         let mut swept = 0;
         loop {
             let oldest = self.log(0, LOG_EVENTS).await?;

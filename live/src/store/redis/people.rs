@@ -6,13 +6,15 @@
 //! last time ([`Hints`]). Where that was all, one round trip is enough; where it was not, the next one asks for what
 //! is missing. A hint is never believed: what it guessed counts only if the records say the same.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use redis::{Cmd, Script, cmd};
 use rustc_hash::FxHashMap;
 
-use super::connection::{Connection, bytes, list, number};
+use super::connection::{Connection, bytes, list, number, text};
 use super::keys::Keys;
+use crate::identity::forget::forget;
 use crate::identity::resolve::{Resolved, resolve};
 use crate::identity::{Identity, Key, Records, Refusal, Stop};
 use crate::store::{Known, MAX_IDENTITIES, Name, StoreError};
@@ -22,6 +24,8 @@ use crate::user::UserState;
 const TRIES: usize = 20;
 /// Round trips of one load at most: names, identities, user ids, and a change or two between them.
 const ROUNDS: usize = 8;
+/// User ids that one sweep looks at, about.
+const SWEEP_PEOPLE: usize = 1_024;
 /// People whose names are remembered; about 1 KB each.
 const MAX_HINTS: usize = 16_384;
 
@@ -29,6 +33,8 @@ const MAX_HINTS: usize = 16_384;
 pub(super) struct People {
     commit: Script,
     hints: Hints,
+    /// Up to where the sweep has looked.
+    looked_at: AtomicU64,
 }
 
 /// What names led to, by the first name of a call.
@@ -50,7 +56,11 @@ struct Loading {
 
 impl People {
     pub(super) fn new() -> Self {
-        Self { commit: Script::new(include_str!("people.lua")), hints: Hints::default() }
+        Self {
+            commit: Script::new(include_str!("people.lua")),
+            hints: Hints::default(),
+            looked_at: AtomicU64::new(0),
+        }
     }
 
     /// See [`Store::load`](crate::store::Store::load); what is older than the `ttl` is still in it.
@@ -97,20 +107,7 @@ impl People {
         mut rule: impl FnMut(&mut Records) -> Result<T, Stop>,
     ) -> Result<Result<T, Refusal>, StoreError> {
         for _ in 0..TRIES {
-            let mut records = Records::default();
-            let outcome = loop {
-                match records.run(&mut rule) {
-                    Ok(Some(result)) => break Ok(result),
-                    Err(Stop::Refused(refusal)) => break Err(refusal),
-                    Err(Stop::Damaged | Stop::Unread) => return Err(damaged()),
-                    Ok(None) => {
-                        let wanted = records.wanted();
-                        let command = vec![vec![read(keys, &wanted)]];
-                        let answers = connection.ask_all(command).await?;
-                        tell(&mut records, wanted, answers.into_iter().flatten().next())?;
-                    }
-                }
-            };
+            let (outcome, records) = self.run(connection, keys, &mut rule).await?;
             // A refusal, too, counts only if it was of records that were there together.
             match self.write(connection, keys, &records).await? {
                 0 => return Ok(outcome),
@@ -119,6 +116,59 @@ impl People {
             }
         }
         Err(StoreError::Failed("others keep changing the same people".to_owned()))
+    }
+
+    /// Forgets anonymous people of whom nothing was heard since `moment` (unix milliseconds), among the next of all
+    /// people in turn.
+    pub(super) async fn sweep(
+        &self,
+        connection: &Connection,
+        keys: &Keys,
+        moment: i64,
+    ) -> Result<(), StoreError> {
+        let mut scan = cmd("HSCAN");
+        scan.arg(&keys.people).arg(self.looked_at.load(Ordering::Relaxed));
+        scan.arg("MATCH").arg("u*").arg("COUNT").arg(SWEEP_PEOPLE);
+        let answer = list(connection.ask(&scan).await?).unwrap_or_default();
+        let [cursor, found] = <[redis::Value; 2]>::try_from(answer).map_err(|_| damaged())?;
+        self.looked_at
+            .store(number(cursor).and_then(|n| u64::try_from(n).ok()).unwrap_or(0), Ordering::Relaxed);
+        for field in list(found).ok_or_else(damaged)?.into_iter().step_by(2) {
+            let Some(user_id) = text(field).and_then(|field| field.strip_prefix('u').map(str::to_owned))
+            else {
+                continue;
+            };
+            let rule = &mut |records: &mut Records| forget(records, &user_id, moment);
+            let (outcome, records) = self.run(connection, keys, rule).await?;
+            let Ok(Some(names)) = outcome else { continue };
+            if is_silent(connection, keys, &names, moment).await? {
+                // Who was linked meanwhile stays.
+                self.write(connection, keys, &records).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a rule on the records as they are; what it wants written is in them.
+    async fn run<T>(
+        &self,
+        connection: &Connection,
+        keys: &Keys,
+        rule: &mut impl FnMut(&mut Records) -> Result<T, Stop>,
+    ) -> Result<(Result<T, Refusal>, Records), StoreError> {
+        let mut records = Records::default();
+        loop {
+            match records.run(&mut *rule) {
+                Ok(Some(result)) => return Ok((Ok(result), records)),
+                Err(Stop::Refused(refusal)) => return Ok((Err(refusal), records)),
+                Err(Stop::Damaged | Stop::Unread) => return Err(damaged()),
+                Ok(None) => {
+                    let wanted = records.wanted();
+                    let answers = connection.ask_all(vec![vec![read(keys, &wanted)]]).await?;
+                    tell(&mut records, wanted, answers.into_iter().flatten().next())?;
+                }
+            }
+        }
     }
 
     async fn write(
@@ -195,6 +245,24 @@ impl Loading {
         }
         Known { user_ids: resolved.user_ids, state, partial: false }
     }
+}
+
+/// Whether nothing is known under any of these names since `moment`.
+async fn is_silent(
+    connection: &Connection,
+    keys: &Keys,
+    names: &Resolved,
+    moment: i64,
+) -> Result<bool, StoreError> {
+    let groups = names.names().map(|name| super::ranges(keys, &name)).collect();
+    for answers in connection.ask_all(groups).await? {
+        let mut state = super::state(answers)?;
+        state.forget(moment);
+        if !state.is_empty() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The record that a name of a call is looked up by.
