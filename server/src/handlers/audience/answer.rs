@@ -175,6 +175,7 @@ impl Audience {
         Reasons::of(&prospect.evidence, &snapshot.blend.audience, |source| match source {
             Source::Personal => self.bought_before(snapshot, prospect.user),
             Source::Factors | Source::UserKnn => Some(Reason::Taste),
+            Source::External1 | Source::External2 if prospect.because.is_none() => Some(Reason::Taste),
             Source::Popularity => Some(Reason::Active),
             _ => prospect.because.map(|other| self.bought_companion(snapshot, prospect.user, other)),
         })
