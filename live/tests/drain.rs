@@ -173,8 +173,8 @@ async fn two_that_drain_at_once_write_every_event_once() {
     for round in 0..20 {
         append(&store, round * 50..(round + 1) * 50, NOW + round as i64 * HOUR / 4).await;
         let mut passes = tokio::task::JoinSet::new();
-        for drain in drains.iter().cloned() {
-            let store = std::sync::Arc::clone(&store);
+        for drain in &drains {
+            let (store, drain) = (std::sync::Arc::clone(&store), std::sync::Arc::clone(drain));
             passes.spawn(async move { drain.pass(&*store).await.unwrap() });
         }
         total += passes.join_all().await.into_iter().sum::<u64>();

@@ -40,7 +40,7 @@ pub fn repeats(scenes: &[Scene]) -> bool {
     for scene in scenes {
         for (user, items) in &scene.labels {
             all += items.len();
-            again += items.len() - scene.new(*user, items).len();
+            again += items.len() - scene.not_bought(*user, items).len();
         }
     }
     all == 0 || again as f64 >= REPEATS * all as f64
@@ -48,7 +48,7 @@ pub fn repeats(scenes: &[Scene]) -> bool {
 
 impl Scene {
     /// Those of `items` that `user` did not buy in the past.
-    pub fn new(&self, user: u32, items: &[u32]) -> Vec<u32> {
+    pub fn not_bought(&self, user: u32, items: &[u32]) -> Vec<u32> {
         let bought: FxHashSet<u32> = self.snapshot.history.ixs(user).iter().copied().collect();
         items.iter().copied().filter(|item| !bought.contains(item)).collect()
     }
@@ -57,7 +57,7 @@ impl Scene {
     /// goods that they did not buy before only.
     pub fn cases(&self, new: bool, count: usize) -> Vec<(Query, Vec<u32>)> {
         let case = |(user, items): &Label| {
-            let items = if new { self.new(*user, items) } else { items.clone() };
+            let items = if new { self.not_bought(*user, items) } else { items.clone() };
             let query = Query::for_user(*user, count, self.snapshot.data_until);
             (!items.is_empty()).then_some((Query { exclude_bought: new, ..query }, items))
         };
