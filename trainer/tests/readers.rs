@@ -55,6 +55,7 @@ const COLUMNS: &[(&str, &[(&str, &str)])] = &[
     ("likely_new", TREES),
     ("likely_repeat", TREES),
     ("low_pass", &[("vector", "long vector")]),
+    ("new_ranker", TREES),
     (
         "popularity",
         &[
@@ -66,7 +67,6 @@ const COLUMNS: &[(&str, &[(&str, &str)])] = &[
             ("ranked", "uint32"),
         ],
     ),
-    ("new_ranker", TREES),
     ("ranker", TREES),
     ("resembling", ITEM_LISTS),
     ("transitions", ITEM_LISTS),

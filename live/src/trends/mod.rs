@@ -3,7 +3,7 @@
 //! Every event heats its item: by how much it says that somebody wants it, halved for every
 //! [`HALF_LIFE_MS`] since. Scores are kept as of a common moment (forward decay: Cormode et al., "Forward
 //! decay: a practical time decay model for streaming systems", ICDE 2009), so that late events need no care
-//! and nothing is touched as time goes by. It is bounded: [`MAX_PLACES`] places with [`MAX_ITEMS`] items each.
+//! and nothing is touched as time goes by. It is bounded: 512 places with 4,096 items each.
 
 mod follow;
 

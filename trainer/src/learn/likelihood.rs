@@ -9,7 +9,7 @@
 //! What was learned of one month is asked about a later one, and is then too sure more often than not: counts
 //! and ages grow with the data, and the first of a list are picked by the very estimate. So each rehearsed month
 //! is also foretold from the ones before it alone, and by how much that was wrong at the heads of lists is taken
-//! off (see [`drift`]).
+//! off (see `drift`).
 
 use qianmian_models::audience::features::{BOUGHT, Features};
 use qianmian_models::audience::likelihood::Likelihood;
