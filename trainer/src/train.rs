@@ -36,6 +36,12 @@ use crate::progress::{Reporter, Stage};
 /// Rounds that find the low-pass embedding.
 const LOW_PASS_ROUNDS: usize = 4;
 
+/// Items times neighbours cubed of the basket regressions: 200 neighbours up to 12,500 items, fewer beyond, so
+/// that a large catalogue does not take an hour.
+const BASKET_WORK: f64 = 1e11;
+/// What they never go below, unless configured.
+const MIN_NEIGHBOURS: usize = 50;
+
 /// A snapshot in memory and what its manifest will say of it.
 pub struct Trained {
     /// Ready to be asked.
@@ -201,8 +207,9 @@ fn learn_basket_ease(dataset: &Dataset, config: &TrainingConfig, stage: &Stage) 
     let half_life = 4.0 * config.half_life(dataset);
     let weight = |b: &&[Line]| dataset.decay(b[0].at, half_life) / ((b.len() - 1) as f32).sqrt();
     let weights: Vec<f32> = baskets.iter().map(weight).collect();
-    let options =
-        EaseOptions { neighbours: config.basket_ease_neighbours, lambda: config.basket_ease_lambda };
+    let affordable = (BASKET_WORK / dataset.n_items().max(1) as f64).cbrt() as usize;
+    let neighbours = config.basket_ease_neighbours.min(affordable.max(MIN_NEIGHBOURS));
+    let options = EaseOptions { neighbours, lambda: config.basket_ease_lambda };
     Ok(ease::learn("basket_ease", &x, &weights, options, &|n| stage.advance(n))?)
 }
 

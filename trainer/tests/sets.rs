@@ -15,13 +15,17 @@ const USERS: u32 = 800;
 /// Items of each of the two tastes.
 const ITEMS: u32 = 30;
 
-/// What a user has: ten items of their taste, sorted, and one of the other.
+/// What a user has: ten items of their taste or so and one of the other, by chance, sorted.
 fn items(user: u32) -> Vec<u32> {
+    let mut state = u64::from(user) + 1;
+    let mut draw = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as u32 % ITEMS
+    };
+    draw();
     let taste = user % 2;
-    let mut items: Vec<u32> = (0..10)
-        .map(|n| taste * ITEMS + (user * 11 + n * n * 3 + n) % ITEMS)
-        .chain([(1 - taste) * ITEMS + user % ITEMS])
-        .collect();
+    let mut items: Vec<u32> = (0..12).map(|_| taste * ITEMS + draw()).collect();
+    items.push((1 - taste) * ITEMS + draw());
     items.sort_unstable();
     items.dedup();
     items
