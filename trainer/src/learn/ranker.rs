@@ -61,14 +61,13 @@ pub fn learn(scenes: &[Scene], new: bool, progress: &dyn Fn(u64)) -> Ranked {
     if cases.iter().map(|(_, cases)| cases.len()).sum::<usize>() < MIN_USERS {
         return Ranked::default();
     }
-    let train = Lists::new(&cases, |n| n % VALIDATION != 0);
+    let mut train = Lists::new(&cases, |n| n % VALIDATION != 0);
     let validation = Lists::new(&cases, |n| n % VALIDATION == 0);
     let blend: Vec<f32> = validation.features.iter().map(|f| f[features::BLEND]).collect();
     let blend_ndcg = validation.ndcg(&blend);
     let (n_trees, ranker_ndcg) = boost(&train, Some(&validation), MAX_TREES, progress).1;
-    drop((train, validation));
-    let trees =
-        (ranker_ndcg > blend_ndcg).then(|| boost(&Lists::new(&cases, |_| true), None, n_trees, progress).0);
+    train.append(validation);
+    let trees = (ranker_ndcg > blend_ndcg).then(|| boost(&train, None, n_trees, progress).0);
     Ranked { trees, blend_ndcg, ranker_ndcg, popularity_ndcg: popularity_ndcg(&cases) }
 }
 
@@ -156,6 +155,15 @@ impl Lists {
             }
         }
         lists
+    }
+
+    /// Adds the lists of `other` behind these.
+    fn append(&mut self, mut other: Self) {
+        let start = self.features.len();
+        self.features.append(&mut other.features);
+        self.bought.append(&mut other.bought);
+        let moved = |g: Group| Group { rows: start + g.rows.start..start + g.rows.end, ..g };
+        self.groups.extend(other.groups.into_iter().map(moved));
     }
 
     /// Mean NDCG@10 under `scores`; ties keep the blend's order.
