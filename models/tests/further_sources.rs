@@ -1,7 +1,6 @@
 //! Goods that nobody bought yet, and what was learned elsewhere, in slates, among neighbours and in audiences.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-#[expect(dead_code, reason = "writes artifacts for other tests")]
 mod support;
 
 use qianmian_models::audience::{AudienceQuery, Prospect, audience};
@@ -11,7 +10,6 @@ use qianmian_models::index::external::{External, Knowledge, Scores};
 use qianmian_models::index::factors::Factors;
 use qianmian_models::index::item_lists::ItemLists;
 use qianmian_models::index::popularity::Popularity;
-use qianmian_models::index::traits::Traits;
 use qianmian_models::pipeline::{recommend, shortlist_features};
 use qianmian_models::query::{Query, Source};
 use qianmian_models::similar::similar;
@@ -38,7 +36,6 @@ fn people_for(snapshot: &Snapshot, item: u32) -> Vec<Prospect> {
 #[test]
 fn a_launch_is_a_candidate_for_whoever_bought_what_it_resembles_and_says_which() {
     let mut snapshot = support::snapshot();
-    snapshot.traits = Traits::new(&snapshot.catalog, 8);
     let query = Query::for_user(1, 8, support::UNTIL);
     let content = |snapshot: &Snapshot| {
         let slate = recommend(snapshot, &query);
