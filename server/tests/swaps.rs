@@ -135,7 +135,8 @@ fn damage(running: &Running, version: &str, file: &str) {
 
 async fn refusals(running: &Running) -> String {
     let text = running.get("/metrics").await.text();
-    let is_swap = |line: &&str| line.starts_with("qianmian_model_swaps_total{") && line.contains("outcome=\"refused\"");
+    let is_swap =
+        |line: &&str| line.starts_with("qianmian_model_swaps_total{") && line.contains("outcome=\"refused\"");
     let line = text.lines().find(is_swap).unwrap();
     line.rsplit(' ').next().unwrap().to_owned()
 }
