@@ -30,11 +30,11 @@ fuzz: ## Schemathesis against a demo server: no 500, no undocumented answer
 	@PYTHON="$(PYTHON)" CARGO="$(CARGO)" scripts/fuzz_api.sh
 
 chaos: ## Both stores: 200 SIGKILLs of a server under event load; Redis stopped, killed, frozen, slowed, flapping
-	QIANMIAN_KILLS=200 $(CARGO) test --release -p qianmian-server --test chaos -- --nocapture --test-threads 1
-	QIANMIAN_OUTAGE_SECONDS=10 $(CARGO) test --release -p qianmian-server --test outage -- --nocapture --test-threads 1
+	QIANMIAN_KILLS=200 $(CARGO) test --release --workspace --test chaos -- --nocapture --test-threads 1
+	QIANMIAN_OUTAGE_SECONDS=10 $(CARGO) test --release --workspace --test outage -- --nocapture --test-threads 1
 
 bench-live: ## What live state costs here, embedded and in Redis: durable events a second, bytes, the time of a load
-	$(CARGO) run --release -p qianmian-live --example bench -- var/bench-live
+	$(CARGO) run --release --example bench -- var/bench-live
 
 check-swaps: ## 100 swaps under load: no failed answer, memory back where it was
 	@CARGO="$(CARGO)" scripts/check_swaps.sh

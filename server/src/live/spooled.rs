@@ -27,8 +27,8 @@ use crate::telemetry::RedisMetrics;
 
 /// Events that the spool holds at most; more are refused.
 const SPOOL_EVENTS: u64 = 10_000_000;
-/// Events that are replayed at once: as many as one script of Redis takes in.
-const REPLAY_EVENTS: usize = 200;
+/// Events that are replayed at once: a few scripts of Redis, so that a replay is more than waiting for disks.
+const REPLAY_EVENTS: usize = 1_000;
 /// Between two probes, the first ones; each waits longer than the one before, up to the longest, and a random
 /// part less, so that servers do not come back all at once.
 const PROBE_FIRST: Duration = Duration::from_millis(50);

@@ -42,6 +42,9 @@ struct Case {
     n_bought: usize,
 }
 
+/// What an order of a case is worth: from the places, rising from 0, of what was bought, and how much was.
+type Worth = fn(&[usize], usize) -> f64;
+
 /// The weights of people -> goods (`new`: that they did not buy before), and their NDCG@10 over the held-out
 /// baskets.
 pub fn recommend(scenes: &[Scene], start: &Evidence, new: bool) -> (Evidence, f64) {
@@ -53,7 +56,7 @@ pub fn recommend(scenes: &[Scene], start: &Evidence, new: bool) -> (Evidence, f6
         scene.cases(new, PLACES).par_iter().map(case).collect()
     };
     let cases: Vec<Case> = scenes.iter().flat_map(of).collect();
-    ascend(&cases, start, |case, weights| case.ndcg(weights, PLACES))
+    ascend(&cases, start, PLACES, |hits, n_bought| ndcg(hits, n_bought, PLACES))
 }
 
 /// The weights of people -> goods for somebody of whom only the visit is known, and their NDCG@10: a part of a
@@ -79,15 +82,15 @@ pub fn visitor(scenes: &[Scene], start: &Evidence, seed: u64) -> Option<(Evidenc
         scene.newcomers.par_iter().enumerate().filter_map(case).collect()
     };
     let cases: Vec<Case> = scenes.iter().flat_map(of).collect();
-    (cases.len() >= MIN_VISITS).then(|| ascend(&cases, start, |case, weights| case.ndcg(weights, PLACES)))
+    (cases.len() >= MIN_VISITS).then(|| ascend(&cases, start, PLACES, |hits, n_bought| ndcg(hits, n_bought, PLACES)))
 }
 
 /// The weights of goods -> people, and their mean of recall and NDCG at 100 over the items of the held-out
 /// baskets.
 pub fn audience(scenes: &[Scene], start: &Evidence) -> (Evidence, f64) {
     let cases: Vec<Case> = scenes.iter().flat_map(audience_cases).collect();
-    ascend(&cases, start, |case, weights| {
-        (case.ndcg(weights, AUDIENCE_PLACES) + case.recall(weights, AUDIENCE_PLACES)) / 2.0
+    ascend(&cases, start, AUDIENCE_PLACES, |hits, n_bought| {
+        (ndcg(hits, n_bought, AUDIENCE_PLACES) + recall(hits, n_bought)) / 2.0
     })
 }
 
@@ -113,35 +116,28 @@ fn audience_cases(scene: &Scene) -> Vec<Case> {
     items.par_iter().map(case).collect()
 }
 
-/// The best weights found from `start` on, with their mean score; `start` itself where there is no case.
-fn ascend(
-    cases: &[Case],
-    start: &Evidence,
-    score: impl Fn(&Case, &Evidence) -> f64 + Sync,
-) -> (Evidence, f64) {
-    let objective = |weights: &Evidence| -> f64 {
-        let total: f64 = cases.par_iter().map(|case| score(case, weights)).collect::<Vec<_>>().iter().sum();
-        total / cases.len().max(1) as f64
+/// The best weights found from `start` on, with their mean worth over the first `places`; `start` itself where there
+/// is no case.
+fn ascend(cases: &[Case], start: &Evidence, places: usize, worth: Worth) -> (Evidence, f64) {
+    // The mean worth of every weight that is tried for one source.
+    let means = |weights: &Evidence, source: usize, tried: &[f32]| -> Vec<f64> {
+        let of = |case: &Case| case.worths(weights, source, tried, places, worth);
+        let worths: Vec<Vec<f64>> = cases.par_iter().map(of).collect();
+        let mean = |n: usize| worths.iter().map(|w| w[n]).sum::<f64>() / cases.len().max(1) as f64;
+        (0..tried.len()).map(mean).collect()
     };
-    let (mut weights, mut best) = (*start, objective(start));
+    let (mut weights, mut best) = (*start, means(start, 0, &start[..1])[0]);
     for _ in 0..ROUNDS {
         let before = best;
         for source in 0..Source::COUNT {
-            let mut chosen = weights;
-            for factor in FACTORS {
-                let mut tried = weights;
-                let largest = weights.iter().copied().fold(0.0, f32::max);
-                tried[source] = if weights[source] == 0.0 {
-                    factor * SEED_WEIGHT * largest
-                } else {
-                    weights[source] * factor
-                };
-                let found = objective(&tried);
-                if found > best {
-                    (best, chosen) = (found, tried);
+            let largest = weights.iter().copied().fold(0.0, f32::max);
+            let unit = if weights[source] == 0.0 { SEED_WEIGHT * largest } else { weights[source] };
+            let tried = FACTORS.map(|factor| factor * unit);
+            for (weight, mean) in tried.into_iter().zip(means(&weights, source, &tried)) {
+                if mean > best {
+                    (best, weights[source]) = (mean, weight);
                 }
             }
-            weights = chosen;
         }
         if best - before < 1e-5 {
             break;
@@ -171,23 +167,32 @@ impl Case {
         }
     }
 
-    /// Places, from 0, of what was bought among the first `places`.
-    fn hits(&self, weights: &Evidence, places: usize) -> Vec<usize> {
-        let mut top = TopK::new(places);
-        for (place, evidence) in self.evidence.iter().enumerate() {
-            top.push(place as u32, evidence.iter().zip(weights).map(|(e, w)| e * w).sum());
-        }
-        let ranked = top.into_sorted().into_iter().enumerate();
-        ranked.filter(|(_, s)| self.bought[s.ix as usize]).map(|(place, _)| place).collect()
+    /// What the case is worth under each of the weights `tried` for `source`: the others are summed up once.
+    fn worths(&self, weights: &Evidence, source: usize, tried: &[f32], places: usize, worth: Worth) -> Vec<f64> {
+        let mut others = *weights;
+        others[source] = 0.0;
+        let rest: Vec<f32> =
+            self.evidence.iter().map(|evidence| evidence.iter().zip(&others).map(|(e, w)| e * w).sum()).collect();
+        let of = |&weight: &f32| {
+            let mut top = TopK::new(places);
+            for (place, (rest, evidence)) in rest.iter().zip(&self.evidence).enumerate() {
+                top.push(place as u32, rest + weight * evidence[source]);
+            }
+            let ranked = top.into_sorted().into_iter().enumerate();
+            let hits: Vec<usize> =
+                ranked.filter(|(_, s)| self.bought[s.ix as usize]).map(|(place, _)| place).collect();
+            worth(&hits, self.n_bought)
+        };
+        tried.iter().map(of).collect()
     }
+}
 
-    fn recall(&self, weights: &Evidence, places: usize) -> f64 {
-        self.hits(weights, places).len() as f64 / self.n_bought as f64
-    }
+fn recall(hits: &[usize], n_bought: usize) -> f64 {
+    hits.len() as f64 / n_bought as f64
+}
 
-    fn ndcg(&self, weights: &Evidence, places: usize) -> f64 {
-        let discount = |place: usize| 1.0 / ((place + 2) as f64).log2();
-        let ideal: f64 = (0..self.n_bought.min(places)).map(discount).sum();
-        self.hits(weights, places).into_iter().map(discount).sum::<f64>() / ideal
-    }
+fn ndcg(hits: &[usize], n_bought: usize, places: usize) -> f64 {
+    let discount = |place: usize| 1.0 / ((place + 2) as f64).log2();
+    let ideal: f64 = (0..n_bought.min(places)).map(discount).sum();
+    hits.iter().copied().map(discount).sum::<f64>() / ideal
 }

@@ -99,17 +99,19 @@ impl Gram {
     }
 }
 
-const NOWHERE: u32 = u32::MAX;
-
 struct Workspace {
-    /// Item -> place in the neighbourhood, `NOWHERE` outside it.
+    /// Item -> place in the neighbourhood; outside it, `outside`.
     place: Vec<u32>,
+    /// The place behind the last.
+    outside: u32,
     system: Vec<f32>,
 }
 
 impl Workspace {
     fn new(n_items: usize, neighbours: usize) -> Self {
-        Self { place: vec![NOWHERE; n_items], system: Vec::with_capacity(neighbours * neighbours) }
+        let outside = neighbours as u32;
+        let system = Vec::with_capacity(neighbours * neighbours + neighbours + 1);
+        Self { place: vec![outside; n_items], outside, system }
     }
 
     /// `(source, weight)` of one target, non-zero weights only.
@@ -122,29 +124,31 @@ impl Workspace {
         let m = near.len();
         near.iter().enumerate().for_each(|(n, &item)| self.place[item as usize] = n as u32);
         self.system.clear();
-        self.system.resize(m * m, 0.0);
+        near.iter().for_each(|&item| self.push_row(&gram.rows[item as usize], m));
         for (r, &item) in near.iter().enumerate() {
-            for &(other, value) in &gram.rows[item as usize] {
-                let c = self.place[other as usize];
-                if c != NOWHERE {
-                    // Either row may have cut the pair off; whichever kept it tells both.
-                    self.system[r * m + c as usize] = value;
-                    self.system[c as usize * m + r] = value;
-                }
+            for c in r + 1..m {
+                // Either row may have cut the pair off; whichever kept it tells both.
+                self.system[r * m + c] = self.system[r * m + c].max(self.system[c * m + r]);
             }
             self.system[r * m + r] = gram.diagonal[item as usize] + options.lambda;
         }
-        let mut weights = vec![0.0f32; m];
-        for &(other, value) in &gram.rows[target as usize] {
-            if self.place[other as usize] != NOWHERE {
-                weights[self.place[other as usize] as usize] = value;
-            }
-        }
-        near.iter().for_each(|&item| self.place[item as usize] = NOWHERE);
+        self.push_row(&gram.rows[target as usize], m);
+        let mut weights = self.system.split_off(m * m);
+        near.iter().for_each(|&item| self.place[item as usize] = self.outside);
         if !cholesky_solve(&mut self.system, &mut weights, m) {
             return Vec::new();
         }
         near.into_iter().zip(weights).filter(|(_, w)| w.is_finite() && w.abs() > 1e-6).collect()
+    }
+
+    /// Adds a row of `G` at the `m` places of the neighbourhood to the system. What is outside goes, without a
+    /// branch, to a place behind them that is cut off again.
+    fn push_row(&mut self, row: &[(u32, f32)], m: usize) {
+        let start = self.system.len();
+        self.system.resize(start + self.outside as usize + 1, 0.0);
+        let added = &mut self.system[start..];
+        row.iter().for_each(|&(other, value)| added[self.place[other as usize] as usize] = value);
+        self.system.truncate(start + m);
     }
 }
 

@@ -1,8 +1,8 @@
 //! Gradient-boosted regression trees on histograms (Ke et al., "LightGBM", 2017), grown best leaf first.
 //!
 //! Every feature is cut into at most 255 bins at its quantiles, bin 255 holding NaN. The caller gives
-//! gradients and second derivatives; a leaf's value is `-G / (H + lambda)`. Sums run in row order and
-//! features are spread over threads, so the trees do not depend on the number of threads.
+//! gradients and second derivatives; a leaf's value is `-G / (H + lambda)`. Sums are exact and features are
+//! spread over threads, so the trees do not depend on the number of threads.
 
 use qianmian_models::trees::Node;
 use rayon::prelude::*;
@@ -72,30 +72,71 @@ fn bin(edges: &[f32], value: f32) -> u8 {
     if value.is_nan() { NAN_BIN as u8 } else { edges.partition_point(|&edge| edge < value) as u8 }
 }
 
+/// Sums of gradients, and of second derivatives and rows in one number, as integers: exact, so that their order does
+/// not matter, and quick.
 #[derive(Clone, Copy, Default)]
-struct Sums {
-    gradient: f64,
-    hessian: f64,
-    rows: u32,
-}
+#[repr(align(16))]
+struct Sums([i64; 2]);
+
+/// Bits for the number of rows, below those for second derivatives.
+const ROW_BITS: u32 = 24;
+/// Most rows that a tree is grown on.
+pub const MAX_ROWS: usize = 1 << ROW_BITS;
+/// Bits of the sum of all gradients, and of all second derivatives.
+const GRADIENT_BITS: i32 = 62;
+const HESSIAN_BITS: i32 = 62 - ROW_BITS as i32;
 
 impl Sums {
+    #[inline(always)]
     fn add(&mut self, other: &Self) {
-        self.gradient += other.gradient;
-        self.hessian += other.hessian;
-        self.rows += other.rows;
+        self.0[0] += other.0[0];
+        self.0[1] += other.0[1];
     }
 
     fn minus(&self, other: &Self) -> Self {
-        Self {
-            gradient: self.gradient - other.gradient,
-            hessian: self.hessian - other.hessian,
-            rows: self.rows - other.rows,
-        }
+        Self([self.0[0] - other.0[0], self.0[1] - other.0[1]])
     }
 
-    fn gain(&self, lambda: f64) -> f64 {
-        self.gradient * self.gradient / (self.hessian + lambda)
+    fn rows(&self) -> usize {
+        (self.0[1] & ((1 << ROW_BITS) - 1)) as usize
+    }
+}
+
+/// Gradients and second derivatives, one a row, in units of which the sums are whole numbers.
+struct Gradients {
+    rows: Vec<Sums>,
+    /// What a unit of each is.
+    units: [f64; 2],
+    lambda: f64,
+}
+
+impl Gradients {
+    fn new(gradients: &[(f32, f32)], lambda: f64) -> Self {
+        debug_assert!(gradients.len() < MAX_ROWS);
+        let most = |of: fn(&(f32, f32)) -> f32| gradients.iter().map(of).fold(f32::MIN_POSITIVE, f32::max);
+        // The largest in every row would still not overflow.
+        let unit = |largest: f32, bits: i32| {
+            f64::from(largest) * gradients.len().max(1) as f64 * 2f64.powi(-bits)
+        };
+        let units = [unit(most(|g| g.0.abs()), GRADIENT_BITS), unit(most(|g| g.1), HESSIAN_BITS)];
+        let per_unit = units.map(f64::recip);
+        let whole = |&(gradient, hessian): &(f32, f32)| {
+            let [g, h] = [f64::from(gradient) * per_unit[0], f64::from(hessian) * per_unit[1]];
+            Sums([g as i64, (((h + 0.5) as i64) << ROW_BITS) + 1])
+        };
+        Self { rows: gradients.iter().map(whole).collect(), units, lambda }
+    }
+
+    fn gradient(&self, sums: &Sums) -> f64 {
+        sums.0[0] as f64 * self.units[0]
+    }
+
+    fn hessian(&self, sums: &Sums) -> f64 {
+        (sums.0[1] >> ROW_BITS) as f64 * self.units[1]
+    }
+
+    fn gain(&self, sums: &Sums) -> f64 {
+        self.gradient(sums).powi(2) / (self.hessian(sums) + self.lambda)
     }
 }
 
@@ -120,6 +161,7 @@ struct Leaf {
 /// Grows one tree on the gradients and second derivatives (one a row) of `rows`; nodes are numbered from
 /// its root.
 pub fn grow(data: &Binned, rows: Vec<u32>, gradients: &[(f32, f32)], options: &TreeOptions) -> Vec<Node> {
+    let gradients = &Gradients::new(gradients, options.lambda);
     let root = leaf(data, gradients, 0, rows, None, options);
     let mut nodes = vec![empty(0)];
     let mut leaves = vec![root];
@@ -135,7 +177,7 @@ pub fn grow(data: &Binned, rows: Vec<u32>, gradients: &[(f32, f32)], options: &T
         leaves.extend([left, right]);
     }
     for leaf in &leaves {
-        let value = -leaf.sums.gradient / (leaf.sums.hessian + options.lambda) * options.learning_rate;
+        let value = -gradients.gradient(&leaf.sums) / (gradients.hessian(&leaf.sums) + options.lambda) * options.learning_rate;
         nodes[leaf.node].value = value as f32;
     }
     nodes
@@ -148,7 +190,7 @@ fn empty(at: usize) -> Node {
 /// Splits a leaf in two; the smaller child is counted, the larger is what remains of the parent.
 fn divide(
     data: &Binned,
-    gradients: &[(f32, f32)],
+    gradients: &Gradients,
     parent: Leaf,
     nodes: &mut Vec<Node>,
     options: &TreeOptions,
@@ -182,7 +224,7 @@ fn divide(
 
 fn leaf(
     data: &Binned,
-    gradients: &[(f32, f32)],
+    gradients: &Gradients,
     node: usize,
     rows: Vec<u32>,
     histogram: Option<Histogram>,
@@ -193,40 +235,44 @@ fn leaf(
     if let Some(first) = histogram.first() {
         first.iter().for_each(|bin| sums.add(bin));
     }
-    let split = best_split(&histogram, &sums, options);
+    let split = best_split(&histogram, &sums, gradients, options);
     Leaf { node, rows, sums, histogram, split }
 }
 
-fn count(data: &Binned, gradients: &[(f32, f32)], rows: &[u32]) -> Histogram {
+fn count(data: &Binned, gradients: &Gradients, rows: &[u32]) -> Histogram {
     // Side by side, because every column walks them in the same order.
-    let gathered: Vec<(f32, f32)> = rows.iter().map(|&row| gradients[row as usize]).collect();
-    data.columns
-        .par_iter()
-        .map(|column| {
-            let mut bins = [Sums::default(); BINS];
-            for (&row, &(gradient, hessian)) in rows.iter().zip(&gathered) {
-                let sums = &mut bins[column[row as usize] as usize];
-                sums.gradient += f64::from(gradient);
-                sums.hessian += f64::from(hessian);
-                sums.rows += 1;
-            }
-            bins
-        })
-        .collect()
+    let gathered: Vec<Sums> = rows.iter().map(|&row| gradients.rows[row as usize]).collect();
+    let tally = |columns: &[Vec<u8>]| match columns {
+        [a, b, c, d] => tally([a, b, c, d], rows, &gathered).to_vec(),
+        rest => rest.iter().flat_map(|column| tally([column], rows, &gathered)).collect(),
+    };
+    data.columns.par_chunks(4).flat_map_iter(tally).collect()
 }
 
-fn best_split(histogram: &Histogram, all: &Sums, options: &TreeOptions) -> Option<Split> {
-    let whole = all.gain(options.lambda);
-    let enough = |sums: &Sums| sums.rows as usize >= options.min_rows && sums.hessian > 1e-9;
+/// The histograms of some columns: together, because a row waits for the one before it where both fall into the
+/// same bin, and meanwhile other columns have work.
+fn tally<const N: usize>(columns: [&Vec<u8>; N], rows: &[u32], gathered: &[Sums]) -> [[Sums; BINS]; N] {
+    let mut histograms = [[Sums::default(); BINS]; N];
+    for (&row, one) in rows.iter().zip(gathered) {
+        for (bins, column) in histograms.iter_mut().zip(columns) {
+            bins[column[row as usize] as usize].add(one);
+        }
+    }
+    histograms
+}
+
+fn best_split(histogram: &Histogram, all: &Sums, gradients: &Gradients, options: &TreeOptions) -> Option<Split> {
+    let whole = gradients.gain(all);
+    let enough = |sums: &Sums| sums.rows() >= options.min_rows && gradients.hessian(sums) > 1e-9;
     let of_feature = |(feature, bins): (usize, &[Sums; BINS])| {
         let (mut left, mut best) = (Sums::default(), None::<Split>);
         for (bin, sums) in bins.iter().enumerate().take(NAN_BIN) {
             left.add(sums);
             let right = all.minus(&left);
-            if sums.rows == 0 || !enough(&left) || !enough(&right) {
+            if sums.rows() == 0 || !enough(&left) || !enough(&right) {
                 continue;
             }
-            let gain = left.gain(options.lambda) + right.gain(options.lambda) - whole;
+            let gain = gradients.gain(&left) + gradients.gain(&right) - whole;
             if gain > 1e-9 && best.is_none_or(|b| gain > b.gain) {
                 best = Some(Split { gain, feature, bin });
             }

@@ -40,6 +40,8 @@ const PATIENCE: usize = 10;
 /// One user in this many validates. Were it items, their users' facts would be known from other items:
 /// who bought much after the past buys anything, which no future user tells.
 const VALIDATION: u32 = 5;
+/// Rows that one thread takes at a time.
+const PART: usize = 8_192;
 /// Fewest purchases to learn from.
 const MIN_PURCHASES: usize = 200;
 /// The first of each list by probability, where promises are read and drift is measured.
@@ -192,12 +194,19 @@ impl Rows {
 
     /// Mean log loss under log-odds.
     fn loss(&self, scores: &[f32]) -> f64 {
-        let (mut sum, mut total) = (0.0, 0.0);
-        for ((&score, &bought), &weight) in scores.iter().zip(&self.bought).zip(&self.weights) {
-            let sign = if bought { -1.0 } else { 1.0 };
-            sum += f64::from(weight) * (sign * f64::from(score)).exp().ln_1p();
-            total += f64::from(weight);
-        }
+        // Parts of one length, whatever the number of threads, so that the sum is always the same.
+        let part = |(scores, (bought, weights)): (&[f32], (&[bool], &[f32]))| {
+            let (mut sum, mut total) = (0.0, 0.0);
+            for ((&score, &bought), &weight) in scores.iter().zip(bought).zip(weights) {
+                let sign = if bought { -1.0 } else { 1.0 };
+                sum += f64::from(weight) * (sign * f64::from(score)).exp().ln_1p();
+                total += f64::from(weight);
+            }
+            (sum, total)
+        };
+        let rows = self.bought.par_chunks(PART).zip(self.weights.par_chunks(PART));
+        let parts: Vec<(f64, f64)> = scores.par_chunks(PART).zip(rows).map(part).collect();
+        let (sum, total) = parts.iter().fold((0.0, 0.0), |(a, b), (sum, total)| (a + sum, b + total));
         sum / total.max(1.0)
     }
 
@@ -206,7 +215,7 @@ impl Rows {
             let p = 1.0 / (1.0 + (-score).exp());
             (weight * (p - f32::from(u8::from(bought))), weight * p * (1.0 - p))
         };
-        scores.iter().zip(&self.bought).zip(&self.weights).map(of).collect()
+        scores.par_iter().zip(&self.bought).zip(&self.weights).map(of).collect()
     }
 }
 

@@ -10,6 +10,8 @@ use qianmian_models::query::Query;
 use qianmian_models::snapshot::Snapshot;
 use qianmian_models::topk::TopK;
 use qianmian_models::trees::Trees;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 
@@ -22,8 +24,13 @@ const MAX_TREES: usize = 120;
 const PATIENCE: usize = 20;
 /// One user in this many validates.
 const VALIDATION: usize = 5;
+/// Of what was not bought, each tree is grown on one row in so many.
+const STEP: u32 = 3;
 /// Fewest users to learn from.
 const MIN_USERS: usize = 200;
+
+/// Scores further apart than this are as good as certain, and their exponentials would be zero.
+const LEAST_POWER: f32 = 60.0;
 
 /// A past with what is asked of it and what was bought.
 type Cases<'a> = (&'a Snapshot, Vec<(Query, Vec<u32>)>);
@@ -61,13 +68,12 @@ pub fn learn(scenes: &[Scene], new: bool, progress: &dyn Fn(u64)) -> Ranked {
     if cases.iter().map(|(_, cases)| cases.len()).sum::<usize>() < MIN_USERS {
         return Ranked::default();
     }
-    let mut train = Lists::new(&cases, |n| n % VALIDATION != 0);
+    let train = Lists::new(&cases, |n| n % VALIDATION != 0);
     let validation = Lists::new(&cases, |n| n % VALIDATION == 0);
     let blend: Vec<f32> = validation.features.iter().map(|f| f[features::BLEND]).collect();
     let blend_ndcg = validation.ndcg(&blend);
-    let (n_trees, ranker_ndcg) = boost(&train, Some(&validation), MAX_TREES, progress).1;
-    train.append(validation);
-    let trees = (ranker_ndcg > blend_ndcg).then(|| boost(&train, None, n_trees, progress).0);
+    let (trees, ranker_ndcg) = boost(&train, &validation, progress);
+    let trees = (ranker_ndcg > blend_ndcg).then_some(trees);
     Ranked { trees, blend_ndcg, ranker_ndcg, popularity_ndcg: popularity_ndcg(&cases) }
 }
 
@@ -96,39 +102,33 @@ fn popularity_ndcg(cases: &[Cases<'_>]) -> f64 {
     sum / users.max(1) as f64
 }
 
-/// Grows trees; with a validation set, also the number of trees that it likes best and its NDCG@10.
-fn boost(
-    train: &Lists,
-    validation: Option<&Lists>,
-    n_trees: usize,
-    progress: &dyn Fn(u64),
-) -> (Trees, (usize, f64)) {
+/// Grows trees until `validation` likes no more of them; with its NDCG@10.
+fn boost(train: &Lists, validation: &Lists, progress: &dyn Fn(u64)) -> (Trees, f64) {
     let data = Binned::new(&train.features);
-    let options =
-        TreeOptions { min_rows: (train.features.len() / 2_000).clamp(20, 200), ..TreeOptions::default() };
-    let mut trees = Trees::default();
+    let (mut trees, mut best) = (Trees::default(), (0, f64::MIN));
     let mut scores = vec![0.0f32; train.features.len()];
-    let mut held = vec![0.0f32; validation.map_or(0, |v| v.features.len())];
-    let mut best = (0, f64::MIN);
-    for n in 1..=n_trees {
-        let gradients = train.lambdas(&scores);
-        let tree = grow(&data, data.rows(), &gradients, &options);
+    let mut held = vec![0.0f32; validation.features.len()];
+    for n in 1..=MAX_TREES {
+        let mut gradients = train.lambdas(&scores);
+        let bag = train.bag(n, &mut gradients);
+        let options = TreeOptions { min_rows: (bag.len() / 2_000).clamp(20, 200), ..TreeOptions::default() };
+        let tree = grow(&data, bag, &gradients, &options);
         let mut one = Trees::default();
         one.push(&tree);
-        scores.par_iter_mut().zip(&train.features).for_each(|(s, f)| *s += one.score(f));
+        for (lists, scores) in [(train, &mut scores), (validation, &mut held)] {
+            scores.par_iter_mut().zip(&lists.features).for_each(|(s, f)| *s += one.score(f));
+        }
         trees.push(&tree);
         progress(1);
-        if let Some(validation) = validation {
-            held.par_iter_mut().zip(&validation.features).for_each(|(s, f)| *s += one.score(f));
-            let ndcg = validation.ndcg(&held);
-            if ndcg > best.1 {
-                best = (n, ndcg);
-            } else if n >= best.0 + PATIENCE {
-                break;
-            }
+        let ndcg = validation.ndcg(&held);
+        if ndcg > best.1 {
+            best = (n, ndcg);
+        } else if n >= best.0 + PATIENCE {
+            break;
         }
     }
-    (trees, best)
+    trees.truncate(best.0);
+    (trees, best.1)
 }
 
 fn discount(place: usize) -> f64 {
@@ -157,13 +157,21 @@ impl Lists {
         lists
     }
 
-    /// Adds the lists of `other` behind these.
-    fn append(&mut self, mut other: Self) {
-        let start = self.features.len();
-        self.features.append(&mut other.features);
-        self.bought.append(&mut other.bought);
-        let moved = |g: Group| Group { rows: start + g.rows.start..start + g.rows.end, ..g };
-        self.groups.extend(other.groups.into_iter().map(moved));
+    /// The rows that the `n`-th tree is grown on: all that were bought, and of the others one in [`STEP`], counting
+    /// for those left out (after Ke et al., "LightGBM", 2017, which leaves out what is nearly learned).
+    fn bag(&self, n: usize, gradients: &mut [(f32, f32)]) -> Vec<u32> {
+        let mut rng = ChaCha8Rng::seed_from_u64(n as u64);
+        let mut bag = Vec::with_capacity(gradients.len() / 2);
+        for (row, (gradient, hessian)) in gradients.iter_mut().enumerate() {
+            if self.bought[row] {
+                bag.push(row as u32);
+            } else if rng.random_ratio(1, STEP) {
+                *gradient *= STEP as f32;
+                *hessian *= STEP as f32;
+                bag.push(row as u32);
+            }
+        }
+        bag
     }
 
     /// Mean NDCG@10 under `scores`; ties keep the blend's order.
@@ -185,24 +193,32 @@ impl Lists {
     fn lambdas(&self, scores: &[f32]) -> Vec<(f32, f32)> {
         // A logarithm a pair would be most of the work.
         let longest = self.groups.iter().map(|g| g.rows.len()).max().unwrap_or(0);
-        let discounts: Vec<f64> = (0..longest).map(discount).collect();
+        let discounts: Vec<f32> = (0..longest).map(|place| discount(place) as f32).collect();
         let of = |group: &Group| {
             let (scores, bought) = (&scores[group.rows.clone()], &self.bought[group.rows.clone()]);
-            let mut out = vec![(0.0f32, 0.0f32); scores.len()];
-            let mut place = vec![0usize; scores.len()];
-            order(scores).into_iter().enumerate().for_each(|(p, row)| place[row] = p);
+            let mut place_discounts = vec![0.0f32; scores.len()];
+            order(scores).into_iter().zip(&discounts).for_each(|(row, &d)| place_discounts[row] = d);
+            // 1 / (1 + exp(g - b)) is exp(b) / (exp(b) + exp(g)): one exponential a row, none a pair.
+            let highest = scores.iter().copied().fold(f32::MIN, f32::max);
+            let powers: Vec<f32> = scores.iter().map(|s| (s - highest).max(-LEAST_POWER).exp()).collect();
+            let (mut gradients, mut hessians) = (vec![0.0f32; scores.len()], vec![0.0f32; scores.len()]);
             for good in (0..scores.len()).filter(|&row| bought[row]) {
-                for bad in (0..scores.len()).filter(|&row| !bought[row]) {
-                    let change = (discounts[place[good]] - discounts[place[bad]]).abs() / group.ideal;
-                    let rho = 1.0 / (1.0 + f64::from(scores[good] - scores[bad]).exp());
-                    let (lambda, hessian) = ((change * rho) as f32, (change * rho * (1.0 - rho)) as f32);
-                    out[good].0 -= lambda;
-                    out[bad].0 += lambda;
-                    out[good].1 += hessian;
-                    out[bad].1 += hessian;
+                let (discount, power) = (place_discounts[good], powers[good]);
+                let (mut gradient, mut hessian) = (0.0, 0.0);
+                for bad in 0..scores.len() {
+                    let change = if bought[bad] { 0.0 } else { (discount - place_discounts[bad]).abs() };
+                    let rho = powers[bad] / (powers[bad] + power);
+                    let (lambda, curvature) = (change * rho, change * rho * (1.0 - rho));
+                    gradients[bad] += lambda;
+                    hessians[bad] += curvature;
+                    gradient -= lambda;
+                    hessian += curvature;
                 }
+                gradients[good] += gradient;
+                hessians[good] += hessian;
             }
-            out
+            let ideal = group.ideal as f32;
+            gradients.into_iter().zip(hessians).map(|(g, h)| (g / ideal, h / ideal)).collect::<Vec<_>>()
         };
         self.groups.par_iter().map(of).collect::<Vec<_>>().concat()
     }
