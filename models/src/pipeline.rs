@@ -95,9 +95,9 @@ fn shortlist(snapshot: &Snapshot, query: &Query, candidates: &[(u32, Candidate)]
     let mut ranked = admitted(snapshot, query, wanted, candidates);
     if let Some(ranker) = ranker {
         let rows = features(snapshot, query, &ranked);
-        for (ranked, row) in ranked.iter_mut().zip(&rows) {
-            ranked.score = ranker.score(row);
-        }
+        let mut scores = vec![0.0; rows.len()];
+        ranker.add_scores(&rows, &mut scores);
+        ranked.iter_mut().zip(scores).for_each(|(ranked, score)| ranked.score = score);
     }
     // Stable: equal leaves keep the blend's order.
     ranked.sort_by(|a, b| b.score.total_cmp(&a.score));

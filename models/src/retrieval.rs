@@ -6,6 +6,7 @@ use crate::candidates::{Candidate, Candidates};
 use crate::ids::{ItemIx, UserIx};
 use crate::index::external::{self, Knowledge};
 use crate::index::factors::Factors;
+use crate::index::traits::Taste;
 use crate::query::{Query, Source};
 use crate::simd;
 use crate::snapshot::Snapshot;
@@ -49,9 +50,13 @@ pub fn candidates(snapshot: &Snapshot, query: &Query) -> Candidates {
     companions(snapshot, &seeds, &mut found);
     user_knn(snapshot, query, &seeds, &mut found);
     content(snapshot, &seeds, &mut found);
+    let taste = taste(snapshot, &seeds, &mut found);
     let vectors = external(snapshot, query, &seeds, wanted, &mut found);
     popularity(snapshot, query, wanted, &mut found);
     factors(snapshot, query, &seeds, wanted, &mut found);
+    if let Some(taste) = &taste {
+        affinity(snapshot, taste, &mut found);
+    }
     low_pass(snapshot, &seeds, &mut found);
     for (source, vector, items) in &vectors {
         similarity(*source, vector, items, &mut found);
@@ -120,10 +125,14 @@ fn companions(snapshot: &Snapshot, seeds: &[Seed], found: &mut Candidates) {
 /// squared).
 fn user_knn(snapshot: &Snapshot, query: &Query, seeds: &[Seed], found: &mut Candidates) {
     let neighbourhood = &snapshot.neighbourhood;
-    let mut shared: FxHashMap<UserIx, f32> = FxHashMap::default();
-    for seed in seeds.iter().take(NEIGHBOUR_SEEDS) {
+    let buyers =
+        |seed: &Seed| &snapshot.buyers.ixs(seed.item)[..snapshot.buyers.ixs(seed.item).len().min(MAX_BUYERS)];
+    let near = || seeds.iter().take(NEIGHBOUR_SEEDS);
+    let most = near().map(|seed| buyers(seed).len()).sum();
+    let mut shared: FxHashMap<UserIx, f32> = FxHashMap::with_capacity_and_hasher(most, Default::default());
+    for seed in near() {
         let weight = neighbourhood.item_weight(seed.item).powi(2);
-        for &buyer in snapshot.buyers.ixs(seed.item).iter().take(MAX_BUYERS) {
+        for &buyer in buyers(seed) {
             *shared.entry(buyer).or_default() += weight;
         }
     }
@@ -249,6 +258,28 @@ fn external<'s>(
         }
     }
     vectors
+}
+
+/// What sells best of the categories and brands that the user's items have; returns how they spread over those, to
+/// score all candidates by when they are complete.
+fn taste(snapshot: &Snapshot, seeds: &[Seed], found: &mut Candidates) -> Option<Taste> {
+    if !snapshot.traits.is_sorted() || seeds.is_empty() {
+        return None;
+    }
+    let taste = snapshot.traits.taste(seeds.iter().map(|seed| (seed.item, seed.recency)));
+    snapshot.traits.best(&taste).for_each(|item| {
+        found.of(item);
+    });
+    Some(taste)
+}
+
+/// The score of every candidate by how much of the user's purchases has its category and brand, and by how well it
+/// sells.
+fn affinity(snapshot: &Snapshot, taste: &Taste, found: &mut Candidates) {
+    for (item, candidate) in found.entries_mut() {
+        let liked = snapshot.traits.affinity(taste, *item) * snapshot.popularity.score(*item);
+        candidate.add(Source::Affinity, liked);
+    }
 }
 
 /// The score of every candidate by the smooth part of what the user bought: the square root tempers recency.

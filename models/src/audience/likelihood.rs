@@ -29,13 +29,24 @@ pub enum Horizon {
 }
 
 impl Likelihood {
-    /// The probability of a purchase, `0..=1`.
-    pub fn of(&self, row: &Features) -> f32 {
-        let trees = match (row[SOLD].is_nan(), row[BOUGHT].is_nan()) {
+    /// The probability of a purchase, `0..=1`, of each row.
+    pub fn of(&self, rows: &[Features]) -> Vec<f32> {
+        let mut probabilities = vec![0.0; rows.len()];
+        for trees in [&self.launch, &self.new, &self.repeat] {
+            let its: Vec<usize> =
+                (0..rows.len()).filter(|&n| std::ptr::eq(self.model(&rows[n]), trees)).collect();
+            let mut scores = vec![0.0f32; its.len()];
+            trees.add_scores(&its.iter().map(|&n| rows[n]).collect::<Vec<_>>(), &mut scores);
+            its.iter().zip(scores).for_each(|(&n, score)| probabilities[n] = 1.0 / (1.0 + (-score).exp()));
+        }
+        probabilities
+    }
+
+    fn model(&self, row: &Features) -> &Trees {
+        match (row[SOLD].is_nan(), row[BOUGHT].is_nan()) {
             (true, _) => &self.launch,
             (false, true) => &self.new,
             (false, false) => &self.repeat,
-        };
-        1.0 / (1.0 + (-trees.score(row)).exp())
+        }
     }
 }

@@ -110,9 +110,8 @@ fn of_goods(
     excluded: &FxHashSet<UserIx>,
 ) -> Vec<Prospect> {
     let shortlist = Shortlist::new(snapshot, query, goods, excluded);
-    let probabilities = snapshot.likelihood.as_ref().map(|likelihood| {
-        shortlist.rows(snapshot, query, goods).iter().map(|row| likelihood.of(row)).collect::<Vec<f32>>()
-    });
+    let probabilities =
+        snapshot.likelihood.as_ref().map(|likelihood| likelihood.of(&shortlist.rows(snapshot, query, goods)));
     let prospect = |(n, ranked): (usize, &Ranked)| Prospect {
         user: ranked.ix,
         score: probabilities.as_ref().map_or(ranked.score, |p| p[n]),

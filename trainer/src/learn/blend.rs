@@ -82,7 +82,8 @@ pub fn visitor(scenes: &[Scene], start: &Evidence, seed: u64) -> Option<(Evidenc
         scene.newcomers.par_iter().enumerate().filter_map(case).collect()
     };
     let cases: Vec<Case> = scenes.iter().flat_map(of).collect();
-    (cases.len() >= MIN_VISITS).then(|| ascend(&cases, start, PLACES, |hits, n_bought| ndcg(hits, n_bought, PLACES)))
+    (cases.len() >= MIN_VISITS)
+        .then(|| ascend(&cases, start, PLACES, |hits, n_bought| ndcg(hits, n_bought, PLACES)))
 }
 
 /// The weights of goods -> people, and their mean of recall and NDCG at 100 over the items of the held-out
@@ -168,11 +169,21 @@ impl Case {
     }
 
     /// What the case is worth under each of the weights `tried` for `source`: the others are summed up once.
-    fn worths(&self, weights: &Evidence, source: usize, tried: &[f32], places: usize, worth: Worth) -> Vec<f64> {
+    fn worths(
+        &self,
+        weights: &Evidence,
+        source: usize,
+        tried: &[f32],
+        places: usize,
+        worth: Worth,
+    ) -> Vec<f64> {
         let mut others = *weights;
         others[source] = 0.0;
-        let rest: Vec<f32> =
-            self.evidence.iter().map(|evidence| evidence.iter().zip(&others).map(|(e, w)| e * w).sum()).collect();
+        let rest: Vec<f32> = self
+            .evidence
+            .iter()
+            .map(|evidence| evidence.iter().zip(&others).map(|(e, w)| e * w).sum())
+            .collect();
         let of = |&weight: &f32| {
             let mut top = TopK::new(places);
             for (place, (rest, evidence)) in rest.iter().zip(&self.evidence).enumerate() {

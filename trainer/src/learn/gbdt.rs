@@ -115,9 +115,8 @@ impl Gradients {
         debug_assert!(gradients.len() < MAX_ROWS);
         let most = |of: fn(&(f32, f32)) -> f32| gradients.iter().map(of).fold(f32::MIN_POSITIVE, f32::max);
         // The largest in every row would still not overflow.
-        let unit = |largest: f32, bits: i32| {
-            f64::from(largest) * gradients.len().max(1) as f64 * 2f64.powi(-bits)
-        };
+        let unit =
+            |largest: f32, bits: i32| f64::from(largest) * gradients.len().max(1) as f64 * 2f64.powi(-bits);
         let units = [unit(most(|g| g.0.abs()), GRADIENT_BITS), unit(most(|g| g.1), HESSIAN_BITS)];
         let per_unit = units.map(f64::recip);
         let whole = |&(gradient, hessian): &(f32, f32)| {
@@ -177,7 +176,8 @@ pub fn grow(data: &Binned, rows: Vec<u32>, gradients: &[(f32, f32)], options: &T
         leaves.extend([left, right]);
     }
     for leaf in &leaves {
-        let value = -gradients.gradient(&leaf.sums) / (gradients.hessian(&leaf.sums) + options.lambda) * options.learning_rate;
+        let value = -gradients.gradient(&leaf.sums) / (gradients.hessian(&leaf.sums) + options.lambda)
+            * options.learning_rate;
         nodes[leaf.node].value = value as f32;
     }
     nodes
@@ -261,7 +261,12 @@ fn tally<const N: usize>(columns: [&Vec<u8>; N], rows: &[u32], gathered: &[Sums]
     histograms
 }
 
-fn best_split(histogram: &Histogram, all: &Sums, gradients: &Gradients, options: &TreeOptions) -> Option<Split> {
+fn best_split(
+    histogram: &Histogram,
+    all: &Sums,
+    gradients: &Gradients,
+    options: &TreeOptions,
+) -> Option<Split> {
     let whole = gradients.gain(all);
     let enough = |sums: &Sums| sums.rows() >= options.min_rows && gradients.hessian(sums) > 1e-9;
     let of_feature = |(feature, bins): (usize, &[Sums; BINS])| {

@@ -240,7 +240,8 @@ fn fit(lists: &[&Rows], of: &dyn Fn(&Features) -> bool, progress: &dyn Fn(u64)) 
         let mut one = Trees::default();
         one.push(&tree);
         for (rows, scores) in [(&rows, &mut scores), (&held, &mut held_scores)] {
-            scores.par_iter_mut().zip(&rows.features).for_each(|(s, f)| *s += one.score(f));
+            let rows = rows.features.par_chunks(PART);
+            scores.par_chunks_mut(PART).zip(rows).for_each(|(scores, rows)| one.add_scores(rows, scores));
         }
         trees.push(&tree);
         progress(1);
