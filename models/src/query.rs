@@ -37,13 +37,11 @@ pub enum Source {
     External2 = 10,
     /// What is written of it resembles what the user bought or looks at, where one of the two was never sold.
     Content = 11,
-    /// It sells well in the categories and of the brands that the user buys.
-    Affinity = 12,
 }
 
 impl Source {
     /// How many there are.
-    pub const COUNT: usize = 13;
+    pub const COUNT: usize = 12;
     /// All of them, in index order.
     pub const ALL: [Self; Self::COUNT] = [
         Self::Personal,
@@ -58,7 +56,6 @@ impl Source {
         Self::External1,
         Self::External2,
         Self::Content,
-        Self::Affinity,
     ];
 
     /// The name in answers, metrics and configuration.
@@ -76,7 +73,6 @@ impl Source {
             Self::External1 => "external_1",
             Self::External2 => "external_2",
             Self::Content => "content",
-            Self::Affinity => "affinity",
         }
     }
 }

@@ -6,7 +6,6 @@ use crate::candidates::{Candidate, Candidates};
 use crate::ids::{ItemIx, UserIx};
 use crate::index::external::{self, Knowledge};
 use crate::index::factors::Factors;
-use crate::index::traits::Taste;
 use crate::query::{Query, Source};
 use crate::simd;
 use crate::snapshot::Snapshot;
@@ -50,13 +49,9 @@ pub fn candidates(snapshot: &Snapshot, query: &Query) -> Candidates {
     companions(snapshot, &seeds, &mut found);
     user_knn(snapshot, query, &seeds, &mut found);
     content(snapshot, &seeds, &mut found);
-    let taste = taste(snapshot, &seeds, &mut found);
     let vectors = external(snapshot, query, &seeds, wanted, &mut found);
     popularity(snapshot, query, wanted, &mut found);
     factors(snapshot, query, &seeds, wanted, &mut found);
-    if let Some(taste) = &taste {
-        affinity(snapshot, taste, &mut found);
-    }
     low_pass(snapshot, &seeds, &mut found);
     for (source, vector, items) in &vectors {
         similarity(*source, vector, items, &mut found);
@@ -258,28 +253,6 @@ fn external<'s>(
         }
     }
     vectors
-}
-
-/// What sells best of the categories and brands that the user's items have; returns how they spread over those, to
-/// score all candidates by when they are complete.
-fn taste(snapshot: &Snapshot, seeds: &[Seed], found: &mut Candidates) -> Option<Taste> {
-    if !snapshot.traits.is_sorted() || seeds.is_empty() {
-        return None;
-    }
-    let taste = snapshot.traits.taste(seeds.iter().map(|seed| (seed.item, seed.recency)));
-    snapshot.traits.best(&taste).for_each(|item| {
-        found.of(item);
-    });
-    Some(taste)
-}
-
-/// The score of every candidate by how much of the user's purchases has its category and brand, and by how well it
-/// sells.
-fn affinity(snapshot: &Snapshot, taste: &Taste, found: &mut Candidates) {
-    for (item, candidate) in found.entries_mut() {
-        let liked = snapshot.traits.affinity(taste, *item) * snapshot.popularity.score(*item);
-        candidate.add(Source::Affinity, liked);
-    }
 }
 
 /// The score of every candidate by the smooth part of what the user bought: the square root tempers recency.

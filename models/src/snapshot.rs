@@ -139,13 +139,13 @@ impl Blend {
 
 impl Default for Blend {
     fn default() -> Self {
-        let recommend = [1.0, 0.1, 0.2, 0.05, 0.2, 0.2, 0.1, 0.1, 0.1, 0.2, 0.2, 0.1, 0.05];
+        let recommend = [1.0, 0.1, 0.2, 0.05, 0.2, 0.2, 0.1, 0.1, 0.1, 0.2, 0.2, 0.1];
         Self {
             recommend,
             recommend_new: recommend,
             recommend_visitor: recommend,
             repeats: true,
-            audience: [1.0, 0.0, 0.6, 0.1, 0.2, 0.2, 0.0, 0.0, 0.0, 0.2, 0.2, 0.0, 0.0],
+            audience: [1.0, 0.0, 0.6, 0.1, 0.2, 0.2, 0.0, 0.0, 0.0, 0.2, 0.2, 0.0],
         }
     }
 }
@@ -210,7 +210,6 @@ impl Snapshot {
         };
         let co_purchase = CoPurchase::open(&artifact.section(co_purchase::SECTION)?, n_items, n_baskets)?;
         let catalog = Catalog::open(&item_section)?;
-        let popularity = Popularity::open(&artifact.section(popularity::SECTION)?, n_items)?;
         Ok(Self {
             version: manifest.version.clone(),
             trained_at: manifest.created_at.clone(),
@@ -220,7 +219,7 @@ impl Snapshot {
                 &artifact.section(content::LOOKUP)?,
                 n_items,
             )?,
-            traits: Traits::new(&catalog, n_items, &popularity),
+            traits: Traits::new(&catalog, n_items),
             catalog,
             profiles: Profiles::open(&user_section)?,
             bundles: Bundles::open(&artifact.section(bundles::SECTION)?, co_purchase.baskets_of())?,
@@ -232,7 +231,7 @@ impl Snapshot {
             ease_by_target: lists(EASE_BY_TARGET)?,
             basket_ease: ItemLists::open(&artifact.section(BASKET_EASE)?, n_items)?,
             transitions: lists(TRANSITIONS)?,
-            popularity,
+            popularity: Popularity::open(&artifact.section(popularity::SECTION)?, n_items)?,
             places: {
                 let open = || Places::open(&artifact.section(places::SECTION)?, n_items);
                 artifact.has(places::SECTION).then(open).transpose()?

@@ -165,7 +165,7 @@ fn learn_indexes(dataset: &Dataset, config: &TrainingConfig, reporter: &Reporter
         items: Vocabulary::new(&dataset.item_ids)?,
         users: Vocabulary::new(&dataset.user_ids)?,
         content,
-        traits: Traits::new(&catalog, dataset.n_items(), &popularity),
+        traits: Traits::new(&catalog, dataset.n_items()),
         catalog,
         profiles,
         co_purchase,

@@ -52,8 +52,6 @@ pub fn snapshot() -> Snapshot {
     let profile =
         Profile { baskets: 3, first_at: at(40), last_at: at(10), rfm: [3, 3, 3], ..Profile::default() };
     let catalog = Catalog::new(&(0..8).map(title).collect::<Vec<_>>());
-    let popularity =
-        Popularity::new((0..8).map(|n| n as f32).collect(), std::array::from_fn(|_| vec![1; 8]), vec![4; 8]);
     Snapshot {
         version: "v1".into(),
         trained_at: "2023-11-14T22:13:20Z".into(),
@@ -61,7 +59,7 @@ pub fn snapshot() -> Snapshot {
         items: Vocabulary::new(&items).unwrap(),
         users: Vocabulary::new(&users).unwrap(),
         content: Content::new(&catalog, 8).unwrap(),
-        traits: Traits::new(&catalog, 8, &popularity),
+        traits: Traits::new(&catalog, 8),
         catalog,
         profiles: Profiles::new(&vec![profile; 6]),
         co_purchase: CoPurchase::new(12, vec![4; 8], &lists).unwrap(),
@@ -80,7 +78,11 @@ pub fn snapshot() -> Snapshot {
         )
         .unwrap(),
         transitions: None,
-        popularity,
+        popularity: Popularity::new(
+            (0..8).map(|n| n as f32).collect(),
+            std::array::from_fn(|_| vec![1; 8]),
+            vec![4; 8],
+        ),
         embedding: Some(Embedding {
             items: Factors::new(2, (0..8).flat_map(|i| vector(kind(i, 8))).collect()),
             users: Factors::new(2, (0..6).flat_map(|u| vector(kind(u, 6))).collect()),

@@ -195,8 +195,6 @@ pub struct Evidences {
     pub external_2: f32,
     /// Resembles what they bought or look at, by what is written of it.
     pub content: f32,
-    /// Sells well in the categories and of the brands that they buy.
-    pub affinity: f32,
 }
 
 impl From<&Evidence> for Evidences {
@@ -215,7 +213,6 @@ impl From<&Evidence> for Evidences {
             external_1: of(Source::External1),
             external_2: of(Source::External2),
             content: of(Source::Content),
-            affinity: of(Source::Affinity),
         }
     }
 }

@@ -356,12 +356,9 @@ fn recommended_item<'s>(
             Source::CoPurchase | Source::Ease | Source::EaseRecent | Source::Transition => {
                 item.because.map(|other| bought_together(snapshot, other))
             }
-            Source::Factors
-            | Source::UserKnn
-            | Source::LowPass
-            | Source::Affinity
-            | Source::External1
-            | Source::External2 => Some(Reason::Taste),
+            Source::Factors | Source::UserKnn | Source::LowPass | Source::External1 | Source::External2 => {
+                Some(Reason::Taste)
+            }
             Source::Content => item.because.map(|other| resembles(snapshot, other)),
             Source::Popularity => Some(Reason::Popular),
         }),
