@@ -5,7 +5,7 @@
 //! | [`event`] | what a user did or was shown: types with the names others give them, and strict checks |
 //! | [`user`] | what one user's latest events say: items touched, bought, turned down |
 //! | [`item`] | price, stock and whether an item is on sale, as last told |
-//! | [`trends`] | what is looked at and bought right now, by channel and region |
+//! | [`trends`] | what is looked at and bought right now, by channel and region; who bought what lately |
 //! | [`identity`] | One-ID: which names are one person's |
 //! | [`store`] | where it is kept: an interface, and a file or a folder for each store behind it: embedded, Redis |
 //! | [`drain`] | events on their way out, into Parquet files that stay |

@@ -170,24 +170,25 @@ impl Trees {
             }
             trees.nodes.push(node);
         }
-        trees.depths = trees.roots.iter().map(|&root| depth(&trees.nodes, root)).collect();
+        let ends = trees.roots.iter().skip(1).copied().chain([trees.nodes.len() as u32]);
+        let tree = |(&root, end): (&u32, u32)| depth(&trees.nodes[root as usize..end as usize], root);
+        trees.depths = trees.roots.iter().zip(ends).map(tree).collect();
         Ok(trees)
     }
 }
 
-/// Most steps from the node `root` to a leaf; children stand after their parent.
-fn depth(nodes: &[Node], root: u32) -> u32 {
-    let mut deepest = 0;
-    let mut open = vec![(root, 0)];
-    while let Some((at, depth)) = open.pop() {
-        let node = &nodes[at as usize];
-        if node.left == at {
-            deepest = deepest.max(depth);
-        } else {
-            open.extend([(node.left, depth + 1), (node.right, depth + 1)]);
+/// Most steps from the root of a tree, whose first node has the number `root`, to a leaf.
+fn depth(tree: &[Node], root: u32) -> u32 {
+    let mut depths = vec![0; tree.len()];
+    for (n, node) in tree.iter().enumerate() {
+        // Children stand after their parent, so that one pass is enough; a leaf is its own.
+        for child in [node.left, node.right].map(|child| child.saturating_sub(root) as usize) {
+            if child > n && child < tree.len() {
+                depths[child] = depths[n] + 1;
+            }
         }
     }
-    deepest
+    depths.into_iter().max().unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ mod support;
 
 use proptest::prelude::*;
 use qianmian_models::artifact::Artifact;
-use qianmian_models::audience::{AudienceQuery, Goods, audience};
+use qianmian_models::audience::{AudienceQuery, Goods, Prospect, Since, audience};
 use qianmian_models::bundle::{BundleQuery, Evidence, bundles, complements, personal_complements};
 use qianmian_models::ids::Vocabulary;
 use qianmian_models::index::catalog::{Attributes, Catalog, Text};
@@ -60,7 +60,8 @@ proptest! {
         items in prop::collection::vec(0u32..8, 1..4), exclude_buyers: bool, count in 0usize..9,
     ) {
         let snapshot = support::snapshot();
-        let query = AudienceQuery { items, exclude_buyers, count, at: support::UNTIL, described: None };
+        let (at, since, described) = (support::UNTIL, Vec::new(), None);
+        let query = AudienceQuery { items, described, since, exclude_buyers, count, at };
         let people = audience(&snapshot, &query);
         prop_assert!(people.len() <= count && distinct(people.iter().map(|p| p.user)));
         prop_assert!(people.iter().all(|p| (0.0..=1.0).contains(&p.probability.unwrap_or(-1.0))));
@@ -78,7 +79,7 @@ proptest! {
         let snapshot = support::snapshot();
         prop_assert!(complements(&snapshot, &cart, 5).iter().all(|c| !cart.contains(&c.item)));
         prop_assert!(similar(&snapshot, &cart, 5).iter().all(|s| !cart.contains(&s.ix)));
-        let personal = personal_complements(&snapshot, &cart, user, 5);
+        let personal = personal_complements(&snapshot, &cart, &Query::for_user(user, 5, support::UNTIL), 5);
         prop_assert!(distinct(personal.iter().map(|c| c.item)));
         prop_assert!(personal.iter().all(|c| !cart.contains(&c.item)));
     }
@@ -94,7 +95,7 @@ proptest! {
         let snapshot = support::snapshot();
         let cart: Vec<u32> = cart.into_iter().rev().collect();
         let query =
-            BundleQuery { cart: &cart, sizes: least..=(least + more).min(5), min_baskets, predict, count };
+            BundleQuery { cart: &cart, sizes: least..=(least + more).min(5), min_baskets, predict, exclude: &[], count };
         let found = bundles(&snapshot, &query);
         prop_assert!(found.len() <= count);
         let mut sets = std::collections::BTreeSet::new();
@@ -160,7 +161,8 @@ fn goods_by_description_find_the_buyers_of_what_they_resemble() {
 #[test]
 fn a_set_is_counted_whole_and_a_predicted_one_by_its_weakest_pair() {
     let snapshot = support::snapshot();
-    let query = BundleQuery { cart: &[1], sizes: 2..=5, min_baskets: 1, predict: true, count: 4 };
+    let query =
+        BundleQuery { cart: &[1], sizes: 2..=5, min_baskets: 1, predict: true, exclude: &[], count: 4 };
     let found = bundles(&snapshot, &query);
     let triple = &found[0];
     assert_eq!((&triple.items[..], triple.in_cart, triple.evidence), (&[1, 0, 2][..], 1, Evidence::Observed));
@@ -182,7 +184,8 @@ fn a_set_is_counted_whole_and_a_predicted_one_by_its_weakest_pair() {
 fn a_set_holds_nothing_that_cannot_be_sold_and_nothing_is_made_up_where_baskets_are_silent() {
     let mut snapshot = support::snapshot();
     let ask = |snapshot: &Snapshot, cart: &[u32]| {
-        let query = BundleQuery { cart, sizes: 2..=5, min_baskets: 1, predict: true, count: 50 };
+        let query =
+            BundleQuery { cart, sizes: 2..=5, min_baskets: 1, predict: true, exclude: &[], count: 50 };
         bundles(snapshot, &query)
     };
     assert!(ask(&snapshot, &[0]).iter().any(|bundle| bundle.items.contains(&2)));
@@ -194,7 +197,8 @@ fn a_set_holds_nothing_that_cannot_be_sold_and_nothing_is_made_up_where_baskets_
     assert!(!found.is_empty());
     assert!(found.iter().all(|bundle| !bundle.items.contains(&2) && !bundle.items.contains(&3)), "{found:?}");
     assert!(ask(&snapshot, &[2]).is_empty());
-    let query = BundleQuery { cart: &[0], sizes: 2..=5, min_baskets: 3, predict: true, count: 50 };
+    let query =
+        BundleQuery { cart: &[0], sizes: 2..=5, min_baskets: 3, predict: true, exclude: &[], count: 50 };
     assert!(bundles(&snapshot, &query).is_empty(), "no pair is in three baskets");
 }
 
@@ -204,9 +208,58 @@ fn a_person_gets_what_they_buy_again_and_again_before_the_rest() {
     let plain = complements(&snapshot, &[3], 3);
     assert_eq!(plain.iter().map(|c| c.item).collect::<Vec<_>>(), [0, 1, 2]);
     // User 0 bought item 1 twice and item 2 once in three baskets.
-    let personal = personal_complements(&snapshot, &[3], 0, 3);
+    let personal = personal_complements(&snapshot, &[3], &Query::for_user(0, 3, support::UNTIL), 3);
     assert_eq!(personal.iter().map(|c| c.item).collect::<Vec<_>>(), [1, 2, 0]);
     assert!((personal[0].score - (0.2 + 0.5 * 2.0 / 8.0)).abs() < 1e-6, "{personal:?}");
+}
+
+#[test]
+fn what_a_person_bought_since_completes_their_cart_and_what_they_do_not_want_does_not() {
+    let snapshot = support::snapshot();
+    // Nobody that the model knows: item 2 twice, with item 0 once.
+    let (at, then) = (support::UNTIL + 60, support::UNTIL + 3_600);
+    let person = Query { bought: vec![(2, at), (2, then), (0, then)], exclude: vec![1], ..Query::default() };
+    let personal = personal_complements(&snapshot, &[3], &person, 3);
+    assert_eq!(personal.iter().map(|c| c.item).collect::<Vec<_>>(), [2, 0]);
+    assert!((personal[0].score - (0.2 + 0.5 * 2.0 / 7.0)).abs() < 1e-6, "{personal:?}");
+    let query =
+        BundleQuery { cart: &[1], sizes: 2..=5, min_baskets: 1, predict: true, exclude: &[2], count: 9 };
+    assert!(bundles(&snapshot, &query).iter().all(|bundle| !bundle.items.contains(&2)));
+}
+
+#[test]
+fn an_audience_knows_who_bought_since_and_who_turned_the_goods_down() {
+    let snapshot = support::snapshot();
+    let ask = |since: Vec<Since>, exclude_buyers| {
+        audience(
+            &snapshot,
+            &AudienceQuery { since, exclude_buyers, ..AudienceQuery::for_item(1, 6, support::UNTIL) },
+        )
+    };
+    let users = |found: &[Prospect]| found.iter().map(|p| p.user).collect::<Vec<u32>>();
+    let before = ask(Vec::new(), false);
+    let bought = |found: &[Prospect], user| found.iter().find(|p| p.user == user).map(|p| p.bought);
+    let buyer = before.iter().find(|p| p.bought > 0).unwrap();
+    let other = before.iter().find(|p| p.bought == 0).unwrap();
+    let at = Some(support::UNTIL + 60);
+    let since = |user, bought_at| Since { item: 1, user, bought_at };
+    let after = ask(vec![since(buyer.user, at), since(other.user, at)], false);
+    assert_eq!(bought(&after, buyer.user), Some(buyer.bought + 1));
+    assert_eq!(bought(&after, other.user), Some(1), "who bought it for the first time is a buyer");
+    let likelier = after.iter().find(|p| p.user == other.user).unwrap();
+    assert!(likelier.probability > other.probability, "and is asked about as one: {likelier:?} {other:?}");
+    let new = ask(vec![since(other.user, at)], true);
+    assert!(!users(&new).contains(&other.user) && !users(&new).contains(&buyer.user));
+    let without = ask(vec![since(buyer.user, None)], false);
+    assert!(!users(&without).contains(&buyer.user));
+    let rest: Vec<_> = before.iter().filter(|p| p.user != buyer.user).map(|p| (p.user, p.bought)).collect();
+    assert_eq!(
+        without.iter().map(|p| (p.user, p.bought)).collect::<Vec<_>>(),
+        rest,
+        "all others are as they were"
+    );
+    let elsewhere = Since { item: 2, user: other.user, bought_at: None };
+    assert_eq!(ask(vec![elsewhere], false), before, "it is about that item alone");
 }
 
 #[test]

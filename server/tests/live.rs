@@ -143,6 +143,52 @@ async fn what_was_shown_often_and_left_alone_comes_after_all_others_in_its_scene
 }
 
 #[tokio::test]
+async fn a_cart_is_completed_by_what_was_bought_since_and_not_by_what_was_turned_down() {
+    let running = live().await;
+    let question = json!({"cart": [item("a", 22)], "user": {"id": "newcomer"}, "personalize": true});
+    let before = running.post("/bundle", &question).await.ok();
+    assert_eq!((&before["personalized"], &before["degraded"]), (&json!(false), &json!([])));
+    let complements = |answer: &Value| ids(answer, "complements", "item_id");
+    let first = complements(&before)[0].clone();
+    let last = item("a", 5);
+    assert_ne!(first, last);
+    send(&running, &[event("1", "purchase", "newcomer", &last), event("2", "dislike", "newcomer", &first)])
+        .await;
+    let after = running.post("/bundle", &question).await.ok();
+    assert_eq!(after["personalized"], true);
+    assert_eq!(complements(&after)[0], last, "{after}");
+    assert!(!complements(&after).contains(&first));
+    let sets = after["bundles"].as_array().unwrap();
+    assert!(sets.iter().all(|set| !ids(set, "items", "item_id").contains(&first)), "{after}");
+}
+
+#[tokio::test]
+async fn an_audience_knows_within_seconds_who_bought_and_who_gave_back() {
+    let running = live().await;
+    let question =
+        |exclude: bool| json!({"item_ids": [item("a", 22)], "count": 500, "exclude_buyers": exclude});
+    let found = running.post("/audience", &question(false)).await.ok();
+    let people = found["users"].as_array().unwrap();
+    let one =
+        |segment: &str| people.iter().find(|user| user["segment"] == segment).unwrap()["user_id"].as_str();
+    let (buyer, other) = (one("repeat").unwrap(), one("new").unwrap());
+    let told = [event("1", "purchase", other, &item("a", 22)), event("2", "refund", buyer, &item("a", 22))];
+    send(&running, &told).await;
+    let users = async |exclude| running.post("/audience", &question(exclude)).await.ok();
+    running
+        .until("the audience knows", async || {
+            !ids(&users(false).await, "users", "user_id").contains(&buyer.to_owned())
+        })
+        .await;
+    let known = users(false).await;
+    let bought = known["users"].as_array().unwrap().iter().find(|user| user["user_id"] == other).unwrap();
+    assert_eq!((&bought["segment"], &bought["bought"]), (&json!("repeat"), &json!(1)));
+    assert_eq!(bought["reasons"][0]["code"], "bought_before", "{bought}");
+    let new = ids(&users(true).await, "users", "user_id");
+    assert!(!new.contains(&other.to_owned()) && !new.contains(&buyer.to_owned()));
+}
+
+#[tokio::test]
 async fn how_often_is_too_often_is_a_scene_of_the_shop() {
     let store = tempfile::tempdir().unwrap();
     publish(store.path(), "default", "v1", "a");

@@ -164,7 +164,7 @@ fn a_cart_whose_user_is_known_is_answered_for_that_person() {
         let mut seen = BTreeSet::new();
         known.retain(|&item| seen.insert(item));
         let found = match owner(n).and_then(|id| s.users.ix(&id)) {
-            Some(user) => personal_complements(s, &known, user, 8),
+            Some(user) => personal_complements(s, &known, &Query::for_user(user, 8, s.data_until), 8),
             None => complements(s, &known, 8),
         };
         found.iter().map(|c| (c.item, c.score)).collect()

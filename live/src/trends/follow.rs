@@ -1,12 +1,18 @@
-//! Keeping up with a store's log of events, so that every server that reads one store sees the same trends.
+//! Keeping up with a store's log of events, so that every server that reads one store sees the same trends and the
+//! same buyers.
 
 use super::{HotPlaces, Trends, WINDOW_MS};
+use crate::event::Event;
 use crate::store::{Store, StoreError};
 
 /// Events read at once.
 const CHUNK: usize = 2_000;
 /// Chunks read by one call at most; what is left over waits for the next call.
 const MAX_CHUNKS: usize = 50;
+/// How far the first call goes back: models are trained once a day. In a busy log, no further than so many events,
+/// because what trends waits for them.
+const BACK_MS: i64 = 24 * 60 * 60 * 1000;
+const BACK_EVENTS: u64 = 2_000_000;
 
 /// Trends, and the place in the log up to which they know it.
 #[derive(Debug, Default)]
@@ -17,20 +23,31 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// Reads on to the end of the log, and says what trends at `now` (unix milliseconds). The first call begins
-    /// where the events of the last [`WINDOW_MS`] do.
+    /// Reads on to the end of the log, hands every event to `each`, and says what trends at `now` (unix
+    /// milliseconds). The first call begins where the events of the last day do.
     ///
     /// # Errors
     /// The store does not answer; the next call goes on from there.
-    pub async fn catch_up(&mut self, store: &impl Store, now: i64) -> Result<HotPlaces, StoreError> {
+    pub async fn catch_up(
+        &mut self,
+        store: &impl Store,
+        now: i64,
+        mut each: impl FnMut(&Event),
+    ) -> Result<HotPlaces, StoreError> {
         let mut next = match self.next {
             Some(next) => next,
-            None => first_since(store, now - WINDOW_MS).await?,
+            None => {
+                let latest = store.next_number().await?.saturating_sub(BACK_EVENTS);
+                first_since(store, now - BACK_MS).await?.max(latest)
+            }
         };
         for _ in 0..MAX_CHUNKS {
             let events = store.log(next, CHUNK).await?;
             for logged in &events {
-                self.trends.add(&logged.event);
+                if logged.event.occurred_at >= now - WINDOW_MS {
+                    self.trends.add(&logged.event);
+                }
+                each(&logged.event);
                 next = logged.number + 1;
             }
             self.next = Some(next);
@@ -87,7 +104,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_begins_an_hour_ago_and_then_reads_on() {
+    async fn what_trends_is_of_the_last_hour_what_was_bought_of_the_last_day_and_then_it_reads_on() {
         let folder = tempfile::tempdir().unwrap();
         let store = Embedded::open(folder.path(), 7 * 86_400_000).unwrap();
         // Three a minute, for three hours.
@@ -100,8 +117,12 @@ mod tests {
         assert_eq!(first_since(&store, 0).await.unwrap(), 0);
         assert_eq!(first_since(&store, NOW).await.unwrap(), 540);
         let mut follower = Follower::default();
+        let (mut heard, mut own) = (0, Follower::default());
+        own.catch_up(&store, NOW, |_| heard += 1).await.unwrap();
+        own.catch_up(&store, NOW, |_| heard += 1).await.unwrap();
+        assert_eq!(heard, 540, "all of the last day, once");
         let items = async |follower: &mut Follower| -> Vec<String> {
-            let hot = follower.catch_up(&store, NOW).await.unwrap();
+            let hot = follower.catch_up(&store, NOW, |_| ()).await.unwrap();
             hot.nearest(None, None).unwrap().iter().map(|(item, _)| item.to_string()).collect()
         };
         assert_eq!(items(&mut follower).await, ["fresh"]);
@@ -116,6 +137,8 @@ mod tests {
     async fn an_empty_log_is_no_error() {
         let folder = tempfile::tempdir().unwrap();
         let store = Embedded::open(folder.path(), 1_000).unwrap();
-        assert!(Follower::default().catch_up(&store, NOW).await.unwrap().nearest(None, None).is_none());
+        assert!(
+            Follower::default().catch_up(&store, NOW, |_| ()).await.unwrap().nearest(None, None).is_none()
+        );
     }
 }

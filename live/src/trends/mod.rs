@@ -5,10 +5,12 @@
 //! decay: a practical time decay model for streaming systems", ICDE 2009), so that late events need no care
 //! and nothing is touched as time goes by. It is bounded: 512 places with 4,096 items each.
 
+mod buyers;
 mod follow;
 
 use std::sync::Arc;
 
+pub use buyers::{Did, RecentBuyers};
 pub use follow::Follower;
 use rustc_hash::FxHashMap;
 

@@ -1,13 +1,14 @@
 //! Candidate sources, goods -> people: each proposes users with a score of its own.
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::AudienceQuery;
+use super::{AudienceQuery, Since};
 use crate::candidates::{Candidate, Candidates};
 use crate::ids::{ItemIx, UserIx};
 use crate::index::content::Description;
 use crate::index::external::{self, External, Knowledge, SLOTS};
 use crate::index::factors::Factors;
+use crate::index::purchases::Purchase;
 use crate::query::Source;
 use crate::simd;
 use crate::snapshot::Snapshot;
@@ -131,14 +132,34 @@ impl Goods {
     }
 }
 
-/// All candidates for `goods`: the buyers first, in the order of the buyers' index, then the others.
-/// Those whom the query leaves out are there too.
-pub fn candidates(snapshot: &Snapshot, query: &AudienceQuery, goods: &Goods) -> Vec<(UserIx, Candidate)> {
-    let mut found = Candidates::new(snapshot.users.len());
-    if let Some(item) = goods.item {
-        for purchase in snapshot.buyers.of(item) {
-            found.of(purchase.ix).add(Source::Personal, purchase.decayed.max(1e-6));
+/// Who bought an item, and how often: its buyers' index, then those who did so `since` for the first time.
+pub fn purchases(snapshot: &Snapshot, item: ItemIx, since: &[Since]) -> Vec<Purchase> {
+    let mut purchases: Vec<Purchase> = snapshot.buyers.of(item).collect();
+    let later = since.iter().filter_map(|since| Some((since.user, since.bought_at?)));
+    let places: FxHashMap<UserIx, usize> = match since.is_empty() {
+        true => FxHashMap::default(),
+        false => purchases.iter().enumerate().map(|(place, purchase)| (purchase.ix, place)).collect(),
+    };
+    for (user, at) in later {
+        match places.get(&user) {
+            Some(&place) => purchases[place] = purchases[place].again(at),
+            None => purchases.push(Purchase::first(user, at)),
         }
+    }
+    purchases
+}
+
+/// All candidates for `goods`: those who `bought` them first, in that order, then the others. Those whom the query
+/// leaves out may be among the others.
+pub fn candidates(
+    snapshot: &Snapshot,
+    query: &AudienceQuery,
+    goods: &Goods,
+    bought: &[Purchase],
+) -> Vec<(UserIx, Candidate)> {
+    let mut found = Candidates::new(snapshot.users.len());
+    for purchase in bought {
+        found.of(purchase.ix).add(Source::Personal, purchase.decayed.max(1e-6));
     }
     companions(snapshot, goods, &mut found);
     factors(snapshot, query, goods, &mut found);

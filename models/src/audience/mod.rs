@@ -24,6 +24,17 @@ use features::{Features, ItemFacts};
 /// Fewest of the blend's best whose likelihood is asked for.
 const MIN_SHORTLIST: usize = 1_000;
 
+/// What a person did about an item after the end of the data that the model was trained on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Since {
+    /// The item.
+    pub item: ItemIx,
+    /// The person.
+    pub user: UserIx,
+    /// When they bought it, unix seconds; `None`: they gave it back or want to see no more of it.
+    pub bought_at: Option<i64>,
+}
+
 /// Which people for these goods?
 #[derive(Debug, Clone, Default)]
 pub struct AudienceQuery {
@@ -31,6 +42,9 @@ pub struct AudienceQuery {
     pub items: Vec<ItemIx>,
     /// Goods that are not in the catalogue; they count as one more item.
     pub described: Option<Goods>,
+    /// What people did about them since the model was trained. Who bought one is a buyer of it from then on; who
+    /// turned it down is not in the audience on its account.
+    pub since: Vec<Since>,
     /// Leave out who bought any of them before.
     pub exclude_buyers: bool,
     /// Length of the answer.
@@ -69,13 +83,20 @@ pub struct Prospect {
 /// At most `query.count` people, likeliest first, without duplicates.
 pub fn audience(snapshot: &Snapshot, query: &AudienceQuery) -> Vec<Prospect> {
     let excluded = match query.exclude_buyers {
-        true => candidates::buyers(snapshot, &query.items),
+        true => {
+            let since = query.since.iter().filter(|since| since.bought_at.is_some()).map(|since| since.user);
+            candidates::buyers(snapshot, &query.items).into_iter().chain(since).collect()
+        }
         false => FxHashSet::default(),
     };
     let mut people: Vec<Prospect> = Vec::new();
-    let items = query.items.iter().map(|&item| Goods::of_item(snapshot, item));
-    for (n, goods) in items.chain(query.described.clone()).enumerate() {
-        let found = of_goods(snapshot, query, &goods, &excluded);
+    let items = query.items.iter().map(|&item| (Some(item), Goods::of_item(snapshot, item)));
+    for (n, (item, goods)) in items.chain(query.described.clone().map(|goods| (None, goods))).enumerate() {
+        let since: Vec<Since> =
+            query.since.iter().filter(|since| Some(since.item) == item).copied().collect();
+        let turned_down = since.iter().filter(|since| since.bought_at.is_none()).map(|since| since.user);
+        let excluded = excluded.iter().copied().chain(turned_down).collect();
+        let found = of_goods(snapshot, query, &goods, &since, &excluded);
         if n == 0 { people = found } else { join(&mut people, found) }
     }
     // Stable: equal leaves keep the blend's order.
@@ -107,9 +128,10 @@ fn of_goods(
     snapshot: &Snapshot,
     query: &AudienceQuery,
     goods: &Goods,
+    since: &[Since],
     excluded: &FxHashSet<UserIx>,
 ) -> Vec<Prospect> {
-    let shortlist = Shortlist::new(snapshot, query, goods, excluded);
+    let shortlist = Shortlist::new(snapshot, query, goods, since, excluded);
     let probabilities =
         snapshot.likelihood.as_ref().map(|likelihood| likelihood.of(&shortlist.rows(snapshot, query, goods)));
     let prospect = |(n, ranked): (usize, &Ranked)| Prospect {
@@ -132,13 +154,20 @@ struct Shortlist {
 }
 
 impl Shortlist {
-    fn new(snapshot: &Snapshot, query: &AudienceQuery, goods: &Goods, excluded: &FxHashSet<UserIx>) -> Self {
-        let mut found = candidates::candidates(snapshot, query, goods);
-        let mut bought: Vec<Purchase> = goods.item.map_or_else(Vec::new, |i| snapshot.buyers.of(i).collect());
+    fn new(
+        snapshot: &Snapshot,
+        query: &AudienceQuery,
+        goods: &Goods,
+        since: &[Since],
+        excluded: &FxHashSet<UserIx>,
+    ) -> Self {
+        let mut bought =
+            goods.item.map_or_else(Vec::new, |item| candidates::purchases(snapshot, item, since));
+        // Before they are candidates, so that the first of those are still the buyers.
+        bought.retain(|purchase| !excluded.contains(&purchase.ix));
+        let mut found = candidates::candidates(snapshot, query, goods, &bought);
         if !excluded.is_empty() {
-            // Whoever bought this item is excluded, so that no buyer is left in front.
             found.retain(|(user, _)| !excluded.contains(user));
-            bought.clear();
         }
         let wanted = (2 * query.count).max(MIN_SHORTLIST);
         Self { ranked: ranking::rank(&found, &snapshot.blend.audience, wanted), bought }
@@ -160,13 +189,17 @@ impl Shortlist {
 /// What ranking sees: all candidates with each source's scores divided by its best. For learning how to
 /// rank.
 pub fn evidence(snapshot: &Snapshot, query: &AudienceQuery) -> Vec<(UserIx, Candidate)> {
-    let of = |&item: &ItemIx| candidates::candidates(snapshot, query, &Goods::of_item(snapshot, item));
+    let of = |&item: &ItemIx| {
+        let goods = Goods::of_item(snapshot, item);
+        let bought = goods.item.map_or_else(Vec::new, |item| candidates::purchases(snapshot, item, &[]));
+        candidates::candidates(snapshot, query, &goods, &bought)
+    };
     ranking::normalised(query.items.iter().flat_map(of).collect())
 }
 
 /// What the likelihood models see of the blend's best `query.count` and more. For learning them.
 pub fn rows(snapshot: &Snapshot, query: &AudienceQuery, goods: &Goods) -> Vec<(UserIx, Features)> {
-    let shortlist = Shortlist::new(snapshot, query, goods, &FxHashSet::default());
+    let shortlist = Shortlist::new(snapshot, query, goods, &[], &FxHashSet::default());
     let rows = shortlist.rows(snapshot, query, goods);
     shortlist.ranked.iter().map(|r| r.ix).zip(rows).collect()
 }

@@ -1,9 +1,12 @@
 //! What completes a cart, as predicted by regressions over all baskets.
 
+use std::collections::BTreeSet;
+
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
-use crate::ids::{ItemIx, UserIx};
+use crate::ids::ItemIx;
 use crate::index::co_purchase::Association;
+use crate::query::Query;
 use crate::snapshot::Snapshot;
 use crate::topk::TopK;
 
@@ -35,19 +38,25 @@ pub fn complements(snapshot: &Snapshot, cart: &[ItemIx], count: usize) -> Vec<Co
 }
 
 /// The same for a person, whom what they buy again and again is for: an item gains by the share of their
-/// baskets that held it. This finds more of what they will add, and fewer things that are new to them.
+/// baskets that held it, those since the model was trained among them. This finds more of what they will add, and
+/// fewer things that are new to them. Of the `person`, `user`, `bought` and `exclude` are looked at.
 pub fn personal_complements(
     snapshot: &Snapshot,
     cart: &[ItemIx],
-    user: UserIx,
+    person: &Query,
     count: usize,
 ) -> Vec<Complement> {
     let mut found = argued(snapshot, cart);
-    let (baskets, _) = snapshot.profiles.activity(user);
-    for purchase in snapshot.history.of(user) {
-        let share = purchase.baskets as f32 / (baskets as f32 + SHRINKAGE);
-        *found.entry(purchase.ix).or_default() += PERSONAL_WEIGHT * share;
-    }
+    // What was bought at one time was one basket.
+    let since: BTreeSet<i64> = person.bought.iter().map(|&(_, at)| at).collect();
+    let before = person.user.map_or(0, |user| snapshot.profiles.activity(user).0);
+    let baskets = before as f32 + since.len() as f32 + SHRINKAGE;
+    let mut add =
+        |item: ItemIx, held: f32| *found.entry(item).or_default() += PERSONAL_WEIGHT * held / baskets;
+    let history = person.user.into_iter().flat_map(|user| snapshot.history.of(user));
+    history.for_each(|purchase| add(purchase.ix, purchase.baskets as f32));
+    person.bought.iter().for_each(|&(item, _)| add(item, 1.0));
+    found.retain(|item, _| !person.exclude.contains(item));
     best(snapshot, cart, found, count)
 }
 

@@ -31,6 +31,8 @@ pub struct BundleQuery<'a> {
     pub min_baskets: u32,
     /// Fill up with predicted sets where there are fewer observed ones than `count`.
     pub predict: bool,
+    /// Items that no set may hold.
+    pub exclude: &'a [ItemIx],
     /// Length of the answer.
     pub count: usize,
 }
@@ -85,9 +87,12 @@ pub fn bundles(snapshot: &Snapshot, query: &BundleQuery<'_>) -> Vec<Bundle> {
     bundles
 }
 
-/// Whether `item` can be part of a set.
-fn is_sellable(snapshot: &Snapshot, item: ItemIx) -> bool {
-    snapshot.catalog.on_sale(item) && snapshot.catalog.stock(item) != Some(0)
+impl BundleQuery<'_> {
+    /// Whether `item` can be part of a set.
+    fn may_hold(&self, snapshot: &Snapshot, item: ItemIx) -> bool {
+        let is_sellable = snapshot.catalog.on_sale(item) && snapshot.catalog.stock(item) != Some(0);
+        is_sellable && !self.exclude.contains(&item)
+    }
 }
 
 impl Offer {

@@ -1,6 +1,6 @@
 //! Sets that real baskets hold.
 
-use super::{Bundle, BundleQuery, Evidence, Offer, is_sellable};
+use super::{Bundle, BundleQuery, Evidence, Offer};
 use crate::ids::ItemIx;
 use crate::snapshot::Snapshot;
 
@@ -12,7 +12,7 @@ pub(super) fn observed(snapshot: &Snapshot, query: &BundleQuery<'_>) -> Vec<Bund
         query.sizes.contains(&items.len())
             && sets.baskets(*row) >= query.min_baskets
             && items.iter().any(|item| !query.cart.contains(item))
-            && items.iter().all(|&item| is_sellable(snapshot, item))
+            && items.iter().all(|&item| query.may_hold(snapshot, item))
     };
     let mut rows: Vec<u32> = Vec::new();
     for &item in query.cart {

@@ -3,7 +3,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Bundle, BundleQuery, Evidence, Offer, is_sellable};
+use super::{Bundle, BundleQuery, Evidence, Offer};
 use crate::ids::ItemIx;
 use crate::snapshot::Snapshot;
 
@@ -36,7 +36,7 @@ pub(super) fn predicted(snapshot: &Snapshot, query: &BundleQuery<'_>, wanted: us
 /// The strongest pairs of a cart item and a companion.
 fn beginnings(snapshot: &Snapshot, query: &BundleQuery<'_>, wanted: usize) -> Vec<(ItemIx, ItemIx)> {
     let mut found: Vec<(f32, ItemIx, ItemIx)> = Vec::new();
-    for &anchor in query.cart.iter().filter(|&&anchor| is_sellable(snapshot, anchor)) {
+    for &anchor in query.cart.iter().filter(|&&anchor| query.may_hold(snapshot, anchor)) {
         let partners = partners(snapshot, query, anchor);
         let argued = snapshot.basket_ease.of(anchor).filter(|(_, weight)| *weight > 0.0);
         let fits = argued.filter(|(item, _)| partners.contains(item));
@@ -81,7 +81,7 @@ fn grown(
 fn partners(snapshot: &Snapshot, query: &BundleQuery<'_>, anchor: ItemIx) -> Vec<ItemIx> {
     let counted = snapshot.co_purchase.pairs(anchor).filter(|pair| pair.baskets >= query.min_baskets.max(1));
     let items = counted.map(|pair| pair.item);
-    items.filter(|item| !query.cart.contains(item) && is_sellable(snapshot, *item)).collect()
+    items.filter(|item| !query.cart.contains(item) && query.may_hold(snapshot, *item)).collect()
 }
 
 /// The one of `partners` that is most argued for and may join `items`.

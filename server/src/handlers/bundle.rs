@@ -1,21 +1,30 @@
 //! `/bundle` (搭配购): what completes a cart, and sets that are bought together.
 
+use std::sync::Arc;
+
+use axum::extract::State;
 use axum::response::Response;
 use qianmian_models::bundle::{self, Bundle, BundleQuery, Complement, Evidence};
-use qianmian_models::ids::{ItemIx, UserIx};
+use qianmian_models::ids::ItemIx;
 use qianmian_models::index::co_purchase::Association;
+use qianmian_models::query::Query;
 use qianmian_models::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::answer::{EmptyReason, ModelRef, finite, json, resolve, title};
-use super::person::{UserRef, in_model};
+use super::lately::{Asks, Lately};
+use super::person::UserRef;
+use crate::app::App;
 use crate::extract::JsonBody;
 use crate::fields::{Count, Ids, optional_object};
 use crate::guard::Call;
-use crate::live::now_ms;
+use crate::live::USER_STATE;
 use crate::problem::{Code, Problem};
 use crate::request_id::RequestId;
+
+/// What exposures of bundles would be told as; none are asked for.
+const SCENE: &str = "bundle";
 
 /// What goes with this cart?
 #[derive(Debug, Deserialize, ToSchema)]
@@ -44,7 +53,7 @@ pub struct BundleRequest<'a> {
     #[serde(default)]
     #[schema(default = "strict")]
     mode: Mode,
-    /// The person; they matter with `personalize` only.
+    /// The person; they matter with `personalize` only: what they bought, lately too, and what they do not want.
     #[serde(borrow, default, deserialize_with = "optional_object")]
     user: Option<UserRef<'a>>,
     /// Lifts complements that the person buys again and again; fewer will be new to them.
@@ -64,7 +73,7 @@ pub enum Mode {
 }
 
 impl BundleRequest<'_> {
-    fn query<'c>(&self, cart: &'c [ItemIx]) -> Result<BundleQuery<'c>, Problem> {
+    fn query<'c>(&self, cart: &'c [ItemIx], exclude: &'c [ItemIx]) -> Result<BundleQuery<'c>, Problem> {
         let (least, most) = (self.min_items.get(), self.max_items.get());
         if least > most {
             let detail = format!("max_items is {most}, but min_items is {least}");
@@ -76,23 +85,23 @@ impl BundleRequest<'_> {
             // At most 1,000,000 by its type.
             min_baskets: self.min_baskets.get() as u32,
             predict: self.mode == Mode::Relaxed,
+            exclude,
             count: self.count.get(),
         })
     }
 
-    /// The user ids of the person to personalise for, where one is wanted.
-    async fn user_ids(&self, call: &Call) -> Result<Vec<String>, Problem> {
+    /// What is known of the person to personalise for, where one is wanted.
+    async fn lately(&self, call: &Call) -> Result<Option<Lately<'_>>, Problem> {
         let who = self.user.as_ref().map(UserRef::who).transpose()?;
-        match who.filter(|_| self.personalize) {
-            Some(who) => Ok(who.known(&call.shop, None, now_ms()).await.0.user_ids),
-            None => Ok(Vec::new()),
-        }
+        let Some(who) = who.filter(|_| self.personalize) else { return Ok(None) };
+        let asks = Asks { who, session_id: None, scene: SCENE, channel: None, region: None };
+        Ok(Some(Lately::load(&call.shop, asks).await))
     }
 }
 
-/// The person among these user ids that the model knows best, if they bought something.
-fn person(snapshot: &Snapshot, user_ids: &[String]) -> Option<UserIx> {
-    in_model(snapshot, user_ids).0.filter(|&user| !snapshot.history.ixs(user).is_empty())
+/// Whether anything that the person bought is known.
+fn has_bought(snapshot: &Snapshot, person: &Query) -> bool {
+    !person.bought.is_empty() || person.user.is_some_and(|user| !snapshot.history.ixs(user).is_empty())
 }
 
 fn smallest() -> Count<5, 2> {
@@ -119,6 +128,8 @@ pub struct BundleResponse<'a> {
     model: ModelRef<'a>,
     /// Whether purchases of the person went into the complements.
     personalized: bool,
+    /// Parts that could not be asked; empty when all is well.
+    degraded: &'a [&'a str],
     /// Why both lists are empty, where they are.
     empty_reason: Option<EmptyReason>,
     /// Why there are no bundles, where there are none.
@@ -234,26 +245,28 @@ impl<'a> BundledItem<'a> {
 /// Finds what completes a cart, and sets that are bought together.
 #[utoipa::path(post, path = "/bundle", operation_id = "bundle", tag = "goods -> goods", request_body = BundleRequest<'_>,
     responses((status = 200, description = "Complements and bundles.", body = BundleResponse<'_>)))]
-pub async fn post(call: Call, body: JsonBody) -> Result<Response, Problem> {
+pub async fn post(call: Call, State(app): State<Arc<App>>, body: JsonBody) -> Result<Response, Problem> {
     let request: BundleRequest<'_> = body.parse()?;
     // Before the model is taken: it is not held while something waits.
-    let user_ids = request.user_ids(&call).await?;
+    let lately = request.lately(&call).await?;
+    let degraded = lately.as_ref().map_or(&[][..], Lately::degraded);
+    if degraded.contains(&USER_STATE) {
+        app.telemetry.degraded_user_state.increment(1);
+    }
     let model = call.shop.model()?;
     let snapshot: &Snapshot = &model.snapshot;
     let mut unknown_item_ids = Vec::new();
     let cart = resolve(snapshot, request.cart.iter(), &mut unknown_item_ids);
-    let query = request.query(&cart)?;
-    let person = person(snapshot, &user_ids);
-    let complements = match person {
-        Some(user) => bundle::personal_complements(snapshot, &cart, user, query.count),
-        None => bundle::complements(snapshot, &cart, query.count),
-    };
+    let person = lately.as_ref().map(|lately| lately.told_to(snapshot, Query::default())).unwrap_or_default();
+    let query = request.query(&cart, &person.exclude)?;
+    let complements = bundle::personal_complements(snapshot, &cart, &person, query.count);
     let bundles = bundle::bundles(snapshot, &query);
     let found = complements.len() + bundles.len();
     let response = BundleResponse {
         request_id: call.id,
         model: ModelRef::of(snapshot),
-        personalized: person.is_some() && !cart.is_empty(),
+        personalized: has_bought(snapshot, &person) && !cart.is_empty(),
+        degraded,
         empty_reason: EmptyReason::of(&cart, found),
         bundles_empty_reason: EmptyReason::of(&cart, bundles.len()),
         unknown_item_ids,

@@ -62,11 +62,14 @@ impl<'a> Lately<'a> {
         let lately = state.lately(self.now);
         let touched = lately.touched.iter().filter_map(|(id, weight)| Some((known(id)?, *weight)));
         query.touched = touched.take(MAX_TOUCHED).collect();
-        let bought = lately.bought.iter().filter_map(|(id, at)| Some((known(id)?, at / 1_000)));
-        query.bought = bought.collect();
         query.exclude.extend(lately.unwanted.iter().filter_map(|id| known(id)));
         let (user, others) = in_model(snapshot, &self.known.user_ids);
         query.user = user;
+        let history = user.map_or(&[][..], |user| snapshot.history.ixs(user));
+        let bought = lately.bought.iter().filter_map(|(id, at)| Some((known(id)?, at / 1_000)));
+        // What the model learned of is not told to it again.
+        query.bought =
+            bought.filter(|(item, at)| *at > snapshot.data_until || !history.contains(item)).collect();
         for (item, weight, at) in bought_as(snapshot, &others) {
             query.bought.push((item, at));
             if !query.touched.iter().any(|&(touched, _)| touched == item) {

@@ -7,7 +7,7 @@ mod kept;
 mod spooled;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
@@ -17,7 +17,7 @@ use qianmian_live::event::Event;
 use qianmian_live::identity::{Described, LinkOutcome, LinkRequest, Refusal, UndoOutcome, UndoRequest};
 use qianmian_live::item::{ItemChange, ItemState};
 use qianmian_live::store::{ItemOutcome, Known, Name, Outcome, Store, StoreError};
-use qianmian_live::trends::{Follower, Hot, HotPlaces};
+use qianmian_live::trends::{Did, Follower, Hot, HotPlaces, RecentBuyers};
 use qianmian_models::index::offers::Offer;
 use qianmian_models::snapshot::Snapshot;
 
@@ -38,6 +38,8 @@ pub struct Live {
     drain: Option<Drain>,
     /// What trends; renewed by [`follow`](Self::follow).
     hot: ArcSwap<HotPlaces>,
+    /// Who bought what, and who turned it down; renewed with it.
+    buyers: RwLock<RecentBuyers>,
 }
 
 impl Live {
@@ -60,7 +62,7 @@ impl Live {
         let (ttl, first) = (i64::from(config.ttl_seconds) * 1_000, drain.as_ref().map_or(0, Drain::next));
         let store = Kept::open(config, folder, shop, first, metrics)
             .with_context(|| format!("cannot keep live state in {}", folder.display()))?;
-        Ok(Self { store, ttl, drain, hot: ArcSwap::default() })
+        Ok(Self { store, ttl, drain, hot: ArcSwap::default(), buyers: RwLock::default() })
     }
 
     /// Whether the states of items are known, as far as they can be: before, answers would show what is gone.
@@ -164,9 +166,18 @@ impl Live {
         self.hot.load().nearest(channel, region).cloned()
     }
 
-    /// Reads on in the log of events, and renews what trends.
+    /// What people did about each of `items`, of late.
+    pub fn did(&self, items: &[&str], mut each: impl FnMut(usize, &str, Did)) {
+        let buyers = self.buyers.read().unwrap_or_else(PoisonError::into_inner);
+        for (n, item) in items.iter().enumerate() {
+            buyers.of(item).for_each(|(user, did)| each(n, user, did));
+        }
+    }
+
+    /// Reads on in the log of events, and renews what trends and who bought what.
     pub async fn follow(&self, follower: &mut Follower) {
-        match follower.catch_up(&self.store, now_ms()).await {
+        let heard = |event: &Event| self.buyers.write().unwrap_or_else(PoisonError::into_inner).add(event);
+        match follower.catch_up(&self.store, now_ms(), heard).await {
             Ok(hot) => self.hot.store(Arc::new(hot)),
             Err(error) => tracing::warn!(%error, "what trends is not renewed"),
         }

@@ -124,7 +124,8 @@ impl<'a> Subject<'a> {
         if user == UNKNOWN || known.is_empty() {
             return self.complements(cart, count);
         }
-        let found = bundle::personal_complements(self.snapshot, &known, user, count);
+        let person = Query::for_user(user, count, self.snapshot.data_until);
+        let found = bundle::personal_complements(self.snapshot, &known, &person, count);
         found.iter().map(|c| (self.item_back(c.item), c.score)).collect()
     }
 

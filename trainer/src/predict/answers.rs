@@ -84,7 +84,10 @@ impl<'a> Answers<'a> {
             }
             (Kind::Bundle, cart) => {
                 let complements = match key.owner {
-                    Some(user) => bundle::personal_complements(snapshot, cart, user, count),
+                    Some(user) => {
+                        let person = Query::for_user(user, count, snapshot.data_until);
+                        bundle::personal_complements(snapshot, cart, &person, count)
+                    }
                     None => bundle::complements(snapshot, cart, count),
                 };
                 complements.iter().map(|c| scored(c.item, c.score)).collect()
@@ -96,7 +99,7 @@ impl<'a> Answers<'a> {
                     exclude_buyers,
                     count,
                     at: self.at,
-                    described: None,
+                    ..AudienceQuery::default()
                 };
                 audience::audience(snapshot, &query).iter().map(|p| scored(p.user, p.score)).collect()
             }

@@ -189,6 +189,12 @@ impl Audience {
             last_at = last_at.max(purchase.last_at);
             is_due |= purchase.is_due(self.query.at);
         }
+        let since = self.query.since.iter().filter(|since| since.user == user);
+        for at in since.filter_map(|since| since.bought_at) {
+            times = times.saturating_add(1);
+            last_at = last_at.max(u32::try_from(at).unwrap_or(u32::MAX));
+            is_due = false;
+        }
         (times > 0).then_some(Reason::BoughtBefore { times, last_at: Moment(last_at.into()), is_due })
     }
 

@@ -9,11 +9,15 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use qianmian_models::audience;
+use qianmian_live::trends::Did;
+use qianmian_models::audience::{self, Since};
+use qianmian_models::ids::ItemIx;
+use qianmian_models::snapshot::Snapshot;
 
 use crate::app::App;
 use crate::extract::JsonBody;
 use crate::guard::Call;
+use crate::live::Live;
 use crate::problem::{Code, Problem};
 use answer::{Audience, AudienceResponse, AudienceUser};
 use request::AudienceRequest;
@@ -32,7 +36,10 @@ pub async fn post(
     let request: AudienceRequest<'_> = body.parse()?;
     let model = Arc::clone(&*call.shop.model()?);
     let mut unknown = Vec::new();
-    let (query, off_sale) = request.query(&model.snapshot, &mut unknown)?;
+    let (mut query, off_sale) = request.query(&model.snapshot, &mut unknown)?;
+    if let Some(live) = call.shop.kept() {
+        query.since = since(live, &model.snapshot, &query.items);
+    }
     let unknown: Vec<String> = unknown.into_iter().map(str::to_owned).collect();
     let holdout = request.holdout.as_ref().map(|lot| (lot.share, lot.seed.as_str().to_owned()));
     let stream = lines::wanted(&headers);
@@ -47,4 +54,23 @@ pub async fn post(
     };
     let failed = |_| Problem::new(Code::Internal, "finding the audience panicked");
     tokio::task::spawn_blocking(work).await.map_err(failed)?
+}
+
+/// What people whom the model knows did about `items` after the end of its data.
+fn since(live: &Live, snapshot: &Snapshot, items: &[ItemIx]) -> Vec<Since> {
+    let ids: Vec<&str> = items.iter().map(|&item| snapshot.items.id(item)).collect();
+    let mut since = Vec::new();
+    live.did(&ids, |n, user, did| {
+        let bought_at = match did {
+            Did::Bought(at) => Some(at / 1_000),
+            Did::TurnedDown => None,
+        };
+        let is_news = bought_at.is_none_or(|at| at > snapshot.data_until);
+        if let Some(user) = snapshot.users.ix(user).filter(|_| is_news) {
+            since.push(Since { item: items[n], user, bought_at });
+        }
+    });
+    // However they are kept: equal questions have equal answers.
+    since.sort_unstable_by_key(|since| (since.item, since.user));
+    since
 }

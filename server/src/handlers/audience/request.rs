@@ -89,7 +89,8 @@ impl<'a> AudienceRequest<'a> {
         let (items, off_sale) = items.into_iter().partition(|&item| snapshot.catalog.on_sale(item));
         let described = self.item.as_ref().map(|item| Goods::described(snapshot, &item.description()));
         let (count, at) = (self.count.get(), snapshot.clamp_time(app::now()));
-        let query = AudienceQuery { items, described, exclude_buyers: self.exclude_buyers, count, at };
+        let (exclude_buyers, since) = (self.exclude_buyers, Vec::new());
+        let query = AudienceQuery { items, described, since, exclude_buyers, count, at };
         Ok((query, off_sale))
     }
 
