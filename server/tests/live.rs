@@ -151,13 +151,12 @@ async fn a_cart_is_completed_by_what_was_bought_since_and_not_by_what_was_turned
     let complements = |answer: &Value| ids(answer, "complements", "item_id");
     let first = complements(&before)[0].clone();
     let last = item("a", 5);
-    assert_ne!(first, last);
+    assert!(!complements(&before).contains(&last));
     send(&running, &[event("1", "purchase", "newcomer", &last), event("2", "dislike", "newcomer", &first)])
         .await;
     let after = running.post("/bundle", &question).await.ok();
     assert_eq!(after["personalized"], true);
-    assert_eq!(complements(&after)[0], last, "{after}");
-    assert!(!complements(&after).contains(&first));
+    assert!(complements(&after).contains(&last) && !complements(&after).contains(&first), "{after}");
     let sets = after["bundles"].as_array().unwrap();
     assert!(sets.iter().all(|set| !ids(set, "items", "item_id").contains(&first)), "{after}");
 }

@@ -110,7 +110,7 @@ impl EventRow<'_> {
 pub struct EventsResponse {
     #[schema(value_type = String)]
     request_id: RequestId,
-    /// Events that count from now on; they are on disk.
+    /// Events that count from now on; they are durable.
     accepted: usize,
     /// One for each event, in order.
     results: Vec<RowResult<EventStatus>>,
@@ -142,7 +142,7 @@ impl From<Outcome> for EventStatus {
     }
 }
 
-/// Takes in what users do. What is `accepted` is on disk, and the next answer knows it.
+/// Takes in what users do. What is `accepted` is durable (on this server's disk, or as Redis is set up to be), and the next answer knows it.
 #[utoipa::path(post, path = "/events", operation_id = "send_events", tag = "live state",
     request_body(content((EventsRequest<'_> = "application/json"), (EventRow<'_> = "application/x-ndjson"))),
     responses((status = 200, description = "What became of each event.", body = EventsResponse)))]

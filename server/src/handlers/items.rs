@@ -52,7 +52,7 @@ pub struct ItemRow<'a> {
 pub struct ItemsResponse {
     #[schema(value_type = String)]
     request_id: RequestId,
-    /// Changes that hold from now on; they are on disk.
+    /// Changes that hold from now on; they are durable.
     accepted: usize,
     /// One for each change, in order.
     results: Vec<RowResult<ItemStatus>>,
