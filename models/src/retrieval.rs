@@ -120,10 +120,9 @@ fn companions(snapshot: &Snapshot, seeds: &[Seed], found: &mut Candidates) {
 /// squared).
 fn user_knn(snapshot: &Snapshot, query: &Query, seeds: &[Seed], found: &mut Candidates) {
     let neighbourhood = &snapshot.neighbourhood;
-    let buyers =
-        |seed: &Seed| &snapshot.buyers.ixs(seed.item)[..snapshot.buyers.ixs(seed.item).len().min(MAX_BUYERS)];
+    let buyers = |seed: &Seed| snapshot.buyers.ixs(seed.item).iter().take(MAX_BUYERS);
     let near = || seeds.iter().take(NEIGHBOUR_SEEDS);
-    let most = near().map(|seed| buyers(seed).len()).sum();
+    let most = near().map(|seed| buyers(seed).len()).sum::<usize>().min(snapshot.users.len());
     let mut shared: FxHashMap<UserIx, f32> = FxHashMap::with_capacity_and_hasher(most, Default::default());
     for seed in near() {
         let weight = neighbourhood.item_weight(seed.item).powi(2);

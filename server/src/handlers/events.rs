@@ -142,7 +142,9 @@ impl From<Outcome> for EventStatus {
     }
 }
 
-/// Takes in what users do. What is `accepted` is durable (on this server's disk, or as Redis is set up to be), and the next answer knows it.
+/// Takes in what users do. What is `accepted` is durable, and the next answer knows it.
+///
+/// Durable is: on this server's disk, or as Redis is set up to be.
 #[utoipa::path(post, path = "/events", operation_id = "send_events", tag = "live state",
     request_body(content((EventsRequest<'_> = "application/json"), (EventRow<'_> = "application/x-ndjson"))),
     responses((status = 200, description = "What became of each event.", body = EventsResponse)))]

@@ -71,7 +71,7 @@ pub(super) struct Interval {
 /// beyond them is an arrow with its figures.
 pub(super) fn intervals(title: &str, x_title: &str, rows: &[Interval]) -> String {
     const ROW: f64 = 24.0;
-    let (left, right) = (160.0, WIDE - 165.0);
+    let (left, right) = (205.0, WIDE - 165.0);
     let bottom = 12.0 + ROW * rows.len() as f64;
     let mut svg = Svg::new(WIDE, bottom + 44.0);
     let shown = rows.iter().filter(|row| !row.is_beyond(rows));
