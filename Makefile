@@ -24,7 +24,7 @@ lint: ## rustfmt, clippy and rustdoc, warnings are errors
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --workspace --no-deps --quiet
 
 python: ## A virtual environment in var/venv with what the Python checks need
-	@PYTHON="$(PYTHON)" scripts/venv.sh pyarrow polars
+	@PYTHON="$(PYTHON)" scripts/venv.sh pyarrow polars numpy
 
 fuzz: ## Schemathesis against a demo server: no 500, no undocumented answer
 	@PYTHON="$(PYTHON)" CARGO="$(CARGO)" scripts/fuzz_api.sh

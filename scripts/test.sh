@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/check-k8s.sh
-if scripts/venv.sh pyarrow polars; then
+if scripts/venv.sh pyarrow polars numpy; then
   export QIANMIAN_PYTHON="$PWD/var/venv/bin/python"
 fi
 # Live state is tested against Redis servers that the tests start themselves.
