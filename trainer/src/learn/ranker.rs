@@ -30,7 +30,6 @@ const STEP: u32 = 3;
 const PART: usize = 8_192;
 /// Fewest users to learn from.
 const MIN_USERS: usize = 200;
-
 /// Scores further apart than this are as good as certain, and their exponentials would be zero.
 const LEAST_POWER: f32 = 60.0;
 
