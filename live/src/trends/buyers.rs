@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use crate::event::{Event, EventType};
+use crate::user::interest;
 
 /// Pairs of an item and a user that are kept, the latest first heard of; some 150 bytes each.
 const MAX_PAIRS: usize = 200_000;
@@ -46,7 +47,8 @@ impl Acts {
 }
 
 impl RecentBuyers {
-    /// Takes in an event of a named user about an item. Events may come in any order.
+    /// Takes in an event of a named user about an item. Purchases, returns and dislikes may come in any order; that
+    /// somebody wants an item again is heard once something of them is known.
     pub fn add(&mut self, event: &Event) {
         let (Some(item), Some(user)) = (event.item_id.as_deref(), event.user_id.as_deref()) else { return };
         let known = self.items.get_mut(item).and_then(|users| users.get_mut(user));
@@ -59,9 +61,7 @@ impl RecentBuyers {
                 (acts.bought, acts.wanted) = (acts.bought.max(at), acts.wanted.max(at));
             }
             (EventType::Refund | EventType::Dislike, Some(acts)) => acts.against = acts.against.max(at),
-            (EventType::AddToCart | EventType::Favorite | EventType::Checkout, Some(acts)) => {
-                acts.wanted = acts.wanted.max(at);
-            }
+            (kind, Some(acts)) if interest(kind) > 0.0 => acts.wanted = acts.wanted.max(at),
             _ => {}
         }
     }

@@ -42,7 +42,7 @@ pub struct AudienceQuery {
     pub items: Vec<ItemIx>,
     /// Goods that are not in the catalogue; they count as one more item.
     pub described: Option<Goods>,
-    /// What people did about them since the model was trained. Who bought one is a buyer of it from then on; who
+    /// What people did about them since the model was trained, in order of the people. Who bought one is a buyer of it from then on; who
     /// turned it down is not in the audience on its account.
     pub since: Vec<Since>,
     /// Leave out who bought any of them before.
@@ -94,8 +94,6 @@ pub fn audience(snapshot: &Snapshot, query: &AudienceQuery) -> Vec<Prospect> {
     for (n, (item, goods)) in items.chain(query.described.clone().map(|goods| (None, goods))).enumerate() {
         let since: Vec<Since> =
             query.since.iter().filter(|since| Some(since.item) == item).copied().collect();
-        let turned_down = since.iter().filter(|since| since.bought_at.is_none()).map(|since| since.user);
-        let excluded = excluded.iter().copied().chain(turned_down).collect();
         let found = of_goods(snapshot, query, &goods, &since, &excluded);
         if n == 0 { people = found } else { join(&mut people, found) }
     }
@@ -163,11 +161,14 @@ impl Shortlist {
     ) -> Self {
         let mut bought =
             goods.item.map_or_else(Vec::new, |item| candidates::purchases(snapshot, item, since));
+        let against = since.iter().filter(|since| since.bought_at.is_none());
+        let against: FxHashSet<UserIx> = against.map(|since| since.user).collect();
+        let stays = |user: &UserIx| !excluded.contains(user) && !against.contains(user);
         // Before they are candidates, so that the first of those are still the buyers.
-        bought.retain(|purchase| !excluded.contains(&purchase.ix));
+        bought.retain(|purchase| stays(&purchase.ix));
         let mut found = candidates::candidates(snapshot, query, goods, &bought);
-        if !excluded.is_empty() {
-            found.retain(|(user, _)| !excluded.contains(user));
+        if !(excluded.is_empty() && against.is_empty()) {
+            found.retain(|(user, _)| stays(user));
         }
         let wanted = (2 * query.count).max(MIN_SHORTLIST);
         Self { ranked: ranking::rank(&found, &snapshot.blend.audience, wanted), bought }

@@ -148,7 +148,8 @@ pub fn evaluate(
     config: &TrainingConfig,
     reporter: &Reporter,
 ) -> anyhow::Result<Report> {
-    learned(dataset, window, config, reporter, true, |bench| bench.measure(reporter))
+    let (past, future) = (dataset.before(window.from), Future { dataset, window });
+    learned(&past, future, config, reporter, true, |bench| bench.measure(reporter))
 }
 
 /// The same without baselines and all that explains: what a search for parameters goes by.
@@ -161,7 +162,8 @@ pub fn evaluate_ours(
     config: &TrainingConfig,
     reporter: &Reporter,
 ) -> anyhow::Result<Report> {
-    learned(dataset, window, config, reporter, false, |bench| bench.measure_ours())
+    let (past, future) = (dataset.before(window.from), Future { dataset, window });
+    learned(&past, future, config, reporter, false, |bench| bench.measure_ours())
 }
 
 fn strangers(
@@ -171,28 +173,15 @@ fn strangers(
     reporter: &Reporter,
 ) -> anyhow::Result<Report> {
     let past = dataset.before(window.from).without_users(sessions::is_left_out);
-    learned_from(&past, dataset, window, config, reporter, true, |bench| {
+    learned(&past, Future { dataset, window }, config, reporter, true, |bench| {
         let tasks = sessions::measure(bench).into_iter().collect();
         Report { window, tasks, ablation: None, promises: None, examples: Vec::new() }
     })
 }
 
 fn learned(
-    dataset: &Dataset,
-    window: Window,
-    config: &TrainingConfig,
-    reporter: &Reporter,
-    baselines: bool,
-    measure: impl FnOnce(&Bench<'_>) -> Report,
-) -> anyhow::Result<Report> {
-    let past = dataset.before(window.from);
-    learned_from(&past, dataset, window, config, reporter, baselines, measure)
-}
-
-fn learned_from(
     past: &Dataset,
-    dataset: &Dataset,
-    window: Window,
+    future: Future<'_>,
     config: &TrainingConfig,
     reporter: &Reporter,
     baselines: bool,
@@ -200,7 +189,6 @@ fn learned_from(
 ) -> anyhow::Result<Report> {
     let trained = train::learn(past, config, reporter)?;
     let subjects = [Subject::learned("qianmian", &trained.snapshot)];
-    let future = Future { dataset, window };
     Ok(measure(&Bench { subjects: &subjects, reference: &trained.snapshot, past, future, baselines }))
 }
 

@@ -81,7 +81,7 @@ struct Sums([i64; 2]);
 /// Bits for the number of rows, below those for second derivatives.
 const ROW_BITS: u32 = 24;
 /// Most rows that a tree is grown on.
-pub const MAX_ROWS: usize = 1 << ROW_BITS;
+const MAX_ROWS: usize = 1 << ROW_BITS;
 /// Bits of the sum of all gradients, and of all second derivatives.
 const GRADIENT_BITS: i32 = 62;
 const HESSIAN_BITS: i32 = 62 - ROW_BITS as i32;

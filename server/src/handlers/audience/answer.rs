@@ -189,8 +189,8 @@ impl Audience {
             last_at = last_at.max(purchase.last_at);
             is_due |= purchase.is_due(self.query.at);
         }
-        let since = self.query.since.iter().filter(|since| since.user == user);
-        for at in since.filter_map(|since| since.bought_at) {
+        let since = &self.query.since[self.query.since.partition_point(|since| since.user < user)..];
+        for at in since.iter().take_while(|since| since.user == user).filter_map(|since| since.bought_at) {
             times = times.saturating_add(1);
             last_at = last_at.max(u32::try_from(at).unwrap_or(u32::MAX));
             is_due = false;

@@ -37,9 +37,6 @@ pub async fn post(
     let model = Arc::clone(&*call.shop.model()?);
     let mut unknown = Vec::new();
     let (mut query, off_sale) = request.query(&model.snapshot, &mut unknown)?;
-    if let Some(live) = call.shop.kept() {
-        query.since = since(live, &model.snapshot, &query.items);
-    }
     let unknown: Vec<String> = unknown.into_iter().map(str::to_owned).collect();
     let holdout = request.holdout.as_ref().map(|lot| (lot.share, lot.seed.as_str().to_owned()));
     let stream = lines::wanted(&headers);
@@ -48,6 +45,9 @@ pub async fn post(
     let work = move || {
         // Given back when the work is done, even if nobody waits for it any more.
         let _place = place;
+        if let Some(live) = call.shop.kept() {
+            query.since = since(live, &model.snapshot, &query.items);
+        }
         let prospects = audience::audience(&model.snapshot, &query);
         let audience = Audience { model, query, off_sale, prospects, holdout };
         if stream { Ok(lines::response(audience)) } else { audience.whole(&call, &unknown) }
@@ -56,7 +56,7 @@ pub async fn post(
     tokio::task::spawn_blocking(work).await.map_err(failed)?
 }
 
-/// What people whom the model knows did about `items` after the end of its data.
+/// What people whom the model knows did about `items` after the end of its data, in order of the people.
 fn since(live: &Live, snapshot: &Snapshot, items: &[ItemIx]) -> Vec<Since> {
     let ids: Vec<&str> = items.iter().map(|&item| snapshot.items.id(item)).collect();
     let mut since = Vec::new();
@@ -70,7 +70,6 @@ fn since(live: &Live, snapshot: &Snapshot, items: &[ItemIx]) -> Vec<Since> {
             since.push(Since { item: items[n], user, bought_at });
         }
     });
-    // However they are kept: equal questions have equal answers.
-    since.sort_unstable_by_key(|since| (since.item, since.user));
+    since.sort_unstable_by_key(|since| (since.user, since.item));
     since
 }
