@@ -11,7 +11,7 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::error::{Error, Result};
-use crate::section::{self, Section};
+use crate::storage::section::{self, Section};
 
 /// Row of an item in the item vocabulary: dense, `0..n_items`, in byte order of the ids.
 pub type ItemIx = u32;

@@ -3,13 +3,13 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::candidates::Candidate;
 use crate::ids::ItemIx;
 use crate::index::ann::Graph;
 use crate::index::external::{self, Knowledge};
 use crate::index::factors::Factors;
-use crate::query::{Evidence, Source};
-use crate::ranking::{self, Ranked};
+use crate::recommend::candidates::Candidate;
+use crate::recommend::query::{Evidence, Source};
+use crate::recommend::rank::{self, Ranked};
 use crate::snapshot::Snapshot;
 
 /// How much each source counts; indexed by [`Source`]. What is written of goods that nobody bought says less
@@ -57,7 +57,7 @@ pub fn similar(snapshot: &Snapshot, items: &[ItemIx], count: usize) -> Vec<Ranke
     found.retain(|item, _| !items.contains(item) && snapshot.catalog.on_sale(*item));
     let mut found: Vec<(u32, Candidate)> = found.into_iter().collect();
     found.sort_unstable_by_key(|(item, _)| *item);
-    ranking::rank(&found, &WEIGHTS, count)
+    rank::rank(&found, &WEIGHTS, count)
 }
 
 fn argue(found: &mut Found, source: Source, seed: ItemIx, (item, argument): (ItemIx, f32)) {

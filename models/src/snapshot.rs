@@ -5,11 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::artifact::{Artifact, ArtifactWriter, Manifest};
 use crate::audience::features as audience_features;
 use crate::audience::likelihood::{Horizon, Likelihood};
 use crate::error::{Error, Result};
-use crate::features;
 use crate::ids::{ItemIx, UserIx, Vocabulary};
 use crate::index::ann::Graph;
 use crate::index::bundles::{self, Bundles};
@@ -25,8 +23,10 @@ use crate::index::popularity::{self, Popularity};
 use crate::index::profile::{self, Profiles};
 use crate::index::purchases::{Direction, Purchases};
 use crate::index::traits::Traits;
-use crate::query::{Evidence, Query, Source};
-use crate::trees::Trees;
+use crate::kernels::trees::Trees;
+use crate::recommend::features;
+use crate::recommend::query::{Evidence, Query, Source};
+use crate::storage::artifact::{Artifact, ArtifactWriter, Manifest};
 
 /// Everything one artifact knows.
 #[derive(Debug, Clone)]
@@ -339,7 +339,7 @@ impl Snapshot {
     pub fn warm(&self) {
         let at = self.data_until;
         for user in (0..self.users.len() as UserIx).step_by((self.users.len() / 64).max(1)) {
-            crate::pipeline::recommend(self, &crate::query::Query::for_user(user, 20, at));
+            crate::recommend::recommend(self, &crate::recommend::query::Query::for_user(user, 20, at));
         }
         for &item in self.popularity.ranked().iter().take(64) {
             crate::similar::similar(self, &[item], 20);

@@ -6,10 +6,10 @@ mod support;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use qianmian_models::artifact::Artifact;
 use qianmian_models::error::Error;
 use qianmian_models::snapshot::Snapshot;
-use qianmian_models::store::ShopStore;
+use qianmian_models::storage::artifact::Artifact;
+use qianmian_models::storage::versions::ShopStore;
 
 fn open(folder: &Path) -> Result<Snapshot, Error> {
     Snapshot::open(&Artifact::open(folder)?)

@@ -10,8 +10,8 @@ use qianmian_models::index::external::{External, Knowledge, Scores};
 use qianmian_models::index::factors::Factors;
 use qianmian_models::index::item_lists::ItemLists;
 use qianmian_models::index::popularity::Popularity;
-use qianmian_models::pipeline::{recommend, shortlist_features};
-use qianmian_models::query::{Query, Source};
+use qianmian_models::recommend::query::{Query, Source};
+use qianmian_models::recommend::{recommend, shortlist_features};
 use qianmian_models::similar::similar;
 use qianmian_models::snapshot::Snapshot;
 

@@ -4,18 +4,18 @@
 mod support;
 
 use proptest::prelude::*;
-use qianmian_models::artifact::Artifact;
 use qianmian_models::audience::{AudienceQuery, Goods, Prospect, Since, audience};
 use qianmian_models::bundle::{BundleQuery, Evidence, bundles, complements, personal_complements};
 use qianmian_models::ids::Vocabulary;
 use qianmian_models::index::catalog::{Attributes, Catalog, Text};
 use qianmian_models::index::content::Description;
 use qianmian_models::index::popularity::Popularity;
-use qianmian_models::pipeline::recommend;
-use qianmian_models::query::Query;
+use qianmian_models::recommend::query::Query;
+use qianmian_models::recommend::recommend;
 use qianmian_models::similar::similar;
 use qianmian_models::snapshot::Snapshot;
-use qianmian_models::store::ShopStore;
+use qianmian_models::storage::artifact::Artifact;
+use qianmian_models::storage::versions::ShopStore;
 
 fn distinct(items: impl Iterator<Item = u32>) -> bool {
     let mut seen = std::collections::BTreeSet::new();

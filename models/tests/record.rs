@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use qianmian_models::artifact::{Artifact, ArtifactWriter, Manifest};
+use qianmian_models::storage::artifact::{Artifact, ArtifactWriter, Manifest};
 use serde_json::json;
 
 fn version(folder: &Path) -> Artifact {

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use arc_swap::Guard;
-use qianmian_models::store::ShopStore;
+use qianmian_models::storage::versions::ShopStore;
 use tokio::sync::Semaphore;
 
 use crate::auth::Keyring;

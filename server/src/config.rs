@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use qianmian_live::store::check_url;
 use qianmian_live::user::MAX_EXPOSURES;
-use qianmian_models::store::{DEFAULT_SHOP, check_name};
+use qianmian_models::storage::versions::{DEFAULT_SHOP, check_name};
 use serde::Deserialize;
 
 use crate::auth::{Key, Keyring, Scope};

@@ -63,7 +63,7 @@ struct RunArgs {
 #[derive(Args)]
 struct KeyArgs {
     /// The shop that the key is for
-    #[arg(long, default_value = qianmian_models::store::DEFAULT_SHOP)]
+    #[arg(long, default_value = qianmian_models::storage::versions::DEFAULT_SHOP)]
     shop: String,
     /// What it allows
     #[arg(long, value_delimiter = ',', default_value = "read", value_parser = scope)]
@@ -143,7 +143,7 @@ async fn serve(config: &Config, place: &Place) -> anyhow::Result<()> {
 }
 
 fn print_key(args: &KeyArgs) -> anyhow::Result<()> {
-    qianmian_models::store::check_name("shop", &args.shop)?;
+    qianmian_models::storage::versions::check_name("shop", &args.shop)?;
     let (key, hash) = new_key().context("the operating system gives no randomness")?;
     let scopes: Vec<String> = args.scopes.iter().map(|scope| format!("\"{}\"", scope.name())).collect();
     writeln!(

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hyper::Method;
-use qianmian_models::store::ShopStore;
+use qianmian_models::storage::versions::ShopStore;
 use serde_json::{Value, json};
 use support::shop::{publish, user, write};
 use support::{EAGER, Running, ids, served, start};

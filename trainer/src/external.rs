@@ -13,7 +13,7 @@ use anyhow::{Context, ensure};
 use qianmian_models::index::external::{External, Knowledge, Scores};
 use qianmian_models::index::factors::Factors;
 use qianmian_models::index::item_lists::ItemLists;
-use qianmian_models::topk::TopK;
+use qianmian_models::kernels::topk::TopK;
 use serde::Serialize;
 
 use crate::config::{Config, ExternalFiles, Normalise};

@@ -11,9 +11,9 @@ use std::fmt;
 
 use anyhow::Context;
 use chrono::{DateTime, SecondsFormat, Utc};
-use qianmian_models::artifact::Manifest;
 use qianmian_models::error::Error;
-use qianmian_models::store::{Latest, ShopStore};
+use qianmian_models::storage::artifact::Manifest;
+use qianmian_models::storage::versions::{Latest, ShopStore};
 use serde::Serialize;
 use serde_json::Value;
 

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use qianmian_models::artifact::{Artifact, ArtifactWriter, Manifest};
 use qianmian_models::audience::likelihood::Likelihood;
 use qianmian_models::ids::Vocabulary;
 use qianmian_models::index::bundles::Bundles;
@@ -14,9 +13,10 @@ use qianmian_models::index::item_lists::ItemLists;
 use qianmian_models::index::neighbourhood::Neighbourhood;
 use qianmian_models::index::places::Kind;
 use qianmian_models::index::traits::Traits;
+use qianmian_models::kernels::trees::Trees;
 use qianmian_models::snapshot::{Blend, Embedding, Snapshot};
-use qianmian_models::store::ShopStore;
-use qianmian_models::trees::Trees;
+use qianmian_models::storage::artifact::{Artifact, ArtifactWriter, Manifest};
+use qianmian_models::storage::versions::ShopStore;
 
 use crate::config::{Config, TrainingConfig};
 use crate::dataset::Dataset;

@@ -14,8 +14,8 @@ use arrow_array::types::Float32Type;
 use arrow_array::{ArrayRef, Float64Array, ListArray, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
 use qianmian_models::index::external::Knowledge;
-use qianmian_models::pipeline::recommend;
-use qianmian_models::query::{Query, Source};
+use qianmian_models::recommend::query::{Query, Source};
+use qianmian_models::recommend::recommend;
 use support::{demo, done, folder, orders, refused, served, skipped};
 
 /// Four users who buy two items each; nobody has bought `e`, which only what is brought can propose.

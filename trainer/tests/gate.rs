@@ -5,7 +5,7 @@ mod support;
 
 use std::path::Path;
 
-use qianmian_models::artifact::{ArtifactWriter, Manifest};
+use qianmian_models::storage::artifact::{ArtifactWriter, Manifest};
 use serde_json::{Value, json};
 use support::{demo, done, folder, run, shop};
 

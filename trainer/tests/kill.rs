@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use qianmian_models::store::ShopStore;
+use qianmian_models::storage::versions::ShopStore;
 use rand::RngExt;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;

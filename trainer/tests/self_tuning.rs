@@ -6,8 +6,8 @@ mod support;
 use std::path::{Path, PathBuf};
 
 use qianmian_models::index::places::Kind;
-use qianmian_models::pipeline::recommend;
-use qianmian_models::query::Query;
+use qianmian_models::recommend::query::Query;
+use qianmian_models::recommend::recommend;
 use qianmian_models::snapshot::Snapshot;
 use serde_json::Value;
 use support::{done, folder, served, shop};

@@ -6,8 +6,8 @@ mod support;
 use std::fmt::Write;
 use std::path::Path;
 
-use qianmian_models::pipeline::recommend;
-use qianmian_models::query::{Filter, Query};
+use qianmian_models::recommend::query::{Filter, Query};
+use qianmian_models::recommend::recommend;
 use qianmian_models::snapshot::Snapshot;
 use support::{done, folder, served, shop};
 

@@ -6,8 +6,8 @@ mod support;
 use std::path::Path;
 
 use qianmian_models::audience::{AudienceQuery, audience};
-use qianmian_models::pipeline::recommend;
-use qianmian_models::query::Query;
+use qianmian_models::recommend::query::Query;
+use qianmian_models::recommend::recommend;
 use qianmian_models::similar::similar;
 use qianmian_models::snapshot::Snapshot;
 use support::{done, folder, orders, served};

@@ -3,14 +3,14 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{AudienceQuery, Since};
-use crate::candidates::{Candidate, Candidates};
 use crate::ids::{ItemIx, UserIx};
 use crate::index::content::Description;
 use crate::index::external::{self, External, Knowledge, SLOTS};
 use crate::index::factors::Factors;
 use crate::index::purchases::Purchase;
-use crate::query::Source;
-use crate::simd;
+use crate::kernels::simd;
+use crate::recommend::candidates::{Candidate, Candidates};
+use crate::recommend::query::Source;
 use crate::snapshot::Snapshot;
 
 /// How many companions of the goods lend them their buyers.

@@ -1,9 +1,9 @@
 //! What the likelihood models see of one user and one item: one function for training and for serving.
 
-use crate::candidates::Candidate;
 use crate::ids::{ItemIx, UserIx};
 use crate::index::purchases::Purchase;
-use crate::query::{Evidence, Source};
+use crate::recommend::candidates::Candidate;
+use crate::recommend::query::{Evidence, Source};
 use crate::snapshot::Snapshot;
 
 /// Number of features.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::features::{BOUGHT, Features, SOLD};
-use crate::trees::Trees;
+use crate::kernels::trees::Trees;
 
 /// The models of likelihood.
 #[derive(Debug, Clone)]

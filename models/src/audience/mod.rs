@@ -1,4 +1,4 @@
-//! goods -> people, the mirror of [`pipeline`](crate::pipeline): which people for these goods?
+//! goods -> people, the mirror of [`pipeline`](crate::recommend): which people for these goods?
 //!
 //! Retrieval proposes people, the blend shortlists them, and the models of likelihood (of people who bought
 //! the goods before, of those who did not, and of goods that nobody bought yet) say how likely each is to
@@ -11,11 +11,11 @@ pub mod likelihood;
 use rustc_hash::{FxHashMap, FxHashSet};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use crate::candidates::Candidate;
 use crate::ids::{ItemIx, UserIx};
 use crate::index::purchases::Purchase;
-use crate::query::{Evidence, Source};
-use crate::ranking::{self, Ranked};
+use crate::recommend::candidates::Candidate;
+use crate::recommend::query::{Evidence, Source};
+use crate::recommend::rank::{self, Ranked};
 use crate::snapshot::Snapshot;
 
 pub use candidates::Goods;
@@ -171,7 +171,7 @@ impl Shortlist {
             found.retain(|(user, _)| stays(user));
         }
         let wanted = (2 * query.count).max(MIN_SHORTLIST);
-        Self { ranked: ranking::rank(&found, &snapshot.blend.audience, wanted), bought }
+        Self { ranked: rank::rank(&found, &snapshot.blend.audience, wanted), bought }
     }
 
     fn bought(&self, ranked: &Ranked) -> Option<Purchase> {
@@ -195,7 +195,7 @@ pub fn evidence(snapshot: &Snapshot, query: &AudienceQuery) -> Vec<(UserIx, Cand
         let bought = goods.item.map_or_else(Vec::new, |item| candidates::purchases(snapshot, item, &[]));
         candidates::candidates(snapshot, query, &goods, &bought)
     };
-    ranking::normalised(query.items.iter().flat_map(of).collect())
+    rank::normalised(query.items.iter().flat_map(of).collect())
 }
 
 /// What the likelihood models see of the blend's best `query.count` and more. For learning them.

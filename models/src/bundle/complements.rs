@@ -6,9 +6,9 @@ use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::ids::ItemIx;
 use crate::index::co_purchase::Association;
-use crate::query::Query;
+use crate::kernels::topk::TopK;
+use crate::recommend::query::Query;
 use crate::snapshot::Snapshot;
-use crate::topk::TopK;
 
 /// What the person's own share counts beside the regressions' weights. Both foretell the chance that a basket
 /// holds the item, so that one weight serves shops of all sizes.

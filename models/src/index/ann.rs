@@ -14,9 +14,9 @@ use arrow_buffer::{OffsetBuffer, ScalarBuffer};
 
 use crate::error::{Error, Result};
 use crate::index::factors::Factors;
-use crate::section::{self, Section};
-use crate::simd;
-use crate::topk::Scored;
+use crate::kernels::simd;
+use crate::kernels::topk::Scored;
+use crate::storage::section::{self, Section};
 
 /// A navigable graph over vectors.
 #[derive(Debug, Clone)]

@@ -15,7 +15,7 @@ use arrow_buffer::{OffsetBuffer, ScalarBuffer};
 
 use crate::error::{Error, Result};
 use crate::ids::ItemIx;
-use crate::section::{self, Section};
+use crate::storage::section::{self, Section};
 
 /// The section's name.
 pub const SECTION: &str = "bundles";

@@ -16,7 +16,7 @@ use arrow_buffer::ScalarBuffer;
 use crate::error::Result;
 use crate::ids::{ItemIx, Vocabulary};
 use crate::index::offers::{Offer, Offers};
-use crate::section::{self, Section};
+use crate::storage::section::{self, Section};
 
 /// The section's name; it is the item vocabulary's too.
 pub const SECTION: &str = "items";

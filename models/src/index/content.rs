@@ -15,8 +15,8 @@ use rustc_hash::FxHashMap;
 use crate::error::Result;
 use crate::ids::{ItemIx, MAX_ID_BYTES, Vocabulary};
 use crate::index::catalog::{Catalog, Text};
-use crate::section::{self, Section};
-use crate::topk::TopK;
+use crate::kernels::topk::TopK;
+use crate::storage::section::{self, Section};
 
 /// The sections' names.
 pub const SECTION: &str = "content";

@@ -5,12 +5,12 @@
 //! zeros where none was brought), or `external_1_scores` ([`item_lists`](super::item_lists)); `external_2_*`
 //! likewise. Their names are in the manifest.
 
-use crate::artifact::{Artifact, ArtifactWriter};
 use crate::error::{Error, Result};
 use crate::ids::{ItemIx, UserIx};
 use crate::index::factors::Factors;
 use crate::index::item_lists::ItemLists;
-use crate::query::Source;
+use crate::recommend::query::Source;
+use crate::storage::artifact::{Artifact, ArtifactWriter};
 
 /// Most that can be brought; each is a [`Source`] of its own.
 pub const SLOTS: usize = 2;

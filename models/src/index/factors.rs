@@ -13,9 +13,9 @@ use arrow_schema::{DataType, Field};
 use crate::error::{Error, Result};
 use crate::ids::ItemIx;
 use crate::index::ann::Graph;
-use crate::section::{self, Section};
-use crate::simd;
-use crate::topk::{Scored, TopK};
+use crate::kernels::simd;
+use crate::kernels::topk::{Scored, TopK};
+use crate::storage::section::{self, Section};
 
 /// `rows x dim` vectors, row-major.
 #[derive(Debug, Clone)]

@@ -12,7 +12,7 @@ use arrow_buffer::{OffsetBuffer, ScalarBuffer};
 
 use crate::error::{Error, Result};
 use crate::ids::ItemIx;
-use crate::section::{self, Section};
+use crate::storage::section::{self, Section};
 
 /// Weighted targets of every item.
 #[derive(Debug, Clone)]

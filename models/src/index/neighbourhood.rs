@@ -3,7 +3,7 @@
 
 use crate::ids::{ItemIx, UserIx};
 use crate::index::purchases::Purchases;
-use crate::simd;
+use crate::kernels::simd;
 
 /// Inverse user frequency of items and the lengths of users' weighted histories.
 #[derive(Debug, Clone, Default)]

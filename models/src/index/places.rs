@@ -15,7 +15,7 @@ use rustc_hash::FxHashMap;
 use crate::error::{Error, Result};
 use crate::ids::ItemIx;
 use crate::index::item_lists::ItemLists;
-use crate::section::{self, Section};
+use crate::storage::section::{self, Section};
 
 /// The section's name.
 pub const SECTION: &str = "places";

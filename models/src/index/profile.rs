@@ -12,7 +12,7 @@ use arrow_buffer::ScalarBuffer;
 
 use crate::error::{Error, Result};
 use crate::ids::{UserIx, Vocabulary};
-use crate::section::{self, Section};
+use crate::storage::section::{self, Section};
 
 /// The section's name; it is the user vocabulary's too.
 pub const SECTION: &str = "users";

@@ -10,7 +10,7 @@ use arrow_array::{ArrayRef, Float32Array, RecordBatch, UInt32Array};
 use arrow_buffer::{OffsetBuffer, ScalarBuffer};
 
 use crate::error::{Error, Result};
-use crate::section::{self, Section};
+use crate::storage::section::{self, Section};
 
 /// Which way an index reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
-use qianmian_models::artifact::{Artifact, ArtifactWriter, Manifest};
 use qianmian_models::audience::likelihood::{Horizon, Likelihood};
 use qianmian_models::ids::Vocabulary;
 use qianmian_models::index::ann::Graph;
@@ -17,9 +16,10 @@ use qianmian_models::index::popularity::Popularity;
 use qianmian_models::index::profile::{Profile, Profiles};
 use qianmian_models::index::purchases::{Direction, Purchase, Purchases};
 use qianmian_models::index::traits::Traits;
+use qianmian_models::kernels::trees::{Node, Trees};
 use qianmian_models::snapshot::{Blend, Embedding, Snapshot};
-use qianmian_models::store::ShopStore;
-use qianmian_models::trees::{Node, Trees};
+use qianmian_models::storage::artifact::{Artifact, ArtifactWriter, Manifest};
+use qianmian_models::storage::versions::ShopStore;
 
 /// The end of the small shop's data.
 pub const UNTIL: i64 = 1_700_000_000;

@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use qianmian_models::ids::ItemIx;
 use qianmian_models::index::catalog::Text;
-use qianmian_models::query::{Evidence, Source};
+use qianmian_models::recommend::query::{Evidence, Source};
 use qianmian_models::snapshot::Snapshot;
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;

@@ -7,7 +7,7 @@ use axum::response::Response;
 use qianmian_models::bundle::{self, Bundle, BundleQuery, Complement, Evidence};
 use qianmian_models::ids::ItemIx;
 use qianmian_models::index::co_purchase::Association;
-use qianmian_models::query::Query;
+use qianmian_models::recommend::query::Query;
 use qianmian_models::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

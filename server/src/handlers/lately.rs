@@ -3,7 +3,7 @@
 
 use qianmian_live::store::Known;
 use qianmian_live::trends::Hot;
-use qianmian_models::query::Query;
+use qianmian_models::recommend::query::Query;
 use qianmian_models::snapshot::Snapshot;
 
 use super::person::{Who, bought_as, in_model};

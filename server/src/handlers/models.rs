@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::response::Response;
 use chrono::{DateTime, SecondsFormat, Utc};
-use qianmian_models::store::Latest;
+use qianmian_models::storage::versions::Latest;
 use serde::Serialize;
 use utoipa::ToSchema;
 

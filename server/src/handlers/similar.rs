@@ -64,7 +64,7 @@ pub struct SimilarItem<'a> {
     price: Option<f32>,
     /// The source that contributed most.
     #[schema(value_type = SourceName)]
-    source: qianmian_models::query::Source,
+    source: qianmian_models::recommend::query::Source,
     /// The item of the request that argues most for it, where one does.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]

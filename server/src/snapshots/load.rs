@@ -4,10 +4,10 @@
 use std::time::SystemTime;
 
 use chrono::{DateTime, Utc};
-use qianmian_models::artifact::Manifest;
 use qianmian_models::error::Error;
 use qianmian_models::snapshot::Snapshot;
-use qianmian_models::store::ShopStore;
+use qianmian_models::storage::artifact::Manifest;
+use qianmian_models::storage::versions::ShopStore;
 use tokio::task::spawn_blocking;
 
 /// A model in memory.

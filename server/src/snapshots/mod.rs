@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::{ArcSwapOption, Guard};
 use chrono::{DateTime, Utc};
 use metrics::Counter;
-use qianmian_models::store::ShopStore;
+use qianmian_models::storage::versions::ShopStore;
 
 pub use load::{Loaded, Refusal};
 pub use reaper::Reaper;

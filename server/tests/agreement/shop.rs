@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use clap::Parser;
 use qianmian_models::snapshot::Snapshot;
-use qianmian_models::store::ShopStore;
+use qianmian_models::storage::versions::ShopStore;
 use qianmian_trainer::config::Config;
 use qianmian_trainer::dataset::Dataset;
 use qianmian_trainer::demo_data::{self, DemoDataArgs};

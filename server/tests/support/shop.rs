@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use qianmian_models::artifact::{ArtifactWriter, Manifest};
 use qianmian_models::audience::likelihood::{Horizon, Likelihood};
 use qianmian_models::ids::Vocabulary;
 use qianmian_models::index::bundles::{Bundles, Itemset};
@@ -17,9 +16,10 @@ use qianmian_models::index::popularity::Popularity;
 use qianmian_models::index::profile::{Profile, Profiles};
 use qianmian_models::index::purchases::{Direction, Purchase, Purchases};
 use qianmian_models::index::traits::Traits;
+use qianmian_models::kernels::trees::{Node, Trees};
 use qianmian_models::snapshot::{Blend, Embedding, Snapshot};
-use qianmian_models::store::ShopStore;
-use qianmian_models::trees::{Node, Trees};
+use qianmian_models::storage::artifact::{ArtifactWriter, Manifest};
+use qianmian_models::storage::versions::ShopStore;
 
 /// Users and items of each taste.
 const TASTES: usize = 3;

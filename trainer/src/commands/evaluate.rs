@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use chrono::{NaiveDate, NaiveTime, Utc};
-use qianmian_models::store::ShopStore;
+use qianmian_models::storage::versions::ShopStore;
 
 use super::input::InputArgs;
 use crate::evaluate::{self, Models, Provenance, Stored, Window, html};

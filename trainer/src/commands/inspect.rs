@@ -1,8 +1,8 @@
 //! `inspect`: what an artifact holds, as a table and as JSON.
 
 use comfy_table::{CellAlignment, Table, presets};
-use qianmian_models::artifact::{Artifact, Manifest};
 use qianmian_models::snapshot::Snapshot;
+use qianmian_models::storage::artifact::{Artifact, Manifest};
 
 use super::publish::StoreArgs;
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{anyhow, bail};
 use chrono::Utc;
 use qianmian_models::error::Error;
-use qianmian_models::store::{DEFAULT_SHOP, Latest, ShopStore};
+use qianmian_models::storage::versions::{DEFAULT_SHOP, Latest, ShopStore};
 
 use crate::gate::{self, Refused, Verdict};
 

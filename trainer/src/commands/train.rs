@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::Utc;
-use qianmian_models::store::ShopStore;
+use qianmian_models::storage::versions::ShopStore;
 
 use super::input::InputArgs;
 use super::publish::{ForceArgs, through_gate};

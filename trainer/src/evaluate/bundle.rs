@@ -1,7 +1,7 @@
 //! Bundles: one item of a basket is hidden, the rest is the cart.
 
 use qianmian_models::ids::{ItemIx, UserIx};
-use qianmian_models::simd;
+use qianmian_models::kernels::simd;
 use qianmian_models::snapshot::Snapshot;
 use rand::RngExt;
 use rand::SeedableRng;

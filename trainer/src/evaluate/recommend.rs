@@ -11,8 +11,8 @@ pub use examples::{Example, Shown};
 pub use exposure::Exposure;
 
 use qianmian_models::ids::{ItemIx, UserIx};
+use qianmian_models::kernels::topk::TopK;
 use qianmian_models::snapshot::Snapshot;
-use qianmian_models::topk::TopK;
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 

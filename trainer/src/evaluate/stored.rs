@@ -2,7 +2,7 @@
 
 use anyhow::{Context, bail, ensure};
 use qianmian_models::snapshot::Snapshot;
-use qianmian_models::store::ShopStore;
+use qianmian_models::storage::versions::ShopStore;
 
 use super::{Bench, Future, Report, Subject, Window};
 use crate::config::TrainingConfig;

@@ -3,9 +3,9 @@
 use qianmian_models::audience::{self, AudienceQuery};
 use qianmian_models::ids::{ItemIx, UserIx, Vocabulary};
 use qianmian_models::index::places::Kind;
-use qianmian_models::query::{Evidence, Query};
+use qianmian_models::recommend::query::{Evidence, Query};
 use qianmian_models::snapshot::Snapshot;
-use qianmian_models::{bundle, pipeline};
+use qianmian_models::{bundle, recommend};
 
 use crate::dataset::Dataset;
 
@@ -52,7 +52,7 @@ impl<'a> Subject<'a> {
         let at = self.snapshot.clamp_time(at);
         let user = (user != UNKNOWN).then_some(user);
         let query = Query { user, exclude_bought, count, at, ..Query::default() };
-        let slate = pipeline::recommend(self.snapshot, &query);
+        let slate = recommend::recommend(self.snapshot, &query);
         slate.items.iter().map(|place| self.item_back(place.item)).collect()
     }
 
@@ -62,7 +62,7 @@ impl<'a> Subject<'a> {
         let known = self.snapshot.places.as_ref();
         let place = known.and_then(|known| places.iter().find_map(|&(kind, name)| known.ix(kind, name)));
         let query = Query { count, at: self.snapshot.clamp_time(at), place, ..Query::default() };
-        let slate = pipeline::recommend(self.snapshot, &query);
+        let slate = recommend::recommend(self.snapshot, &query);
         slate.items.iter().map(|item| self.item_back(item.item)).collect()
     }
 
@@ -71,7 +71,7 @@ impl<'a> Subject<'a> {
     pub fn visit(&self, visit: &[ItemIx], count: usize, at: i64) -> Vec<(ItemIx, f32)> {
         let recent = visit.iter().filter_map(|&item| self.item(item)).collect();
         let query = Query { recent, count, at: self.snapshot.clamp_time(at), ..Query::default() };
-        let slate = pipeline::recommend(self.snapshot, &query);
+        let slate = recommend::recommend(self.snapshot, &query);
         slate.items.iter().map(|place| (self.item_back(place.item), place.score)).collect()
     }
 
@@ -80,7 +80,7 @@ impl<'a> Subject<'a> {
         let user = self.translation.as_ref().map_or(user, |t| t.users[user as usize]);
         let at = self.snapshot.clamp_time(at);
         let query = Query { user: (user != UNKNOWN).then_some(user), count, at, ..Query::default() };
-        let found = pipeline::evidence(self.snapshot, &query);
+        let found = recommend::evidence(self.snapshot, &query);
         found.iter().map(|(item, candidate)| (self.item_back(*item), candidate.evidence)).collect()
     }
 

@@ -8,7 +8,7 @@
 //! Rows are independent given the other side, so the result does not depend on the number of threads.
 
 use ndarray::Array2;
-use qianmian_models::simd;
+use qianmian_models::kernels::simd;
 use rand::RngExt;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;

@@ -8,7 +8,7 @@ use hnsw_rs::prelude::{Distance, Hnsw};
 use qianmian_models::error::Result;
 use qianmian_models::index::ann::{Graph, Links};
 use qianmian_models::index::factors::Factors;
-use qianmian_models::simd;
+use qianmian_models::kernels::simd;
 
 /// Fewer items than this are scanned faster than a graph is walked, at full recall.
 pub const MIN_ITEMS: usize = 50_000;

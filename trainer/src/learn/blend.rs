@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use qianmian_models::audience::{self, AudienceQuery};
-use qianmian_models::candidates::Candidate;
-use qianmian_models::pipeline;
-use qianmian_models::query::{Evidence, Query, Source};
-use qianmian_models::topk::TopK;
+use qianmian_models::kernels::topk::TopK;
+use qianmian_models::recommend;
+use qianmian_models::recommend::candidates::Candidate;
+use qianmian_models::recommend::query::{Evidence, Query, Source};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -50,7 +50,7 @@ type Worth = fn(&[usize], usize) -> f64;
 pub fn recommend(scenes: &[Scene], start: &Evidence, new: bool) -> (Evidence, f64) {
     let of = |scene: &Scene| -> Vec<Case> {
         let case = |(query, basket): &(Query, Vec<u32>)| {
-            let candidates = pipeline::evidence(&scene.snapshot, query);
+            let candidates = recommend::evidence(&scene.snapshot, query);
             Case::new(&candidates, &basket.iter().copied().collect(), DEPTH)
         };
         scene.cases(new, PLACES).par_iter().map(case).collect()
@@ -76,7 +76,7 @@ pub fn visitor(scenes: &[Scene], start: &Evidence, seed: u64) -> Option<(Evidenc
             let rest = items.split_off(seen);
             let query =
                 Query { recent: items, count: PLACES, at: scene.snapshot.data_until, ..Query::default() };
-            let candidates = pipeline::evidence(&scene.snapshot, &query);
+            let candidates = recommend::evidence(&scene.snapshot, &query);
             Some(Case::new(&candidates, &rest.into_iter().collect(), DEPTH))
         };
         scene.newcomers.par_iter().enumerate().filter_map(case).collect()

@@ -6,7 +6,7 @@
 
 use qianmian_models::error::Result;
 use qianmian_models::index::co_purchase::{CoPurchase, Pair};
-use qianmian_models::topk::TopK;
+use qianmian_models::kernels::topk::TopK;
 use rayon::prelude::*;
 
 use crate::dataset::Dataset;

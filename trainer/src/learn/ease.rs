@@ -8,7 +8,7 @@
 use qianmian_models::error::Result;
 use qianmian_models::index::factors::cholesky_solve;
 use qianmian_models::index::item_lists::ItemLists;
-use qianmian_models::topk::TopK;
+use qianmian_models::kernels::topk::TopK;
 use rayon::prelude::*;
 
 use super::matrix::Matrix;

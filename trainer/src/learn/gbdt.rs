@@ -4,7 +4,7 @@
 //! gradients and second derivatives; a leaf's value is `-G / (H + lambda)`. Sums are exact and features are
 //! spread over threads, so the trees do not depend on the number of threads.
 
-use qianmian_models::trees::Node;
+use qianmian_models::kernels::trees::Node;
 use rayon::prelude::*;
 
 /// How trees are grown.
@@ -291,7 +291,7 @@ fn best_split(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use qianmian_models::trees::Trees;
+    use qianmian_models::kernels::trees::Trees;
 
     #[test]
     fn boosting_learns_a_step_an_interaction_and_what_is_missing() {

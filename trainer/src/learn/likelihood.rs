@@ -14,9 +14,9 @@
 use qianmian_models::audience::features::{BOUGHT, Features};
 use qianmian_models::audience::likelihood::Likelihood;
 use qianmian_models::audience::{self, AudienceQuery, Goods};
+use qianmian_models::kernels::topk::TopK;
+use qianmian_models::kernels::trees::{Node, Trees};
 use qianmian_models::snapshot::Snapshot;
-use qianmian_models::topk::TopK;
-use qianmian_models::trees::{Node, Trees};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;

@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 use qianmian_models::error::Result;
 use qianmian_models::index::places::{Kind, Place, PlaceIx, Places};
 use qianmian_models::index::popularity::Popularity;
-use qianmian_models::pipeline;
-use qianmian_models::query::Query;
+use qianmian_models::kernels::topk::TopK;
+use qianmian_models::recommend;
+use qianmian_models::recommend::query::Query;
 use qianmian_models::snapshot::Snapshot;
-use qianmian_models::topk::TopK;
 use rustc_hash::FxHashSet;
 
 use super::popularity::HALF_LIFE_DAYS;
@@ -111,5 +111,5 @@ fn worth_of(scenes: &[Scene], kind: Kind) -> Option<Worth> {
 
 fn slate(snapshot: &Snapshot, place: Option<PlaceIx>) -> Vec<u32> {
     let query = Query { count: COUNT, at: snapshot.data_until, place, ..Query::default() };
-    pipeline::recommend(snapshot, &query).items.iter().map(|r| r.item).collect()
+    recommend::recommend(snapshot, &query).items.iter().map(|r| r.item).collect()
 }

@@ -3,13 +3,13 @@
 //!
 //! A fifth of the users decides how many trees help; when none do, there is no ranker.
 
-use qianmian_models::features::{self, Features};
-use qianmian_models::filtering;
-use qianmian_models::pipeline;
-use qianmian_models::query::Query;
+use qianmian_models::kernels::topk::TopK;
+use qianmian_models::kernels::trees::Trees;
+use qianmian_models::recommend;
+use qianmian_models::recommend::features::{self, Features};
+use qianmian_models::recommend::filter;
+use qianmian_models::recommend::query::Query;
 use qianmian_models::snapshot::Snapshot;
-use qianmian_models::topk::TopK;
-use qianmian_models::trees::Trees;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -92,7 +92,7 @@ fn popularity_ndcg(cases: &[Cases<'_>]) -> f64 {
         let ranked = top.into_sorted();
         for (query, basket) in cases.iter().step_by(VALIDATION) {
             let bought =
-                if query.exclude_bought { filtering::bought(snapshot, query) } else { FxHashSet::default() };
+                if query.exclude_bought { filter::bought(snapshot, query) } else { FxHashSet::default() };
             let slate = ranked.iter().filter(|s| !bought.contains(&s.ix)).take(PLACES).enumerate();
             let hits = slate.filter(|(_, s)| basket.binary_search(&s.ix).is_ok());
             let ideal: f64 = (0..basket.len().min(PLACES)).map(discount).sum();
@@ -143,7 +143,7 @@ impl Lists {
         let mut lists = Self { features: Vec::new(), bought: Vec::new(), groups: Vec::new() };
         for (snapshot, cases) in cases {
             let list = |(_, (query, basket)): (usize, &(Query, Vec<u32>))| {
-                let rows = pipeline::shortlist_features(snapshot, query);
+                let rows = recommend::shortlist_features(snapshot, query);
                 let ideal: f64 = (0..basket.len().min(PLACES)).map(discount).sum();
                 let row = |(item, features): (u32, Features)| (features, basket.binary_search(&item).is_ok());
                 (rows.into_iter().map(row).collect::<Vec<_>>(), ideal)

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use qianmian_models::audience::likelihood::Horizon;
 use qianmian_models::index::places::Kind;
-use qianmian_models::query::Query;
+use qianmian_models::recommend::query::Query;
 use qianmian_models::snapshot::Snapshot;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;

@@ -5,7 +5,7 @@
 
 use qianmian_models::error::Result;
 use qianmian_models::index::item_lists::ItemLists;
-use qianmian_models::topk::TopK;
+use qianmian_models::kernels::topk::TopK;
 use rayon::prelude::*;
 
 use crate::dataset::{Dataset, is_known};

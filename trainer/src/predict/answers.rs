@@ -5,10 +5,10 @@ use std::sync::OnceLock;
 
 use qianmian_models::audience::{self, AudienceQuery};
 use qianmian_models::ids::Vocabulary;
-use qianmian_models::query::Query;
+use qianmian_models::kernels::topk::Scored;
+use qianmian_models::recommend::query::Query;
 use qianmian_models::snapshot::Snapshot;
-use qianmian_models::topk::Scored;
-use qianmian_models::{bundle, pipeline, similar};
+use qianmian_models::{bundle, recommend, similar};
 use rayon::prelude::*;
 
 use super::keys::{Chunk, Key};
@@ -111,7 +111,7 @@ impl<'a> Answers<'a> {
         let exclude_bought = self.request.exclude_bought;
         let query =
             Query { user, exclude_bought, count: self.request.count, at: self.at, ..Query::default() };
-        pipeline::recommend(self.snapshot, &query).items.iter().map(|r| scored(r.item, r.score)).collect()
+        recommend::recommend(self.snapshot, &query).items.iter().map(|r| scored(r.item, r.score)).collect()
     }
 }
 

@@ -7,7 +7,7 @@ use arrow_array::builder::{Float32Builder, Int32Builder, StringBuilder};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use qianmian_models::ids::Vocabulary;
-use qianmian_models::topk::Scored;
+use qianmian_models::kernels::topk::Scored;
 
 use super::Kind;
 

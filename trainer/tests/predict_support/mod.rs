@@ -13,7 +13,7 @@ use arrow_array::{ArrayRef, BinaryArray, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use qianmian_models::snapshot::Snapshot;
-use qianmian_models::store::ShopStore;
+use qianmian_models::storage::versions::ShopStore;
 use serde_json::Value;
 use tempfile::TempDir;
 

@@ -5,9 +5,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use qianmian_models::artifact::Artifact;
 use qianmian_models::snapshot::Snapshot;
-use qianmian_models::store::ShopStore;
+use qianmian_models::storage::artifact::Artifact;
+use qianmian_models::storage::versions::ShopStore;
 use tempfile::TempDir;
 
 /// The binary under test.

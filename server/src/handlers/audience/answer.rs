@@ -6,7 +6,7 @@ use axum::response::Response;
 use qianmian_models::audience::likelihood::Horizon;
 use qianmian_models::audience::{AudienceQuery, Prospect, holdout};
 use qianmian_models::ids::{ItemIx, UserIx};
-use qianmian_models::query::Source;
+use qianmian_models::recommend::query::Source;
 use qianmian_models::snapshot::Snapshot;
 use serde::Serialize;
 use utoipa::ToSchema;

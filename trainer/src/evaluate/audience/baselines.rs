@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 
 use qianmian_models::ids::{ItemIx, UserIx};
+use qianmian_models::kernels::topk::TopK;
 use qianmian_models::snapshot::Snapshot;
-use qianmian_models::topk::TopK;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::super::pairs::{Association, Pairs};

@@ -3,7 +3,7 @@
 //! next-basket recommendation", SIGIR 2020).
 
 use qianmian_models::ids::UserIx;
-use qianmian_models::topk::TopK;
+use qianmian_models::kernels::topk::TopK;
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 

@@ -3,8 +3,8 @@
 
 use qianmian_models::ids::UserIx;
 use qianmian_models::index::purchases::Purchases;
+use qianmian_models::kernels::topk::TopK;
 use qianmian_models::snapshot::Snapshot;
-use qianmian_models::topk::TopK;
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 

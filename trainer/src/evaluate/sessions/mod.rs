@@ -7,7 +7,7 @@
 mod vmis_knn;
 
 use qianmian_models::ids::ItemIx;
-use qianmian_models::topk::TopK;
+use qianmian_models::kernels::topk::TopK;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;

@@ -3,7 +3,7 @@
 //! VS-kNN of Ludewig and Jannach 2018).
 
 use qianmian_models::ids::ItemIx;
-use qianmian_models::topk::TopK;
+use qianmian_models::kernels::topk::TopK;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Matches further back than this say nothing.

@@ -14,7 +14,7 @@ mod count;
 use qianmian_models::error::Result;
 use qianmian_models::index::bundles::{Bundles, Itemset, SIZES};
 use qianmian_models::index::co_purchase::CoPurchase;
-use qianmian_models::topk::TopK;
+use qianmian_models::kernels::topk::TopK;
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 

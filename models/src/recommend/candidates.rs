@@ -1,7 +1,7 @@
 //! Candidates under collection: dense slots while sources add to them, a plain list afterwards.
 
 use crate::ids::ItemIx;
-use crate::query::{Evidence, Source};
+use crate::recommend::query::{Evidence, Source};
 
 /// An item (or a user) that some source proposed.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]

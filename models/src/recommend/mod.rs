@@ -1,36 +1,41 @@
 //! people -> goods: retrieval, filtering, ranking, in that order. Pure: the same snapshot and query give
 //! the same slate.
 
+pub mod candidates;
+pub mod features;
+pub mod filter;
+pub mod query;
+pub mod rank;
+pub mod sources;
+
 use rustc_hash::FxHashMap;
 
-use crate::candidates::Candidate;
-use crate::features::{self, Features, UserFacts};
-use crate::filtering;
+use self::candidates::Candidate;
+use self::features::{Features, UserFacts};
+use self::query::{Filter, Query, Recommended, Slate, Source};
+use self::rank::Ranked;
 use crate::index::purchases::Purchase;
-use crate::query::{Filter, Query, Recommended, Slate, Source};
-use crate::ranking::{self, Ranked};
-use crate::retrieval;
+use crate::kernels::trees::Trees;
 use crate::snapshot::Snapshot;
-use crate::trees::Trees;
 
 /// Which goods for this person, here, now? At most `query.count`, without duplicates, none filtered; what was
 /// shown often comes last, and only where the slate would end early without it.
 pub fn recommend(snapshot: &Snapshot, query: &Query) -> Slate {
-    let mut candidates = retrieval::candidates(snapshot, query).into_entries();
+    let mut candidates = sources::candidates(snapshot, query).into_entries();
     let mut slate = Slate { personalized: is_personal(&candidates), ..Slate::default() };
     for (_, candidate) in &candidates {
         for source in Source::ALL {
             slate.proposed[source as usize] += u32::from(candidate.evidence[source as usize] != 0.0);
         }
     }
-    slate.filtered = filtering::filter(snapshot, query, &mut candidates);
-    let tired = filtering::set_aside(query, &mut candidates);
+    slate.filtered = filter::filter(snapshot, query, &mut candidates);
+    let tired = filter::set_aside(query, &mut candidates);
     slate.filtered[Filter::Tired as usize] = tired.len() as u32;
     let last = put_last(snapshot, query, &mut candidates);
     let mut ranked = shortlist(snapshot, query, &candidates);
     for rest in [last, tired] {
         let least = ranked.last().map_or(f32::INFINITY, |r| r.score);
-        let rest = ranking::rank(&rest, snapshot.blend.of(query), query.count.saturating_sub(ranked.len()));
+        let rest = rank::rank(&rest, snapshot.blend.of(query), query.count.saturating_sub(ranked.len()));
         ranked.extend(rest.into_iter().map(|r| Ranked { score: r.score.min(least), ..r }));
     }
     slate.items = ranked
@@ -55,14 +60,14 @@ fn put_last(
     if snapshot.blend.repeats || query.exclude_bought {
         return Vec::new();
     }
-    let bought = filtering::bought(snapshot, query);
+    let bought = filter::bought(snapshot, query);
     candidates.extract_if(.., |(item, _)| bought.contains(item)).collect()
 }
 
 /// The filtered candidates that ranking orders.
 fn contenders(snapshot: &Snapshot, query: &Query) -> Vec<(u32, Candidate)> {
-    let mut candidates = retrieval::candidates(snapshot, query).into_entries();
-    filtering::filter(snapshot, query, &mut candidates);
+    let mut candidates = sources::candidates(snapshot, query).into_entries();
+    filter::filter(snapshot, query, &mut candidates);
     put_last(snapshot, query, &mut candidates);
     candidates
 }
@@ -70,7 +75,7 @@ fn contenders(snapshot: &Snapshot, query: &Query) -> Vec<(u32, Candidate)> {
 /// What ranking sees: the filtered candidates with each source's scores divided by its best. For learning
 /// how to rank.
 pub fn evidence(snapshot: &Snapshot, query: &Query) -> Vec<(u32, Candidate)> {
-    ranking::normalised(contenders(snapshot, query))
+    rank::normalised(contenders(snapshot, query))
 }
 
 /// How many of the blend's best the ranker orders.
@@ -129,7 +134,7 @@ fn admitted(
     candidates: &[(u32, Candidate)],
 ) -> Vec<Ranked> {
     let unsold = if snapshot.resembling.is_some() { UNSOLD } else { 0 };
-    ranking::shortlist(candidates, snapshot.blend.of(query), count, unsold)
+    rank::shortlist(candidates, snapshot.blend.of(query), count, unsold)
 }
 
 /// The ranker's view of a shortlist.

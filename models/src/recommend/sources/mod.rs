@@ -2,14 +2,14 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::candidates::{Candidate, Candidates};
 use crate::ids::{ItemIx, UserIx};
 use crate::index::external::{self, Knowledge};
 use crate::index::factors::Factors;
-use crate::query::{Query, Source};
-use crate::simd;
+use crate::kernels::simd;
+use crate::kernels::topk::TopK;
+use crate::recommend::candidates::{Candidate, Candidates};
+use crate::recommend::query::{Query, Source};
 use crate::snapshot::Snapshot;
-use crate::topk::TopK;
 
 /// How many of the user's latest items stand for them.
 const MAX_SEEDS: usize = 200;

@@ -21,7 +21,7 @@ use arrow_ipc::writer::{FileWriter, IpcWriteOptions};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::section::Section;
+use crate::storage::section::Section;
 
 /// The format that this program writes and reads.
 pub const FORMAT: u32 = 1;
@@ -242,7 +242,7 @@ pub struct ArtifactWriter {
 impl ArtifactWriter {
     /// Starts an artifact inside a shop's folder, creating it when needed.
     pub fn create(shop_folder: &Path, version: &str) -> Result<Self> {
-        crate::store::check_name("version", version)?;
+        crate::storage::versions::check_name("version", version)?;
         let folder = shop_folder.join(format!("{WRITING}{version}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
         Ok(Self { parent: shop_folder.to_owned(), folder, sections: BTreeMap::new(), finished: false })

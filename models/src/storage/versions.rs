@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::artifact::{Artifact, WRITING, sync_folder, write_synced};
 use crate::error::{Error, Result};
+use crate::storage::artifact::{Artifact, WRITING, sync_folder, write_synced};
 
 const LATEST: &str = "latest.json";
 /// What the name of a pointer that is being written begins with.

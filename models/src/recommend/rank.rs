@@ -3,9 +3,9 @@
 //! Each source's score is divided by its best among the candidates, then weighted and summed. The order
 //! is total (score, then lower index), so equal queries give equal slates.
 
-use crate::candidates::Candidate;
-use crate::query::{Evidence, Source};
-use crate::topk::TopK;
+use crate::kernels::topk::TopK;
+use crate::recommend::candidates::Candidate;
+use crate::recommend::query::{Evidence, Source};
 
 /// A candidate in its place.
 #[derive(Debug, Clone, Copy)]

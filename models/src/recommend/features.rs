@@ -3,8 +3,8 @@
 use crate::ids::ItemIx;
 use crate::index::purchases::Purchase;
 use crate::index::traits::Taste;
-use crate::query::{Query, Source};
-use crate::ranking::Ranked;
+use crate::recommend::query::{Query, Source};
+use crate::recommend::rank::Ranked;
 use crate::snapshot::Snapshot;
 
 /// Number of features.

@@ -2,9 +2,9 @@
 
 use rustc_hash::FxHashSet;
 
-use crate::candidates::Candidate;
 use crate::ids::ItemIx;
-use crate::query::{Filter, Query};
+use crate::recommend::candidates::Candidate;
+use crate::recommend::query::{Filter, Query};
 use crate::snapshot::Snapshot;
 
 /// Removes what a filter forbids and counts it under the first filter that did.

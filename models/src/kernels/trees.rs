@@ -1,7 +1,7 @@
 //! An ensemble of regression trees, flat, for ranking.
 //!
 //! Sections `ranker`, `likely_repeat`, `likely_new`: one row a node, trees one after another, a node before its children; `tree`,
-//! `feature` (index into [`features`](crate::features)), `threshold`, `left`, `right` (rows; a leaf names
+//! `feature` (index into [`features`](crate::recommend::features)), `threshold`, `left`, `right` (rows; a leaf names
 //! itself twice) and `value` (what a leaf adds). A feature at most the threshold goes left; NaN goes right.
 
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use arrow_array::types::{Float32Type, UInt32Type};
 use arrow_array::{ArrayRef, Float32Array, RecordBatch, UInt32Array};
 
 use crate::error::{Error, Result};
-use crate::section::{self, Section};
+use crate::storage::section::{self, Section};
 
 /// One node of a tree.
 #[derive(Debug, Clone, Copy, PartialEq)]
