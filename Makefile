@@ -7,7 +7,7 @@ ORDERS ?=
 CONFIG ?=
 PYTHON ?= python3
 
-.PHONY: help demo test lint chaos bench-live fuzz check-als check-swaps check-k8s python
+.PHONY: help demo test lint chaos bench-live fuzz check-als check-swaps check-k8s check-context deny python
 
 help: ## What each target does
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -44,3 +44,9 @@ check-als: ## Our ALS beside `implicit` on the same matrix: loss and top-20 over
 
 check-k8s: ## Strict schema validation of k8s/
 	@scripts/check-k8s.sh --require
+
+check-context: ## The image can be built from the files that its ignore file leaves
+	@CARGO="$(CARGO)" $(PYTHON) scripts/check_context.py
+
+deny: ## Licences, duplicate versions and sources of dependencies; advisories where they can be fetched
+	@CARGO="$(CARGO)" scripts/deny.sh

@@ -4,6 +4,11 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/check-k8s.sh
+if command -v "${PYTHON:-python3}" >/dev/null; then
+  "${PYTHON:-python3}" scripts/check_context.py
+else
+  echo "SKIPPED: python3 is missing; the context of the image was NOT checked" >&2
+fi
 if scripts/venv.sh pyarrow polars numpy; then
   export QIANMIAN_PYTHON="$PWD/var/venv/bin/python"
 fi
