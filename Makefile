@@ -48,5 +48,5 @@ check-k8s: ## Strict schema validation of k8s/
 check-context: ## The image can be built from the files that its ignore file leaves
 	@CARGO="$(CARGO)" $(PYTHON) scripts/check_context.py
 
-deny: ## Licences, duplicate versions and sources of dependencies; advisories where they can be fetched
+deny: ## Licenses, duplicate versions and sources of dependencies; advisories where they can be fetched
 	@CARGO="$(CARGO)" scripts/deny.sh

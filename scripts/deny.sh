@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks licences, duplicate versions and sources of all dependencies by deny.toml, without a network once the crates
+# Checks licenses, duplicate versions and sources of all dependencies by deny.toml, without a network once the crates
 # are downloaded; known vulnerabilities too, where the advisory database can be fetched. Needs cargo-deny.
 set -euo pipefail
 cd "$(dirname "$0")/.."
