@@ -7,7 +7,7 @@ ORDERS ?=
 CONFIG ?=
 PYTHON ?= python3
 
-.PHONY: help demo test lint chaos bench-live fuzz check-als check-swaps check-k8s check-context deny python
+.PHONY: help demo test lint chaos bench-live fuzz check-als check-swaps check-k8s check-context check-docs deny python
 
 help: ## What each target does
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -47,6 +47,9 @@ check-k8s: ## Strict schema validation of k8s/
 
 check-context: ## The image can be built from the files that its ignore file leaves
 	@CARGO="$(CARGO)" $(PYTHON) scripts/check_context.py
+
+check-docs: ## Links, paths, names, metrics and spelling of all documents
+	@$(PYTHON) scripts/check_docs.py
 
 deny: ## Licenses, duplicate versions and sources of dependencies; advisories where they can be fetched
 	@CARGO="$(CARGO)" scripts/deny.sh
