@@ -9,13 +9,13 @@ PYTHON ?= python3
 
 .PHONY: help demo test lint chaos bench-live fuzz check-als check-swaps check-k8s check-context check-docs deny python
 
-help: ## What each target does
+help: ## Lists the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 demo: ## Train a demo shop (or ORDERS=path, CONFIG=file.toml), serve it on LISTEN and print live answers
 	@STORE="$(STORE)" LISTEN="$(LISTEN)" USERS="$(USERS)" ORDERS="$(ORDERS)" CONFIG="$(CONFIG)" CARGO="$(CARGO)" scripts/demo.sh
 
-test: ## Everything: Rust tests with a real server, Python readers of the artifact, Kubernetes schemas
+test: ## All tests: Rust with a real server, Python readers of the artifact, Kubernetes schemas, the image's context
 	@CARGO="$(CARGO)" PYTHON="$(PYTHON)" scripts/test.sh
 
 lint: ## rustfmt, clippy and rustdoc, warnings are errors
@@ -23,7 +23,7 @@ lint: ## rustfmt, clippy and rustdoc, warnings are errors
 	$(CARGO) clippy --release --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --workspace --no-deps --quiet
 
-python: ## A virtual environment in var/venv with what the Python checks need
+python: ## A virtual environment in var/venv for the Python checks
 	@PYTHON="$(PYTHON)" scripts/venv.sh pyarrow polars numpy
 
 fuzz: ## Schemathesis against a demo server: no 500, no undocumented answer
@@ -33,10 +33,10 @@ chaos: ## Both stores: 200 SIGKILLs of a server under event load; Redis stopped,
 	QIANMIAN_KILLS=200 $(CARGO) test --release --workspace --test chaos -- --nocapture --test-threads 1
 	QIANMIAN_OUTAGE_SECONDS=10 $(CARGO) test --release --workspace --test outage -- --nocapture --test-threads 1
 
-bench-live: ## What live state costs here, embedded and in Redis: durable events a second, bytes, the time of a load
+bench-live: ## Cost of live state, embedded and in Redis: durable events a second, bytes, time of a load
 	$(CARGO) run --release --example bench -- var/bench-live
 
-check-swaps: ## 100 swaps under load: no failed answer, memory back where it was
+check-swaps: ## 100 swaps under load: no failed answer, no growth of memory
 	@CARGO="$(CARGO)" scripts/check_swaps.sh
 
 check-als: ## Our ALS beside `implicit` on the same matrix: loss and top-20 overlap

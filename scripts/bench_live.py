@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""What live state costs an answer: one server without it, one with it in a folder, and, where redis-server is
-installed, one with it in a Redis of its own; the same questions by turns.
+"""Measures the cost of live state for an answer: one server without it, one with it in a folder, and, if redis-server
+is installed, one with it in a Redis of its own. All get the same requests in turn.
 
     scripts/bench_live.py STORE USERS ITEMS
 
@@ -90,12 +90,12 @@ def main():
         redis = start_redis(folder)
         try:
             if redis:
-                # Longer than by default, so that what is measured is never an answer without live state.
+                # Longer than the default, so that no measured answer lacks live state.
                 more = f"[live.redis]\nurls = ['redis://127.0.0.1:{redis.port}']\ntimeout_ms = 1000\n"
                 servers["redis"] = Server(store, folder, "redis", more)
             kept = [name for name in servers if name != "without"]
             found = {name: [] for name in [*(f"{name}, unused" for name in kept), *servers]}
-            # Kept, but nobody has events yet: what looking costs.
+            # Live state without events yet: the cost of the look-up.
             for _ in range(ROUNDS):
                 for name in kept:
                     found[f"{name}, unused"].append(servers[name].rate(users_file))

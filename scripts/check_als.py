@@ -1,8 +1,8 @@
-"""Compares our ALS with the `implicit` package on the same matrix, and times both where we train here.
+"""Compares our ALS with the `implicit` package on the same matrix, and times both if it trains.
 
-Everything comes out of the artifact: the weights (section `history`), the vectors and the parameters. The
-loss is Hu, Koren & Volinsky 2008, equation 3. `implicit` takes a confidence as it stands, for 1 + alpha r, and
-gives 1 to every pair that is absent; its preference is 1 where a confidence is above zero. Both sides do the
+Everything is read from the artifact: the weights (section `history`), the vectors and the parameters. The
+loss is Hu, Koren & Volinsky 2008, equation 3. `implicit` takes 1 + alpha r as the confidence of a pair and
+1 for every absent pair; its preference is 1 if a confidence is above zero. Both sides do the
 same work: `iterations` passes over users and items, and one more over users.
 """
 
@@ -39,7 +39,7 @@ def published(shop):
 
 
 def train(options, threads, store):
-    """Trains; gives the version's folder and the seconds of the ALS stage."""
+    """Trains; returns the version's folder and the seconds of the ALS stage."""
     command = [options.trainer, "train", "--store", store, "--shop", "default", "--threads", str(threads)]
     command += ["--config", options.config] if options.config else []
     command += ["--orders", options.orders] if options.orders else []
@@ -51,7 +51,7 @@ def train(options, threads, store):
 
 
 class Artifact:
-    """The matrix that an artifact was learned from, and what was learned."""
+    """The matrix that an artifact was learned from, and the learned vectors."""
 
     def __init__(self, folder):
         if not (folder / "user_factors.arrow").exists():
@@ -89,7 +89,7 @@ class Artifact:
         return np.sum((users.T @ users) * (items.T @ items)) + observed + penalty
 
     def loss_by_peer(self, users, items):
-        """The same by the peer's own function, which gives it a unit of confidence."""
+        """The same by the peer's own function, which returns it per unit of confidence."""
         users, items = users.astype(np.float64), items.astype(np.float64)
         total = self.confidence.sum(dtype=np.float64) + np.prod(self.confidence.shape) - self.confidence.nnz
         return calculate_loss(self.confidence, users, items, self.training["regularization"]) * total
@@ -110,7 +110,7 @@ def overlap(a, b):
 
 
 def compare(artifact, threads):
-    """Prints how both agree; gives what is wrong, as sentences."""
+    """Prints the agreement of both; returns the faults as sentences."""
     first, second = artifact.learned_by_peer(7, threads), artifact.learned_by_peer(8, threads)
     n_users = len(artifact.users)
     sample = np.random.default_rng(1).choice(n_users, min(2000, n_users), replace=False)

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Our ALS beside the `implicit` package on the same matrix: loss, top-20 overlap, and time where it trains.
+# Our ALS beside the `implicit` package on the same matrix: loss, top-20 overlap, and time if it trains.
 #   ORDERS=path CONFIG=file.toml    train on these (either may be enough), at each number of threads, and time it
 #   STORE=dir SHOP=name VERSION=v   else compare an artifact (default: the published one of var/models, shop default)
 #   THREADS="1 2" REPEATS=3         of the timing
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/venv.sh pyarrow numpy scipy implicit
-# implicit runs its own threads; a BLAS that does so too makes it slower, as it warns itself.
+# implicit runs its own threads; a BLAS with threads of its own makes it slower, as implicit warns.
 export OPENBLAS_NUM_THREADS=1
 read -ra threads <<<"${THREADS:-1 2}"
 args=(--threads "${threads[@]}" --repeats "${REPEATS:-3}")

@@ -24,7 +24,7 @@ KUSTOMIZATION_FIELDS = {
 
 
 class UniqueKeyLoader(yaml.SafeLoader):
-    """YAML as Kubernetes wants it: a key that is written twice is an error, not the last one's win."""
+    """YAML as Kubernetes reads it, except that a repeated key is an error."""
 
     def construct_mapping(self, node, deep=False):
         seen = set()
@@ -41,7 +41,7 @@ def documents(text):
 
 
 def flaws_of_resource(resource):
-    """What the schemas say against one resource, as text; empty when nothing."""
+    """Faults of one resource by the schemas, as text; empty if there are none."""
     if not isinstance(resource, dict) or not {"apiVersion", "kind", "metadata"} <= resource.keys():
         return ["no resource: apiVersion, kind and metadata are needed"]
     flaws = []

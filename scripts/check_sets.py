@@ -1,7 +1,7 @@
-"""Hides a fifth of what each user has, trains on the rest in several shapes of file, and measures `predict
+"""Hides a fifth of each user's items, trains on the rest in several shapes of file, and measures `predict
 recommend --exclude-bought` beside full EASE (Steck 2019), GF-CF (Shen et al. 2021) and best sellers on the same split.
 
-Input: sequences (a line a user: the user, then the items) or CSV with user_id and item_id; plain or .zst.
+Input: sequences (one line for each user: the user, then the items) or CSV with user_id and item_id; plain or .zst.
 """
 
 import argparse
@@ -22,7 +22,7 @@ SHAPES = ("rows", "users", "sequences")
 
 
 def read(path, keep_back):
-    """Distinct items of every user, in order; without the last `keep_back` of each."""
+    """Distinct items of every user, in order, without the last `keep_back`."""
     data = path.read_bytes()
     if path.suffix == ".zst":
         data = subprocess.run(["zstd", "-dcq"], input=data, capture_output=True, check=True).stdout
@@ -39,7 +39,7 @@ def read(path, keep_back):
 
 
 def split(users, rng):
-    """Known and hidden items of every user; whoever has one item keeps it."""
+    """Known and hidden items of every user; a user with one item keeps it."""
     known, hidden = {}, {}
     for user, items in users.items():
         items = [items[n] for n in rng.permutation(len(items))]
@@ -62,7 +62,7 @@ def score(lists, hidden):
 
 
 def ours(trainer, shape, known, hidden, folder):
-    """What `predict` answers after training on the file in one shape."""
+    """The lists of `predict` after training on the file in one shape."""
     facts, keys, out = folder / f"{shape}.csv", folder / "keys.csv", folder / f"{shape}.out.csv"
     lines = []
     if shape == "sequences":

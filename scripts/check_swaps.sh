@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Swaps between two versions of a demo shop under an open-loop mix of requests: no answer may fail, and memory must
-# come back to where it was. Prints both, and the load generator's report.
+# Swaps between two versions of a demo shop during an open-loop mix of requests: no answer may fail, and memory must
+# return to its level. Prints both, and the load generator's report.
 #   SWAPS=100 RATE=200 LISTEN=127.0.0.1:8091
 set -euo pipefail
 cd "$(dirname "$0")/.."

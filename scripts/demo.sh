@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 bin=${CARGO_TARGET_DIR:-target}/release
 "$CARGO" build --release --quiet -p qianmian-trainer -p qianmian-server
 
-# Without keys the server serves one shop, `default`, whatever the configuration calls it.
+# Without keys the server serves one shop, `default`, whatever name the configuration has.
 train=(--store "$STORE" --shop default)
 if [ -n "$CONFIG" ]; then train+=(--config "$CONFIG"); fi
 if [ -n "$ORDERS" ]; then train+=(--orders "$ORDERS"); fi
@@ -24,7 +24,7 @@ printf '[live]\nfolder = "%s"\n[live.drain]\nfolder = "%s"\nevery_seconds = 1\n'
 server=$!
 trap 'kill "$server" 2>/dev/null; wait "$server" 2>/dev/null || true' EXIT
 
-# call METHOD PATH [BODY]: by curl, or by the shell itself where there is none.
+# call METHOD PATH [BODY]: by curl, or by the shell itself without curl.
 call() {
   if command -v curl >/dev/null; then
     curl -sS -X "$1" "http://$LISTEN$2" ${3:+-H 'content-type: application/json' -d "$3"}
@@ -54,28 +54,28 @@ show() {
   call "$2" "$3" "${4:-}" | cut -c1-900
   echo
 }
-# example KIND: an id out of what was just trained, as JSON text.
+# example KIND: an id of the trained model, as JSON text.
 example() { "$bin/qianmian-trainer" inspect --store "$STORE" --examples "$1"; }
 user=$(example users) item=$(example items)
 if [ -n "$user" ]; then
-  show "goods for a known person" POST /recommend "{\"user\":{\"id\":$user},\"count\":3}"
+  show "items for a known user" POST /recommend "{\"user\":{\"id\":$user},\"count\":3}"
 fi
-show "goods for somebody new who looks at an item" POST /recommend "{\"context\":{\"item_ids\":[$item]},\"count\":3}"
-show "items like it" POST /similar "{\"item_ids\":[$item],\"count\":3}"
-show "what completes the cart (搭配购)" POST /bundle "{\"cart\":[$item],\"count\":2}"
+show "items for an anonymous user who looks at an item" POST /recommend "{\"context\":{\"item_ids\":[$item]},\"count\":3}"
+show "similar items" POST /similar "{\"item_ids\":[$item],\"count\":3}"
+show "complements of a cart (搭配购)" POST /bundle "{\"cart\":[$item],\"count\":2}"
 if [ -n "$user" ]; then
-  show "people for it (货找人)" POST /audience "{\"item_ids\":[$item],\"count\":3}"
+  show "users for an item (货找人)" POST /audience "{\"item_ids\":[$item],\"count\":3}"
 fi
 now=$(date -u +%Y-%m-%dT%H:%M:%SZ)
-show "a visitor looks at it" POST /events \
+show "a visitor views the item" POST /events \
   "{\"events\":[{\"event_id\":\"demo-$now\",\"type\":\"view\",\"occurred_at\":\"$now\",\"user_id\":\"visitor\",\"item_id\":$item}]}"
-show "and the next answer knows" POST /recommend '{"user":{"id":"visitor"},"count":3}'
+show "and the next answer uses the view" POST /recommend '{"user":{"id":"visitor"},"count":3}'
 drained() { find var/events -name '*.parquet' -newer var/server.toml 2>/dev/null | sort | tail -1; }
 for _ in $(seq 50); do
   [ -n "$(drained)" ] && break
   sleep 0.1
 done
-printf '\n# what happened comes to stay, for the next training: [events] files = ["var/events/default/**/*.parquet"]\n%s\n' "$(drained)"
+printf '\n# drained events, for the next training: [events] files = ["var/events/default/**/*.parquet"]\n%s\n' "$(drained)"
 printf '\nServing on http://%s (browse http://%s/docs, log in var/server.log).\n' "$LISTEN" "$LISTEN"
 [ -n "${DEMO_ONCE:-}" ] && exit 0
 echo "Ctrl-C stops it."

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Schemathesis reads /openapi.json of a demo server and tries every route: no 500, no undocumented answer.
-#   EXAMPLES=n   tries a route (default 200)
+#   EXAMPLES=n   attempts for each route (default 200)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 : "${EXAMPLES:=200}" "${LISTEN:=127.0.0.1:8089}" "${CARGO:=cargo}"

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""What browsing would add for visitors: co-view scores beside the answers of a server.
+"""Measures the gain of browsing for visitors: co-view scores beside the answers of a server.
 
     measure_browsing.py EVENTS.csv.zst CUT http://127.0.0.1:8080
 
-Visits that end before the day CUT give co-view scores (co-occurrence over the root of both counts). In each visit from
-CUT on, what was looked at before a purchase is asked of /recommend as `context.item_ids`, and the item that was bought is looked
-for in the answer, in the co-view scores, and in sums of both. The weight of a sum is chosen on every second case and measured on
+Sessions that end before the day CUT give co-view scores (co-occurrence over the root of both counts). In each session from
+CUT on, the items viewed before a purchase are sent to /recommend as `context.item_ids`, and the rank of the bought item is
+measured in the answer, in the co-view scores, and in sums of both. The weight of a sum is chosen on every second case and measured on
 the others. The server's model must be trained on orders from before CUT. Needs zstd.
 """
 import collections, csv, io, json, math, random, subprocess, sys, urllib.request
@@ -16,7 +16,7 @@ METRICS = ("hr@10", "hr@20", "mrr@20")
 
 
 def visits(path):
-    """(time, type, item) by visit, in order of time."""
+    """(time, type, item) by session, in order of time."""
     text = subprocess.run(["zstd", "-dcq", path], check=True, capture_output=True).stdout.decode()
     found = collections.defaultdict(list)
     for row in csv.DictReader(io.StringIO(text)):

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The whole test suite. What it needs beside Rust it installs where it may, and says so where it may not.
-# The last line sums up every test binary: N passed, N failed, N skipped.
+# The whole test suite. Installs what it needs beside Rust, or prints SKIPPED and how to install it.
+# The last line is the sum over all test binaries: N passed, N failed, N skipped.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/check-k8s.sh
