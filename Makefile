@@ -6,8 +6,10 @@ USERS ?= 5000
 ORDERS ?=
 CONFIG ?=
 PYTHON ?= python3
+CRATE ?=
+NAME ?=
 
-.PHONY: help demo test lint chaos bench-live fuzz check-als check-swaps check-k8s check-context check-docs deny python
+.PHONY: help demo check t test lint chaos bench-live fuzz check-als check-swaps check-k8s check-context check-docs deny python
 
 help: ## Lists the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -17,6 +19,13 @@ demo: ## Train a demo shop (or ORDERS=path, CONFIG=file.toml), serve it on LISTE
 
 test: ## All tests: Rust with a real server, Python readers of the artifact, Kubernetes schemas, the image's context
 	@CARGO="$(CARGO)" PYTHON="$(PYTHON)" scripts/test.sh
+
+check: ## The quick check while you work: clippy on everything, development profile, warnings are errors
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+t: ## The quick tests of one crate, development profile: make t CRATE=models [NAME=part_of_a_test_name]
+	@test -n "$(CRATE)" || { echo "name a crate: make t CRATE=models [NAME=part_of_a_test_name]" >&2; exit 2; }
+	$(CARGO) test -p qianmian-$(CRATE) $(NAME)
 
 lint: ## rustfmt, clippy and rustdoc, warnings are errors
 	$(CARGO) fmt --all --check

@@ -1,12 +1,9 @@
 //! What the trainer refuses, and that it says what to do about it; and the account of every row.
-#![expect(clippy::unwrap_used, reason = "tests")]
-
-mod support;
 
 use std::path::Path;
 
 use serde_json::Value;
-use support::{done, folder, names, orders, refused, run, shop};
+use crate::support::{done, folder, names, orders, refused, run, shop};
 
 /// Trains on a file of this text and expects a refusal.
 fn refused_file(name: &str, bytes: &[u8]) -> String {

@@ -1,5 +1,4 @@
 //! What the generated shop promises, checked on its files alone.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

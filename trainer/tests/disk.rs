@@ -3,15 +3,11 @@
 //!
 //! The disk is a tmpfs of 6 MB in a mount namespace of its own, which needs `unshare` and the right to
 //! use it; elsewhere the tests say that they are skipped.
-#![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, reason = "tests")]
-
-mod support;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use support::{TRAINER, folder, leftovers, names, opened, orders, quick_demo, shop, skipped};
+use crate::support::{TRAINER, done, folder, leftovers, names, opened, orders, output, quick_demo, shop, skipped};
 
 /// Page of a tmpfs, which gives whole ones to files.
 const PAGE: u64 = 4096;
@@ -56,13 +52,13 @@ impl Disk {
         let path = |name: &str| self.folder.path().join(name);
         let out = path(&format!("out-{free_pages}"));
         std::fs::create_dir(&out).unwrap();
-        let output = Command::new("unshare")
+        let mut command = Command::new("unshare");
+        command
             .args(["-rm", "sh", "-c", SCRIPT])
             .envs([("TRAINER", Path::new(TRAINER)), ("DISK", &path("disk")), ("TINY", &path("tiny.csv"))])
             .envs([("CONFIG", &self.config), ("OUT", &out)])
-            .env("FREE", free_pages.to_string())
-            .output()
-            .unwrap();
+            .env("FREE", free_pages.to_string());
+        let output = output(&mut command);
         assert!(output.status.code().is_some_and(|code| code < 100), "{output:?}");
         (output, out)
     }
@@ -70,7 +66,7 @@ impl Disk {
     /// What an artifact of the demo shop takes, in pages.
     fn artifact_pages(&self) -> u64 {
         let store = self.folder.path().join("store");
-        support::done(&args!["train", "--config", self.config, "--store", store]);
+        done(&args!["train", "--config", self.config, "--store", store]);
         let shop = shop(&store);
         let version = shop.folder().join(shop.latest().unwrap().unwrap().version);
         let sizes = std::fs::read_dir(version).unwrap().map(|file| file.unwrap().metadata().unwrap().len());

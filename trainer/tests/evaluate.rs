@@ -1,12 +1,9 @@
 //! Evaluations through the real binary: the report, several windows, and versions of a store.
-#![expect(clippy::unwrap_used, reason = "tests")]
-
-mod support;
 
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use support::{demo, done, folder, quick_demo, refused, shop};
+use crate::support::{demo, done, folder, quick_demo, refused, shop};
 
 const WINDOW: &str = "2025-12-01";
 

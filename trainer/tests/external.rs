@@ -1,9 +1,6 @@
 //! What was learned elsewhere takes part, and bad files are refused by row.
 //!
 //! `QIANMIAN_PYTHON` names an interpreter with numpy and pyarrow; else `python3` is tried.
-#![expect(clippy::unwrap_used, reason = "tests")]
-
-mod support;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -16,7 +13,7 @@ use parquet::arrow::ArrowWriter;
 use qianmian_models::index::external::Knowledge;
 use qianmian_models::recommend::query::{Query, Source};
 use qianmian_models::recommend::recommend;
-use support::{demo, done, folder, orders, refused, served, skipped};
+use crate::support::{demo, done, folder, orders, refused, served, skipped};
 
 /// Four users who buy two items each; nobody has bought `e`, which only what is brought can propose.
 fn tiny(folder: &Path, external: &str) -> PathBuf {

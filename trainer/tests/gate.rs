@@ -1,13 +1,10 @@
 //! The gate before a publish, through the real binary and real stores.
-#![expect(clippy::unwrap_used, reason = "tests")]
-
-mod support;
 
 use std::path::Path;
 
 use qianmian_models::storage::artifact::{ArtifactWriter, Manifest};
 use serde_json::{Value, json};
-use support::{demo, done, folder, run, shop};
+use crate::support::{demo, done, folder, run, shop};
 
 /// Writes a version that says of itself what its rehearsal measured; it has no sections.
 fn version(store: &Path, name: &str, ndcg: Option<f64>, popularity: f64, tolerance: Option<f64>) {
@@ -23,7 +20,7 @@ fn version(store: &Path, name: &str, ndcg: Option<f64>, popularity: f64, toleran
     ArtifactWriter::create(shop(store).folder(), name).unwrap().finish(manifest).unwrap();
 }
 
-fn publish(store: &Path, name: &str) -> support::Said {
+fn publish(store: &Path, name: &str) -> crate::support::Said {
     run(&args!["publish", name, "--store", store])
 }
 

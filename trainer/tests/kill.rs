@@ -1,10 +1,6 @@
 //! A process that is killed at any moment of a training run or of a publish leaves the store whole:
 //! `latest.json` names a complete version, every version that can be named is complete, and the next
 //! writer removes what is left.
-#![cfg(unix)]
-#![expect(clippy::unwrap_used, reason = "tests")]
-
-mod support;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -16,7 +12,7 @@ use rand::RngExt;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use support::{TRAINER, done, folder, leftovers, names, opened, quick_demo, shop};
+use crate::support::{TRAINER, alone, done, folder, leftovers, names, opened, quick_demo, shop};
 use tempfile::TempDir;
 
 /// Files of an artifact without graphs: eleven sections, the manifest, its checksum.
@@ -106,6 +102,7 @@ fn files(folder: PathBuf) -> usize {
 
 #[test]
 fn a_run_killed_at_any_moment_leaves_a_complete_version_published() {
+    let _alone = alone();
     let scene = Scene::new();
     let started = Instant::now();
     done(&scene.train);
@@ -134,6 +131,7 @@ fn a_run_killed_at_any_moment_leaves_a_complete_version_published() {
 
 #[test]
 fn a_publish_killed_at_any_moment_leaves_one_of_two_versions_published() {
+    let _alone = alone();
     let scene = Scene::new();
     done(&scene.train);
     let versions = scene.shop.versions().unwrap();

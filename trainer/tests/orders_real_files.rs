@@ -5,8 +5,6 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-mod support;
-
 use qianmian_trainer::config::Config;
 use qianmian_trainer::orders::{GUEST, Inputs, Item, Orders, ReadOptions, SEQUENCE_END, TimeKind, read};
 use std::path::{Path, PathBuf};
@@ -20,7 +18,7 @@ fn example(name: &str, file: &str) -> Option<Inputs> {
     let folder = std::env::var_os("QIANMIAN_DATA").map_or_else(|| root.join("../shared/data"), PathBuf::from);
     let path = folder.join(file);
     if !path.exists() {
-        support::skipped(&format!(
+        crate::support::skipped(&format!(
             "{} is not there; set QIANMIAN_DATA to the folder of the real files",
             path.display()
         ));

@@ -1,15 +1,12 @@
 //! An artifact is open: pyarrow and polars read every section, in place.
 //!
 //! `QIANMIAN_PYTHON` names an interpreter that has both; else `python3` is tried.
-#![expect(clippy::unwrap_used, reason = "tests")]
-
-mod support;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
-use support::{demo, done, folder, quick_demo, shop, skipped};
+use crate::support::{demo, done, folder, quick_demo, shop, skipped};
 
 /// Lengths of the factors and of the low-pass vectors.
 const LENGTH: usize = 64;
@@ -228,7 +225,7 @@ fn lists_and_ids_read_from_python_are_those_that_the_snapshot_holds() {
     let folder = folder();
     let (config, store) = (quick_demo(folder.path(), 1_000), folder.path().join("store"));
     done(&args!["train", "--config", config, "--store", store]);
-    let snapshot = support::served(&store);
+    let snapshot = crate::support::served(&store);
     let seen = read(&python, &shop(&store).folder().join(&snapshot.version));
     let last = |section: &str, column: &str| seen[section]["pyarrow"]["last"][0][column].clone();
 

@@ -1,7 +1,4 @@
 //! Files that say who had what, and nothing of when or in which order: the usual public data set.
-#![expect(clippy::unwrap_used, reason = "tests")]
-
-mod support;
 
 use std::fmt::Write;
 use std::path::Path;
@@ -9,7 +6,7 @@ use std::path::Path;
 use qianmian_models::recommend::query::{Filter, Query};
 use qianmian_models::recommend::recommend;
 use qianmian_models::snapshot::Snapshot;
-use support::{done, folder, served, shop};
+use crate::support::{done, folder, served, shop};
 
 const USERS: u32 = 800;
 /// Items of each of the two tastes.

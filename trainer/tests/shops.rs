@@ -1,7 +1,4 @@
 //! Shops at the edges of what is usual, trained and asked as a server would ask.
-#![expect(clippy::unwrap_used, reason = "tests")]
-
-mod support;
 
 use std::path::Path;
 
@@ -10,7 +7,7 @@ use qianmian_models::recommend::query::Query;
 use qianmian_models::recommend::recommend;
 use qianmian_models::similar::similar;
 use qianmian_models::snapshot::Snapshot;
-use support::{done, folder, orders, served};
+use crate::support::{done, folder, orders, served};
 
 /// Trains on order lines with canonical columns, without a configuration.
 fn trained<'a>(

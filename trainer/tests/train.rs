@@ -1,13 +1,10 @@
 //! From orders to a published artifact and back again, through the real binary.
-#![expect(clippy::unwrap_used, reason = "tests")]
-
-mod support;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::Value;
-use support::{demo, done, folder, names, quick_demo, refused, served, shop};
+use crate::support::{demo, done, folder, names, quick_demo, refused, served, shop};
 
 /// The checksum of every section of a version.
 fn checksums(store: &Path, version: Option<&str>) -> BTreeMap<String, String> {
@@ -158,7 +155,7 @@ fn evaluate_writes_every_figure_that_it_prints() {
 fn progress_without_a_terminal_is_one_json_line_a_stage() {
     let folder = folder();
     let (config, store) = (quick_demo(folder.path(), 1_000), folder.path().join("store"));
-    let said = support::run(&args!["train", "--config", config, "--store", store]);
+    let said = crate::support::run(&args!["train", "--config", config, "--store", store]);
     let stages: Vec<Value> = said.err.lines().map(json).collect();
     assert!(stages.len() >= 6, "{}", said.err);
     assert!(stages.iter().all(|s| s["stage"].is_string() && s["seconds"].as_f64().unwrap() >= 0.0));

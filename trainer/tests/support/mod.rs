@@ -1,9 +1,10 @@
 //! Runs the real binary, and looks at what it left.
-#![allow(dead_code, reason = "every test binary uses a part of this")]
 
+use std::cell::Cell;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
+use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
 
 use qianmian_models::snapshot::Snapshot;
 use qianmian_models::storage::artifact::Artifact;
@@ -30,9 +31,41 @@ pub struct Said {
     pub err: String,
 }
 
+/// Held for reading while a test runs a trainer process, for writing while a test must be alone.
+static PROCESSES: RwLock<()> = RwLock::new(());
+
+thread_local! {
+    /// Whether this thread's test is the one that is alone.
+    static ALONE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// While it lives, no other test runs a trainer process.
+pub struct Alone {
+    _lock: RwLockWriteGuard<'static, ()>,
+}
+
+/// Waits until no other test runs a trainer process. For tests that depend on how long a run takes.
+pub fn alone() -> Alone {
+    let _lock = PROCESSES.write().unwrap_or_else(PoisonError::into_inner);
+    ALONE.set(true);
+    Alone { _lock }
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        ALONE.set(false);
+    }
+}
+
+/// Runs a process to its end, beside other tests' processes but never beside a test that is [`alone`].
+pub fn output(command: &mut Command) -> Output {
+    let _lock = (!ALONE.get()).then(|| PROCESSES.read().unwrap_or_else(PoisonError::into_inner));
+    command.output().unwrap()
+}
+
 /// Runs the binary; a run never panics, whatever it is given.
 pub fn run<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Said {
-    let output = Command::new(TRAINER).args(args).stdin(Stdio::null()).output().unwrap();
+    let output = output(Command::new(TRAINER).args(args).stdin(Stdio::null()));
     let text = |bytes| String::from_utf8(bytes).unwrap();
     let said = Said {
         ok: output.status.success(),

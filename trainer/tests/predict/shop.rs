@@ -17,6 +17,8 @@ use qianmian_models::storage::versions::ShopStore;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::support::{TRAINER, folder, output};
+
 /// A demo shop, trained.
 pub struct Shop {
     folder: TempDir,
@@ -30,10 +32,10 @@ pub struct Shop {
 pub fn shop() -> &'static Shop {
     static SHOP: OnceLock<Shop> = OnceLock::new();
     SHOP.get_or_init(|| {
-        let folder = TempDir::new().unwrap();
+        let folder = folder();
         let (demo, store) = (folder.path().join("demo"), folder.path().join("store"));
         let run = |arguments: &[&dyn AsRef<std::ffi::OsStr>]| {
-            let done = Command::new(binary()).args(arguments.iter().map(|a| a.as_ref())).output().unwrap();
+            let done = output(Command::new(TRAINER).args(arguments.iter().map(|a| a.as_ref())));
             assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         };
         run(&[&"demo-data", &"--out", &demo, &"--users", &"1000", &"--until", &"2026-01-01"]);
@@ -59,15 +61,11 @@ fn carts(orders: &Path) -> Vec<(String, Vec<String>)> {
     carts
 }
 
-fn binary() -> &'static str {
-    env!("CARGO_BIN_EXE_qianmian-trainer")
-}
-
 impl Shop {
     /// The binary and its arguments for a prediction.
     pub fn arguments(&self, kind: &str, input: &Path, output: &Path, more: &[&str]) -> Vec<OsString> {
         let store = self.folder.path().join("store");
-        let mut arguments: Vec<OsString> = [binary(), "predict", kind, "--store"].map(Into::into).into();
+        let mut arguments: Vec<OsString> = [TRAINER, "predict", kind, "--store"].map(Into::into).into();
         arguments.extend([store.into(), "--input".into(), input.into(), "--output".into(), output.into()]);
         arguments.extend(more.iter().map(Into::into));
         arguments
@@ -75,7 +73,7 @@ impl Shop {
 
     fn predict(&self, kind: &str, input: &Path, output: &Path, more: &[&str]) -> std::process::Output {
         let arguments = self.arguments(kind, input, output, more);
-        Command::new(&arguments[0]).args(&arguments[1..]).output().unwrap()
+        output(Command::new(&arguments[0]).args(&arguments[1..]))
     }
 }
 

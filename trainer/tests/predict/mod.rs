@@ -1,10 +1,9 @@
 //! What `predict` promises, asked of the real binary: the answers of the serving code, in every format,
 //! or no output at all.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
-mod predict_support;
+mod shop;
 
-use predict_support::{Row, Rows, Shop, failure, read, rows_of, shop, success, write};
+use shop::{Row, Rows, Shop, failure, read, rows_of, shop, success, write};
 use qianmian_models::audience::{AudienceQuery, audience};
 use qianmian_models::bundle::{complements, personal_complements};
 use qianmian_models::recommend::query::Query;
@@ -396,11 +395,11 @@ fn a_full_disk_leaves_no_half_output() {
     for ending in ["csv", "jsonl.zst", "parquet"] {
         let output = folder.path().join(format!("out.{ending}"));
         // The limit on a file's size stands in for the disk's; the signal must not end the process.
-        let limited = std::process::Command::new("sh")
+        let mut command = std::process::Command::new("sh");
+        command
             .args(["-c", "trap '' XFSZ; ulimit -f 16; exec \"$0\" \"$@\""])
-            .args(shop.arguments("recommend", &input, &output, &["--count", "100"]))
-            .output()
-            .unwrap();
+            .args(shop.arguments("recommend", &input, &output, &["--count", "100"]));
+        let limited = crate::support::output(&mut command);
         let error = String::from_utf8(limited.stderr).unwrap();
         assert_eq!(limited.status.code(), Some(1), "{error}");
         assert_says(&error, &["cannot write", ending, "File too large"]);

@@ -1,0 +1,28 @@
+//! All integration tests of the trainer in one binary, so that they link once.
+//!
+//! Most run the real binary ([`support`]). A test that depends on how long a run takes calls [`support::alone`]
+//! first; a test that needs a disk of its own mounts it in a namespace of a child process.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+#[macro_use]
+mod support;
+
+mod cures;
+mod demo_data;
+#[cfg(target_os = "linux")]
+mod disk;
+mod evaluate;
+mod external;
+mod gate;
+#[cfg(unix)]
+mod kill;
+mod orders_bad_input;
+mod orders_events;
+mod orders_formats;
+mod orders_real_files;
+mod predict;
+mod readers;
+mod self_tuning;
+mod sets;
+mod shops;
+mod train;
