@@ -17,8 +17,6 @@ pub const MAX_AHEAD_MS: i64 = 10 * 60 * 1000;
 pub const MAX_AGE_MS: i64 = 365 * 86_400 * 1000;
 /// Largest `value`, in the shop's currency, up or down.
 pub const MAX_VALUE: f64 = 1e9;
-/// Names less alike than this (Jaro-Winkler, `0..=1`) are not suggested.
-const ALIKE: f64 = 0.75;
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -129,14 +127,7 @@ impl EventType {
 
 /// The known name that resembles `name` most, if any does.
 pub fn nearest(name: &str) -> Option<&'static str> {
-    nearest_of(&plain(name), NAMES.iter().map(|(known, _)| *known))
-}
-
-/// The one of `known` that resembles `name` most, if any does.
-pub(crate) fn nearest_of(name: &str, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
-    let alike = known.map(|known| (strsim::jaro_winkler(name, known), known));
-    let best = alike.filter(|(alike, _)| *alike >= ALIKE).max_by(|a, b| a.0.total_cmp(&b.0));
-    best.map(|(_, known)| known)
+    qianmian_suggest::nearest(name, NAMES.iter().map(|(known, _)| *known))
 }
 
 /// `name` as [`NAMES`] spells names; only as much of it as the longest of them has.

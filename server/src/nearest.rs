@@ -3,8 +3,8 @@
 //! Serde words every unknown field alike, for TOML, JSON and query strings; this reads the wording back,
 //! so that requests and configuration files get the same help from one place.
 
-/// Names less alike than this (Jaro-Winkler, `0..=1`) are not suggested.
-const ALIKE: f64 = 0.75;
+use qianmian_suggest::nearest;
+
 /// Longest piece of a caller's name that is repeated to them, in characters.
 const MAX_ECHO: usize = 80;
 
@@ -25,17 +25,6 @@ pub fn unknown_field(message: &str) -> Option<UnknownField> {
     let known = rest[end + 1..].split('`').skip(1).step_by(2);
     let field = &rest[..end];
     Some(UnknownField { field: cut(field), nearest: nearest(field, known).map(str::to_owned) })
-}
-
-/// The name among `known` that resembles `name` most, if any does.
-pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    let name = name.to_lowercase();
-    known
-        .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(&name, candidate), candidate))
-        .filter(|(alike, _)| *alike >= ALIKE)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| candidate)
 }
 
 /// The beginning of a caller's text, short enough to repeat.

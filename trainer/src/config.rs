@@ -17,6 +17,7 @@ pub use tables::{Column, Format, Normalise, OrdersConfig, Table, TableConfig, pa
 pub use training::TrainingConfig;
 
 use anyhow::{Context, bail};
+use qianmian_suggest::nearest;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
@@ -174,24 +175,10 @@ pub(crate) fn unknown_name(unknown: &str, known: &[&str]) -> String {
     }
 }
 
-/// The known name that is most like `wanted`, where one is alike at all. Case, spaces, `-` and `_`
-/// do not count.
-pub(crate) fn nearest<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let fold = |name: &str| -> String {
-        name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
-    };
-    let wanted = fold(wanted);
-    known
-        .map(|name| (strsim::jaro_winkler(&wanted, &fold(name)), name))
-        .filter(|(likeness, _)| *likeness >= 0.7)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, name)| name)
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
-    use super::{Config, nearest};
+    use super::Config;
     use std::path::Path;
 
     fn error_of(text: &str) -> String {
@@ -246,11 +233,5 @@ mod tests {
         let text = "[orders]\nfiles = [\"data/*.csv\", \"/abs.csv\"]\n";
         let config = Config::parse(text, Path::new("/shop[1]")).unwrap();
         assert_eq!(config.orders.files, ["/shop[[]1[]]/data/*.csv", "/abs.csv"]);
-    }
-
-    #[test]
-    fn nearness_ignores_case_and_separators() {
-        assert_eq!(nearest("StockCode", ["stock_code", "Quantity"].into_iter()), Some("stock_code"));
-        assert_eq!(nearest("zzz", ["stock_code"].into_iter()), None);
     }
 }

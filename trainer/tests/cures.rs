@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use serde_json::Value;
 use crate::support::{done, folder, names, orders, refused, run, shop};
+use serde_json::Value;
 
 /// Trains on a file of this text and expects a refusal.
 fn refused_file(name: &str, bytes: &[u8]) -> String {

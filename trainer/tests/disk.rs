@@ -7,7 +7,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use crate::support::{TRAINER, done, folder, leftovers, names, opened, orders, output, quick_demo, shop, skipped};
+use crate::support::{
+    TRAINER, done, finished, folder, leftovers, names, opened, orders, quick_demo, shop, skipped,
+};
 
 /// Page of a tmpfs, which gives whole ones to files.
 const PAGE: u64 = 4096;
@@ -58,7 +60,7 @@ impl Disk {
             .envs([("TRAINER", Path::new(TRAINER)), ("DISK", &path("disk")), ("TINY", &path("tiny.csv"))])
             .envs([("CONFIG", &self.config), ("OUT", &out)])
             .env("FREE", free_pages.to_string());
-        let output = output(&mut command);
+        let output = finished(&mut command);
         assert!(output.status.code().is_some_and(|code| code < 100), "{output:?}");
         (output, out)
     }

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
 use crate::support::{demo, done, folder, quick_demo, refused, shop};
+use serde_json::Value;
 
 const WINDOW: &str = "2025-12-01";
 

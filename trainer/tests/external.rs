@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
+use crate::support::{demo, done, folder, orders, refused, served, skipped};
 use arrow_array::types::Float32Type;
 use arrow_array::{ArrayRef, Float64Array, ListArray, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
 use qianmian_models::index::external::Knowledge;
 use qianmian_models::recommend::query::{Query, Source};
 use qianmian_models::recommend::recommend;
-use crate::support::{demo, done, folder, orders, refused, served, skipped};
 
 /// Four users who buy two items each; nobody has bought `e`, which only what is brought can propose.
 fn tiny(folder: &Path, external: &str) -> PathBuf {

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use crate::support::{demo, done, folder, run, shop};
 use qianmian_models::storage::artifact::{ArtifactWriter, Manifest};
 use serde_json::{Value, json};
-use crate::support::{demo, done, folder, run, shop};
 
 /// Writes a version that says of itself what its rehearsal measured; it has no sections.
 fn version(store: &Path, name: &str, ndcg: Option<f64>, popularity: f64, tolerance: Option<f64>) {

@@ -7,12 +7,12 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::support::{TRAINER, alone, done, folder, leftovers, names, opened, quick_demo, shop};
 use qianmian_models::storage::versions::ShopStore;
 use rand::RngExt;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use crate::support::{TRAINER, alone, done, folder, leftovers, names, opened, quick_demo, shop};
 use tempfile::TempDir;
 
 /// Files of an artifact without graphs: eleven sections, the manifest, its checksum.

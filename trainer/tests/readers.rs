@@ -5,8 +5,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::Value;
 use crate::support::{demo, done, folder, quick_demo, shop, skipped};
+use serde_json::Value;
 
 /// Lengths of the factors and of the low-pass vectors.
 const LENGTH: usize = 64;

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::support::{done, folder, served, shop};
 use qianmian_models::index::places::Kind;
 use qianmian_models::recommend::query::Query;
 use qianmian_models::recommend::recommend;
 use qianmian_models::snapshot::Snapshot;
 use serde_json::Value;
-use crate::support::{done, folder, served, shop};
 
 /// Every day eight newcomers buy, each in one of two stores, and come back three weeks later. What a store
 /// sells is its own where `apart`.
@@ -75,6 +75,7 @@ fn tuning_tries_the_defaults_first_keeps_every_trial_and_ends_with_the_best_soun
     let used = &manifest.parameters["training"];
     assert_eq!(used["dim"].as_f64(), best["parameters"]["dim"].as_f64());
     assert_eq!(used["ease_neighbours"].as_f64(), best["parameters"]["ease_neighbours"].as_f64());
-    let error = crate::support::refused(&args!["train", "--config", config, "--store", store, "--budget", "5"]);
+    let error =
+        crate::support::refused(&args!["train", "--config", config, "--store", store, "--budget", "5"]);
     assert!(error.contains("--tune"), "{error}");
 }

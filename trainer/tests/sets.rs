@@ -3,10 +3,10 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use crate::support::{done, folder, served, shop};
 use qianmian_models::recommend::query::{Filter, Query};
 use qianmian_models::recommend::recommend;
 use qianmian_models::snapshot::Snapshot;
-use crate::support::{done, folder, served, shop};
 
 const USERS: u32 = 800;
 /// Items of each of the two tastes.

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
+use crate::support::{done, folder, orders, served};
 use qianmian_models::audience::{AudienceQuery, audience};
 use qianmian_models::recommend::query::Query;
 use qianmian_models::recommend::recommend;
 use qianmian_models::similar::similar;
 use qianmian_models::snapshot::Snapshot;
-use crate::support::{done, folder, orders, served};
 
 /// Trains on order lines with canonical columns, without a configuration.
 fn trained<'a>(

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde_json::Value;
 use crate::support::{demo, done, folder, names, quick_demo, refused, served, shop};
+use serde_json::Value;
 
 /// The checksum of every section of a version.
 fn checksums(store: &Path, version: Option<&str>) -> BTreeMap<String, String> {

@@ -40,7 +40,7 @@ pub use resolve::{Described, Resolved};
 pub use types::{IdentityType, Strength};
 pub use undo::{UndoOutcome, UndoRequest, undo};
 
-use crate::event::{Fault, MAX_ID_BYTES, nearest_of};
+use crate::event::{Fault, MAX_ID_BYTES};
 
 /// Characters of a value that are shown of one that is long enough to stay unknown all the same.
 const SHOWN: usize = 4;
@@ -115,8 +115,7 @@ impl fmt::Debug for Identity {
 
 fn unknown_type(name: &str) -> Fault {
     let shown: String = name.chars().take(80).collect();
-    let nearest =
-        nearest_of(&name.chars().take(64).collect::<String>().to_lowercase(), IdentityType::names());
+    let nearest = qianmian_suggest::nearest(name, IdentityType::names());
     let reason = match nearest {
         Some(nearest) => format!("unknown type `{shown}`; did you mean `{nearest}`?"),
         None => format!(

@@ -14,8 +14,9 @@ use super::source::{Event, Flow, Source};
 use super::tables::TableReader;
 use super::times::{detect, of_orders};
 use super::types::{Identity, Inputs, Item, Orders, TimeKind};
-use crate::config::{Config, Table, TableConfig, nearest};
+use crate::config::{Config, Table, TableConfig};
 use anyhow::bail;
+use qianmian_suggest::{nearest, similarity};
 use std::path::PathBuf;
 
 /// Choices of a run that are not the shop's.
@@ -233,7 +234,7 @@ fn missing_columns(source: &Source, layout: &Layout) -> anyhow::Result<Vec<Strin
         };
         let spare = |name: &&str| layout.wanted.iter().all(|wanted| wanted.source != **name);
         let near = nearest(&wanted.source, header.iter().map(String::as_str).filter(spare))
-            .filter(|near| strsim::jaro_winkler(&wanted.source, near) >= 0.9);
+            .filter(|near| similarity(&wanted.source, near) >= 0.9);
         let hint = near.map(|near| format!("; is it `{near}`? Then name it in [orders] columns"));
         if number == USER_ID {
             let hint = hint.unwrap_or_default();
@@ -260,7 +261,7 @@ fn has_no_times(source: &Source, options: &TableConfig) -> anyhow::Result<bool> 
     let is_time = |name: &&String| {
         let lower = name.to_lowercase();
         let by_name = ["time", "date", "_at"].iter().any(|part| lower.contains(part));
-        !others.contains(&name.as_str()) && (by_name || strsim::jaro_winkler("ordered_at", &lower) >= 0.9)
+        !others.contains(&name.as_str()) && (by_name || similarity("ordered_at", &lower) >= 0.9)
     };
     Ok(!source.headers()?.iter().flatten().any(|name| is_time(&name)))
 }

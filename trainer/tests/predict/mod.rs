@@ -3,12 +3,12 @@
 
 mod shop;
 
-use shop::{Row, Rows, Shop, failure, read, rows_of, shop, success, write};
 use qianmian_models::audience::{AudienceQuery, audience};
 use qianmian_models::bundle::{complements, personal_complements};
 use qianmian_models::recommend::query::Query;
 use qianmian_models::recommend::recommend;
 use qianmian_models::similar::similar;
+use shop::{Row, Rows, Shop, failure, read, rows_of, shop, success, write};
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
@@ -396,10 +396,13 @@ fn a_full_disk_leaves_no_half_output() {
         let output = folder.path().join(format!("out.{ending}"));
         // The limit on a file's size stands in for the disk's; the signal must not end the process.
         let mut command = std::process::Command::new("sh");
-        command
-            .args(["-c", "trap '' XFSZ; ulimit -f 16; exec \"$0\" \"$@\""])
-            .args(shop.arguments("recommend", &input, &output, &["--count", "100"]));
-        let limited = crate::support::output(&mut command);
+        command.args(["-c", "trap '' XFSZ; ulimit -f 16; exec \"$0\" \"$@\""]).args(shop.arguments(
+            "recommend",
+            &input,
+            &output,
+            &["--count", "100"],
+        ));
+        let limited = crate::support::finished(&mut command);
         let error = String::from_utf8(limited.stderr).unwrap();
         assert_eq!(limited.status.code(), Some(1), "{error}");
         assert_says(&error, &["cannot write", ending, "File too large"]);

@@ -17,7 +17,7 @@ use qianmian_models::storage::versions::ShopStore;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{TRAINER, folder, output};
+use crate::support::{TRAINER, finished, folder};
 
 /// A demo shop, trained.
 pub struct Shop {
@@ -35,7 +35,7 @@ pub fn shop() -> &'static Shop {
         let folder = folder();
         let (demo, store) = (folder.path().join("demo"), folder.path().join("store"));
         let run = |arguments: &[&dyn AsRef<std::ffi::OsStr>]| {
-            let done = output(Command::new(TRAINER).args(arguments.iter().map(|a| a.as_ref())));
+            let done = finished(Command::new(TRAINER).args(arguments.iter().map(|a| a.as_ref())));
             assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         };
         run(&[&"demo-data", &"--out", &demo, &"--users", &"1000", &"--until", &"2026-01-01"]);
@@ -73,7 +73,7 @@ impl Shop {
 
     fn predict(&self, kind: &str, input: &Path, output: &Path, more: &[&str]) -> std::process::Output {
         let arguments = self.arguments(kind, input, output, more);
-        output(Command::new(&arguments[0]).args(&arguments[1..]))
+        finished(Command::new(&arguments[0]).args(&arguments[1..]))
     }
 }
 

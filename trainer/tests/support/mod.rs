@@ -58,14 +58,14 @@ impl Drop for Alone {
 }
 
 /// Runs a process to its end, beside other tests' processes but never beside a test that is [`alone`].
-pub fn output(command: &mut Command) -> Output {
+pub fn finished(command: &mut Command) -> Output {
     let _lock = (!ALONE.get()).then(|| PROCESSES.read().unwrap_or_else(PoisonError::into_inner));
     command.output().unwrap()
 }
 
 /// Runs the binary; a run never panics, whatever it is given.
 pub fn run<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Said {
-    let output = output(Command::new(TRAINER).args(args).stdin(Stdio::null()));
+    let output = finished(Command::new(TRAINER).args(args).stdin(Stdio::null()));
     let text = |bytes| String::from_utf8(bytes).unwrap();
     let said = Said {
         ok: output.status.success(),

@@ -1,7 +1,8 @@
 //! From patterns to files: which exist, how they are written and how they are compressed.
 
-use crate::config::{Format, nearest};
+use crate::config::Format;
 use anyhow::{Context, bail};
+use qianmian_suggest::nearest;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};

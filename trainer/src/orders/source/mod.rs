@@ -14,8 +14,9 @@ pub use row::{Event, Flow, Row};
 
 use row::Slots;
 
-use crate::config::{Format, Table, TableConfig, nearest};
+use crate::config::{Format, Table, TableConfig};
 use anyhow::{Context, bail};
+use qianmian_suggest::nearest;
 use rustc_hash::FxHashSet;
 use std::cell::Cell;
 
