@@ -15,12 +15,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-SOURCES = ("models", "live", "trainer", "server", "loadtest")
-ROOTS = (*SOURCES, "console", "benches", "docs", "scripts", "examples", "k8s", ".ci")
+# Folders of the project beside the members of the workspace.
+FOLDERS = ("console", "docs", "scripts", "examples", "k8s", ".ci")
 # Documents whose names of functions and types must be current; decisions speak of their own time.
 CURRENT = ("docs/architecture.md", "CONTRIBUTING.md", "docs/maths.md")
-# Names of the crates, which are no metrics.
-CRATES = {f"qianmian_{source}" for source in SOURCES}
 # Names that documents use for files of a user.
 OWN_FILES = {"build.rs", "bring.py"}
 
@@ -51,7 +49,9 @@ class Project:
         self.files = sorted(file for file in set(listed.stdout.split("\n")) if file and (root / file).is_file())
         self.documents = [file for file in self.files if file.endswith(".md")]
         self.ends = {"/".join(parts[n:]) for parts in (f.split("/") for f in self.files) for n in range(len(parts))}
-        self.sources = [f for f in self.files if f.endswith(".rs") and f.split("/")[0] in SOURCES]
+        members = re.search(r"^members\s*=\s*\[(.*?)\]", self.read("Cargo.toml"), re.MULTILINE | re.DOTALL)
+        self.members = re.findall(r'"([^"]+)"', members[1])
+        self.sources = [f for f in self.files if f.endswith(".rs") and f.startswith(tuple(f"{m}/" for m in self.members))]
         self.programs = "\n".join(self.read(f) for f in self.sources if "/src/" in f)
 
     @functools.cache
@@ -89,7 +89,7 @@ def faults_of_paths(project, text):
         name = code.strip().rstrip("/")
         if not re.fullmatch(r"[\w.\-/]+", name):
             continue
-        if "/" in name and name.split("/")[0] in ROOTS:
+        if "/" in name and name.split("/")[0] in (*project.members, *FOLDERS):
             if not (project.root / name).exists():
                 yield f"`{code}` does not exist"
         elif name.endswith((".rs", ".lua")) and name not in OWN_FILES and name not in project.ends:
@@ -100,7 +100,7 @@ def faults_of_names(project, text):
     for code in CODE.findall(text):
         if re.fullmatch(r"(?:\w+::)+\w+(?:\(\))?", code):
             for name in code.removesuffix("()").split("::"):
-                if name not in project.declared and name not in ("crate", "self", *SOURCES):
+                if name not in project.declared and name not in ("crate", "self", *project.members):
                     yield f"`{code}`: `{name}` is declared nowhere"
 
 
@@ -112,7 +112,8 @@ def faults_of_spelling(text):
 def faults_of_operations(project):
     text = project.read("docs/operations.md")
     for kind, pattern in [("metric", r"\bqianmian_[a-z_]+[a-z]\b"), ("variable", r"\bQIANMIAN_[A-Z_]+[A-Z]\b")]:
-        known = set(re.findall(rf'"({pattern})"', project.programs)) - CRATES
+        known = set(re.findall(rf'"({pattern})"', project.programs))
+        known -= {f"qianmian_{member}" for member in project.members}
         told = set(re.findall(pattern, text))
         for name in sorted(known - told):
             yield f"the {kind} {name} is not in it"
