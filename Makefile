@@ -39,8 +39,8 @@ fuzz: ## Schemathesis against a demo server: no 500, no undocumented answer
 	@PYTHON="$(PYTHON)" CARGO="$(CARGO)" scripts/fuzz_api.sh
 
 chaos: ## Both stores: 200 SIGKILLs of a server under event load; Redis stopped, killed, frozen, slowed, flapping
-	QIANMIAN_KILLS=200 $(CARGO) test --release --workspace --test chaos -- --nocapture --test-threads 1
-	QIANMIAN_OUTAGE_SECONDS=10 $(CARGO) test --release --workspace --test outage -- --nocapture --test-threads 1
+	QIANMIAN_KILLS=200 $(CARGO) test --release -p qianmian-server --test server chaos:: -- --nocapture --test-threads 1
+	QIANMIAN_OUTAGE_SECONDS=10 $(CARGO) test --release -p qianmian-server --test server outage:: -- --nocapture --test-threads 1
 
 bench-live: ## Cost of live state, embedded and in Redis: durable events a second, bytes, time of a load
 	$(CARGO) run --release --example bench -- var/bench-live

@@ -1,12 +1,8 @@
 //! What the calls answer, over HTTP, from a shop whose right answers are known.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
-mod support;
-
+use crate::support::shop::{item, taste, user};
+use crate::support::{ids, served};
 use serde_json::{Value, json};
-use support::shop::{item, taste, user};
-use support::{ids, served};
 
 /// The number in an item's id.
 fn number(id: &str) -> usize {
@@ -109,7 +105,7 @@ async fn what_is_sold_out_is_never_recommended() {
     let running = served().await;
     let body = running.get("/recommend?count=200").await.ok();
     let items = ids(&body, "items", "item_id");
-    assert_eq!(items.len(), support::shop::ITEMS - 1);
+    assert_eq!(items.len(), crate::support::shop::ITEMS - 1);
     assert!(!items.contains(&item("a", 29)));
 }
 
@@ -367,7 +363,7 @@ async fn the_page_and_its_files_are_served_from_the_binary() {
 
 #[tokio::test]
 async fn without_a_model_the_answer_is_the_cure() {
-    let running = support::start(support::EAGER, tempfile::tempdir().unwrap()).await;
+    let running = crate::support::start(crate::support::EAGER, tempfile::tempdir().unwrap()).await;
     running.get("/readyz").await.problem(503, "not_ready");
     assert_eq!(running.get("/healthz").await.status, 200);
     let problem = running.get("/recommend").await.problem(503, "no_model");

@@ -1,15 +1,11 @@
 //! The program itself: its command line, its signals, its log.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
-mod support;
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
-use support::shop::publish;
+use crate::support::shop::publish;
 
 fn server() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_qianmian-server"));

@@ -4,10 +4,6 @@
 //! `QIANMIAN_KILLS` says how often (5 by default; `make chaos` says 200). A SIGKILL takes the process, not the
 //! page cache: that the disk itself holds what is acknowledged rests on the store's fsync before it answers.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
-mod support;
-
 use std::collections::{BTreeMap, HashMap};
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -16,11 +12,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::process::{Serving, TURN};
+use crate::support::drained::{drained, files};
+use crate::support::redis::{RedisServer, redis_is_here, wait_for};
 use qianmian_live::store::{Embedded, Name, Redis, RedisOptions, Store};
 use serde_json::{Value, json};
-use support::drained::{drained, files};
-use support::process::Serving;
-use support::redis::{RedisServer, redis_is_here, wait_for};
 
 /// Callers that send at once, users that they send for, and events of one call at most.
 const CALLERS: u64 = 4;
@@ -157,6 +153,7 @@ fn check_drained(place: &str, folder: &Path, acknowledged: &HashMap<String, u64>
 
 #[test]
 fn no_acknowledged_event_is_lost_or_doubled_however_often_the_server_is_killed() {
+    let _turn = TURN.blocking_lock();
     let folder = tempfile::tempdir().unwrap();
     let live = folder.path().join("live");
     let acknowledged =
@@ -169,6 +166,7 @@ fn no_acknowledged_event_is_lost_or_doubled_however_often_the_server_is_killed()
 
 #[test]
 fn nor_is_any_that_went_to_redis() {
+    let _turn = TURN.blocking_lock();
     if !redis_is_here("nor_is_any_that_went_to_redis") {
         return;
     }

@@ -1,11 +1,7 @@
 //! The OpenAPI document: its text is checked in, and what it says is held against the server.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
-mod support;
-
+use crate::support::{EAGER, key, start};
 use serde_json::Value;
-use support::{EAGER, key, start};
 
 const CHECKED_IN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/openapi.json");
 

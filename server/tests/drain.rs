@@ -1,14 +1,10 @@
 //! Events that are taken in over HTTP come to stay in Parquet files.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
-mod support;
-
 use std::path::{Path, PathBuf};
 
+use crate::support::drained::{drained, files};
+use crate::support::{EAGER, Running, start};
 use serde_json::json;
-use support::drained::{drained, files};
-use support::{EAGER, Running, start};
 use tempfile::TempDir;
 
 fn config(store: &Path, every_seconds: f64) -> String {
@@ -77,37 +73,4 @@ async fn a_folder_that_fails_is_counted_and_drained_when_it_is_back() {
     std::fs::remove_file(&folder).unwrap();
     std::fs::rename(&aside, &folder).unwrap();
     running.until("drained", || async { drained(&folder) == all(20) }).await;
-}
-
-#[tokio::test]
-async fn what_is_drained_is_what_the_trainer_reads() {
-    use qianmian_trainer::config::Config;
-    use qianmian_trainer::orders::{ReadOptions, read};
-    let running = running(tempfile::tempdir().unwrap(), 0.05).await;
-    let now = chrono::Utc::now();
-    let event = |id: &str, kind: &str, user: &str, item: &str| {
-        json!({"event_id": id, "type": kind, "occurred_at": now.to_rfc3339(), "user_id": user, "item_id": item,
-               "session_id": "s", "channel": "app", "value": 12.5})
-    };
-    let events = [
-        event("1", "view", "ann", "cup"),
-        event("2", "Order Completed", "ann", "cup"),
-        event("3", "purchase", "ann", "pot"),
-        event("4", "purchase", "bob", "tea"),
-    ];
-    running.post("/events", &json!({"events": events})).await.ok();
-    running.until("drained", || async { drained(&folder(&running)).len() == 4 }).await;
-    let orders = format!("order_id,user_id,item_id,ordered_at\n1,bob,tea,{}\n", now.format("%Y-%m-%d"));
-    let shop = running.store.path();
-    std::fs::write(shop.join("orders.csv"), orders).unwrap();
-    let config = "[orders]\nfiles = ['orders.csv']\n[events]\nfiles = ['drained/default/**/*.parquet']\n";
-    let config = Config::parse(config, shop).unwrap();
-    let orders = read(&config, &ReadOptions::new(now.timestamp()), &|_, _, _| {}).unwrap().orders;
-    assert_eq!(
-        (orders.user_ids.join(" "), orders.item_ids.join(" ")),
-        ("ann bob".into(), "cup pot tea".into())
-    );
-    assert_eq!((orders.n_baskets, orders.lines.len(), orders.lines[2].unit_price), (2, 3, 12.5));
-    let account = orders.summary.events.unwrap();
-    assert_eq!((account.purchases, account.in_orders, account.unused), (2, 1, 1));
 }

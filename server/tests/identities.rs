@@ -1,13 +1,9 @@
 //! One-ID over HTTP: names that are linked are one person in the very next answer, and two when that is taken back.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
-mod support;
-
+use crate::support::shop::{item, publish, publish_with_first_user, taste, user};
+use crate::support::{EAGER, Running, ids, start};
 use chrono::{Duration, SecondsFormat, Utc};
 use serde_json::{Value, json};
-use support::shop::{item, publish, publish_with_first_user, taste, user};
-use support::{EAGER, Running, ids, start};
 
 /// A server that keeps live state, serving `v1` with ids marked `a`.
 async fn live() -> Running {
@@ -266,7 +262,7 @@ async fn who_a_person_is_is_told_with_masked_values_and_a_trail() {
 
 #[tokio::test]
 async fn without_live_state_links_are_refused_and_a_person_by_identity_is_unknown() {
-    let running = support::served().await;
+    let running = crate::support::served().await;
     let body = json!({"identities": [identity("cookie", "c")]});
     running.post("/identities/link", &body).await.problem(503, "live_unavailable");
     running.post("/identities/undo", &json!({"merge_id": "m"})).await.problem(503, "live_unavailable");

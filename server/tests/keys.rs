@@ -1,15 +1,11 @@
 //! Keys, scopes and shops: the walk over every documented route with every kind of key.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
-mod support;
-
 use std::collections::BTreeSet;
 
+use crate::support::shop::{item, publish, user};
+use crate::support::{EAGER, Running, key, start};
 use hyper::Method;
 use serde_json::{Value, json};
-use support::shop::{item, publish, user};
-use support::{EAGER, Running, key, start};
 
 /// A server with two shops, `tea` (ids marked `tea`) and `rice`, each with a key for every scope.
 async fn two_shops() -> (Running, Vec<(&'static str, &'static str, String)>) {
@@ -73,7 +69,7 @@ async fn documented(running: &Running) -> Vec<Documented> {
 }
 
 impl Documented {
-    async fn try_with(&self, running: &Running, bearer: Option<&str>) -> support::Answer {
+    async fn try_with(&self, running: &Running, bearer: Option<&str>) -> crate::support::Answer {
         let mut headers = vec![("content-type", "application/json")];
         headers.extend(bearer.map(|bearer| ("authorization", bearer)));
         running.send(self.method.clone(), &self.path, &headers, &self.body).await
@@ -175,7 +171,7 @@ async fn metrics_can_be_opened_and_then_hold_every_shop() {
 
 #[tokio::test]
 async fn without_keys_the_document_asks_for_none() {
-    let running = support::served().await;
+    let running = crate::support::served().await;
     let document = running.get("/openapi.json").await.json();
     assert!(!document.to_string().contains("\"security\""));
     assert_eq!(document["paths"]["/recommend"]["get"]["responses"]["401"], Value::Null);

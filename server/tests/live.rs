@@ -1,19 +1,15 @@
 //! Live state over HTTP: what is sent is known to the very next answer, on every path.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
-mod support;
-
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::support::redis::{RedisServer, redis_is_here};
+use crate::support::shop::{ITEMS, item, publish, taste, user};
+use crate::support::{EAGER, Running, ids, in_redis, shown, start};
 use chrono::{Duration, SecondsFormat, Utc};
 use hyper::Method;
 use serde_json::{Value, json};
-use support::redis::{RedisServer, redis_is_here};
-use support::shop::{ITEMS, item, publish, taste, user};
-use support::{EAGER, Running, ids, in_redis, shown, start};
 
 /// A server that keeps live state, serving `v1` with ids marked `a`.
 async fn live() -> Running {
@@ -28,7 +24,7 @@ async fn live() -> Running {
 
 /// A Redis for a test, where `live_redis.rs` is what runs it.
 fn redis() -> Option<RedisServer> {
-    let wanted = module_path!().starts_with("live_redis") && redis_is_here("a test of live state in Redis");
+    let wanted = module_path!().contains("live_redis") && redis_is_here("a test of live state in Redis");
     wanted.then(RedisServer::start)
 }
 
@@ -308,7 +304,7 @@ async fn what_is_too_much_is_refused_as_a_whole() {
 
 #[tokio::test]
 async fn without_a_folder_nothing_is_taken_in_and_answers_go_on() {
-    let running = support::served().await;
+    let running = crate::support::served().await;
     let refused = running.post("/events", &json!({"events": [event("1", "view", "u", "i")]})).await;
     assert!(refused.problem(503, "live_unavailable")["detail"].as_str().unwrap().contains("live.folder"));
     running

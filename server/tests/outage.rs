@@ -3,16 +3,15 @@
 //! Short by default: only that answers are given and that no event is lost or doubled is asserted, for how fast
 //! they are says little on a busy machine. `make chaos` (`QIANMIAN_OUTAGE_SECONDS=10`) prints all figures.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
-mod support;
-
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::process::{Serving, TURN};
+use crate::support::redis::{RedisServer, redis_is_here};
+use crate::support::shop::{item, publish, user};
 use http_body_util::{BodyExt, Full};
 use hyper::Request;
 use hyper::body::Bytes;
@@ -21,9 +20,6 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use qianmian_live::store::{Name, Redis, RedisOptions, Store};
 use serde_json::{Value, json};
-use support::process::Serving;
-use support::redis::{RedisServer, redis_is_here};
-use support::shop::{item, publish, user};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -187,7 +183,7 @@ impl Load {
             tries += 1;
             assert!(tries < 200, "no answer for ten seconds");
         };
-        let statuses = support::ids(&answer, "results", "status");
+        let statuses = crate::support::ids(&answer, "results", "status");
         assert!(statuses.iter().all(|status| status == "accepted" || (tries > 0 && status == "duplicate")));
         self.acknowledged.lock().unwrap().extend(ids.iter().map(|n| (format!("e{n}"), n % 40)));
     }
@@ -254,6 +250,7 @@ impl Outage {
 }
 
 async fn survive(outage: Outage, name: &str) {
+    let _turn = TURN.lock().await;
     if !redis_is_here(name) {
         return;
     }
@@ -266,7 +263,7 @@ async fn survive(outage: Outage, name: &str) {
     let config = format!("[live]\nfolder = '{live}'\n[live.redis]\nurls = ['redis://{}']\n", proxy.address);
     std::fs::write(folder.path().join("server.toml"), config).unwrap();
     let serving = Serving::start(folder.path());
-    support::redis::wait_for("it is ready", || serving.get("/readyz").starts_with("HTTP/1.1 200 "));
+    crate::support::redis::wait_for("it is ready", || serving.get("/readyz").starts_with("HTTP/1.1 200 "));
     let load = Arc::new(Load {
         client: Client::builder(TokioExecutor::new()).build_http(),
         address: serving.address.clone(),
@@ -296,7 +293,7 @@ async fn survive(outage: Outage, name: &str) {
     sending.await.unwrap();
     // Whatever a late hiccup spooled is handed over before the count.
     let is_empty = || serving.get("/metrics").contains("qianmian_live_spooled_events{shop=\"default\"} 0");
-    support::redis::wait_for("the spool is empty", is_empty);
+    crate::support::redis::wait_for("the spool is empty", is_empty);
     let acknowledged = std::mem::take(&mut *load.acknowledged.lock().unwrap());
     let (logged, doubled, lost) = count(&redis, &acknowledged).await;
     report(name, &load.answers.lock().unwrap(), back, emptied, (logged, lost, doubled));

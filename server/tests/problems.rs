@@ -1,15 +1,11 @@
 //! Every error is a problem, whoever makes it: the handlers, the extractors, the router, the bounds.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
-mod support;
-
 use std::time::Duration;
 
+use crate::support::shop::{item, publish, user};
+use crate::support::{Running, served, start};
 use hyper::Method;
 use serde_json::{Value, json};
-use support::shop::{item, publish, user};
-use support::{Running, served, start};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

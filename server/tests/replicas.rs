@@ -1,17 +1,13 @@
 //! Two servers on one Redis see one truth.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::support::redis::{RedisServer, redis_is_here};
+use crate::support::shop::{item, publish};
+use crate::support::{EAGER, Running, ids, in_redis, shown, start};
 use serde_json::{Value, json};
-use support::redis::{RedisServer, redis_is_here};
-use support::shop::{item, publish};
-use support::{EAGER, Running, ids, in_redis, shown, start};
 
 /// A server of its own store and folder on `redis`.
 async fn replica(redis: &RedisServer) -> Running {

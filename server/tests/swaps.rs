@@ -1,18 +1,14 @@
 //! Replacing the model while answers go on.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::support::shop::{publish, user, write};
+use crate::support::{EAGER, Running, ids, served, start};
 use hyper::Method;
 use qianmian_models::storage::versions::ShopStore;
 use serde_json::{Value, json};
-use support::shop::{publish, user, write};
-use support::{EAGER, Running, ids, served, start};
 
 const SWAPS: usize = 100;
 

@@ -1,10 +1,9 @@
 //! What the tests share: a shop with known answers, a server on a free port, a plain client.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, reason = "tests")]
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
 pub mod drained;
-pub mod process;
 #[path = "../../../live/tests/support/mod.rs"]
 pub mod redis;
 pub mod shop;

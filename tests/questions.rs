@@ -9,8 +9,8 @@ use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::shop::Trained;
-use super::support::Running;
+use crate::shop::Trained;
+use crate::support::Running;
 
 /// Outside ids with scores, best first.
 pub type Answer = Vec<(String, f32)>;

@@ -3,19 +3,11 @@
 //! A small demo shop is trained with everything, the ranker included. Ten thousand random questions are then
 //! asked twice: of a running server over HTTP, and of `predict` by files.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
-#[path = "../support/mod.rs"]
-mod support;
-
-mod questions;
-mod shop;
-
 use std::sync::Arc;
 use std::time::Instant;
 
-use questions::{Answer, Batch};
-use support::{EAGER, Running, start};
+use crate::questions::{Answer, Batch};
+use crate::support::{EAGER, Running, start};
 
 /// Questions of each batch; a batch shares a count and a switch, as a run of `predict` does.
 const BATCH: usize = 250;
@@ -24,9 +16,9 @@ const BATCHES: usize = 40;
 const WORKERS: usize = 4;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_thousand_random_questions_get_one_answer_from_the_server_and_from_predict() {
-    let shop = shop::trained();
-    let mut dice = questions::dice();
+async fn server_and_predict_answer_ten_thousand_questions_alike() {
+    let shop = crate::shop::trained();
+    let mut dice = crate::questions::dice();
     let batches: Vec<Batch> = (0..BATCHES).map(|n| Batch::draw(n, BATCH, &shop, &mut dice)).collect();
     let running = Arc::new(start(EAGER, shop.store).await);
     running.until_ready().await;

@@ -1,13 +1,14 @@
 //! The program itself, in a process of its own.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
+
+/// Held by a test that kills processes or disturbs Redis, so that only one of them loads the machine at a time.
+pub static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// A server process. Its end is a SIGKILL.
 pub struct Serving {

@@ -1,0 +1,22 @@
+//! The server's tests: one binary, one file a subject.
+//!
+//! Most of them start a server inside this process; `binary`, `chaos` and `outage` start the program itself.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod process;
+mod support;
+
+mod answers;
+mod binary;
+mod chaos;
+mod document;
+mod drain;
+mod identities;
+mod keys;
+mod live;
+mod live_redis;
+mod outage;
+mod problems;
+mod replicas;
+mod swaps;
