@@ -1,53 +1,108 @@
 //! `qianmian-loadtest`: loads a Qianmian server over HTTP and reports what its users would feel.
 //!
-//! `args` says what to do, `run` does it: `schedule` fixes when each call is due, `scenario` draws
-//! what it asks from `ids`, `client` sends it, `tally` counts it in `histogram`s, `report` sums up.
+//! `commands` say what to do; `questions` draw what is asked; `generator` sends it and counts the
+//! answers; `process` reads what the server used; `report` sums up. The server is known by HTTP alone.
 
-mod args;
-mod client;
-mod histogram;
-mod ids;
+mod commands;
+mod generator;
+mod process;
+mod questions;
 mod report;
-mod run;
-mod scenario;
-mod schedule;
-mod tally;
 mod target;
 
 use std::io::Write;
 use std::process::ExitCode;
 
-use anyhow::Context;
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
-use crate::args::Args;
-use crate::report::Report;
+use crate::commands::{floor, load, overload, saturation};
 
-/// The run ended, but `--fail-on-error` found a flaw in it.
-const FLAWED: u8 = 1;
-/// The run could not start or its report could not be written.
+/// The run ended, but passed a bound that was given.
+const PAST_A_BOUND: u8 = 1;
+/// The run could not start or its result could not be written.
 const COULD_NOT_RUN: u8 = 2;
 
+/// Loads a Qianmian server over HTTP.
+///
+/// The generator is one thread that polls its sockets without a pause: give it a core of its own, apart
+/// from the server's. The API key, if the server wants one, comes from the environment variable QIANMIAN_KEY.
+/// Exit code: 0 when the run ended, 1 when it passed a given bound, 2 when it could not run.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Load(Box<load::Args>),
+    Saturation(Box<saturation::Args>),
+    Overload(Box<overload::Args>),
+    Floor(floor::Args),
+}
+
 fn main() -> ExitCode {
-    match load(&Args::parse()) {
-        Ok(code) => code,
+    let passed = match Cli::parse().command {
+        Command::Load(args) => load::run(&args),
+        Command::Saturation(args) => saturation::run(&args),
+        Command::Overload(args) => overload::run(&args),
+        Command::Floor(args) => floor::run(&args).map(|()| Vec::new()),
+    };
+    // Nothing is left to do if even standard error is closed.
+    let mut stderr = std::io::stderr();
+    match passed {
+        Ok(bounds) if bounds.is_empty() => ExitCode::SUCCESS,
+        Ok(bounds) => {
+            for bound in bounds {
+                let _ = writeln!(stderr, "past a bound: {bound}");
+            }
+            ExitCode::from(PAST_A_BOUND)
+        }
         Err(error) => {
-            // Nothing is left to do if even standard error is closed.
-            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            let _ = writeln!(stderr, "error: {error:#}");
             ExitCode::from(COULD_NOT_RUN)
         }
     }
 }
 
-fn load(args: &Args) -> anyhow::Result<ExitCode> {
-    let plan = args.plan()?;
-    let outcome = run::run(&plan)?;
-    let report = Report::new(&plan, &outcome);
-    if let Some(path) = &args.json {
-        let json = serde_json::to_string_pretty(&report).context("the report cannot be written as JSON")?;
-        std::fs::write(path, json + "\n").with_context(|| format!("cannot write {}", path.display()))?;
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_definition_is_consistent() {
+        Cli::command().debug_assert();
     }
-    writeln!(std::io::stdout(), "{report}").context("cannot write to standard output")?;
-    let flawed = args.fail_on_error && !report.flawless;
-    Ok(if flawed { ExitCode::from(FLAWED) } else { ExitCode::SUCCESS })
+
+    #[test]
+    fn a_bad_argument_is_named() {
+        let refuse = |arguments: &[&str]| {
+            let all = [&["qianmian-loadtest", "load", "--user-id", "u"], arguments].concat();
+            match Cli::try_parse_from(all).map(|cli| cli.command) {
+                Ok(Command::Load(args)) => format!("{:#}", load::run(&args).unwrap_err()),
+                Ok(_) => unreachable!("the command is load"),
+                Err(error) => error.to_string(),
+            }
+        };
+        for (flag, value) in [
+            ("--rate", "0"),
+            ("--rate", "nan"),
+            ("--zipf", "9"),
+            ("--duration", "0"),
+            ("--timeout", "0"),
+            ("--connections", "0"),
+            ("--max-cpu-us", "5"),
+            ("--pid", "4294967295"),
+        ] {
+            let message = refuse(&[flag, value]);
+            assert!(message.contains(flag), "{flag} {value}: {message}");
+        }
+        assert!(refuse(&["--users", "/does/not/exist"]).contains("/does/not/exist"));
+        assert!(refuse(&["--closed", "--rate", "5"]).contains("cannot be used with"));
+        assert!(refuse(&["--beside-callers", "5"]).contains("--beside"));
+    }
 }

@@ -3,8 +3,7 @@
 use std::net::SocketAddr;
 
 use anyhow::{Context, bail, ensure};
-use hyper::Uri;
-use hyper::header::HeaderValue;
+use axum::http::Uri;
 
 /// A resolved server.
 #[derive(Clone, Debug)]
@@ -13,8 +12,8 @@ pub struct Target {
     pub url: String,
     /// The one address that every connection goes to.
     pub address: SocketAddr,
-    /// The `Host` header.
-    pub host: HeaderValue,
+    /// The `Host` header; printable ASCII.
+    pub host: String,
 }
 
 impl Target {
@@ -28,8 +27,7 @@ impl Target {
         ensure!(uri.scheme_str() == Some("http"), "--target {url}: only http://HOST:PORT is supported");
         ensure!(uri.path() == "/" && uri.query().is_none(), "--target {url}: leave out the path");
         let authority = uri.authority().with_context(|| format!("--target {url} names no host"))?;
-        let host =
-            HeaderValue::from_str(authority.as_str()).context("the host cannot be sent as a header")?;
+        let host = authority.to_string();
         let address =
             resolve_one(uri.host().unwrap_or_default(), uri.port_u16().unwrap_or(80), allow_remote)?;
         Ok(Self { url: url.trim_end_matches('/').to_owned(), address, host })
@@ -65,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_is_accepted_by_name_and_by_either_family() {
+    fn loopback_is_accepted_by_name_and_by_both_families() {
         for (url, address) in [
             ("http://127.0.0.1:8080", "127.0.0.1:8080"),
             ("http://127.8.8.8", "127.8.8.8:80"),
@@ -77,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn any_other_machine_is_refused_until_it_is_allowed() {
+    fn a_remote_target_needs_allow_remote() {
         for url in ["http://192.0.2.1:8080", "http://0.0.0.0:80", "http://[2001:db8::1]"] {
             assert!(refuse(url).contains("--allow-remote"), "{url}");
             assert!(Target::resolve(url, true).is_ok(), "{url}");
@@ -85,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_plain_http_origin_is_named() {
+    fn other_targets_than_http_origins_are_refused() {
         assert!(refuse("https://127.0.0.1").contains("only http://"));
         assert!(refuse("127.0.0.1:8080").contains("only http://"));
         assert!(refuse("http://127.0.0.1/recommend").contains("leave out the path"));

@@ -15,7 +15,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 
-/// What one request gets.
+/// The answer to one request.
 #[derive(Clone)]
 pub struct Reply {
     pub status: u16,
@@ -26,14 +26,21 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// What a Qianmian server of this model version would say.
+    /// An answer of a Qianmian server with this model version.
     pub fn of_version(version: &str) -> Self {
-        let body = format!(r#"{{"request_id":"r","model":{{"version":"{version}"}},"items":[]}}"#);
+        Self::of_items(version, &["a", "b"])
+    }
+
+    /// An answer with these items.
+    pub fn of_items(version: &str, ids: &[&str]) -> Self {
+        let items: Vec<_> = ids.iter().map(|id| serde_json::json!({ "item_id": id })).collect();
+        let body = serde_json::json!({ "request_id": "r", "model": { "version": version }, "items": items });
+        let body = body.to_string();
         Self { status: 200, body, close: false, delay: Duration::ZERO }
     }
 }
 
-/// What a server saw.
+/// A request that a server received.
 #[derive(Clone, Debug)]
 pub struct Seen {
     pub line: String,
@@ -68,9 +75,14 @@ impl Server {
         server
     }
 
-    /// Runs the load generator against this server.
+    /// Runs `qianmian-loadtest load` against this server.
     pub fn load(&self, arguments: &[&str]) -> Run {
-        run(&self.address.to_string(), arguments, &[])
+        self.run("load", arguments)
+    }
+
+    /// Runs a command of the load generator against this server.
+    pub fn run(&self, command: &str, arguments: &[&str]) -> Run {
+        run(&self.address.to_string(), command, arguments, &[])
     }
 }
 
@@ -138,12 +150,12 @@ impl Run {
     }
 }
 
-/// Runs the load generator against any host with extra environment variables.
-pub fn run(host: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Run {
+/// Runs a command of the load generator against any host with extra environment variables.
+pub fn run(host: &str, command: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Run {
     let folder = tempfile::tempdir().unwrap();
     let json = folder.path().join("report.json");
     let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_qianmian-loadtest"))
-        .args(["--target", &format!("http://{host}"), "--json", json.to_str().unwrap()])
+        .args([command, "--target", &format!("http://{host}"), "--json", json.to_str().unwrap()])
         .args(arguments)
         .env_remove("QIANMIAN_KEY")
         .envs(environment.iter().copied())

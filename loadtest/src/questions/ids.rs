@@ -1,5 +1,5 @@
-//! The users and items that requests are about: read from a file, drawn with a Zipf distribution
-//! over their order, so that a file sorted by popularity gives lifelike traffic.
+//! The users and items that calls are about: read from a file, drawn with a Zipf distribution over
+//! their order, so that a file sorted by popularity gives realistic traffic. A draw is one bisection.
 
 use std::path::Path;
 
@@ -32,15 +32,18 @@ impl Ids {
         &self.ids[self.draw_index(rng)]
     }
 
-    /// Draws two ids that differ, or the only one when there is just one.
-    pub fn draw_pair(&self, rng: &mut impl Rng) -> Vec<&str> {
-        let first = self.draw_index(rng);
-        if self.ids.len() == 1 {
-            return vec![&self.ids[first]];
+    /// Draws `n` different ids, or all of them where there are no more.
+    pub fn draw_distinct(&self, n: usize, rng: &mut impl Rng) -> Vec<&str> {
+        let mut drawn: Vec<usize> = Vec::with_capacity(n);
+        while drawn.len() < n.min(self.ids.len()) {
+            let mut index = self.draw_index(rng);
+            // The next free id instead of another draw: bounded work even where one id has all the weight.
+            while drawn.contains(&index) {
+                index = (index + 1) % self.ids.len();
+            }
+            drawn.push(index);
         }
-        let second = self.draw_index(rng);
-        let second = if second == first { (first + 1) % self.ids.len() } else { second };
-        vec![&self.ids[first], &self.ids[second]]
+        drawn.into_iter().map(|index| self.ids[index].as_str()).collect()
     }
 
     fn draw_index(&self, rng: &mut impl Rng) -> usize {
@@ -51,16 +54,27 @@ impl Ids {
     }
 }
 
-/// Reads one id a line; blank lines, white space around an id and a byte order mark are left out.
+/// Reads one id a line, as plain text or as a JSON string; blank lines, white space around an id and a
+/// byte order mark are left out. `qianmian-trainer inspect --examples` writes such files.
 ///
 /// # Errors
-/// The file cannot be read, is not UTF-8, or holds no id; the message names it.
+/// The file cannot be read, is not UTF-8, holds no id, or a line that begins with a quotation mark is no
+/// JSON string; the message names the file and the line.
 pub fn read(path: &Path) -> anyhow::Result<Vec<String>> {
     let text =
         std::fs::read_to_string(path).with_context(|| format!("cannot read ids from {}", path.display()))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    let ids: Vec<String> =
-        text.lines().map(str::trim).filter(|id| !id.is_empty()).map(str::to_owned).collect();
+    let mut ids = Vec::new();
+    for (n, line) in text.lines().map(str::trim).enumerate().filter(|(_, line)| !line.is_empty()) {
+        let id = if line.starts_with('"') {
+            serde_json::from_str(line).with_context(|| {
+                format!("{}:{}: a line that begins with \" must be one JSON string", path.display(), n + 1)
+            })?
+        } else {
+            line.to_owned()
+        };
+        ids.push(id);
+    }
     if ids.is_empty() {
         bail!("{} holds no ids; give one id a line", path.display());
     }
@@ -89,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_ids_are_drawn_as_often_as_zipf_says() {
+    fn draws_follow_the_zipf_distribution() {
         let shares = shares(&ids(100, 1.0), 200_000);
         let harmonic: f64 = (1..=100).map(|rank| 1.0 / f64::from(rank)).sum();
         for rank in [1, 2, 5, 20] {
@@ -110,25 +124,31 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_never_repeats_an_id() {
+    fn distinct_draws_never_repeat_an_id() {
         let mut rng = ChaCha8Rng::seed_from_u64(5);
-        let (two, one) = (ids(2, 3.0), ids(1, 1.0));
+        let three = ids(3, 5.0);
         for _ in 0..1_000 {
-            let pair = two.draw_pair(&mut rng);
-            assert_ne!(pair[0], pair[1]);
+            let mut drawn = three.draw_distinct(2, &mut rng);
+            drawn.dedup();
+            assert_eq!(drawn.len(), 2);
         }
-        assert_eq!(one.draw_pair(&mut rng), ["0"]);
+        let mut all = three.draw_distinct(9, &mut rng);
+        all.sort_unstable();
+        assert_eq!(all, ["0", "1", "2"]);
     }
 
     #[test]
-    fn blank_lines_line_ends_and_the_byte_order_mark_are_not_part_of_an_id() {
-        let path = std::env::temp_dir().join(format!("qianmian-loadtest-ids-{}", std::process::id()));
-        std::fs::write(&path, "\u{feff}a b\r\n\n  牙刷 \n").unwrap();
-        let read_back = read(&path);
-        std::fs::write(&path, "\n \n").unwrap();
-        let empty = read(&path).unwrap_err().to_string();
-        std::fs::remove_file(&path).unwrap();
-        assert_eq!(read_back.unwrap(), ["a b", "牙刷"]);
-        assert!(empty.contains("holds no ids"), "{empty}");
+    fn ids_are_read_as_text_and_as_json_strings() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ids.txt");
+        let read_text = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            read(&path).map_err(|error| format!("{error:#}"))
+        };
+        assert_eq!(read_text("\u{feff}a b\r\n\n  牙刷 \n").unwrap(), ["a b", "牙刷"]);
+        assert_eq!(read_text("\"a\\n\\\"b\"\nc\n").unwrap(), ["a\n\"b", "c"]);
+        assert!(read_text("\n \n").unwrap_err().contains("holds no ids"));
+        let broken = read_text("a\n\n\"b\n").unwrap_err();
+        assert!(broken.contains("ids.txt:3:"), "{broken}");
     }
 }

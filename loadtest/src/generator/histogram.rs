@@ -11,7 +11,6 @@ const SUB_BUCKETS: usize = 128;
 const BUCKETS: usize = 58 * SUB_BUCKETS;
 
 /// Counts of durations, in nanoseconds.
-#[derive(Clone)]
 pub struct Histogram {
     counts: Vec<u64>,
     total: u64,
@@ -33,16 +32,6 @@ impl Histogram {
         self.total += 1;
         self.max_ns = self.max_ns.max(ns);
         self.sum_ns += u128::from(ns);
-    }
-
-    /// Adds everything that another histogram counted.
-    pub fn merge(&mut self, other: &Self) {
-        for (mine, theirs) in self.counts.iter_mut().zip(&other.counts) {
-            *mine += theirs;
-        }
-        self.total += other.total;
-        self.max_ns = self.max_ns.max(other.max_ns);
-        self.sum_ns += other.sum_ns;
     }
 
     /// How many durations were counted.
@@ -74,6 +63,14 @@ impl Histogram {
         }
         Duration::ZERO
     }
+
+    /// Points of the latency curve: shares of durations and the duration that each does not exceed. The
+    /// shares have equal steps on the scale of 1 / (1 - share), eight a decade, down to one in 100,000.
+    pub fn curve(&self) -> Vec<(f64, Duration)> {
+        let shares = (0..=40).map(|step| 1.0 - 10f64.powf(-f64::from(step) / 8.0));
+        let told = shares.filter(|share| self.total as f64 * (1.0 - share) >= 1.0);
+        told.map(|share| (share, self.quantile(share))).collect()
+    }
 }
 
 /// The first 256 values have a bucket each; above, every doubling is cut into [`SUB_BUCKETS`].
@@ -96,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_value_lies_in_a_bucket_that_ends_at_most_one_part_in_128_above_it() {
+    fn buckets_end_at_most_one_part_in_128_above_a_value() {
         let mut values: Vec<u64> =
             (0..64).flat_map(|bit| [(1 << bit) - 1, 1 << bit, (1 << bit) + 1]).collect();
         values.extend([u64::MAX - 1, u64::MAX]);
@@ -130,18 +127,17 @@ mod tests {
     }
 
     #[test]
-    fn merging_two_halves_equals_counting_everything_in_one() {
-        let (mut left, mut right, mut whole) = Default::default();
-        let parts: [&mut Histogram; 2] = [&mut left, &mut right];
-        for (part, range) in parts.into_iter().zip([0..700u64, 700..1_000]) {
-            for micros in range {
-                part.record(Duration::from_micros(micros));
-                Histogram::record(&mut whole, Duration::from_micros(micros));
-            }
+    fn the_curve_ends_where_a_single_duration_is_left() {
+        let mut histogram = Histogram::default();
+        for micros in 1..=1_000 {
+            histogram.record(Duration::from_micros(micros));
         }
-        left.merge(&right);
-        assert_eq!(left.counts, whole.counts);
-        assert_eq!((left.count(), left.max(), left.mean()), (whole.count(), whole.max(), whole.mean()));
+        let curve = histogram.curve();
+        assert_eq!(curve.len(), 25, "three decades of eight steps");
+        assert!(curve.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 <= pair[1].1));
+        let median = curve.iter().find(|(share, _)| *share >= 0.5).map(|(_, time)| time.as_micros());
+        assert!(median.is_some_and(|micros| (500..=600).contains(&micros)), "{median:?}");
+        assert!(Histogram::default().curve().is_empty());
     }
 
     #[test]
