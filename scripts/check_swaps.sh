@@ -31,7 +31,7 @@ swap() {
   kill -HUP "$server"
   sleep 0.4
 }
-"$bin/qianmian-loadtest" --target "http://$LISTEN" --rate "$RATE" --duration $((SWAPS * 6 / 10 + 10)) --warmup 2 --scenario mix \
+"$bin/qianmian-loadtest" load --target "http://$LISTEN" --rate "$RATE" --duration $((SWAPS * 6 / 10 + 10)) --warmup 2 --scenario mix \
   --users "$dir/users.txt" --items "$dir/items.txt" --json "$dir/load.json" --fail-on-error >"$dir/load.txt" 2>&1 &
 load=$!
 sleep 3

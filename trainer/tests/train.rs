@@ -104,6 +104,16 @@ fn inspect_shows_an_artifact_as_a_table_as_json_and_by_example() {
             .all(|u| snapshot.profiles.activity(u).0 <= snapshot.profiles.activity(user).0)
     );
     assert_eq!(snapshot.items.ix(example("items").as_str().unwrap()), Some(snapshot.popularity.ranked()[0]));
+
+    let lines = done(&args!["inspect", "--store", store, "--examples", "users", "--limit", "1000000"]);
+    let users: Vec<u32> =
+        lines.lines().map(|line| snapshot.users.ix(json(line).as_str().unwrap()).unwrap()).collect();
+    assert_eq!(users.len(), snapshot.users.len());
+    assert!(users.is_sorted_by(|&a, &b| snapshot.profiles.activity(a) >= snapshot.profiles.activity(b)));
+    assert_eq!(
+        done(&args!["inspect", "--store", store, "--examples", "items", "--limit", "3"]).lines().count(),
+        3
+    );
 }
 
 #[test]

@@ -16,9 +16,12 @@ pub struct Args {
     /// Print JSON: the manifest, and the versions in the store.
     #[arg(long)]
     json: bool,
-    /// Print one id to try, as a JSON string: the user with most baskets or the item that sells best.
+    /// Print ids to try, one a line, as JSON strings: users with the most baskets or best-selling items first.
     #[arg(long, value_name = "KIND", conflicts_with = "json")]
     examples: Option<Example>,
+    /// How many ids --examples prints at most.
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "examples")]
+    limit: usize,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -38,9 +41,9 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         artifact.section(name)?;
     }
     if let Some(kind) = args.examples {
-        let id =
-            example(&Snapshot::open(&artifact)?, kind).map(|id| serde_json::to_string(&id)).transpose()?;
-        super::say(&id.unwrap_or_default());
+        for id in examples(&Snapshot::open(&artifact)?, kind, args.limit) {
+            super::say(&serde_json::to_string(&id)?);
+        }
         return Ok(());
     }
     if args.json {
@@ -58,13 +61,18 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn example(snapshot: &Snapshot, kind: Example) -> Option<String> {
-    let users = 0..snapshot.users.len() as u32;
+/// The ids of users by falling number of baskets, or of items by falling sales.
+fn examples(snapshot: &Snapshot, kind: Example, limit: usize) -> Vec<String> {
     match kind {
         Example::Users => {
-            users.max_by_key(|&u| snapshot.profiles.activity(u)).map(|u| snapshot.users.id(u).to_owned())
+            let mut users: Vec<u32> = (0..snapshot.users.len() as u32).collect();
+            users.sort_by_cached_key(|&user| std::cmp::Reverse(snapshot.profiles.activity(user)));
+            users.iter().take(limit).map(|&user| snapshot.users.id(user).to_owned()).collect()
         }
-        Example::Items => snapshot.popularity.ranked().first().map(|&i| snapshot.items.id(i).to_owned()),
+        Example::Items => {
+            let ranked = snapshot.popularity.ranked().iter();
+            ranked.take(limit).map(|&item| snapshot.items.id(item).to_owned()).collect()
+        }
     }
 }
 
