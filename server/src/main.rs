@@ -12,6 +12,10 @@ use qianmian_server::serve::{Place, Server};
 use qianmian_server::telemetry::{LogFormat, log_to_stderr};
 use tokio::signal::unix::{SignalKind, signal};
 
+/// An answer allocates a few dozen short-lived buffers; this allocator keeps them on the thread that asks.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Answers recommendation, bundle and audience queries from a hot-swapped model.
 #[derive(Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]

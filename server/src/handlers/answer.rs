@@ -2,7 +2,6 @@
 
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use chrono::{DateTime, Utc};
 use qianmian_models::ids::ItemIx;
 use qianmian_models::index::catalog::Text;
 use qianmian_models::recommend::query::{Evidence, Source};
@@ -10,6 +9,7 @@ use qianmian_models::snapshot::Snapshot;
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
+pub use super::moment::Moment;
 use crate::fields::Id;
 use crate::problem::{Code, Problem};
 
@@ -53,20 +53,6 @@ impl EmptyReason {
             (0, _) => Some(Self::UnknownItems),
             (_, 0) => Some(Self::InsufficientData),
             _ => None,
-        }
-    }
-}
-
-/// A moment, as RFC 3339 in UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Moment(pub i64);
-
-impl Serialize for Moment {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match DateTime::<Utc>::from_timestamp(self.0, 0) {
-            // The debug form of a `DateTime<Utc>` is RFC 3339, and is written without parsing a format.
-            Some(moment) => serializer.collect_str(&format_args!("{moment:?}")),
-            None => serializer.serialize_none(),
         }
     }
 }
@@ -269,13 +255,6 @@ pub fn json(answer: &impl Serialize, bytes: usize) -> Result<Response, Problem> 
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
-
-    #[test]
-    fn a_moment_is_rfc_3339() {
-        assert_eq!(serde_json::to_string(&Moment(1_700_000_000)).unwrap(), "\"2023-11-14T22:13:20Z\"");
-        assert_eq!(serde_json::to_string(&Moment(0)).unwrap(), "\"1970-01-01T00:00:00Z\"");
-        assert_eq!(serde_json::to_string(&Moment(i64::MAX)).unwrap(), "null");
-    }
 
     #[test]
     fn reasons_come_strongest_first_and_without_the_faint_ones() {

@@ -11,6 +11,7 @@ pub mod identities;
 pub mod items;
 mod lately;
 pub mod models;
+mod moment;
 pub mod person;
 pub mod recommend;
 mod rows;

@@ -4,13 +4,13 @@
 //! gradients and second derivatives; a leaf's value is `-G / (H + lambda)`. Sums are exact and features are
 //! spread over threads, so the trees do not depend on the number of threads.
 
-use qianmian_models::kernels::trees::Node;
+use qianmian_models::kernels::trees::{MAX_LEAVES, Node};
 use rayon::prelude::*;
 
 /// How trees are grown.
 #[derive(Debug, Clone, Copy, serde::Serialize)]
 pub struct TreeOptions {
-    /// Most leaves of a tree.
+    /// Most leaves of a tree; at most [`MAX_LEAVES`] are grown.
     pub leaves: usize,
     /// Fewest rows of a leaf.
     pub min_rows: usize,
@@ -164,7 +164,7 @@ pub fn grow(data: &Binned, rows: Vec<u32>, gradients: &[(f32, f32)], options: &T
     let root = leaf(data, gradients, 0, rows, None, options);
     let mut nodes = vec![empty(0)];
     let mut leaves = vec![root];
-    while leaves.len() < options.leaves {
+    while leaves.len() < options.leaves.min(MAX_LEAVES) {
         let best = leaves
             .iter()
             .enumerate()
