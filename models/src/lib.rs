@@ -1,30 +1,39 @@
-//! The shared core of Qianmian (千面): what an artifact holds and how to ask it.
+//! The shared core of Qianmian (千面): what an artifact holds and how it is queried.
 //!
-//! The flow is five nouns: an [`artifact`](storage::artifact) on disk is opened as a [`snapshot`] in
-//! memory; a [`query`](recommend::query) gathers candidates from it and becomes a slate. The same code answers in
-//! the server and is measured in the trainer. Everything here is synchronous, pure and deterministic: no
-//! clock, no network, no environment.
+//! An [artifact](storage::artifact) on disk is opened as a [`snapshot`] in memory, which is immutable. A snapshot, an
+//! [`overlay`] of what changed since training, a [`scene`] and a moment are a [`view`]; every answer is a pure function of
+//! a view and a query. The same code answers in the server and is measured in the trainer. Everything here is
+//! synchronous and deterministic: no clock, no network, no environment, no threads.
 //!
-//! | folder or file | what it is |
+//! | folder or file | content |
 //! |---|---|
 //! | [`ids`] | outside id <-> dense index |
 //! | [`storage`] | one mapped section; one version; one shop's versions |
-//! | [`kernels`] | dot products, the best of many, tree ensembles |
+//! | [`kernels`] | dot products, top k, tree ensembles |
 //! | [`index`] | one index a file: its columns, its reader, its queries |
+//! | [`source`], [`blend`] | the candidate sources and their weights |
 //! | [`snapshot`] | all indexes of one artifact, opened |
-//! | [`recommend`] | people -> items: sources, filter, rank |
+//! | [`overlay`], [`scene`], [`view`] | what an answer is computed from |
+//! | [`recommend`] | people -> items |
 //! | [`audience`] | items -> people, the mirror |
 //! | [`similar`], [`bundle`] | items -> items |
+//! | [`warm`] | the first answers of a new snapshot |
 
 #![warn(missing_docs)]
 
 pub mod audience;
+pub mod blend;
 pub mod bundle;
 pub mod error;
 pub mod ids;
 pub mod index;
 pub mod kernels;
+pub mod overlay;
 pub mod recommend;
+pub mod scene;
 pub mod similar;
 pub mod snapshot;
+pub mod source;
 pub mod storage;
+pub mod view;
+pub mod warm;

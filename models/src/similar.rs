@@ -1,5 +1,5 @@
-//! Items like these items: near in the vectors, bought in the same baskets, or alike by what is written of
-//! them where one of the two was never sold; and what was learned elsewhere says.
+//! Items similar to given items: near in the vectors, bought in the same baskets, with similar attributes where one of
+//! the two has no sales, or similar by an external source.
 
 use rustc_hash::FxHashMap;
 
@@ -8,12 +8,12 @@ use crate::index::ann::Graph;
 use crate::index::external::{self, Knowledge};
 use crate::index::factors::Factors;
 use crate::recommend::candidates::Candidate;
-use crate::recommend::query::{Evidence, Source};
-use crate::recommend::rank::{self, Ranked};
-use crate::snapshot::Snapshot;
+use crate::recommend::score::{self, Ranked};
+use crate::source::{Evidence, Source};
+use crate::view::View;
 
-/// How much each source counts; indexed by [`Source`]. What is written of goods that nobody bought says less
-/// than what people did: the most alike of them stand in the middle of an answer, not at its head.
+/// Weight of each source. Content counts half as much as behavior: the most similar cold items belong in the middle of
+/// an answer, not at its head.
 const WEIGHTS: Evidence = {
     let mut weights = [0.0; Source::COUNT];
     weights[Source::CoPurchase as usize] = 0.5;
@@ -24,20 +24,24 @@ const WEIGHTS: Evidence = {
     weights
 };
 
+/// Fewest items asked of the vectors.
+const MIN_PROPOSALS: usize = 200;
+
 type Found = FxHashMap<ItemIx, Candidate>;
 
-/// At most `count` items like `items`, best first, none of `items` and none off sale.
-pub fn similar(snapshot: &Snapshot, items: &[ItemIx], count: usize) -> Vec<Ranked> {
+/// At most `count` items similar to `items`, best first; none of `items`, none off sale.
+pub fn similar(view: View<'_>, items: &[ItemIx], count: usize) -> Vec<Ranked> {
+    let snapshot = view.snapshot;
     let mut found = Found::default();
     for &seed in items {
         for pair in snapshot.co_purchase.pairs(seed) {
-            argue(&mut found, Source::CoPurchase, seed, (pair.item, pair.score));
+            contribute(&mut found, Source::CoPurchase, seed, (pair.item, pair.score));
         }
-        for argument in snapshot.resembling.iter().flat_map(|lists| lists.of(seed)) {
-            argue(&mut found, Source::Content, seed, argument);
+        for neighbor in snapshot.resembling.iter().flat_map(|lists| lists.of(seed)) {
+            contribute(&mut found, Source::Content, seed, neighbor);
         }
     }
-    let wanted = (4 * (count + items.len())).max(200);
+    let wanted = (4 * (count + items.len())).max(MIN_PROPOSALS);
     if let Some(embedding) = &snapshot.embedding {
         let vectors = (&embedding.items, embedding.item_graph.as_ref());
         near(&mut found, Source::Factors, vectors, items, wanted);
@@ -49,24 +53,22 @@ pub fn similar(snapshot: &Snapshot, items: &[ItemIx], count: usize) -> Vec<Ranke
             }
             Knowledge::Scores(scores) => {
                 for &seed in items {
-                    scores.of(seed).for_each(|argument| argue(&mut found, source, seed, argument));
+                    scores.of(seed).for_each(|scored| contribute(&mut found, source, seed, scored));
                 }
             }
         }
     }
-    found.retain(|item, _| !items.contains(item) && snapshot.catalog.on_sale(*item));
+    found.retain(|item, _| !items.contains(item) && view.on_sale(*item));
     let mut found: Vec<(u32, Candidate)> = found.into_iter().collect();
     found.sort_unstable_by_key(|(item, _)| *item);
-    rank::rank(&found, &WEIGHTS, count)
+    score::top(&found, &WEIGHTS, count)
 }
 
-fn argue(found: &mut Found, source: Source, seed: ItemIx, (item, argument): (ItemIx, f32)) {
-    let candidate = found.entry(item).or_default();
-    candidate.add(source, argument);
-    candidate.argue(seed, argument);
+fn contribute(found: &mut Found, source: Source, seed: ItemIx, (item, score): (ItemIx, f32)) {
+    found.entry(item).or_default().contribute(source, seed, score);
 }
 
-/// What points the way of the items together, by cosine.
+/// Proposes the items nearest to the mean direction of `items`, by cosine.
 fn near(
     found: &mut Found,
     source: Source,

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::audience::features as audience_features;
 use crate::audience::likelihood::{Horizon, Likelihood};
+use crate::blend::Blend;
 use crate::error::{Error, Result};
-use crate::ids::{ItemIx, UserIx, Vocabulary};
+use crate::ids::{ItemIx, Vocabulary};
 use crate::index::ann::Graph;
 use crate::index::bundles::{self, Bundles};
 use crate::index::catalog::{self, Catalog};
@@ -25,7 +26,6 @@ use crate::index::purchases::{Direction, Purchases};
 use crate::index::traits::Traits;
 use crate::kernels::trees::Trees;
 use crate::recommend::features;
-use crate::recommend::query::{Evidence, Query, Source};
 use crate::storage::artifact::{Artifact, ArtifactWriter, Manifest};
 
 /// Everything one artifact knows.
@@ -106,48 +106,6 @@ pub struct Embedding {
     pub item_graph: Option<Graph>,
     /// Over `users`.
     pub user_graph: Option<Graph>,
-}
-
-/// Weight of every source in the two mirror questions; each source's score is first divided by its best
-/// in the answer, so weights are comparable.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Blend {
-    /// people -> goods, indexed by [`Source`].
-    pub recommend: [f32; Source::COUNT],
-    /// people -> goods that they did not buy before, indexed by [`Source`].
-    pub recommend_new: [f32; Source::COUNT],
-    /// The same for somebody of whom only the visit is known.
-    pub recommend_visitor: [f32; Source::COUNT],
-    /// goods -> people, indexed by [`Source`].
-    pub audience: [f32; Source::COUNT],
-    /// Whether people buy the same goods again. Where they do not, what a person bought stands below all
-    /// else that they are offered.
-    pub repeats: bool,
-}
-
-impl Blend {
-    /// The weights that order the goods of `query`.
-    pub fn of(&self, query: &Query) -> &Evidence {
-        match (query.user, query.exclude_bought) {
-            (None, _) => &self.recommend_visitor,
-            (Some(_), true) => &self.recommend_new,
-            (Some(_), false) => &self.recommend,
-        }
-    }
-}
-
-impl Default for Blend {
-    fn default() -> Self {
-        let recommend = [1.0, 0.1, 0.2, 0.05, 0.2, 0.2, 0.1, 0.1, 0.1, 0.2, 0.2, 0.1];
-        Self {
-            recommend,
-            recommend_new: recommend,
-            recommend_visitor: recommend,
-            repeats: true,
-            audience: [1.0, 0.0, 0.6, 0.1, 0.2, 0.2, 0.0, 0.0, 0.0, 0.2, 0.2, 0.0],
-        }
-    }
 }
 
 /// The part of the manifest's `parameters` that serving needs.
@@ -333,25 +291,6 @@ impl Snapshot {
             manifest.parameters = serde_json::json!({});
         }
         manifest.parameters["serving"] = serving;
-    }
-
-    /// Touches what the first queries will touch: answers for a few users and items, thrown away.
-    pub fn warm(&self) {
-        let at = self.data_until;
-        for user in (0..self.users.len() as UserIx).step_by((self.users.len() / 64).max(1)) {
-            crate::recommend::recommend(self, &crate::recommend::query::Query::for_user(user, 20, at));
-        }
-        for &item in self.popularity.ranked().iter().take(64) {
-            crate::similar::similar(self, &[item], 20);
-            crate::audience::audience(self, &crate::audience::AudienceQuery::for_item(item, 20, at));
-        }
-    }
-
-    /// The moment to answer as of: the wall clock, held within what the model can know. A model speaks of
-    /// the world at the end of its data; a week past it, it answers as if a week had passed.
-    pub fn clamp_time(&self, now: i64) -> i64 {
-        const WEEK: i64 = 7 * 86_400;
-        now.clamp(self.data_until, self.data_until.saturating_add(WEEK))
     }
 
     /// Rows of the known ids among `ids`, in order.

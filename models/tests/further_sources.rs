@@ -10,10 +10,12 @@ use qianmian_models::index::external::{External, Knowledge, Scores};
 use qianmian_models::index::factors::Factors;
 use qianmian_models::index::item_lists::ItemLists;
 use qianmian_models::index::popularity::Popularity;
-use qianmian_models::recommend::query::{Query, Source};
+use qianmian_models::recommend::query::Query;
 use qianmian_models::recommend::{recommend, shortlist_features};
 use qianmian_models::similar::similar;
 use qianmian_models::snapshot::Snapshot;
+use qianmian_models::source::Source;
+use qianmian_models::view::View;
 
 /// Items 0 and 7, of different kinds, name each other with this weight.
 fn pair(weight: f32) -> ItemLists {
@@ -30,22 +32,25 @@ fn with_external(knowledge: Knowledge) -> Snapshot {
 }
 
 fn people_for(snapshot: &Snapshot, item: u32) -> Vec<Prospect> {
-    audience(snapshot, &AudienceQuery::for_item(item, 6, support::UNTIL))
+    audience(View::as_trained(snapshot), &AudienceQuery::for_item(item, 6))
 }
 
 #[test]
 fn a_launch_is_a_candidate_for_whoever_bought_what_it_resembles_and_says_which() {
     let mut snapshot = support::snapshot();
-    let query = Query::for_user(1, 8, support::UNTIL);
+    let query = Query::for_user(1, 8);
     let content = |snapshot: &Snapshot| {
-        let slate = recommend(snapshot, &query);
+        let slate = recommend(View::as_trained(snapshot), &query);
         slate.items.iter().find(|r| r.evidence[Source::Content as usize] > 0.0).copied()
     };
     assert!(content(&snapshot).is_none());
     snapshot.resembling = Some(pair(0.9));
     let shown = content(&snapshot).unwrap();
-    assert_eq!((shown.item, shown.because, shown.evidence[Source::Content as usize]), (7, Some(0), 1.0));
-    let (_, row) = shortlist_features(&snapshot, &query).into_iter().find(|(item, _)| *item == 7).unwrap();
+    assert_eq!((shown.item, shown.seed, shown.evidence[Source::Content as usize]), (7, Some(0), 1.0));
+    let (_, row) = shortlist_features(View::as_trained(&snapshot), &query)
+        .into_iter()
+        .find(|(item, _)| *item == 7)
+        .unwrap();
     assert!(row.last().is_some_and(|raw| (0.5..0.9).contains(raw)), "tempered by recency: {row:?}");
 }
 
@@ -62,8 +67,8 @@ fn a_slate_of_twenty_ends_with_a_launch_and_a_shorter_one_is_as_it_would_be() {
     snapshot.embedding = None;
     snapshot.blend.recommend_visitor[Source::Content as usize] = 0.0;
     let slate = |snapshot: &Snapshot, count| {
-        let query = Query { recent: vec![0], count, at: support::UNTIL, ..Query::default() };
-        recommend(snapshot, &query).items.iter().map(|r| r.item).collect::<Vec<_>>()
+        let query = Query { recent: vec![0], count, ..Query::default() };
+        recommend(View::as_trained(snapshot), &query).items.iter().map(|r| r.item).collect::<Vec<_>>()
     };
     let (short, long) = (slate(&snapshot, 19), slate(&snapshot, 20));
     let mut lists = vec![Vec::new(); 30];
@@ -77,32 +82,30 @@ fn a_slate_of_twenty_ends_with_a_launch_and_a_shorter_one_is_as_it_would_be() {
 fn a_visitor_who_looks_at_a_launch_sees_what_it_resembles() {
     let mut snapshot = support::snapshot();
     snapshot.resembling = Some(pair(0.9));
-    let query = Query { recent: vec![7], count: 8, at: support::UNTIL, ..Query::default() };
-    let slate = recommend(&snapshot, &query);
-    assert!(slate.personalized && slate.items.iter().any(|r| r.item == 0 && r.because == Some(7)));
+    let query = Query { recent: vec![7], count: 8, ..Query::default() };
+    let slate = recommend(View::as_trained(&snapshot), &query);
+    assert!(slate.personalized && slate.items.iter().any(|r| r.item == 0 && r.seed == Some(7)));
 }
 
 #[test]
 fn what_a_launch_resembles_stands_in_similar_behind_what_people_did() {
     let mut snapshot = support::snapshot();
     snapshot.resembling = Some(pair(0.9));
-    let found = similar(&snapshot, &[7], 8);
+    let found = similar(View::as_trained(&snapshot), &[7], 8);
     let place = found.iter().position(|r| r.ix == 0).unwrap();
     assert!(place > 0 && found[place].source == Source::Content, "{found:?}");
     // Of an item that nobody bought, attributes are all there is.
     snapshot.embedding = None;
     snapshot.co_purchase =
         qianmian_models::index::co_purchase::CoPurchase::new(12, vec![0; 8], &vec![Vec::new(); 8]).unwrap();
-    assert_eq!(similar(&snapshot, &[7], 8).iter().map(|r| r.ix).collect::<Vec<_>>(), [0]);
+    assert_eq!(similar(View::as_trained(&snapshot), &[7], 8).iter().map(|r| r.ix).collect::<Vec<_>>(), [0]);
 }
 
 #[test]
 fn scores_brought_speak_in_similar_and_find_people_from_the_other_end() {
     let snapshot = with_external(Knowledge::Scores(Scores::new(pair(0.5)).unwrap()));
-    let found = similar(&snapshot, &[7], 8);
-    assert!(
-        found.iter().any(|r| r.ix == 0 && r.source == Source::External1 && r.candidate.because.is_some())
-    );
+    let found = similar(View::as_trained(&snapshot), &[7], 8);
+    assert!(found.iter().any(|r| r.ix == 0 && r.source == Source::External1 && r.candidate.seed.is_some()));
     let people = people_for(&snapshot, 7);
     let bought_0 = |p: &&Prospect| snapshot.history.ixs(p.user).contains(&0);
     assert!(people.iter().filter(bought_0).count() == 2, "{people:?}");
@@ -117,7 +120,7 @@ fn vectors_brought_speak_in_similar_and_find_people_with_users_or_without() {
         Factors::new(2, (0..8).flat_map(|n| if n % 7 == 0 { [3.0, 0.0] } else { [0.0, 1.0] }).collect());
     let says = |p: &Prospect| p.evidence[Source::External1 as usize] > 0.0;
     let snapshot = with_external(Knowledge::Vectors { items: items.clone(), users: None });
-    let found = similar(&snapshot, &[7], 8);
+    let found = similar(View::as_trained(&snapshot), &[7], 8);
     let zero = found.iter().find(|r| r.ix == 0).unwrap();
     assert_eq!((zero.evidence[Source::External1 as usize], zero.source), (1.0, Source::External1));
     let people = people_for(&snapshot, 7);

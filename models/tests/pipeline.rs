@@ -16,6 +16,8 @@ use qianmian_models::similar::similar;
 use qianmian_models::snapshot::Snapshot;
 use qianmian_models::storage::artifact::Artifact;
 use qianmian_models::storage::versions::ShopStore;
+use qianmian_models::view::View;
+use qianmian_models::warm::warm;
 
 fn distinct(items: impl Iterator<Item = u32>) -> bool {
     let mut seen = std::collections::BTreeSet::new();
@@ -29,17 +31,18 @@ proptest! {
         recent in prop::collection::vec(0u32..8, 0..4),
         touched in prop::collection::vec((0u32..8, 0.0f32..1.0), 0..4),
         bought in prop::collection::vec((0u32..8, 0i64..4_000_000_000), 0..3),
-        tired in prop::collection::vec(0u32..8, 0..4),
+        overexposed in prop::collection::vec(0u32..8, 0..4),
         trending in prop::collection::vec((0u32..8, 0.0f32..1.0), 0..4),
         exclude in prop::collection::vec(0u32..8, 0..4),
         exclude_bought: bool,
         count in 0usize..12,
     ) {
         let snapshot = support::snapshot();
-        let at = support::UNTIL;
-        let query =
-            Query { user, recent, touched, bought, tired, trending, exclude, exclude_bought, count, at, place: None };
-        let slate = recommend(&snapshot, &query);
+        let (view, locality) = (View::as_trained(&snapshot), None);
+        let query = Query {
+            user, recent, touched, bought, overexposed, trending, exclude, exclude_bought, count, locality,
+        };
+        let slate = recommend(view, &query);
         prop_assert!(slate.items.len() <= count);
         prop_assert!(distinct(slate.items.iter().map(|r| r.item)));
         prop_assert!(slate.items.iter().all(|r| !query.exclude.contains(&r.item) && r.score.is_finite()));
@@ -50,9 +53,9 @@ proptest! {
         if exclude_bought {
             prop_assert!(slate.items.iter().all(|r| !query.bought.iter().any(|b| b.0 == r.item)));
         }
-        let places: Vec<bool> = slate.items.iter().map(|r| query.tired.contains(&r.item)).collect();
-        prop_assert!(places.is_sorted(), "what is tired of comes last");
-        prop_assert_eq!(slate.items, recommend(&snapshot, &query).items);
+        let demoted: Vec<bool> = slate.items.iter().map(|r| query.overexposed.contains(&r.item)).collect();
+        prop_assert!(demoted.is_sorted(), "overexposed items come last");
+        prop_assert_eq!(slate.items, recommend(view, &query).items);
     }
 
     #[test]
@@ -60,9 +63,9 @@ proptest! {
         items in prop::collection::vec(0u32..8, 1..4), exclude_buyers: bool, count in 0usize..9,
     ) {
         let snapshot = support::snapshot();
-        let (at, since, described) = (support::UNTIL, Vec::new(), None);
-        let query = AudienceQuery { items, described, since, exclude_buyers, count, at };
-        let people = audience(&snapshot, &query);
+        let (since, described) = (Vec::new(), None);
+        let query = AudienceQuery { items, described, since, exclude_buyers, count };
+        let people = audience(View::as_trained(&snapshot), &query);
         prop_assert!(people.len() <= count && distinct(people.iter().map(|p| p.user)));
         prop_assert!(people.iter().all(|p| (0.0..=1.0).contains(&p.probability.unwrap_or(-1.0))));
         for person in &people {
@@ -77,9 +80,9 @@ proptest! {
         cart in prop::collection::vec(0u32..8, 1..4), user in 0u32..6,
     ) {
         let snapshot = support::snapshot();
-        prop_assert!(complements(&snapshot, &cart, 5).iter().all(|c| !cart.contains(&c.item)));
-        prop_assert!(similar(&snapshot, &cart, 5).iter().all(|s| !cart.contains(&s.ix)));
-        let personal = personal_complements(&snapshot, &cart, &Query::for_user(user, 5, support::UNTIL), 5);
+        prop_assert!(complements(View::as_trained(&snapshot), &cart, 5).iter().all(|c| !cart.contains(&c.item)));
+        prop_assert!(similar(View::as_trained(&snapshot), &cart, 5).iter().all(|s| !cart.contains(&s.ix)));
+        let personal = personal_complements(View::as_trained(&snapshot), &cart, &Query::for_user(user, 5), 5);
         prop_assert!(distinct(personal.iter().map(|c| c.item)));
         prop_assert!(personal.iter().all(|c| !cart.contains(&c.item)));
     }
@@ -96,7 +99,7 @@ proptest! {
         let cart: Vec<u32> = cart.into_iter().rev().collect();
         let query =
             BundleQuery { cart: &cart, sizes: least..=(least + more).min(5), min_baskets, predict, exclude: &[], count };
-        let found = bundles(&snapshot, &query);
+        let found = bundles(View::as_trained(&snapshot), &query);
         prop_assert!(found.len() <= count);
         let mut sets = std::collections::BTreeSet::new();
         for bundle in &found {
@@ -119,11 +122,11 @@ proptest! {
 #[test]
 fn people_get_their_own_kind_of_goods_and_goods_their_own_kind_of_people() {
     let snapshot = support::snapshot();
-    let slate = recommend(&snapshot, &Query::for_user(1, 4, support::UNTIL));
+    let slate = recommend(View::as_trained(&snapshot), &Query::for_user(1, 4));
     assert!(slate.personalized && slate.items.iter().all(|r| r.item < 4), "{:?}", slate.items);
-    let people = audience(&snapshot, &AudienceQuery::for_item(7, 3, support::UNTIL));
+    let people = audience(View::as_trained(&snapshot), &AudienceQuery::for_item(7, 3));
     assert!(people.iter().all(|p| p.user >= 3), "{people:?}");
-    let anonymous = recommend(&snapshot, &Query { count: 3, at: support::UNTIL, ..Query::default() });
+    let anonymous = recommend(View::as_trained(&snapshot), &Query { count: 3, ..Query::default() });
     assert!(!anonymous.personalized);
     assert_eq!(anonymous.items.iter().map(|r| r.item).collect::<Vec<_>>(), [7, 6, 5]);
 }
@@ -140,7 +143,7 @@ fn a_shelf_goes_on_below_best_sellers_that_are_sold_out() {
     let score = (0..300).map(|n| 300.0 - n as f32).collect();
     snapshot.popularity = Popularity::new(score, std::array::from_fn(|_| vec![1; 300]), vec![1; 300]);
     snapshot.embedding = None;
-    let slate = recommend(&snapshot, &Query { count: 3, at: support::UNTIL, ..Query::default() });
+    let slate = recommend(View::as_trained(&snapshot), &Query { count: 3, ..Query::default() });
     assert_eq!(slate.items.iter().map(|r| r.item).collect::<Vec<_>>(), [250, 251, 252]);
 }
 
@@ -149,8 +152,8 @@ fn goods_by_description_find_the_buyers_of_what_they_resemble() {
     let snapshot = support::snapshot();
     let goods = |title, price| {
         let description = Description { title, price, ..Description::default() };
-        let described = Some(Goods::described(&snapshot, &description));
-        audience(&snapshot, &AudienceQuery { described, count: 3, at: support::UNTIL, ..Default::default() })
+        let described = Some(Goods::described(View::as_trained(&snapshot), &description));
+        audience(View::as_trained(&snapshot), &AudienceQuery { described, count: 3, ..Default::default() })
     };
     // Prices are what parts the items here: the last of them cost 4 to 8.
     let people = goods("商品 新", Some(6.6));
@@ -163,7 +166,7 @@ fn a_set_is_counted_whole_and_a_predicted_one_by_its_weakest_pair() {
     let snapshot = support::snapshot();
     let query =
         BundleQuery { cart: &[1], sizes: 2..=5, min_baskets: 1, predict: true, exclude: &[], count: 4 };
-    let found = bundles(&snapshot, &query);
+    let found = bundles(View::as_trained(&snapshot), &query);
     let triple = &found[0];
     assert_eq!((&triple.items[..], triple.in_cart, triple.evidence), (&[1, 0, 2][..], 1, Evidence::Observed));
     // One of 12 baskets holds all three; four hold item 1, two hold the other two.
@@ -186,7 +189,7 @@ fn a_set_holds_nothing_that_cannot_be_sold_and_nothing_is_made_up_where_baskets_
     let ask = |snapshot: &Snapshot, cart: &[u32]| {
         let query =
             BundleQuery { cart, sizes: 2..=5, min_baskets: 1, predict: true, exclude: &[], count: 50 };
-        bundles(snapshot, &query)
+        bundles(View::as_trained(snapshot), &query)
     };
     assert!(ask(&snapshot, &[0]).iter().any(|bundle| bundle.items.contains(&2)));
     let mut attributes = vec![Attributes::default(); 8];
@@ -199,16 +202,16 @@ fn a_set_holds_nothing_that_cannot_be_sold_and_nothing_is_made_up_where_baskets_
     assert!(ask(&snapshot, &[2]).is_empty());
     let query =
         BundleQuery { cart: &[0], sizes: 2..=5, min_baskets: 3, predict: true, exclude: &[], count: 50 };
-    assert!(bundles(&snapshot, &query).is_empty(), "no pair is in three baskets");
+    assert!(bundles(View::as_trained(&snapshot), &query).is_empty(), "no pair is in three baskets");
 }
 
 #[test]
 fn a_person_gets_what_they_buy_again_and_again_before_the_rest() {
     let snapshot = support::snapshot();
-    let plain = complements(&snapshot, &[3], 3);
+    let plain = complements(View::as_trained(&snapshot), &[3], 3);
     assert_eq!(plain.iter().map(|c| c.item).collect::<Vec<_>>(), [0, 1, 2]);
     // User 0 bought item 1 twice and item 2 once in three baskets.
-    let personal = personal_complements(&snapshot, &[3], &Query::for_user(0, 3, support::UNTIL), 3);
+    let personal = personal_complements(View::as_trained(&snapshot), &[3], &Query::for_user(0, 3), 3);
     assert_eq!(personal.iter().map(|c| c.item).collect::<Vec<_>>(), [1, 2, 0]);
     assert!((personal[0].score - (0.2 + 0.5 * 2.0 / 8.0)).abs() < 1e-6, "{personal:?}");
 }
@@ -219,12 +222,12 @@ fn what_a_person_bought_since_completes_their_cart_and_what_they_do_not_want_doe
     // Nobody that the model knows: item 2 twice, with item 0 once.
     let (at, then) = (support::UNTIL + 60, support::UNTIL + 3_600);
     let person = Query { bought: vec![(2, at), (2, then), (0, then)], exclude: vec![1], ..Query::default() };
-    let personal = personal_complements(&snapshot, &[3], &person, 3);
+    let personal = personal_complements(View::as_trained(&snapshot), &[3], &person, 3);
     assert_eq!(personal.iter().map(|c| c.item).collect::<Vec<_>>(), [2, 0]);
     assert!((personal[0].score - (0.2 + 0.5 * 2.0 / 7.0)).abs() < 1e-6, "{personal:?}");
     let query =
         BundleQuery { cart: &[1], sizes: 2..=5, min_baskets: 1, predict: true, exclude: &[2], count: 9 };
-    assert!(bundles(&snapshot, &query).iter().all(|bundle| !bundle.items.contains(&2)));
+    assert!(bundles(View::as_trained(&snapshot), &query).iter().all(|bundle| !bundle.items.contains(&2)));
 }
 
 #[test]
@@ -232,8 +235,8 @@ fn an_audience_knows_who_bought_since_and_who_turned_the_goods_down() {
     let snapshot = support::snapshot();
     let ask = |since: Vec<Since>, exclude_buyers| {
         audience(
-            &snapshot,
-            &AudienceQuery { since, exclude_buyers, ..AudienceQuery::for_item(1, 6, support::UNTIL) },
+            View::as_trained(&snapshot),
+            &AudienceQuery { since, exclude_buyers, ..AudienceQuery::for_item(1, 6) },
         )
     };
     let users = |found: &[Prospect]| found.iter().map(|p| p.user).collect::<Vec<u32>>();
@@ -268,10 +271,13 @@ fn a_snapshot_from_disk_answers_as_the_one_in_memory() {
     let store = ShopStore::new(root.path(), "shop").unwrap();
     support::write(&store, "v1");
     let opened = Snapshot::open(&store.artifact(Some("v1")).unwrap()).unwrap();
-    opened.warm();
+    warm(&opened);
     for user in 0..6 {
-        let query = Query::for_user(user, 8, support::UNTIL);
-        assert_eq!(recommend(&opened, &query).items, recommend(&support::snapshot(), &query).items);
+        let query = Query::for_user(user, 8);
+        assert_eq!(
+            recommend(View::as_trained(&opened), &query).items,
+            recommend(View::as_trained(&support::snapshot()), &query).items
+        );
     }
     assert_eq!(opened.users.ix("user/3 🙂"), Some(3));
 }

@@ -147,12 +147,7 @@ fn background(config: &Config, app: &Arc<App>) -> JoinSet<()> {
     for shop in app.shops.iter().cloned() {
         let Some(live) = shop.kept().cloned() else { continue };
         tasks.spawn(async move {
-            let serving = |lay: &dyn Fn(&_)| {
-                if let Some(model) = &*shop.models.current() {
-                    lay(&model.snapshot);
-                }
-            };
-            live.tend(serving).await;
+            live.tend(|ids| shop.models.item_news(ids)).await;
         });
     }
     let app = Arc::clone(app);

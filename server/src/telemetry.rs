@@ -7,7 +7,8 @@
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, Unit};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use qianmian_live::identity::LinkStatus;
-use qianmian_models::recommend::query::{Filter, Slate, Source};
+use qianmian_models::recommend::slate::{Filter, Slate};
+use qianmian_models::source::Source;
 
 const REQUESTS: &str = "qianmian_http_requests_total";
 const REQUEST_SECONDS: &str = "qianmian_http_request_seconds";

@@ -80,8 +80,7 @@ fn the_documented_sources_are_those_that_answers_name() {
         .iter()
         .flat_map(|s| s.as_str())
         .collect();
-    let mut named: Vec<&str> =
-        qianmian_models::recommend::query::Source::ALL.iter().map(|s| s.name()).collect();
+    let mut named: Vec<&str> = qianmian_models::source::Source::ALL.iter().map(|s| s.name()).collect();
     documented.sort_unstable();
     named.sort_unstable();
     assert_eq!(documented, named);

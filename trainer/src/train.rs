@@ -4,6 +4,7 @@ use std::path::Path;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use qianmian_models::audience::likelihood::Likelihood;
+use qianmian_models::blend::Blend;
 use qianmian_models::ids::Vocabulary;
 use qianmian_models::index::bundles::Bundles;
 use qianmian_models::index::catalog::Catalog;
@@ -14,7 +15,7 @@ use qianmian_models::index::neighbourhood::Neighbourhood;
 use qianmian_models::index::places::Kind;
 use qianmian_models::index::traits::Traits;
 use qianmian_models::kernels::trees::Trees;
-use qianmian_models::snapshot::{Blend, Embedding, Snapshot};
+use qianmian_models::snapshot::{Embedding, Snapshot};
 use qianmian_models::storage::artifact::{Artifact, ArtifactWriter, Manifest};
 use qianmian_models::storage::versions::ShopStore;
 

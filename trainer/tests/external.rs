@@ -12,8 +12,10 @@ use arrow_array::types::Float32Type;
 use arrow_array::{ArrayRef, Float64Array, ListArray, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
 use qianmian_models::index::external::Knowledge;
-use qianmian_models::recommend::query::{Query, Source};
+use qianmian_models::recommend::query::Query;
 use qianmian_models::recommend::recommend;
+use qianmian_models::source::Source;
+use qianmian_models::view::View;
 
 /// Four users who buy two items each; nobody has bought `e`, which only what is brought can propose.
 fn tiny(folder: &Path, external: &str) -> PathBuf {
@@ -62,7 +64,7 @@ fn vectors_without_users_propose_what_points_the_same_way() {
     assert!(said.contains("the rehearsal sees these very files"), "{said}");
     let snapshot = served(&folder.path().join("store"));
     let user = snapshot.users.ix("u1").unwrap();
-    let slate = recommend(&snapshot, &Query::for_user(user, 5, snapshot.data_until));
+    let slate = recommend(View::as_trained(&snapshot), &Query::for_user(user, 5));
     let found = slate.items.iter().find(|r| snapshot.items.id(r.item) == "e").unwrap();
     assert!(found.evidence[Source::External1 as usize] > 0.9, "{found:?}");
     assert_eq!(snapshot.external[0].name, "titles");
@@ -83,10 +85,10 @@ fn scores_argue_for_their_targets_by_name() {
     let Knowledge::Scores(scores) = &snapshot.external[0].knowledge else { panic!("scores were brought") };
     let a = snapshot.items.ix("a").unwrap();
     assert_eq!(scores.of(a).collect::<Vec<_>>(), [(snapshot.items.ix("e").unwrap(), 5.0)]);
-    let query = Query { recent: vec![a], count: 5, at: snapshot.data_until, ..Query::default() };
-    let slate = recommend(&snapshot, &query);
+    let query = Query { recent: vec![a], count: 5, ..Query::default() };
+    let slate = recommend(View::as_trained(&snapshot), &query);
     let found = slate.items.iter().find(|r| snapshot.items.id(r.item) == "e").unwrap();
-    assert_eq!((found.evidence[Source::External1 as usize], found.because), (1.0, Some(a)));
+    assert_eq!((found.evidence[Source::External1 as usize], found.seed), (1.0, Some(a)));
 }
 
 #[test]
@@ -158,6 +160,6 @@ fn the_example_of_the_docs_runs_and_takes_part() {
     );
     let snapshot = served(&folder.path().join("store"));
     let user = (0..1_000u32).find(|&u| snapshot.history.of(u).len() > 3).unwrap();
-    let slate = recommend(&snapshot, &Query::for_user(user, 20, snapshot.data_until));
+    let slate = recommend(View::as_trained(&snapshot), &Query::for_user(user, 20));
     assert!(slate.items.iter().any(|r| r.evidence[Source::External1 as usize] > 0.0));
 }

@@ -7,6 +7,7 @@ use qianmian_models::index::places::Kind;
 use qianmian_models::recommend::query::Query;
 use qianmian_models::recommend::recommend;
 use qianmian_models::snapshot::Snapshot;
+use qianmian_models::view::View;
 use serde_json::Value;
 
 /// Every day eight newcomers buy, each in one of two stores, and come back three weeks later. What a store
@@ -35,8 +36,12 @@ fn stores(folder: &Path, apart: bool) -> PathBuf {
 
 fn newcomer(snapshot: &Snapshot, store: &str) -> Vec<String> {
     let place = snapshot.places.as_ref().unwrap().ix(Kind::Store, store);
-    let query = Query { count: 9, at: snapshot.data_until, place, ..Query::default() };
-    recommend(snapshot, &query).items.iter().map(|r| snapshot.items.id(r.item).to_owned()).collect()
+    let query = Query { count: 9, locality: place, ..Query::default() };
+    recommend(View::as_trained(snapshot), &query)
+        .items
+        .iter()
+        .map(|r| snapshot.items.id(r.item).to_owned())
+        .collect()
 }
 
 #[test]

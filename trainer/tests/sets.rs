@@ -4,9 +4,11 @@ use std::fmt::Write;
 use std::path::Path;
 
 use crate::support::{done, folder, served, shop};
-use qianmian_models::recommend::query::{Filter, Query};
+use qianmian_models::recommend::query::Query;
 use qianmian_models::recommend::recommend;
+use qianmian_models::recommend::slate::Filter;
 use qianmian_models::snapshot::Snapshot;
+use qianmian_models::view::View;
 
 const USERS: u32 = 800;
 /// Items of each of the two tastes.
@@ -54,8 +56,8 @@ fn write(shape: &str, folder: &Path) -> String {
 /// How many of the first ten that `user` is offered are of the user's taste.
 fn of_taste(snapshot: &Snapshot, user: u32, exclude_bought: bool) -> usize {
     let known = snapshot.users.ix(&user.to_string());
-    let query = Query { user: known, exclude_bought, count: 10, at: snapshot.data_until, ..Query::default() };
-    let slate = recommend(snapshot, &query);
+    let query = Query { user: known, exclude_bought, count: 10, ..Query::default() };
+    let slate = recommend(View::as_trained(snapshot), &query);
     let had = items(user);
     let item = |ix: u32| -> u32 { snapshot.items.id(ix).parse().unwrap() };
     let offered: Vec<u32> = slate.items.iter().map(|r| item(r.item)).collect();
@@ -101,7 +103,7 @@ fn where_nobody_buys_again_what_was_bought_comes_after_all_else() {
             count: 2 * ITEMS as usize,
             ..Query::default()
         };
-        let slate = recommend(&snapshot, &query);
+        let slate = recommend(View::as_trained(&snapshot), &query);
         let had = items(user);
         let is_had: Vec<bool> =
             slate.items.iter().map(|r| had.contains(&snapshot.items.id(r.item).parse().unwrap())).collect();

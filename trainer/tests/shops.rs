@@ -8,6 +8,7 @@ use qianmian_models::recommend::query::Query;
 use qianmian_models::recommend::recommend;
 use qianmian_models::similar::similar;
 use qianmian_models::snapshot::Snapshot;
+use qianmian_models::view::View;
 
 /// Trains on order lines with canonical columns, without a configuration.
 fn trained<'a>(
@@ -24,7 +25,6 @@ fn trained<'a>(
 
 /// Asks for every user and every item; answers name what is there, once each, with finite scores.
 fn ask_everything(snapshot: &Snapshot) {
-    let at = snapshot.data_until;
     let check = |mut found: Vec<(u32, f32)>, rows: usize| {
         assert!(found.iter().all(|&(ix, score)| (ix as usize) < rows && score.is_finite()), "{found:?}");
         let n = found.len();
@@ -34,13 +34,16 @@ fn ask_everything(snapshot: &Snapshot) {
     };
     let (items, users) = (snapshot.items.len(), snapshot.users.len());
     for user in 0..users as u32 {
-        let slate = recommend(snapshot, &Query::for_user(user, 20, at));
+        let slate = recommend(View::as_trained(snapshot), &Query::for_user(user, 20));
         assert!(!slate.items.is_empty());
         check(slate.items.iter().map(|i| (i.item, i.score)).collect(), items);
     }
     for item in 0..items as u32 {
-        check(similar(snapshot, &[item], 20).iter().map(|i| (i.ix, i.score)).collect(), items);
-        let people = audience(snapshot, &AudienceQuery::for_item(item, 20, at));
+        check(
+            similar(View::as_trained(snapshot), &[item], 20).iter().map(|i| (i.ix, i.score)).collect(),
+            items,
+        );
+        let people = audience(View::as_trained(snapshot), &AudienceQuery::for_item(item, 20));
         check(people.iter().map(|p| (p.user, p.score)).collect(), users);
     }
 }
@@ -151,7 +154,7 @@ fn baskets_without_users_and_times_give_co_purchase_and_popularity() {
     let pairs: Vec<_> =
         snapshot.co_purchase.pairs(bread).map(|p| (snapshot.items.id(p.item), p.baskets)).collect();
     assert_eq!(pairs, [("黄油", 30)]);
-    let slate = recommend(&snapshot, &Query { user: None, ..Query::for_user(0, 2, snapshot.data_until) });
+    let slate = recommend(View::as_trained(&snapshot), &Query { user: None, ..Query::for_user(0, 2) });
     let shelf: Vec<&str> = slate.items.iter().map(|i| snapshot.items.id(i.item)).collect();
     assert!(shelf.contains(&"牛奶") && shelf.contains(&"鸡蛋"), "{shelf:?}");
 }

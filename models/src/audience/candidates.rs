@@ -10,8 +10,8 @@ use crate::index::factors::Factors;
 use crate::index::purchases::Purchase;
 use crate::kernels::simd;
 use crate::recommend::candidates::{Candidate, Candidates};
-use crate::recommend::query::Source;
-use crate::snapshot::Snapshot;
+use crate::source::Source;
+use crate::view::View;
 
 /// How many companions of the goods lend them their buyers.
 const MAX_COMPANIONS: usize = 100;
@@ -71,50 +71,50 @@ fn nearest(items: &Factors, item: ItemIx) -> Vec<(ItemIx, f32)> {
 
 impl Goods {
     /// An item of the catalogue; one that nobody bought yet stands for what its attributes resemble.
-    pub fn of_item(snapshot: &Snapshot, item: ItemIx) -> Self {
-        let goods = match snapshot.buyers.ixs(item).is_empty() {
-            true => Self::described(snapshot, &Description::of(&snapshot.catalog, item)),
-            false => Self::sold(snapshot, item),
+    pub fn of_item(view: View<'_>, item: ItemIx) -> Self {
+        let goods = match view.snapshot.buyers.ixs(item).is_empty() {
+            true => Self::described(view, &describe(view, item)),
+            false => Self::sold(view, item),
         };
-        goods.with_brought(snapshot, item)
+        goods.with_brought(view, item)
     }
 
     /// Goods that nobody bought yet, by their attributes.
-    pub fn described(snapshot: &Snapshot, description: &Description<'_>) -> Self {
-        let bought = |item| !snapshot.buyers.ixs(item).is_empty();
-        Self::resembling(snapshot, &snapshot.content.similar(description, MAX_COMPANIONS, bought))
+    pub fn described(view: View<'_>, description: &Description<'_>) -> Self {
+        let bought = |item| !view.snapshot.buyers.ixs(item).is_empty();
+        Self::resembling(view, &view.snapshot.content.similar(description, MAX_COMPANIONS, bought))
     }
 
     /// An item that was sold before, as if nobody had bought it yet. For learning what is said of those.
-    pub fn as_if_unsold(snapshot: &Snapshot, item: ItemIx) -> Self {
-        let bought = |other| other != item && !snapshot.buyers.ixs(other).is_empty();
-        let description = Description::of(&snapshot.catalog, item);
-        let similar = snapshot.content.similar(&description, MAX_COMPANIONS, bought);
-        Self::resembling(snapshot, &similar).with_brought(snapshot, item)
+    pub fn as_if_unsold(view: View<'_>, item: ItemIx) -> Self {
+        let bought = |other| other != item && !view.snapshot.buyers.ixs(other).is_empty();
+        let description = describe(view, item);
+        let similar = view.snapshot.content.similar(&description, MAX_COMPANIONS, bought);
+        Self::resembling(view, &similar).with_brought(view, item)
     }
 
     /// With what was learned elsewhere of an item.
-    fn with_brought(mut self, snapshot: &Snapshot, item: ItemIx) -> Self {
-        for (brought, external) in self.brought.iter_mut().zip(&snapshot.external) {
+    fn with_brought(mut self, view: View<'_>, item: ItemIx) -> Self {
+        for (brought, external) in self.brought.iter_mut().zip(&view.snapshot.external) {
             *brought = Brought::of(external, item);
         }
         self
     }
 
     /// An item that was sold before.
-    fn sold(snapshot: &Snapshot, item: ItemIx) -> Self {
-        let lists = snapshot.ease_by_target.as_ref();
+    fn sold(view: View<'_>, item: ItemIx) -> Self {
+        let lists = view.snapshot.ease_by_target.as_ref();
         let companions = lists.map_or_else(Vec::new, |lists| lists.of(item).take(MAX_COMPANIONS).collect());
-        let vector = snapshot.embedding.as_ref().map(|e| e.items.row(item).to_vec());
+        let vector = view.snapshot.embedding.as_ref().map(|e| e.items.row(item).to_vec());
         Self { item: Some(item), companions, vector, brought: Default::default() }
     }
 
     /// Goods of which only is known which `items` resemble them, and how much (`0..=1`).
-    fn resembling(snapshot: &Snapshot, items: &[(ItemIx, f32)]) -> Self {
+    fn resembling(view: View<'_>, items: &[(ItemIx, f32)]) -> Self {
         let total: f32 = items.iter().map(|(_, weight)| weight).sum();
         let companions: Vec<(ItemIx, f32)> =
             items.iter().take(MAX_COMPANIONS).map(|&(item, weight)| (item, weight / total)).collect();
-        let embedding = snapshot.embedding.as_ref().filter(|_| !companions.is_empty());
+        let embedding = view.snapshot.embedding.as_ref().filter(|_| !companions.is_empty());
         let vector = embedding.map(|embedding| {
             let mut mean = vec![0.0; embedding.items.dim()];
             for &(item, weight) in &companions {
@@ -126,15 +126,20 @@ impl Goods {
     }
 
     /// How many users are asked of vectors.
-    fn wanted(&self, snapshot: &Snapshot, query: &AudienceQuery) -> usize {
-        let n_buyers = self.item.map_or(0, |item| snapshot.buyers.ixs(item).len());
+    fn wanted(&self, view: View<'_>, query: &AudienceQuery) -> usize {
+        let n_buyers = self.item.map_or(0, |item| view.snapshot.buyers.ixs(item).len());
         (2 * query.count + n_buyers).max(MIN_NEAREST)
     }
 }
 
+/// The attributes of an item of the catalog, at its price now.
+fn describe(view: View<'_>, item: ItemIx) -> Description<'_> {
+    Description { price: view.price(item), ..Description::of(&view.snapshot.catalog, item) }
+}
+
 /// Who bought an item, and how often: its buyers' index, then those who did so `since` for the first time.
-pub fn purchases(snapshot: &Snapshot, item: ItemIx, since: &[Since]) -> Vec<Purchase> {
-    let mut purchases: Vec<Purchase> = snapshot.buyers.of(item).collect();
+pub fn purchases(view: View<'_>, item: ItemIx, since: &[Since]) -> Vec<Purchase> {
+    let mut purchases: Vec<Purchase> = view.snapshot.buyers.of(item).collect();
     let later = since.iter().filter_map(|since| Some((since.user, since.bought_at?)));
     let places: FxHashMap<UserIx, usize> = match since.is_empty() {
         true => FxHashMap::default(),
@@ -152,46 +157,44 @@ pub fn purchases(snapshot: &Snapshot, item: ItemIx, since: &[Since]) -> Vec<Purc
 /// All candidates for `goods`: those who `bought` them first, in that order, then the others. Those whom the query
 /// leaves out may be among the others.
 pub fn candidates(
-    snapshot: &Snapshot,
+    view: View<'_>,
     query: &AudienceQuery,
     goods: &Goods,
     bought: &[Purchase],
 ) -> Vec<(UserIx, Candidate)> {
-    let mut found = Candidates::new(snapshot.users.len());
+    let mut found = Candidates::new(view.snapshot.users.len());
     for purchase in bought {
-        found.of(purchase.ix).add(Source::Personal, purchase.decayed.max(1e-6));
+        found.propose(purchase.ix).add(Source::Personal, purchase.decayed.max(1e-6));
     }
-    companions(snapshot, goods, &mut found);
-    factors(snapshot, query, goods, &mut found);
-    brought(snapshot, query, goods, &mut found);
-    activity(snapshot, query, &mut found);
+    companions(view, goods, &mut found);
+    factors(view, query, goods, &mut found);
+    brought(view, query, goods, &mut found);
+    activity(view, &mut found);
     found.into_entries()
 }
 
 /// Everyone who bought any of the items before.
-pub fn buyers(snapshot: &Snapshot, items: &[ItemIx]) -> FxHashSet<UserIx> {
-    items.iter().flat_map(|&item| snapshot.buyers.ixs(item).iter().copied()).collect()
+pub fn buyers(view: View<'_>, items: &[ItemIx]) -> FxHashSet<UserIx> {
+    items.iter().flat_map(|&item| view.snapshot.buyers.ixs(item).iter().copied()).collect()
 }
 
 /// Buyers of the items whose buyers tend to buy these goods, latest buyers first.
-fn companions(snapshot: &Snapshot, goods: &Goods, found: &mut Candidates) {
+fn companions(view: View<'_>, goods: &Goods, found: &mut Candidates) {
     for &(companion, weight) in &goods.companions {
-        for purchase in snapshot.buyers.of(companion).take(MAX_COMPANION_BUYERS) {
-            let argument = weight * purchase.decayed.clamp(1e-6, 1.0);
-            let candidate = found.of(purchase.ix);
+        for purchase in view.snapshot.buyers.of(companion).take(MAX_COMPANION_BUYERS) {
+            let share = weight * purchase.decayed.clamp(1e-6, 1.0);
+            let candidate = found.propose(purchase.ix);
             candidate.add(Source::Ease, weight);
-            candidate.add(Source::EaseRecent, argument);
-            candidate.argue(companion, argument);
+            candidate.contribute(Source::EaseRecent, companion, share);
         }
     }
 }
 
 /// The nearest users by the goods' vector, and the score of every other candidate by it.
-fn factors(snapshot: &Snapshot, query: &AudienceQuery, goods: &Goods, found: &mut Candidates) {
-    let (Some(embedding), Some(vector)) = (&snapshot.embedding, &goods.vector) else { return };
-    for near in embedding.users.nearest(vector, goods.wanted(snapshot, query), embedding.user_graph.as_ref())
-    {
-        found.of(near.ix);
+fn factors(view: View<'_>, query: &AudienceQuery, goods: &Goods, found: &mut Candidates) {
+    let (Some(embedding), Some(vector)) = (&view.snapshot.embedding, &goods.vector) else { return };
+    for near in embedding.users.nearest(vector, goods.wanted(view, query), embedding.user_graph.as_ref()) {
+        found.propose(near.ix);
     }
     similarity(Source::Factors, vector, &embedding.users, found);
 }
@@ -209,23 +212,21 @@ fn similarity(source: Source, vector: &[f32], users: &Factors, found: &mut Candi
 }
 
 /// What was learned elsewhere: buyers of what argues for the goods, or the nearest users by its vectors.
-fn brought(snapshot: &Snapshot, query: &AudienceQuery, goods: &Goods, found: &mut Candidates) {
-    let slots = snapshot.external.iter().zip(external::SOURCES).zip(&goods.brought);
+fn brought(view: View<'_>, query: &AudienceQuery, goods: &Goods, found: &mut Candidates) {
+    let slots = view.snapshot.external.iter().zip(external::SOURCES).zip(&goods.brought);
     for ((_, source), brought) in slots.clone() {
         for &(companion, weight) in &brought.companions {
-            for purchase in snapshot.buyers.of(companion).take(MAX_COMPANION_BUYERS) {
-                let argument = weight * purchase.decayed.clamp(1e-6, 1.0);
-                let candidate = found.of(purchase.ix);
-                candidate.add(source, argument);
-                candidate.argue(companion, argument);
+            for purchase in view.snapshot.buyers.of(companion).take(MAX_COMPANION_BUYERS) {
+                let share = weight * purchase.decayed.clamp(1e-6, 1.0);
+                found.propose(purchase.ix).contribute(source, companion, share);
             }
         }
     }
     for ((external, source), brought) in slots {
         let Knowledge::Vectors { users: Some(users), .. } = &external.knowledge else { continue };
         if let Some(vector) = &brought.vector {
-            users.nearest(vector, goods.wanted(snapshot, query), None).iter().for_each(|near| {
-                found.of(near.ix);
+            users.nearest(vector, goods.wanted(view, query), None).iter().for_each(|near| {
+                found.propose(near.ix);
             });
             similarity(source, vector, users, found);
         }
@@ -234,10 +235,10 @@ fn brought(snapshot: &Snapshot, query: &AudienceQuery, goods: &Goods, found: &mu
 
 /// How often each candidate buys at all, damped; with too few candidates, nobody is added: an audience
 /// without evidence is no audience.
-fn activity(snapshot: &Snapshot, query: &AudienceQuery, found: &mut Candidates) {
+fn activity(view: View<'_>, found: &mut Candidates) {
     for (user, candidate) in found.entries_mut() {
-        let (baskets, last_at) = snapshot.profiles.activity(*user);
-        let silent_days = (query.at - i64::from(last_at)).max(0) as f32 / 86_400.0;
+        let (baskets, last_at) = view.snapshot.profiles.activity(*user);
+        let silent_days = (view.now - i64::from(last_at)).max(0) as f32 / 86_400.0;
         let score = (1.0 + baskets as f32).ln() * (-silent_days / 90.0).exp2();
         candidate.evidence[Source::Popularity as usize] = score.max(1e-6);
     }

@@ -3,8 +3,8 @@
 use crate::ids::{ItemIx, UserIx};
 use crate::index::purchases::Purchase;
 use crate::recommend::candidates::Candidate;
-use crate::recommend::query::{Evidence, Source};
-use crate::snapshot::Snapshot;
+use crate::source::{Evidence, Source};
+use crate::view::View;
 
 /// Number of features.
 pub const COUNT: usize = 41;
@@ -30,21 +30,22 @@ pub struct ItemFacts {
 }
 
 impl ItemFacts {
-    /// Of an item, as of `at` (unix seconds); nothing is known of goods that were never sold.
-    pub fn new(snapshot: &Snapshot, item: Option<ItemIx>, at: i64) -> Self {
+    /// Facts of an item; all are unknown for goods without sales.
+    pub fn new(view: View<'_>, item: Option<ItemIx>) -> Self {
+        let at = view.now;
         let Some(item) = item else { return Self { at, row: [f32::NAN; 12] } };
-        let sold = |window| snapshot.popularity.baskets_within(window, item) as f32;
+        let sold = |window| view.snapshot.popularity.baskets_within(window, item) as f32;
         let (week, month, quarter) = (sold(0), sold(1), sold(2));
-        let all = snapshot.popularity.baskets(item) as f32;
+        let all = view.snapshot.popularity.baskets(item) as f32;
         let mut acquired = [0.0; 2];
-        for purchase in snapshot.buyers.of(item) {
+        for purchase in view.snapshot.buyers.of(item) {
             let since = days(at, purchase.first_at);
             for (count, window) in acquired.iter_mut().zip(ACQUIRED_DAYS) {
                 *count += f32::from(u8::from(since <= window));
             }
         }
         let row = [
-            snapshot.popularity.score(item),
+            view.snapshot.popularity.score(item),
             week,
             month,
             quarter,
@@ -52,8 +53,8 @@ impl ItemFacts {
             (week + 1.0) / (month + 4.0),
             (month + 1.0) / (quarter + 3.0),
             (quarter + 1.0) / (all + 1.0),
-            snapshot.neighbourhood.repeat_rate(item),
-            snapshot.buyers.ixs(item).len() as f32,
+            view.snapshot.neighbourhood.repeat_rate(item),
+            view.snapshot.buyers.ixs(item).len() as f32,
             acquired[0],
             acquired[1],
         ];
@@ -64,7 +65,7 @@ impl ItemFacts {
 /// The features of one candidate: its raw and its normalised evidence (`0..=1`), its blended score, and
 /// what the user bought of the goods.
 pub fn of(
-    snapshot: &Snapshot,
+    view: View<'_>,
     item: &ItemFacts,
     user: UserIx,
     candidate: &Candidate,
@@ -78,7 +79,7 @@ pub fn of(
         row[n + 5] = normalised[source as usize];
     }
     row[10] = blend;
-    let (baskets, first_at, last_at) = snapshot.profiles.span(user);
+    let (baskets, first_at, last_at) = view.snapshot.profiles.span(user);
     let baskets = baskets as f32;
     let (tenure, silent) = (days(item.at, first_at), days(item.at, last_at));
     if let Some(p) = bought {
@@ -94,8 +95,8 @@ pub fn of(
         row[18] = since - silent;
     }
     row[SOLD..SOLD + 12].copy_from_slice(&item.row);
-    let lines = snapshot.neighbourhood.lines(user);
-    let items = snapshot.history.ixs(user).len() as f32;
+    let lines = view.snapshot.neighbourhood.lines(user);
+    let items = view.snapshot.history.ixs(user).len() as f32;
     row[31] = baskets;
     row[32] = silent;
     row[33] = lines / baskets.max(1.0);

@@ -14,9 +14,9 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 use crate::ids::{ItemIx, UserIx};
 use crate::index::purchases::Purchase;
 use crate::recommend::candidates::Candidate;
-use crate::recommend::query::{Evidence, Source};
-use crate::recommend::rank::{self, Ranked};
-use crate::snapshot::Snapshot;
+use crate::recommend::score::{self, Ranked};
+use crate::source::{Evidence, Source};
+use crate::view::View;
 
 pub use candidates::Goods;
 use features::{Features, ItemFacts};
@@ -49,14 +49,12 @@ pub struct AudienceQuery {
     pub exclude_buyers: bool,
     /// Length of the answer.
     pub count: usize,
-    /// The moment to answer as of, unix seconds.
-    pub at: i64,
 }
 
 impl AudienceQuery {
     /// A plain query for one item.
-    pub fn for_item(item: ItemIx, count: usize, at: i64) -> Self {
-        Self { items: vec![item], count, at, ..Self::default() }
+    pub fn for_item(item: ItemIx, count: usize) -> Self {
+        Self { items: vec![item], count, ..Self::default() }
     }
 }
 
@@ -76,25 +74,25 @@ pub struct Prospect {
     pub evidence: Evidence,
     /// Baskets in which the user already bought one of the items; 0 for a new buyer.
     pub bought: u32,
-    /// The item of theirs that argued most for these goods, where there is one.
-    pub because: Option<ItemIx>,
+    /// The item of theirs that contributed most, where there is one.
+    pub seed: Option<ItemIx>,
 }
 
 /// At most `query.count` people, likeliest first, without duplicates.
-pub fn audience(snapshot: &Snapshot, query: &AudienceQuery) -> Vec<Prospect> {
+pub fn audience(view: View<'_>, query: &AudienceQuery) -> Vec<Prospect> {
     let excluded = match query.exclude_buyers {
         true => {
             let since = query.since.iter().filter(|since| since.bought_at.is_some()).map(|since| since.user);
-            candidates::buyers(snapshot, &query.items).into_iter().chain(since).collect()
+            candidates::buyers(view, &query.items).into_iter().chain(since).collect()
         }
         false => FxHashSet::default(),
     };
     let mut people: Vec<Prospect> = Vec::new();
-    let items = query.items.iter().map(|&item| (Some(item), Goods::of_item(snapshot, item)));
+    let items = query.items.iter().map(|&item| (Some(item), Goods::of_item(view, item)));
     for (n, (item, goods)) in items.chain(query.described.clone().map(|goods| (None, goods))).enumerate() {
         let since: Vec<Since> =
             query.since.iter().filter(|since| Some(since.item) == item).copied().collect();
-        let found = of_goods(snapshot, query, &goods, &since, &excluded);
+        let found = of_goods(view, query, &goods, &since, &excluded);
         if n == 0 { people = found } else { join(&mut people, found) }
     }
     // Stable: equal leaves keep the blend's order.
@@ -123,15 +121,15 @@ fn join(people: &mut Vec<Prospect>, found: Vec<Prospect>) {
 
 /// The people for one kind of goods, in the order of the blend.
 fn of_goods(
-    snapshot: &Snapshot,
+    view: View<'_>,
     query: &AudienceQuery,
     goods: &Goods,
     since: &[Since],
     excluded: &FxHashSet<UserIx>,
 ) -> Vec<Prospect> {
-    let shortlist = Shortlist::new(snapshot, query, goods, since, excluded);
+    let shortlist = Shortlist::new(view, query, goods, since, excluded);
     let probabilities =
-        snapshot.likelihood.as_ref().map(|likelihood| likelihood.of(&shortlist.rows(snapshot, query, goods)));
+        view.snapshot.likelihood.as_ref().map(|likelihood| likelihood.of(&shortlist.rows(view, goods)));
     let prospect = |(n, ranked): (usize, &Ranked)| Prospect {
         user: ranked.ix,
         score: probabilities.as_ref().map_or(ranked.score, |p| p[n]),
@@ -139,7 +137,7 @@ fn of_goods(
         source: ranked.source,
         evidence: ranked.evidence,
         bought: shortlist.bought(ranked).map_or(0, |p| p.baskets),
-        because: ranked.candidate.because.map(|(item, _)| item),
+        seed: ranked.candidate.seed.map(|(item, _)| item),
     };
     shortlist.ranked.iter().enumerate().map(prospect).collect()
 }
@@ -153,55 +151,53 @@ struct Shortlist {
 
 impl Shortlist {
     fn new(
-        snapshot: &Snapshot,
+        view: View<'_>,
         query: &AudienceQuery,
         goods: &Goods,
         since: &[Since],
         excluded: &FxHashSet<UserIx>,
     ) -> Self {
-        let mut bought =
-            goods.item.map_or_else(Vec::new, |item| candidates::purchases(snapshot, item, since));
+        let mut bought = goods.item.map_or_else(Vec::new, |item| candidates::purchases(view, item, since));
         let against = since.iter().filter(|since| since.bought_at.is_none());
         let against: FxHashSet<UserIx> = against.map(|since| since.user).collect();
         let stays = |user: &UserIx| !excluded.contains(user) && !against.contains(user);
         // Before they are candidates, so that the first of those are still the buyers.
         bought.retain(|purchase| stays(&purchase.ix));
-        let mut found = candidates::candidates(snapshot, query, goods, &bought);
+        let mut found = candidates::candidates(view, query, goods, &bought);
         if !(excluded.is_empty() && against.is_empty()) {
             found.retain(|(user, _)| stays(user));
         }
         let wanted = (2 * query.count).max(MIN_SHORTLIST);
-        Self { ranked: rank::rank(&found, &snapshot.blend.audience, wanted), bought }
+        Self { ranked: score::top(&found, &view.snapshot.blend.audience, wanted), bought }
     }
 
     fn bought(&self, ranked: &Ranked) -> Option<Purchase> {
-        self.bought.get(ranked.place as usize).copied()
+        self.bought.get(ranked.position as usize).copied()
     }
 
-    fn rows(&self, snapshot: &Snapshot, query: &AudienceQuery, goods: &Goods) -> Vec<Features> {
-        let item = ItemFacts::new(snapshot, goods.item, query.at);
-        let row = |r: &Ranked| {
-            features::of(snapshot, &item, r.ix, &r.candidate, &r.evidence, r.score, self.bought(r))
-        };
+    fn rows(&self, view: View<'_>, goods: &Goods) -> Vec<Features> {
+        let item = ItemFacts::new(view, goods.item);
+        let row =
+            |r: &Ranked| features::of(view, &item, r.ix, &r.candidate, &r.evidence, r.score, self.bought(r));
         self.ranked.iter().map(row).collect()
     }
 }
 
 /// What ranking sees: all candidates with each source's scores divided by its best. For learning how to
 /// rank.
-pub fn evidence(snapshot: &Snapshot, query: &AudienceQuery) -> Vec<(UserIx, Candidate)> {
+pub fn evidence(view: View<'_>, query: &AudienceQuery) -> Vec<(UserIx, Candidate)> {
     let of = |&item: &ItemIx| {
-        let goods = Goods::of_item(snapshot, item);
-        let bought = goods.item.map_or_else(Vec::new, |item| candidates::purchases(snapshot, item, &[]));
-        candidates::candidates(snapshot, query, &goods, &bought)
+        let goods = Goods::of_item(view, item);
+        let bought = goods.item.map_or_else(Vec::new, |item| candidates::purchases(view, item, &[]));
+        candidates::candidates(view, query, &goods, &bought)
     };
-    rank::normalised(query.items.iter().flat_map(of).collect())
+    score::normalized(query.items.iter().flat_map(of).collect())
 }
 
 /// What the likelihood models see of the blend's best `query.count` and more. For learning them.
-pub fn rows(snapshot: &Snapshot, query: &AudienceQuery, goods: &Goods) -> Vec<(UserIx, Features)> {
-    let shortlist = Shortlist::new(snapshot, query, goods, &[], &FxHashSet::default());
-    let rows = shortlist.rows(snapshot, query, goods);
+pub fn rows(view: View<'_>, query: &AudienceQuery, goods: &Goods) -> Vec<(UserIx, Features)> {
+    let shortlist = Shortlist::new(view, query, goods, &[], &FxHashSet::default());
+    let rows = shortlist.rows(view, goods);
     shortlist.ranked.iter().map(|r| r.ix).zip(rows).collect()
 }
 

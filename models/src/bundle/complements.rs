@@ -1,4 +1,4 @@
-//! What completes a cart, as predicted by regressions over all baskets.
+//! Complements: items that complete a cart, predicted by regressions over all baskets.
 
 use std::collections::BTreeSet;
 
@@ -8,12 +8,12 @@ use crate::ids::ItemIx;
 use crate::index::co_purchase::Association;
 use crate::kernels::topk::TopK;
 use crate::recommend::query::Query;
-use crate::snapshot::Snapshot;
+use crate::view::View;
 
-/// What the person's own share counts beside the regressions' weights. Both foretell the chance that a basket
-/// holds the item, so that one weight serves shops of all sizes.
+/// Weight of the person's own share beside the regressions' weights. Both predict the probability that a basket holds
+/// the item, so one weight serves shops of all sizes.
 const PERSONAL_WEIGHT: f32 = 0.5;
-/// Added to a person's baskets: one basket is no habit yet.
+/// Baskets added to a person's: one basket is no habit yet.
 const SHRINKAGE: f32 = 5.0;
 
 /// An item that completes a cart.
@@ -21,7 +21,7 @@ const SHRINKAGE: f32 = 5.0;
 pub struct Complement {
     /// The item.
     pub item: ItemIx,
-    /// Sum of the cart items' weights for it, and what a person adds; comparable within one answer.
+    /// Sum of the cart items' weights for it, and the personal term; comparable within one answer.
     pub score: f32,
     /// The cart item it is counted with most strongly; the first one where it is counted with none.
     pub with: ItemIx,
@@ -31,23 +31,24 @@ pub struct Complement {
     pub association: Association,
 }
 
-/// At most `count` complements of `cart`, best first, none of the cart and none off sale. A complement's
-/// score is the sum over the cart of the basket regressions' weights; its evidence is counted.
-pub fn complements(snapshot: &Snapshot, cart: &[ItemIx], count: usize) -> Vec<Complement> {
-    best(snapshot, cart, argued(snapshot, cart), count)
+/// At most `count` complements of `cart`, best first; none of the cart, none off sale. A complement's score is the sum of
+/// the basket regressions' weights over the cart; its evidence is counted.
+pub fn complements(view: View<'_>, cart: &[ItemIx], count: usize) -> Vec<Complement> {
+    best(view, cart, predicted(view, cart), count)
 }
 
-/// The same for a person, whom what they buy again and again is for: an item gains by the share of their
-/// baskets that held it, those since the model was trained among them. This finds more of what they will add, and
-/// fewer things that are new to them. Of the `person`, `user`, `bought` and `exclude` are looked at.
+/// The same with a personal term: adds to each item the share of the person's baskets that held it, those since training
+/// included. Finds more of what they will add, and fewer items that are new to them. Reads `user`, `bought` and
+/// `exclude` of `person`.
 pub fn personal_complements(
-    snapshot: &Snapshot,
+    view: View<'_>,
     cart: &[ItemIx],
     person: &Query,
     count: usize,
 ) -> Vec<Complement> {
-    let mut found = argued(snapshot, cart);
-    // What was bought at one time was one basket.
+    let snapshot = view.snapshot;
+    let mut found = predicted(view, cart);
+    // Purchases at one time are one basket.
     let since: BTreeSet<i64> = person.bought.iter().map(|&(_, at)| at).collect();
     let before = person.user.map_or(0, |user| snapshot.profiles.activity(user).0);
     let baskets = before as f32 + since.len() as f32 + SHRINKAGE;
@@ -57,50 +58,40 @@ pub fn personal_complements(
     history.for_each(|purchase| add(purchase.ix, purchase.baskets as f32));
     person.bought.iter().for_each(|&(item, _)| add(item, 1.0));
     found.retain(|item, _| !person.exclude.contains(item));
-    best(snapshot, cart, found, count)
+    best(view, cart, found, count)
 }
 
-/// How much the items of the cart argue for others, together.
-fn argued(snapshot: &Snapshot, cart: &[ItemIx]) -> FxHashMap<ItemIx, f32> {
-    let lists = cart.iter().map(|&seed| snapshot.basket_ease.of(seed).len()).sum();
-    let mut found: FxHashMap<ItemIx, f32> = FxHashMap::with_capacity_and_hasher(lists, FxBuildHasher);
+/// Sum of the basket regressions' weights over the cart, by item.
+fn predicted(view: View<'_>, cart: &[ItemIx]) -> FxHashMap<ItemIx, f32> {
+    let lists = &view.snapshot.basket_ease;
+    let most = cart.iter().map(|&seed| lists.of(seed).len()).sum();
+    let mut found: FxHashMap<ItemIx, f32> = FxHashMap::with_capacity_and_hasher(most, FxBuildHasher);
     for &seed in cart {
-        for (item, weight) in snapshot.basket_ease.of(seed) {
+        for (item, weight) in lists.of(seed) {
             *found.entry(item).or_default() += weight;
         }
     }
     found
 }
 
-fn best(
-    snapshot: &Snapshot,
-    cart: &[ItemIx],
-    found: FxHashMap<ItemIx, f32>,
-    count: usize,
-) -> Vec<Complement> {
+fn best(view: View<'_>, cart: &[ItemIx], found: FxHashMap<ItemIx, f32>, count: usize) -> Vec<Complement> {
     // Without a cart there is nothing to complete, whatever a person buys.
     let Some(&first) = cart.first() else { return Vec::new() };
     let mut top = TopK::new(count);
     for (&item, &score) in &found {
-        if score > 0.0 && !cart.contains(&item) && snapshot.catalog.on_sale(item) {
+        if score > 0.0 && !cart.contains(&item) && view.on_sale(item) {
             top.push(item, score);
         }
     }
-    top.into_sorted().into_iter().map(|s| complement(snapshot, cart, first, s.ix, s.score)).collect()
+    top.into_sorted().into_iter().map(|s| complement(view, cart, first, s.ix, s.score)).collect()
 }
 
-/// The evidence for `item`: the cart item that it is counted with most strongly, else the `first` one.
-fn complement(snapshot: &Snapshot, cart: &[ItemIx], first: ItemIx, item: ItemIx, score: f32) -> Complement {
-    let counted = |&seed: &ItemIx| {
-        snapshot.co_purchase.pairs(seed).find(|p| p.item == item).map(|p| (p.score, seed, p.baskets))
-    };
+/// The evidence for `item`: the pair with the cart item that it shares most with, else with the `first` one.
+fn complement(view: View<'_>, cart: &[ItemIx], first: ItemIx, item: ItemIx, score: f32) -> Complement {
+    let co_purchase = &view.snapshot.co_purchase;
+    let counted =
+        |&seed: &ItemIx| co_purchase.pairs(seed).find(|p| p.item == item).map(|p| (p.score, seed, p.baskets));
     let best = cart.iter().filter_map(counted).max_by(|a, b| a.0.total_cmp(&b.0));
     let (with, baskets) = best.map_or((first, 0), |(_, seed, baskets)| (seed, baskets));
-    Complement {
-        item,
-        score,
-        with,
-        baskets,
-        association: snapshot.co_purchase.association(with, item, baskets),
-    }
+    Complement { item, score, with, baskets, association: co_purchase.association(with, item, baskets) }
 }

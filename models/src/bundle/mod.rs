@@ -18,7 +18,7 @@ pub use complements::{Complement, complements, personal_complements};
 
 use crate::ids::ItemIx;
 use crate::index::co_purchase::Association;
-use crate::snapshot::Snapshot;
+use crate::view::View;
 
 /// Which sets go with this cart?
 #[derive(Debug, Clone)]
@@ -78,32 +78,30 @@ pub struct Offer {
 }
 
 /// At most `query.count` sets, best first and observed ones before predicted ones, each once. None holds an
-/// item that is off sale or known to be out of stock.
-pub fn bundles(snapshot: &Snapshot, query: &BundleQuery<'_>) -> Vec<Bundle> {
-    let mut bundles = observed::observed(snapshot, query);
+/// item that is off sale.
+pub fn bundles(view: View<'_>, query: &BundleQuery<'_>) -> Vec<Bundle> {
+    let mut bundles = observed::observed(view, query);
     if query.predict && bundles.len() < query.count {
-        bundles.extend(predicted::predicted(snapshot, query, query.count - bundles.len()));
+        bundles.extend(predicted::predicted(view, query, query.count - bundles.len()));
     }
     bundles
 }
 
 impl BundleQuery<'_> {
     /// Whether `item` can be part of a set.
-    fn may_hold(&self, snapshot: &Snapshot, item: ItemIx) -> bool {
-        let is_sellable = snapshot.catalog.on_sale(item) && snapshot.catalog.stock(item) != Some(0);
-        is_sellable && !self.exclude.contains(&item)
+    fn may_hold(&self, view: View<'_>, item: ItemIx) -> bool {
+        view.on_sale(item) && !self.exclude.contains(&item)
     }
 }
 
 impl Offer {
-    fn of(snapshot: &Snapshot, items: &[ItemIx]) -> Self {
-        let catalog = &snapshot.catalog;
+    fn of(view: View<'_>, items: &[ItemIx]) -> Self {
         let sum = |of: &dyn Fn(ItemIx) -> Option<f32>| -> Option<f64> {
             items.iter().map(|&item| of(item).map(f64::from)).sum()
         };
-        let price = sum(&|item| catalog.price(item));
-        let cost = sum(&|item| catalog.cost(item));
-        let stock: Option<Vec<u32>> = items.iter().map(|&item| catalog.stock(item)).collect();
+        let price = sum(&|item| view.price(item));
+        let cost = sum(&|item| view.snapshot.catalog.cost(item));
+        let stock: Option<Vec<u32>> = items.iter().map(|&item| view.stock(item)).collect();
         Self {
             price: price.map(money),
             margin: price.zip(cost).map(|(price, cost)| money(price - cost)),

@@ -5,7 +5,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{Bundle, BundleQuery, Evidence, Offer};
 use crate::ids::ItemIx;
-use crate::snapshot::Snapshot;
+use crate::view::View;
 
 /// Beginnings tried for a set: two may grow into one set, or into one that is counted.
 const BEGINNINGS: usize = 4;
@@ -15,16 +15,16 @@ type Counted = (ItemIx, ItemIx, u32);
 
 /// At most `wanted` sets, each of a cart item and others that are none, as large as they grow within
 /// `query.sizes`; none that is counted as a whole. The first companion's weight orders them.
-pub(super) fn predicted(snapshot: &Snapshot, query: &BundleQuery<'_>, wanted: usize) -> Vec<Bundle> {
+pub(super) fn predicted(view: View<'_>, query: &BundleQuery<'_>, wanted: usize) -> Vec<Bundle> {
     let mut seen: FxHashSet<Vec<ItemIx>> = FxHashSet::default();
     let mut bundles = Vec::new();
-    for (anchor, first) in beginnings(snapshot, query, BEGINNINGS * wanted) {
-        let Some((items, pair)) = grown(snapshot, query, anchor, first) else { continue };
+    for (anchor, first) in beginnings(view, query, BEGINNINGS * wanted) {
+        let Some((items, pair)) = grown(view, query, anchor, first) else { continue };
         let mut sorted = items.clone();
         sorted.sort_unstable();
         // What is counted needs no prediction, and may have been found too rare.
-        if snapshot.bundles.row(&sorted).is_none() && seen.insert(sorted) {
-            bundles.push(bundle(snapshot, items, pair));
+        if view.snapshot.bundles.row(&sorted).is_none() && seen.insert(sorted) {
+            bundles.push(bundle(view, items, pair));
         }
         if bundles.len() == wanted {
             break;
@@ -34,11 +34,11 @@ pub(super) fn predicted(snapshot: &Snapshot, query: &BundleQuery<'_>, wanted: us
 }
 
 /// The strongest pairs of a cart item and a companion.
-fn beginnings(snapshot: &Snapshot, query: &BundleQuery<'_>, wanted: usize) -> Vec<(ItemIx, ItemIx)> {
+fn beginnings(view: View<'_>, query: &BundleQuery<'_>, wanted: usize) -> Vec<(ItemIx, ItemIx)> {
     let mut found: Vec<(f32, ItemIx, ItemIx)> = Vec::new();
-    for &anchor in query.cart.iter().filter(|&&anchor| query.may_hold(snapshot, anchor)) {
-        let partners = partners(snapshot, query, anchor);
-        let argued = snapshot.basket_ease.of(anchor).filter(|(_, weight)| *weight > 0.0);
+    for &anchor in query.cart.iter().filter(|&&anchor| query.may_hold(view, anchor)) {
+        let partners = partners(view, query, anchor);
+        let argued = view.snapshot.basket_ease.of(anchor).filter(|(_, weight)| *weight > 0.0);
         let fits = argued.filter(|(item, _)| partners.contains(item));
         found.extend(fits.take(wanted).map(|(item, weight)| (weight, anchor, item)));
     }
@@ -49,16 +49,16 @@ fn beginnings(snapshot: &Snapshot, query: &BundleQuery<'_>, wanted: usize) -> Ve
 
 /// The set that `anchor` and `first` grow into, with the pair of it that fewest baskets hold.
 fn grown(
-    snapshot: &Snapshot,
+    view: View<'_>,
     query: &BundleQuery<'_>,
     anchor: ItemIx,
     first: ItemIx,
 ) -> Option<(Vec<ItemIx>, Counted)> {
     let mut items = vec![anchor];
     let mut weakest = (anchor, first, u32::MAX);
-    let partners = partners(snapshot, query, anchor);
+    let partners = partners(view, query, anchor);
     let mut argued: FxHashMap<ItemIx, f32> = FxHashMap::default();
-    let mut next = may_join(snapshot, query, &items, first).map(|pair| (first, pair));
+    let mut next = may_join(view, query, &items, first).map(|pair| (first, pair));
     while let Some((item, pair)) = next {
         items.push(item);
         if pair.2 < weakest.2 {
@@ -68,25 +68,26 @@ fn grown(
             break;
         }
         let newcomers = if items.len() == 2 { &items[..] } else { &items[items.len() - 1..] };
-        for (target, weight) in newcomers.iter().flat_map(|&item| snapshot.basket_ease.of(item)) {
+        for (target, weight) in newcomers.iter().flat_map(|&item| view.snapshot.basket_ease.of(item)) {
             *argued.entry(target).or_default() += weight;
         }
-        next = strongest(snapshot, query, &items, &partners, &argued);
+        next = strongest(view, query, &items, &partners, &argued);
     }
     (items.len() >= *query.sizes.start() && items.len() > 1).then_some((items, weakest))
 }
 
 /// What may join `anchor`: items that share `query.min_baskets` baskets with it, can be sold, and are none of
 /// the cart's.
-fn partners(snapshot: &Snapshot, query: &BundleQuery<'_>, anchor: ItemIx) -> Vec<ItemIx> {
-    let counted = snapshot.co_purchase.pairs(anchor).filter(|pair| pair.baskets >= query.min_baskets.max(1));
+fn partners(view: View<'_>, query: &BundleQuery<'_>, anchor: ItemIx) -> Vec<ItemIx> {
+    let counted =
+        view.snapshot.co_purchase.pairs(anchor).filter(|pair| pair.baskets >= query.min_baskets.max(1));
     let items = counted.map(|pair| pair.item);
-    items.filter(|item| !query.cart.contains(item) && query.may_hold(snapshot, *item)).collect()
+    items.filter(|item| !query.cart.contains(item) && query.may_hold(view, *item)).collect()
 }
 
 /// The one of `partners` that is most argued for and may join `items`.
 fn strongest(
-    snapshot: &Snapshot,
+    view: View<'_>,
     query: &BundleQuery<'_>,
     items: &[ItemIx],
     partners: &[ItemIx],
@@ -97,15 +98,15 @@ fn strongest(
     let mut best: Vec<(f32, ItemIx)> =
         fresh.map(|item| (weight(item), *item)).filter(|(weight, _)| *weight > 0.0).collect();
     best.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-    best.into_iter().find_map(|(_, item)| Some((item, may_join(snapshot, query, items, item)?)))
+    best.into_iter().find_map(|(_, item)| Some((item, may_join(view, query, items, item)?)))
 }
 
 /// The pair of `item` and one of `items` that fewest baskets hold, if `item` shares `query.min_baskets`
 /// baskets with every one of them.
-fn may_join(snapshot: &Snapshot, query: &BundleQuery<'_>, items: &[ItemIx], item: ItemIx) -> Option<Counted> {
+fn may_join(view: View<'_>, query: &BundleQuery<'_>, items: &[ItemIx], item: ItemIx) -> Option<Counted> {
     let mut weakest: Option<Counted> = None;
     for &other in items {
-        let together = snapshot.co_purchase.together(other, item)?;
+        let together = view.snapshot.co_purchase.together(other, item)?;
         if together < query.min_baskets.max(1) {
             return None;
         }
@@ -116,13 +117,13 @@ fn may_join(snapshot: &Snapshot, query: &BundleQuery<'_>, items: &[ItemIx], item
     weakest
 }
 
-fn bundle(snapshot: &Snapshot, items: Vec<ItemIx>, (a, b, baskets): Counted) -> Bundle {
+fn bundle(view: View<'_>, items: Vec<ItemIx>, (a, b, baskets): Counted) -> Bundle {
     Bundle {
         in_cart: 1,
         evidence: Evidence::Predicted { pair: (a, b) },
         baskets,
-        association: snapshot.co_purchase.association(a, b, baskets),
-        offer: Offer::of(snapshot, &items),
+        association: view.snapshot.co_purchase.association(a, b, baskets),
+        offer: Offer::of(view, &items),
         items,
     }
 }

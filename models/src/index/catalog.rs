@@ -4,8 +4,7 @@
 //! `merchant_id`, `image_url`, `status` (empty where unknown), `price`, `cost` (NaN where unknown) and `stock`
 //! ([`UNKNOWN_STOCK`] where unknown).
 //!
-//! Price, stock and whether an item is on sale change faster than models do. What changed is laid over the
-//! section by [`Catalog::offer`] and seen by every reader at once, so that no way to an answer can miss it.
+//! All of it is as it was when the model was trained; what changed since is in the [overlay](crate::overlay).
 
 use std::sync::Arc;
 
@@ -15,7 +14,6 @@ use arrow_buffer::ScalarBuffer;
 
 use crate::error::Result;
 use crate::ids::{ItemIx, Vocabulary};
-use crate::index::offers::{Offer, Offers};
 use crate::storage::section::{self, Section};
 
 /// The section's name; it is the item vocabulary's too.
@@ -45,7 +43,8 @@ pub struct Catalog {
     price: ScalarBuffer<f32>,
     cost: ScalarBuffer<f32>,
     stock: ScalarBuffer<u32>,
-    offers: Arc<Offers>,
+    /// One bit an item; derived.
+    on_sale: Arc<[u64]>,
 }
 
 /// One item's attributes, to build a [`Catalog`]; an unknown text is empty.
@@ -65,19 +64,42 @@ impl Catalog {
     /// From one entry an item, in vocabulary order.
     pub fn new(items: &[Attributes]) -> Self {
         let column = |n: usize| StringArray::from_iter_values(items.iter().map(|i| i.texts[n].as_str()));
-        Self {
-            texts: std::array::from_fn(column),
-            price: items.iter().map(|i| i.price.unwrap_or(f32::NAN)).collect(),
-            cost: items.iter().map(|i| i.cost.unwrap_or(f32::NAN)).collect(),
-            stock: items.iter().map(|i| i.stock.unwrap_or(UNKNOWN_STOCK)).collect(),
-            offers: Arc::default(),
-        }
+        Self::assemble(
+            std::array::from_fn(column),
+            items.iter().map(|i| i.price.unwrap_or(f32::NAN)).collect(),
+            items.iter().map(|i| i.cost.unwrap_or(f32::NAN)).collect(),
+            items.iter().map(|i| i.stock.unwrap_or(UNKNOWN_STOCK)).collect(),
+        )
     }
 
-    /// Says what changed about `item` since the model was trained; what is `None` is as it was trained. A copy
-    /// of this catalogue that shares its memory sees it, too.
-    pub fn offer(&self, item: ItemIx, offer: Offer) {
-        self.offers.set(self.price.len(), item, offer);
+    fn assemble(
+        texts: [StringArray; 6],
+        price: ScalarBuffer<f32>,
+        cost: ScalarBuffer<f32>,
+        stock: ScalarBuffer<u32>,
+    ) -> Self {
+        let mut catalog = Self { texts, price, cost, stock, on_sale: Arc::default() };
+        let bit = |item: usize| {
+            let item = item as ItemIx;
+            catalog.listed(item) && catalog.stock(item) != Some(0)
+        };
+        let word = |first: usize| {
+            (first..catalog.len().min(first + 64))
+                .fold(0u64, |word, item| word | u64::from(bit(item)) << (item % 64))
+        };
+        let words: Vec<u64> = (0..catalog.len()).step_by(64).map(word).collect();
+        catalog.on_sale = words.into();
+        catalog
+    }
+
+    /// Number of items.
+    pub fn len(&self) -> usize {
+        self.price.len()
+    }
+
+    /// Whether there is no item.
+    pub fn is_empty(&self) -> bool {
+        self.price.is_empty()
     }
 
     /// A text of `item`, if it is known.
@@ -85,10 +107,9 @@ impl Catalog {
         Some(self.texts[text as usize].value(item as usize)).filter(|value| !value.is_empty())
     }
 
-    /// The price of `item` as of now, if it is known.
+    /// The price of `item`, if it is known.
     pub fn price(&self, item: ItemIx) -> Option<f32> {
-        let told = self.offers.of(item).price;
-        told.or(Some(self.price[item as usize]).filter(|p| p.is_finite()))
+        Some(self.price[item as usize]).filter(|p| p.is_finite())
     }
 
     /// What a piece of `item` costs the shop, if it is known.
@@ -96,25 +117,26 @@ impl Catalog {
         Some(self.cost[item as usize]).filter(|c| c.is_finite())
     }
 
-    /// Pieces of `item` that can be sold, if it is known: as told since, else as when the model was trained.
+    /// Pieces of `item` that could be sold, if it is known.
     pub fn stock(&self, item: ItemIx) -> Option<u32> {
-        let told = self.offers.of(item).stock;
-        told.or(Some(self.stock[item as usize]).filter(|&stock| stock != UNKNOWN_STOCK))
+        Some(self.stock[item as usize]).filter(|&stock| stock != UNKNOWN_STOCK)
     }
 
-    /// Whether `item` may be shown: every status but `off_sale`, `offline`, `deleted` and `sold_out`, unless
-    /// it was told otherwise since; never where it was told since that none is left.
-    pub fn on_sale(&self, item: ItemIx) -> bool {
-        let offer = self.offers.of(item);
-        if offer.stock == Some(0) {
-            return false;
-        }
-        offer.on_sale.unwrap_or_else(|| self.was_on_sale(item))
-    }
-
-    /// Whether `item` could be shown when the model was trained.
-    fn was_on_sale(&self, item: ItemIx) -> bool {
+    /// Whether `item` could be shown, whatever its stock: every status but `off_sale`, `offline`, `deleted` and
+    /// `sold_out`.
+    pub fn listed(&self, item: ItemIx) -> bool {
         !matches!(self.text(item, Text::Status), Some("off_sale" | "offline" | "deleted" | "sold_out"))
+    }
+
+    /// Whether `item` was listed and its stock was not known to be 0.
+    #[inline]
+    pub fn on_sale(&self, item: ItemIx) -> bool {
+        self.on_sale[item as usize / 64] >> (item % 64) & 1 == 1
+    }
+
+    /// [`on_sale`](Self::on_sale) of all items, one bit an item, the first item in the lowest bit.
+    pub(crate) fn on_sale_bits(&self) -> &[u64] {
+        &self.on_sale
     }
 
     pub(crate) fn batch(&self, items: &Vocabulary) -> Result<RecordBatch> {
@@ -130,13 +152,12 @@ impl Catalog {
 
     pub(crate) fn open(section: &Section) -> Result<Self> {
         let [a, b, c, d, e, f] = TEXTS.map(|name| section.strings(name));
-        Ok(Self {
-            texts: [a?, b?, c?, d?, e?, f?],
-            price: section.primitive::<Float32Type>("price")?,
-            cost: section.primitive::<Float32Type>("cost")?,
-            stock: section.primitive::<UInt32Type>("stock")?,
-            offers: Arc::default(),
-        })
+        Ok(Self::assemble(
+            [a?, b?, c?, d?, e?, f?],
+            section.primitive::<Float32Type>("price")?,
+            section.primitive::<Float32Type>("cost")?,
+            section.primitive::<UInt32Type>("stock")?,
+        ))
     }
 }
 
@@ -151,25 +172,6 @@ impl Attributes {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
-
-    #[test]
-    fn what_is_told_later_is_laid_over_what_was_trained() {
-        let trained = Attributes { price: Some(9.5), stock: Some(7), ..Attributes::default() };
-        let mut gone = Attributes::default();
-        *gone.text_mut(Text::Status) = "off_sale".to_owned();
-        let catalog = Catalog::new(&[trained, gone]);
-        let says = |item| (catalog.price(item), catalog.stock(item), catalog.on_sale(item));
-        catalog.offer(0, Offer { stock: Some(0), ..Offer::default() });
-        assert_eq!(says(0), (Some(9.5), Some(0), false), "sold out");
-        catalog.offer(0, Offer { price: Some(8.0), stock: Some(3), on_sale: None });
-        assert_eq!(says(0), (Some(8.0), Some(3), true));
-        catalog.offer(0, Offer { on_sale: Some(false), ..Offer::default() });
-        assert_eq!(says(0), (Some(9.5), Some(7), false), "what is not told is as it was trained");
-        assert!(!catalog.on_sale(1));
-        catalog.offer(1, Offer { on_sale: Some(true), ..Offer::default() });
-        assert!(catalog.on_sale(1), "it is back");
-        catalog.offer(2, Offer { on_sale: Some(false), ..Offer::default() });
-    }
 
     #[test]
     fn unknown_attributes_read_as_none() {

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::ids::{ItemIx, UserIx};
 use crate::index::factors::Factors;
 use crate::index::item_lists::ItemLists;
-use crate::recommend::query::Source;
+use crate::source::Source;
 use crate::storage::artifact::{Artifact, ArtifactWriter};
 
 /// Most that can be brought; each is a [`Source`] of its own.

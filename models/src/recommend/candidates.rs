@@ -1,15 +1,15 @@
-//! Candidates under collection: dense slots while sources add to them, a plain list afterwards.
+//! Candidates while sources collect them: a dense slot per index, and the list of entries in order of first proposal.
 
 use crate::ids::ItemIx;
-use crate::recommend::query::{Evidence, Source};
+use crate::source::{Evidence, Source};
 
-/// An item (or a user) that some source proposed.
+/// An item (in an audience: a user) that some source proposed.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Candidate {
-    /// Raw source scores, 0 where a source has nothing to say.
+    /// Raw source scores; 0 where a source did not score it.
     pub evidence: Evidence,
-    /// The seed that argued most for it, and how much.
-    pub because: Option<(ItemIx, f32)>,
+    /// The seed item that contributed most, and its contribution.
+    pub seed: Option<(ItemIx, f32)>,
 }
 
 impl Candidate {
@@ -19,20 +19,21 @@ impl Candidate {
         self.evidence[source as usize] += score;
     }
 
-    /// Remembers `seed` when no other argued more.
+    /// Adds what `seed` contributes to a source's score, and remembers the seed that contributed most.
     #[inline]
-    pub fn argue(&mut self, seed: ItemIx, argument: f32) {
-        if self.because.is_none_or(|(_, strongest)| argument > strongest) {
-            self.because = Some((seed, argument));
+    pub fn contribute(&mut self, source: Source, seed: ItemIx, score: f32) {
+        self.add(source, score);
+        if self.seed.is_none_or(|(_, largest)| score > largest) {
+            self.seed = Some((seed, score));
         }
     }
 }
 
-/// A map from dense index to [`Candidate`] in order of first proposal: one array look-up an access.
+/// A map from dense index to [`Candidate`] in order of first proposal. Cost: one array access per look-up.
 #[derive(Debug)]
 pub struct Candidates {
-    /// Place in `entries` plus one; 0 where there is none. A fresh zeroed array costs next to nothing:
-    /// the operating system hands out zero pages, and only touched ones become real.
+    /// Position in `entries` plus one; 0 where there is none. A fresh zeroed array costs next to nothing: the
+    /// operating system hands out zero pages, and only touched ones become real.
     slots: Vec<u32>,
     entries: Vec<(u32, Candidate)>,
 }
@@ -43,9 +44,9 @@ impl Candidates {
         Self { slots: vec![0; bound], entries: Vec::with_capacity(1_024) }
     }
 
-    /// The candidate `ix`, proposed now if it was not before.
+    /// The candidate `ix`; proposes it where no source did before.
     #[inline]
-    pub fn of(&mut self, ix: u32) -> &mut Candidate {
+    pub fn propose(&mut self, ix: u32) -> &mut Candidate {
         let slot = &mut self.slots[ix as usize];
         if *slot == 0 {
             self.entries.push((ix, Candidate::default()));
@@ -54,12 +55,12 @@ impl Candidates {
         &mut self.entries[*slot as usize - 1].1
     }
 
-    /// All of them, in order of first proposal.
+    /// All candidates, in order of first proposal.
     pub fn into_entries(self) -> Vec<(u32, Candidate)> {
         self.entries
     }
 
-    /// All of them, to be completed in place.
+    /// All candidates, for sources that score what others proposed.
     pub fn entries_mut(&mut self) -> &mut [(u32, Candidate)] {
         &mut self.entries
     }

@@ -1,11 +1,12 @@
-//! What the ranker sees of one candidate: one function for training and for serving.
+//! The row of features that the ranker reads of one candidate: one function for training and for serving.
 
 use crate::ids::ItemIx;
 use crate::index::purchases::Purchase;
 use crate::index::traits::Taste;
-use crate::recommend::query::{Query, Source};
-use crate::recommend::rank::Ranked;
-use crate::snapshot::Snapshot;
+use crate::recommend::query::Query;
+use crate::recommend::score::Ranked;
+use crate::source::Source;
+use crate::view::View;
 
 /// Number of features.
 pub const COUNT: usize = BLEND + 1 + FACTS;
@@ -18,21 +19,22 @@ pub type Features = [f32; COUNT];
 
 const DAY: f32 = 86_400.0;
 
-/// What the features need of the user, gathered once a query.
+/// Facts of the user, gathered once per query.
 #[derive(Debug, Clone)]
 pub struct UserFacts {
     baskets: f32,
     silent_days: f32,
     items: f32,
-    /// Purchases of items bought before, of all.
+    /// Share of the purchases that repeat an earlier one.
     repeat_share: f32,
     taste: Taste,
     at: i64,
 }
 
 impl UserFacts {
-    /// Of the query's user; an unknown user has no facts.
-    pub fn new(snapshot: &Snapshot, query: &Query) -> Self {
+    /// Facts of the query's user; all are unknown where the user is.
+    pub fn new(view: View<'_>, query: &Query) -> Self {
+        let (snapshot, at) = (view.snapshot, view.now);
         let Some(user) = query.user else {
             return Self {
                 baskets: 0.0,
@@ -40,7 +42,7 @@ impl UserFacts {
                 items: 0.0,
                 repeat_share: f32::NAN,
                 taste: Taste::default(),
-                at: query.at,
+                at,
             };
         };
         let (baskets, last_at) = snapshot.profiles.activity(user);
@@ -52,18 +54,18 @@ impl UserFacts {
         let bought: u32 = snapshot.history.of(user).map(|p| p.baskets).sum();
         Self {
             baskets: baskets as f32,
-            silent_days: days(query.at, last_at),
+            silent_days: days(at, last_at),
             items,
             repeat_share: 1.0 - items / (bought as f32).max(1.0),
             taste: snapshot.traits.taste(snapshot.history.of(user).map(|p| (p.ix, p.decayed))),
-            at: query.at,
+            at,
         }
     }
 }
 
-/// The features of one candidate, ranked by the blend; `bought` is what the user bought of it.
-pub fn of(snapshot: &Snapshot, user: &UserFacts, ranked: &Ranked, bought: Option<Purchase>) -> Features {
-    let item: ItemIx = ranked.ix;
+/// The row of one candidate of the blend's shortlist; `bought` is the user's purchases of it.
+pub fn row(view: View<'_>, user: &UserFacts, ranked: &Ranked, bought: Option<Purchase>) -> Features {
+    let (snapshot, item): (_, ItemIx) = (view.snapshot, ranked.ix);
     let mut row = [f32::NAN; COUNT];
     row[..Source::COUNT].copy_from_slice(&ranked.evidence);
     row[BLEND] = ranked.score;
@@ -102,7 +104,7 @@ pub fn of(snapshot: &Snapshot, user: &UserFacts, ranked: &Ranked, bought: Option
     facts[22] = user.repeat_share;
     facts[23..26].copy_from_slice(&snapshot.traits.shares(&user.taste, item));
     facts[26] = snapshot.traits.dearness(&user.taste, item);
-    // The best of an answer may be hardly alike.
+    // Raw, beside the normalized score: the best of an answer may hardly resemble the user's items.
     facts[27] = ranked.candidate.evidence[Source::Content as usize];
     row
 }

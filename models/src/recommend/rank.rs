@@ -1,113 +1,78 @@
-//! One score from the evidence of all sources.
-//!
-//! Each source's score is divided by its best among the candidates, then weighted and summed. The order
-//! is total (score, then lower index), so equal queries give equal slates.
+//! Ranking: the blend shortlists, the ranker (boosted trees) reorders the shortlist.
 
-use crate::kernels::topk::TopK;
+use rustc_hash::FxHashMap;
+
+use crate::index::purchases::Purchase;
+use crate::kernels::trees::Trees;
 use crate::recommend::candidates::Candidate;
-use crate::recommend::query::{Evidence, Source};
+use crate::recommend::features::{self, Features, UserFacts};
+use crate::recommend::query::Query;
+use crate::recommend::score::{self, Ranked};
+use crate::source::Evidence;
+use crate::view::View;
 
-/// A candidate in its place.
-#[derive(Debug, Clone, Copy)]
-pub struct Ranked {
-    /// Item or user.
-    pub ix: u32,
-    /// Its place among the candidates.
-    pub place: u32,
-    /// The blended score.
-    pub score: f32,
-    /// The source that contributed most.
-    pub source: Source,
-    /// Normalised evidence, `0..=1` each.
-    pub evidence: Evidence,
-    /// The candidate as retrieved.
-    pub candidate: Candidate,
+/// The shortlist, best first; longer than the slate, so that selection has a choice.
+pub fn rank(view: View<'_>, query: &Query, candidates: &[(u32, Candidate)]) -> Vec<Ranked> {
+    let ranker = ranker(view, query);
+    let wanted = if ranker.is_some() { query.count.max(view.scene.shortlist) } else { query.count };
+    let mut ranked = shortlist(view, query, candidates, wanted);
+    if let Some(ranker) = ranker {
+        let rows = rows(view, query, &ranked);
+        let mut scores = vec![0.0; rows.len()];
+        ranker.add_scores(&rows, &mut scores);
+        ranked.iter_mut().zip(scores).for_each(|(ranked, score)| ranked.score = score);
+    }
+    // Stable: equal leaves keep the blend's order.
+    ranked.sort_by(|a, b| b.score.total_cmp(&a.score));
+    ranked
 }
 
-/// The best `count` candidates, best first.
-pub fn rank(candidates: &[(u32, Candidate)], weights: &Evidence, count: usize) -> Vec<Ranked> {
-    shortlist(candidates, weights, count, 0)
+/// The blend's weights for a query: visitors, items that are new to the user, or all items.
+pub fn weights<'v>(view: View<'v>, query: &Query) -> &'v Evidence {
+    let blend = &view.snapshot.blend;
+    match (query.user, query.exclude_bought) {
+        (None, _) => &blend.recommend_visitor,
+        (Some(_), true) => &blend.recommend_new,
+        (Some(_), false) => &blend.recommend,
+    }
 }
 
-/// The best `count` candidates, best first, and after them up to `unsold` more that are the best by what is
-/// written of them: the blend, which judges by sales, hardly lets them in.
-pub fn shortlist(
+/// The shortlist with its rows of features, for learning the ranker.
+pub fn shortlist_features(
+    view: View<'_>,
+    query: &Query,
     candidates: &[(u32, Candidate)],
-    weights: &Evidence,
-    count: usize,
-    unsold: usize,
-) -> Vec<Ranked> {
-    let scale = scale(candidates);
-    let normalised = |c: &Candidate| -> Evidence { std::array::from_fn(|n| c.evidence[n] * scale[n]) };
-    let (mut top, mut alike) = (TopK::new(count), TopK::new(unsold));
-    for (place, (_, candidate)) in candidates.iter().enumerate() {
-        top.push(place as u32, dot(&normalised(candidate), weights));
-        let likeness = candidate.evidence[Source::Content as usize];
-        if unsold > 0 && likeness > 0.0 {
-            alike.push(place as u32, likeness);
-        }
-    }
-    let mut places: Vec<u32> = top.into_sorted().iter().map(|s| s.ix).collect();
-    let alike = alike.into_sorted();
-    let missing: Vec<u32> = alike.iter().map(|s| s.ix).filter(|place| !places.contains(place)).collect();
-    places.extend(missing);
-    let ranked = |place: u32| {
-        let (ix, candidate) = candidates[place as usize];
-        let evidence = normalised(&candidate);
-        let (score, source) = (dot(&evidence, weights), strongest(&evidence, weights));
-        Ranked { ix, place, score, source, evidence, candidate }
+) -> Vec<(u32, Features)> {
+    let ranked = shortlist(view, query, candidates, query.count.max(view.scene.shortlist));
+    let rows = rows(view, query, &ranked);
+    ranked.iter().map(|r| r.ix).zip(rows).collect()
+}
+
+/// The ranker for a query. It is trained on users with a history, so the blend alone orders slates of all others.
+fn ranker<'v>(view: View<'v>, query: &Query) -> Option<&'v Trees> {
+    let snapshot = view.snapshot;
+    let has_history = query.user.is_some_and(|user| !snapshot.history.ixs(user).is_empty());
+    let ranker = if query.exclude_bought { &snapshot.new_ranker } else { &snapshot.ranker };
+    ranker.as_ref().filter(|_| has_history)
+}
+
+/// The best `count` of the blend, and after them the best items without sales.
+fn shortlist(view: View<'_>, query: &Query, candidates: &[(u32, Candidate)], count: usize) -> Vec<Ranked> {
+    let cold = if view.snapshot.resembling.is_some() { view.scene.cold_shortlist } else { 0 };
+    score::shortlist(candidates, weights(view, query), count, cold)
+}
+
+/// One row of features per candidate of a shortlist.
+fn rows(view: View<'_>, query: &Query, shortlist: &[Ranked]) -> Vec<Features> {
+    let history = &view.snapshot.history;
+    let user = UserFacts::new(view, query);
+    let mut bought: FxHashMap<u32, Purchase> = match query.user {
+        Some(user) => history.of(user).map(|p| (p.ix, p)).collect(),
+        None => FxHashMap::default(),
     };
-    places.into_iter().map(ranked).collect()
-}
-
-/// What each source's scores are multiplied by, so that its best is 1.
-fn scale(candidates: &[(u32, Candidate)]) -> Evidence {
-    let mut best = [0.0f32; Source::COUNT];
-    for (_, candidate) in candidates {
-        for (best, score) in best.iter_mut().zip(candidate.evidence) {
-            *best = best.max(score);
-        }
+    for &(item, at) in &query.bought {
+        bought.entry(item).and_modify(|p| *p = p.again(at)).or_insert(Purchase::first(item, at));
     }
-    best.map(|best| if best > 0.0 { best.recip() } else { 0.0 })
-}
-
-/// The candidates with each source's scores divided by its best.
-pub fn normalised(mut candidates: Vec<(u32, Candidate)>) -> Vec<(u32, Candidate)> {
-    let scale = scale(&candidates);
-    for (_, candidate) in &mut candidates {
-        candidate.evidence.iter_mut().zip(scale).for_each(|(score, scale)| *score *= scale);
-    }
-    candidates
-}
-
-fn dot(a: &Evidence, b: &Evidence) -> f32 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
-fn strongest(evidence: &Evidence, weights: &Evidence) -> Source {
-    let share = |s: Source| evidence[s as usize] * weights[s as usize];
-    Source::ALL.into_iter().rev().max_by(|&a, &b| share(a).total_cmp(&share(b))).unwrap_or(Source::Popularity)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_shortlist_goes_on_with_what_is_most_alike_and_names_nobody_twice() {
-        let candidate = |popularity, content| {
-            let mut candidate = Candidate::default();
-            candidate.add(Source::Popularity, popularity);
-            candidate.add(Source::Content, content);
-            candidate
-        };
-        let found = [(4, candidate(3.0, 0.0)), (5, candidate(2.0, 0.9)), (6, candidate(0.0, 0.4))];
-        let found = [&found[..], &[(7, candidate(0.0, 0.8)), (8, candidate(1.0, 0.0))]].concat();
-        let mut weights = [0.0; Source::COUNT];
-        weights[Source::Popularity as usize] = 1.0;
-        let items = |unsold| -> Vec<u32> {
-            shortlist(&found, &weights, 2, unsold).iter().map(|ranked| ranked.ix).collect()
-        };
-        assert_eq!((items(0), items(2), items(3)), (vec![4, 5], vec![4, 5, 7], vec![4, 5, 7, 6]));
-    }
+    let row = |ranked: &Ranked| features::row(view, &user, ranked, bought.get(&ranked.ix).copied());
+    shortlist.iter().map(row).collect()
 }

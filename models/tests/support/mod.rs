@@ -2,7 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
+pub mod random;
+
 use qianmian_models::audience::likelihood::{Horizon, Likelihood};
+use qianmian_models::blend::Blend;
 use qianmian_models::ids::Vocabulary;
 use qianmian_models::index::ann::Graph;
 use qianmian_models::index::bundles::{Bundles, Itemset};
@@ -17,7 +20,7 @@ use qianmian_models::index::profile::{Profile, Profiles};
 use qianmian_models::index::purchases::{Direction, Purchase, Purchases};
 use qianmian_models::index::traits::Traits;
 use qianmian_models::kernels::trees::{Node, Trees};
-use qianmian_models::snapshot::{Blend, Embedding, Snapshot};
+use qianmian_models::snapshot::{Embedding, Snapshot};
 use qianmian_models::storage::artifact::{Artifact, ArtifactWriter, Manifest};
 use qianmian_models::storage::versions::ShopStore;
 

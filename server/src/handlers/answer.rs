@@ -4,8 +4,8 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use qianmian_models::ids::ItemIx;
 use qianmian_models::index::catalog::Text;
-use qianmian_models::recommend::query::{Evidence, Source};
 use qianmian_models::snapshot::Snapshot;
+use qianmian_models::source::{Evidence, Source};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 

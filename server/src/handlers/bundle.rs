@@ -9,13 +9,14 @@ use qianmian_models::ids::ItemIx;
 use qianmian_models::index::co_purchase::Association;
 use qianmian_models::recommend::query::Query;
 use qianmian_models::snapshot::Snapshot;
+use qianmian_models::view::View;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::answer::{EmptyReason, ModelRef, finite, json, resolve, title};
 use super::lately::{Asks, Lately};
 use super::person::UserRef;
-use crate::app::App;
+use crate::app::{self, App};
 use crate::extract::JsonBody;
 use crate::fields::{Count, Ids, optional_object};
 use crate::guard::Call;
@@ -233,11 +234,11 @@ impl Figures {
 }
 
 impl<'a> BundledItem<'a> {
-    fn of(snapshot: &'a Snapshot, item: ItemIx) -> Self {
+    fn of(view: View<'a>, item: ItemIx) -> Self {
         Self {
-            item_id: snapshot.items.id(item),
-            title: title(snapshot, item),
-            price: snapshot.catalog.price(item),
+            item_id: view.snapshot.items.id(item),
+            title: title(view.snapshot, item),
+            price: view.price(item),
         }
     }
 }
@@ -254,13 +255,14 @@ pub async fn post(call: Call, State(app): State<Arc<App>>, body: JsonBody) -> Re
         app.telemetry.degraded_user_state.increment(1);
     }
     let model = call.shop.model()?;
-    let snapshot: &Snapshot = &model.snapshot;
+    let view = model.view(app::now());
+    let snapshot = view.snapshot;
     let mut unknown_item_ids = Vec::new();
     let cart = resolve(snapshot, request.cart.iter(), &mut unknown_item_ids);
     let person = lately.as_ref().map(|lately| lately.told_to(snapshot, Query::default())).unwrap_or_default();
     let query = request.query(&cart, &person.exclude)?;
-    let complements = bundle::personal_complements(snapshot, &cart, &person, query.count);
-    let bundles = bundle::bundles(snapshot, &query);
+    let complements = bundle::personal_complements(view, &cart, &person, query.count);
+    let bundles = bundle::bundles(view, &query);
     let found = complements.len() + bundles.len();
     let response = BundleResponse {
         request_id: call.id,
@@ -270,28 +272,25 @@ pub async fn post(call: Call, State(app): State<Arc<App>>, body: JsonBody) -> Re
         empty_reason: EmptyReason::of(&cart, found),
         bundles_empty_reason: EmptyReason::of(&cart, bundles.len()),
         unknown_item_ids,
-        complements: complements
-            .iter()
-            .enumerate()
-            .map(|(n, c)| complement_item(snapshot, n + 1, c))
-            .collect(),
-        bundles: bundles.iter().enumerate().map(|(n, b)| bundle_set(snapshot, n + 1, b)).collect(),
+        complements: complements.iter().enumerate().map(|(n, c)| complement_item(view, n + 1, c)).collect(),
+        bundles: bundles.iter().enumerate().map(|(n, b)| bundle_set(view, n + 1, b)).collect(),
         took_us: call.took_us(),
     };
     json(&response, 512 + 400 * found)
 }
 
-fn complement_item<'s>(snapshot: &'s Snapshot, rank: usize, complement: &Complement) -> ComplementItem<'s> {
+fn complement_item<'s>(view: View<'s>, rank: usize, complement: &Complement) -> ComplementItem<'s> {
     ComplementItem {
-        item: BundledItem::of(snapshot, complement.item),
+        item: BundledItem::of(view, complement.item),
         rank,
         score: finite(complement.score),
-        with_item_id: snapshot.items.id(complement.with),
+        with_item_id: view.snapshot.items.id(complement.with),
         figures: Figures::of(complement.baskets, complement.association),
     }
 }
 
-fn bundle_set<'s>(snapshot: &'s Snapshot, rank: usize, bundle: &Bundle) -> BundleSet<'s> {
+fn bundle_set<'s>(view: View<'s>, rank: usize, bundle: &Bundle) -> BundleSet<'s> {
+    let snapshot = view.snapshot;
     let (evidence, pair_item_ids) = match bundle.evidence {
         Evidence::Observed => (EvidenceName::Observed, None),
         Evidence::Predicted { pair: (a, b) } => {
@@ -301,7 +300,7 @@ fn bundle_set<'s>(snapshot: &'s Snapshot, rank: usize, bundle: &Bundle) -> Bundl
     BundleSet {
         rank,
         evidence,
-        items: bundle.items.iter().map(|&item| BundledItem::of(snapshot, item)).collect(),
+        items: bundle.items.iter().map(|&item| BundledItem::of(view, item)).collect(),
         pair_item_ids,
         figures: Figures::of(bundle.baskets, bundle.association),
         price: bundle.offer.price,

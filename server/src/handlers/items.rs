@@ -95,12 +95,7 @@ pub async fn post(call: Call, body: RowsBody) -> Result<Response, Problem> {
     let checked =
         rows::read(&body, "items", |request: ItemsRequest<'_>| request.items, |row| change(row, now))?;
     let changes: Vec<ItemChange> = checked.iter().filter_map(|row| row.as_ref().ok().cloned()).collect();
-    let serving = |lay: &dyn Fn(&_)| {
-        if let Some(model) = &*call.shop.models.current() {
-            lay(&model.snapshot);
-        }
-    };
-    let outcomes = live.change_items(changes, serving).await?;
+    let outcomes = live.change_items(changes, |ids| call.shop.models.item_news(ids)).await?;
     let results = rows::results(checked, outcomes, ItemStatus::Rejected);
     let accepted = results.iter().filter(|result| result.status == ItemStatus::Accepted).count();
     let bytes = 128 + 64 * results.len();

@@ -80,8 +80,8 @@ impl<'a> Lately<'a> {
         let (scene, config) = &self.place;
         if config.exposures > 0 {
             let from = self.now - i64::from(config.exposure_window_seconds) * 1_000;
-            let tired = state.overexposed(scene, config.exposures, from);
-            query.tired = tired.into_iter().filter_map(known).collect();
+            let overexposed = state.overexposed(scene, config.exposures, from);
+            query.overexposed = overexposed.into_iter().filter_map(known).collect();
         }
         let hot = self.hot.iter().flat_map(|hot| hot.iter());
         query.trending = hot.filter_map(|(id, heat)| Some((known(id)?, *heat))).collect();

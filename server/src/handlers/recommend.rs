@@ -8,8 +8,11 @@ use qianmian_live::user::DEFAULT_SCENE;
 use qianmian_models::ids::{ItemIx, UserIx};
 use qianmian_models::index::places::{Kind, PlaceIx};
 use qianmian_models::recommend;
-use qianmian_models::recommend::query::{Query, Recommended, Slate, Source};
+use qianmian_models::recommend::query::Query;
+use qianmian_models::recommend::slate::{Recommended, Slate};
 use qianmian_models::snapshot::Snapshot;
+use qianmian_models::source::{Evidence, Source};
+use qianmian_models::view::View;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -253,13 +256,14 @@ async fn answer(call: &Call, app: &App, request: &RecommendRequest<'_>) -> Resul
         app.telemetry.degraded_user_state.increment(1);
     }
     let model = call.shop.model()?;
-    let snapshot = &model.snapshot;
+    let view = model.view(app::now());
+    let snapshot = view.snapshot;
     let mut unknown_item_ids = Vec::new();
     let query = lately.told_to(snapshot, query(snapshot, request, &mut unknown_item_ids));
-    let slate = recommend::recommend(snapshot, &query);
+    let slate = recommend::recommend(view, &query);
     let fallback = fallback(snapshot, request, &query, &slate);
     app.telemetry.slates.record(&slate, fallback.map(|fallback| fallback as usize));
-    let item = |(n, item)| recommended_item(snapshot, &query, request.explain, n + 1, item);
+    let item = |(n, item)| recommended_item(view, (&query, &slate.weights), request.explain, n + 1, item);
     let response = RecommendResponse {
         request_id: call.id,
         model: ModelRef::of(snapshot),
@@ -289,9 +293,9 @@ impl RecommendRequest<'_> {
 
 fn query<'r>(snapshot: &Snapshot, request: &'r RecommendRequest<'_>, unknown: &mut Vec<&'r str>) -> Query {
     let exclude = resolve(snapshot, request.exclude_item_ids.iter(), unknown);
-    let (count, at) = (request.count.get(), snapshot.clamp_time(app::now()));
+    let count = request.count.get();
     if !request.personalize {
-        return Query { exclude, count, at, ..Query::default() };
+        return Query { exclude, count, ..Query::default() };
     }
     let seen = request.context.item_ids.iter().chain(request.context.cart.iter());
     Query {
@@ -299,14 +303,13 @@ fn query<'r>(snapshot: &Snapshot, request: &'r RecommendRequest<'_>, unknown: &m
         exclude,
         exclude_bought: request.exclude_bought,
         count,
-        at,
-        place: place(snapshot, &request.context),
+        locality: locality(snapshot, &request.context),
         ..Query::default()
     }
 }
 
-/// The nearest place of the context that the model knows.
-fn place(snapshot: &Snapshot, context: &Context<'_>) -> Option<PlaceIx> {
+/// The narrowest locality of the context that the model knows.
+fn locality(snapshot: &Snapshot, context: &Context<'_>) -> Option<PlaceIx> {
     let places = snapshot.places.as_ref()?;
     let named = |kind| match kind {
         Kind::Store => context.store_id.as_ref(),
@@ -338,28 +341,29 @@ fn fallback(
 }
 
 fn recommended_item<'s>(
-    snapshot: &'s Snapshot,
-    query: &Query,
+    view: View<'s>,
+    (query, weights): (&Query, &Evidence),
     explain: bool,
     rank: usize,
     item: &Recommended,
 ) -> RecommendedItem<'s> {
+    let snapshot = view.snapshot;
     RecommendedItem {
         item_id: snapshot.items.id(item.item),
         rank,
         score: finite(item.score),
         title: title(snapshot, item.item),
-        price: snapshot.catalog.price(item.item),
+        price: view.price(item.item),
         source: item.source,
-        reasons: Reasons::of(&item.evidence, snapshot.blend.of(query), |source| match source {
-            Source::Personal => bought_before(snapshot, query.user?, item.item),
+        reasons: Reasons::of(&item.evidence, weights, |source| match source {
+            Source::Personal => bought_before(view, query.user?, item.item),
             Source::CoPurchase | Source::Ease | Source::EaseRecent | Source::Transition => {
-                item.because.map(|other| bought_together(snapshot, other))
+                item.seed.map(|other| bought_together(snapshot, other))
             }
             Source::Factors | Source::UserKnn | Source::LowPass | Source::External1 | Source::External2 => {
                 Some(Reason::Taste)
             }
-            Source::Content => item.because.map(|other| resembles(snapshot, other)),
+            Source::Content => item.seed.map(|other| resembles(snapshot, other)),
             Source::Popularity => Some(Reason::Popular),
         }),
         evidence: explain.then(|| Evidences::from(&item.evidence)),
@@ -367,9 +371,10 @@ fn recommended_item<'s>(
 }
 
 /// That `user` bought `item`, if they did.
-pub fn bought_before<'a>(snapshot: &Snapshot, user: UserIx, item: ItemIx) -> Option<Reason<'a>> {
+pub fn bought_before<'a>(view: View<'_>, user: UserIx, item: ItemIx) -> Option<Reason<'a>> {
+    let snapshot = view.snapshot;
     let place = snapshot.history.ixs(user).iter().position(|&bought| bought == item)?;
     let purchase = snapshot.history.of(user).nth(place)?;
-    let is_due = purchase.is_due(snapshot.clamp_time(app::now()));
+    let is_due = purchase.is_due(view.now);
     Some(Reason::BoughtBefore { times: purchase.baskets, last_at: Moment(purchase.last_at.into()), is_due })
 }

@@ -2,12 +2,13 @@
 
 use axum::response::Response;
 use qianmian_models::similar;
-use qianmian_models::snapshot::Snapshot;
+use qianmian_models::source::Source;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::answer::{EmptyReason, ModelRef, finite, json, resolve, title};
 use super::recommend::SourceName;
+use crate::app;
 use crate::extract::JsonBody;
 use crate::fields::{Count, Ids};
 use crate::guard::Call;
@@ -64,7 +65,7 @@ pub struct SimilarItem<'a> {
     price: Option<f32>,
     /// The source that contributed most.
     #[schema(value_type = SourceName)]
-    source: qianmian_models::recommend::query::Source,
+    source: Source,
     /// The item of the request that argues most for it, where one does.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -77,11 +78,12 @@ pub struct SimilarItem<'a> {
 pub async fn post(call: Call, body: JsonBody) -> Result<Response, Problem> {
     let request: SimilarRequest<'_> = body.parse()?;
     let model = call.shop.model()?;
-    let snapshot: &Snapshot = &model.snapshot;
+    let view = model.view(app::now());
+    let snapshot = view.snapshot;
     let mut unknown_item_ids = Vec::new();
     let asked = resolve(snapshot, request.item_ids.iter(), &mut unknown_item_ids);
     let ranked =
-        if asked.is_empty() { Vec::new() } else { similar::similar(snapshot, &asked, request.count.get()) };
+        if asked.is_empty() { Vec::new() } else { similar::similar(view, &asked, request.count.get()) };
     let items: Vec<SimilarItem<'_>> = ranked
         .iter()
         .enumerate()
@@ -90,9 +92,9 @@ pub async fn post(call: Call, body: JsonBody) -> Result<Response, Problem> {
             rank: n + 1,
             score: finite(ranked.score),
             title: title(snapshot, ranked.ix),
-            price: snapshot.catalog.price(ranked.ix),
+            price: view.price(ranked.ix),
             source: ranked.source,
-            because_item_id: ranked.candidate.because.map(|(item, _)| snapshot.items.id(item)),
+            because_item_id: ranked.candidate.seed.map(|(item, _)| snapshot.items.id(item)),
         })
         .collect();
     let response = SimilarResponse {

@@ -5,6 +5,7 @@ use qianmian_models::ids::UserIx;
 use qianmian_models::index::profile::{Lifecycle, Profile};
 use qianmian_models::index::purchases::Purchase;
 use qianmian_models::snapshot::Snapshot;
+use qianmian_models::view::View;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -143,7 +144,8 @@ pub async fn get(
         return Err(Problem::new(Code::InvalidField, "an id has 1 to 256 characters").at_field("id"));
     }
     let model = call.shop.model()?;
-    let snapshot: &Snapshot = &model.snapshot;
+    let view = model.view(app::now());
+    let snapshot = view.snapshot;
     let unknown = || Problem::new(Code::UnknownUser, "the model that is served does not know this user");
     let user = snapshot.users.ix(&id).ok_or_else(unknown)?;
     let profile = snapshot.profiles.of(user);
@@ -155,9 +157,9 @@ pub async fn get(
         user_id: snapshot.users.id(user),
         activity: activity(snapshot, user, &profile),
         rfm: Rfm { recency: profile.rfm[0], frequency: profile.rfm[1], monetary: profile.rfm[2] },
-        lifecycle: profile.lifecycle(snapshot.clamp_time(app::now())).into(),
+        lifecycle: profile.lifecycle(view.now).into(),
         items_bought: history.len(),
-        history: history.take(count).map(|purchase| history_item(snapshot, &purchase)).collect(),
+        history: history.take(count).map(|purchase| history_item(view, &purchase)).collect(),
         took_us: call.took_us(),
     };
     json(&response, 1024 + 200 * response.history.len())
@@ -174,11 +176,12 @@ fn activity<'s>(snapshot: &'s Snapshot, user: UserIx, profile: &Profile) -> Acti
     }
 }
 
-fn history_item<'s>(snapshot: &'s Snapshot, purchase: &Purchase) -> HistoryItem<'s> {
+fn history_item<'s>(view: View<'s>, purchase: &Purchase) -> HistoryItem<'s> {
+    let snapshot = view.snapshot;
     HistoryItem {
         item_id: snapshot.items.id(purchase.ix),
         title: title(snapshot, purchase.ix),
-        price: snapshot.catalog.price(purchase.ix),
+        price: view.price(purchase.ix),
         times: purchase.baskets,
         first_at: Moment(purchase.first_at.into()),
         last_at: Moment(purchase.last_at.into()),

@@ -18,11 +18,11 @@ use qianmian_live::identity::{Described, LinkOutcome, LinkRequest, Refusal, Undo
 use qianmian_live::item::{ItemChange, ItemState};
 use qianmian_live::store::{ItemOutcome, Known, Name, Outcome, Store, StoreError};
 use qianmian_live::trends::{Did, Follower, Hot, HotPlaces, RecentBuyers};
-use qianmian_models::index::offers::Offer;
-use qianmian_models::snapshot::Snapshot;
+use qianmian_models::overlay::ItemNews;
 
 use crate::config::LiveConfig;
 use crate::problem::{Code, Problem};
+use crate::snapshots::Loaded;
 use crate::telemetry::RedisMetrics;
 use kept::Kept;
 
@@ -70,13 +70,13 @@ impl Live {
         self.store.tried()
     }
 
-    /// Does what has to be done beside requests, for as long as it is polled; changes of items that other
-    /// servers took in are laid over the one that answers, which `snapshot` hands out.
-    pub async fn tend(&self, snapshot: impl Fn(&dyn Fn(&Snapshot))) {
+    /// Does what has to be done beside requests, for as long as it is polled. `item_news` hears which items other servers
+    /// changed (`None`: any may have).
+    pub async fn tend(&self, item_news: impl Fn(Option<&[String]>)) {
         let follow = async {
             loop {
                 let ids = self.store.items_changed().await;
-                snapshot(&|snapshot| self.lay(ids.as_deref(), snapshot));
+                item_news(ids.as_deref());
             }
         };
         tokio::join!(self.store.tend(), follow);
@@ -125,32 +125,27 @@ impl Live {
         })
     }
 
-    /// Takes news of items in, and lays it over `snapshot`, the one that answers.
+    /// Takes changes of items in; `item_news` hears which, when they are durable.
     ///
     /// # Errors
     /// As [`append`](Self::append).
     pub async fn change_items(
         &self,
         changes: Vec<ItemChange>,
-        snapshot: impl FnOnce(&dyn Fn(&Snapshot)),
+        item_news: impl FnOnce(Option<&[String]>),
     ) -> Result<Vec<ItemOutcome>, Problem> {
         let ids: Vec<String> = changes.iter().map(|change| change.item_id.clone()).collect();
         let outcomes = self.store.change_items(changes).await.map_err(unavailable)?;
-        snapshot(&|snapshot| self.lay(Some(&ids), snapshot));
+        item_news(Some(&ids));
         Ok(outcomes)
     }
 
-    /// Lays all that is known of items over a snapshot.
-    pub fn lay_over(&self, snapshot: &Snapshot) {
-        self.lay(None, snapshot);
-    }
-
-    /// Lays the state of `ids`, or of all items, over a snapshot. The state stands still meanwhile, so that
-    /// two who do this at once leave the newest state behind, whoever is last.
-    fn lay(&self, ids: Option<&[String]>, snapshot: &Snapshot) {
+    /// Sets the state of `ids`, or of all items, in the overlay of a model. The state cannot change meanwhile; the caller
+    /// takes turns with others who set the same overlay.
+    pub fn overlay(&self, ids: Option<&[String]>, model: &Loaded) {
         self.store.each_item(ids, |id, state| {
-            if let Some(item) = snapshot.items.ix(id) {
-                snapshot.catalog.offer(item, offer(state));
+            if let Some(item) = model.snapshot.items.ix(id) {
+                model.overlay.set(item, news(state));
             }
         });
     }
@@ -224,11 +219,11 @@ impl Live {
     }
 }
 
-fn offer(state: &ItemState) -> Offer {
-    Offer {
+fn news(state: &ItemState) -> ItemNews {
+    ItemNews {
         price: state.price.map(|told| told.0),
         stock: state.stock.map(|told| told.0),
-        on_sale: state.on_sale.map(|told| told.0),
+        listed: state.on_sale.map(|told| told.0),
     }
 }
 

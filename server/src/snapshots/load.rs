@@ -5,15 +5,20 @@ use std::time::SystemTime;
 
 use chrono::{DateTime, Utc};
 use qianmian_models::error::Error;
+use qianmian_models::overlay::Overlay;
 use qianmian_models::snapshot::Snapshot;
 use qianmian_models::storage::artifact::Manifest;
 use qianmian_models::storage::versions::ShopStore;
+use qianmian_models::view::View;
+use qianmian_models::warm::warm;
 use tokio::task::spawn_blocking;
 
 /// A model in memory.
 pub struct Loaded {
-    /// What answers.
+    /// The trained model.
     pub snapshot: Snapshot,
+    /// What changed about its items since.
+    pub overlay: Overlay,
     /// What the trainer wrote about it.
     pub manifest: Manifest,
     /// When it was opened.
@@ -21,6 +26,11 @@ pub struct Loaded {
 }
 
 impl Loaded {
+    /// What answers are computed from, at `now` (unix seconds).
+    pub fn view(&self, now: i64) -> View<'_> {
+        View::as_trained(&self.snapshot).with_overlay(&self.overlay).at(now)
+    }
+
     /// When it was trained, unix seconds; 0 where the manifest does not say.
     pub fn trained_at_seconds(&self) -> f64 {
         DateTime::parse_from_rfc3339(&self.snapshot.trained_at).map_or(0.0, |at| at.timestamp() as f64)
@@ -95,8 +105,9 @@ pub(super) async fn open(store: ShopStore, version: String) -> Result<Loaded, Re
     contained(Some(version.clone()), move || {
         let artifact = store.artifact(Some(&version))?;
         let snapshot = Snapshot::open(&artifact)?;
-        snapshot.warm();
-        Ok(Loaded { snapshot, manifest: artifact.manifest().clone(), opened_at: Utc::now() })
+        warm(&snapshot);
+        let overlay = Overlay::new(&snapshot.catalog);
+        Ok(Loaded { snapshot, overlay, manifest: artifact.manifest().clone(), opened_at: Utc::now() })
     })
     .await
 }

@@ -29,7 +29,7 @@ use load::Pointer;
 pub struct Snapshots {
     shop: String,
     store: ShopStore,
-    /// What is laid over every version before it answers.
+    /// Where news of items come from.
     live: Option<Arc<Live>>,
     current: ArcSwapOption<Loaded>,
     ledger: Mutex<Ledger>,
@@ -116,6 +116,16 @@ impl Snapshots {
     /// The model to answer one request from; cheap, without a lock.
     pub fn current(&self) -> Guard<Option<Arc<Loaded>>> {
         self.current.load()
+    }
+
+    /// Brings the overlay of the current model up to date with the state of `ids`, or of all items. Call it after the
+    /// state changed: it takes turns with swaps, so that news is either in the overlay of the new model before it
+    /// answers, or set here.
+    pub fn item_news(&self, ids: Option<&[String]>) {
+        let _turn = self.ledger();
+        if let (Some(live), Some(current)) = (&self.live, &*self.current.load()) {
+            live.overlay(ids, current);
+        }
     }
 
     /// What is served now.
@@ -228,20 +238,14 @@ impl Snapshots {
             Cause::RolledBack => self.metrics.rolled_back.increment(1),
         }
         let version = new.snapshot.version.clone();
-        self.lay_over(&new);
+        if let Some(live) = &self.live {
+            live.overlay(None, &new);
+        }
         let before = self.current.swap(Some(Arc::clone(&new)));
-        // What arrived since the first time was laid over the one before.
-        self.lay_over(&new);
         let before_version = before.as_ref().map(|loaded| loaded.snapshot.version.as_str());
         tracing::info!(shop = %self.shop, %version, before = before_version, ?cause, "model swapped");
         if let Some(retired) = std::mem::replace(&mut ledger.previous, before) {
             self.reaper.retire(retired);
-        }
-    }
-
-    fn lay_over(&self, loaded: &Loaded) {
-        if let Some(live) = &self.live {
-            live.lay_over(&loaded.snapshot);
         }
     }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use qianmian_models::audience::likelihood::{Horizon, Likelihood};
+use qianmian_models::blend::Blend;
 use qianmian_models::ids::Vocabulary;
 use qianmian_models::index::bundles::{Bundles, Itemset};
 use qianmian_models::index::catalog::{Attributes, Catalog, Text};
@@ -17,7 +18,7 @@ use qianmian_models::index::profile::{Profile, Profiles};
 use qianmian_models::index::purchases::{Direction, Purchase, Purchases};
 use qianmian_models::index::traits::Traits;
 use qianmian_models::kernels::trees::{Node, Trees};
-use qianmian_models::snapshot::{Blend, Embedding, Snapshot};
+use qianmian_models::snapshot::{Embedding, Snapshot};
 use qianmian_models::storage::artifact::{ArtifactWriter, Manifest};
 use qianmian_models::storage::versions::ShopStore;
 

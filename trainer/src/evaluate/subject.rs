@@ -3,8 +3,10 @@
 use qianmian_models::audience::{self, AudienceQuery};
 use qianmian_models::ids::{ItemIx, UserIx, Vocabulary};
 use qianmian_models::index::places::Kind;
-use qianmian_models::recommend::query::{Evidence, Query};
+use qianmian_models::recommend::query::Query;
 use qianmian_models::snapshot::Snapshot;
+use qianmian_models::source::Evidence;
+use qianmian_models::view::View;
 use qianmian_models::{bundle, recommend};
 
 use crate::dataset::Dataset;
@@ -49,10 +51,9 @@ impl<'a> Subject<'a> {
     /// The slate of a user, best first; a user that the model does not know gets what strangers get.
     pub fn recommend(&self, user: UserIx, exclude_bought: bool, count: usize, at: i64) -> Vec<ItemIx> {
         let user = self.translation.as_ref().map_or(user, |t| t.users[user as usize]);
-        let at = self.snapshot.clamp_time(at);
         let user = (user != UNKNOWN).then_some(user);
-        let query = Query { user, exclude_bought, count, at, ..Query::default() };
-        let slate = recommend::recommend(self.snapshot, &query);
+        let query = Query { user, exclude_bought, count, ..Query::default() };
+        let slate = recommend::recommend(self.view(at), &query);
         slate.items.iter().map(|place| self.item_back(place.item)).collect()
     }
 
@@ -60,9 +61,9 @@ impl<'a> Subject<'a> {
     /// model knows counts.
     pub fn newcomer(&self, places: &[(Kind, &str)], count: usize, at: i64) -> Vec<ItemIx> {
         let known = self.snapshot.places.as_ref();
-        let place = known.and_then(|known| places.iter().find_map(|&(kind, name)| known.ix(kind, name)));
-        let query = Query { count, at: self.snapshot.clamp_time(at), place, ..Query::default() };
-        let slate = recommend::recommend(self.snapshot, &query);
+        let locality = known.and_then(|known| places.iter().find_map(|&(kind, name)| known.ix(kind, name)));
+        let query = Query { count, locality, ..Query::default() };
+        let slate = recommend::recommend(self.view(at), &query);
         slate.items.iter().map(|item| self.item_back(item.item)).collect()
     }
 
@@ -70,17 +71,16 @@ impl<'a> Subject<'a> {
     /// item first.
     pub fn visit(&self, visit: &[ItemIx], count: usize, at: i64) -> Vec<(ItemIx, f32)> {
         let recent = visit.iter().filter_map(|&item| self.item(item)).collect();
-        let query = Query { recent, count, at: self.snapshot.clamp_time(at), ..Query::default() };
-        let slate = recommend::recommend(self.snapshot, &query);
+        let query = Query { recent, count, ..Query::default() };
+        let slate = recommend::recommend(self.view(at), &query);
         slate.items.iter().map(|place| (self.item_back(place.item), place.score)).collect()
     }
 
     /// What ranking sees for a user: candidates with each source's scores divided by its best.
     pub fn evidence(&self, user: UserIx, count: usize, at: i64) -> Vec<(ItemIx, Evidence)> {
         let user = self.translation.as_ref().map_or(user, |t| t.users[user as usize]);
-        let at = self.snapshot.clamp_time(at);
-        let query = Query { user: (user != UNKNOWN).then_some(user), count, at, ..Query::default() };
-        let found = recommend::evidence(self.snapshot, &query);
+        let query = Query { user: (user != UNKNOWN).then_some(user), count, ..Query::default() };
+        let found = recommend::evidence(self.view(at), &query);
         found.iter().map(|(item, candidate)| (self.item_back(*item), candidate.evidence)).collect()
     }
 
@@ -100,9 +100,8 @@ impl<'a> Subject<'a> {
     /// The audience of an item with its scores.
     fn prospects(&self, item: ItemIx, exclude_buyers: bool, count: usize, at: i64) -> Vec<(UserIx, f32)> {
         let Some(item) = self.item(item) else { return Vec::new() };
-        let at = self.snapshot.clamp_time(at);
-        let query = AudienceQuery { exclude_buyers, ..AudienceQuery::for_item(item, count, at) };
-        let found = audience::audience(self.snapshot, &query);
+        let query = AudienceQuery { exclude_buyers, ..AudienceQuery::for_item(item, count) };
+        let found = audience::audience(self.view(at), &query);
         let back = |user: UserIx| self.translation.as_ref().map_or(user, |t| t.users_back[user as usize]);
         found.iter().map(|prospect| (back(prospect.user), prospect.score)).collect()
     }
@@ -113,7 +112,7 @@ impl<'a> Subject<'a> {
         if cart.is_empty() {
             return Vec::new();
         }
-        let found = bundle::complements(self.snapshot, &cart, count);
+        let found = bundle::complements(View::as_trained(self.snapshot), &cart, count);
         found.iter().map(|c| (self.item_back(c.item), c.score)).collect()
     }
 
@@ -124,14 +123,19 @@ impl<'a> Subject<'a> {
         if user == UNKNOWN || known.is_empty() {
             return self.complements(cart, count);
         }
-        let person = Query::for_user(user, count, self.snapshot.data_until);
-        let found = bundle::personal_complements(self.snapshot, &known, &person, count);
+        let person = Query::for_user(user, count);
+        let found = bundle::personal_complements(View::as_trained(self.snapshot), &known, &person, count);
         found.iter().map(|c| (self.item_back(c.item), c.score)).collect()
     }
 
     /// Whether any user of the dataset is known to the model.
     pub fn knows_anybody(&self) -> bool {
         self.translation.as_ref().is_none_or(|t| t.users.iter().any(|&user| user != UNKNOWN))
+    }
+
+    /// The model at a moment, unix seconds.
+    fn view(&self, at: i64) -> View<'a> {
+        View::as_trained(self.snapshot).at(at)
     }
 
     fn item(&self, item: ItemIx) -> Option<ItemIx> {

@@ -7,7 +7,8 @@ use qianmian_models::audience::{self, AudienceQuery};
 use qianmian_models::kernels::topk::TopK;
 use qianmian_models::recommend;
 use qianmian_models::recommend::candidates::Candidate;
-use qianmian_models::recommend::query::{Evidence, Query, Source};
+use qianmian_models::recommend::query::Query;
+use qianmian_models::source::{Evidence, Source};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -50,7 +51,7 @@ type Worth = fn(&[usize], usize) -> f64;
 pub fn recommend(scenes: &[Scene], start: &Evidence, new: bool) -> (Evidence, f64) {
     let of = |scene: &Scene| -> Vec<Case> {
         let case = |(query, basket): &(Query, Vec<u32>)| {
-            let candidates = recommend::evidence(&scene.snapshot, query);
+            let candidates = recommend::evidence(scene.view(), query);
             Case::new(&candidates, &basket.iter().copied().collect(), DEPTH)
         };
         scene.cases(new, PLACES).par_iter().map(case).collect()
@@ -74,9 +75,8 @@ pub fn visitor(scenes: &[Scene], start: &Evidence, seed: u64) -> Option<(Evidenc
                 return None;
             }
             let rest = items.split_off(seen);
-            let query =
-                Query { recent: items, count: PLACES, at: scene.snapshot.data_until, ..Query::default() };
-            let candidates = recommend::evidence(&scene.snapshot, &query);
+            let query = Query { recent: items, count: PLACES, ..Query::default() };
+            let candidates = recommend::evidence(scene.view(), &query);
             Some(Case::new(&candidates, &rest.into_iter().collect(), DEPTH))
         };
         scene.newcomers.par_iter().enumerate().filter_map(case).collect()
@@ -96,7 +96,7 @@ pub fn audience(scenes: &[Scene], start: &Evidence) -> (Evidence, f64) {
 }
 
 fn audience_cases(scene: &Scene) -> Vec<Case> {
-    let Scene { snapshot, labels, .. } = scene;
+    let Scene { labels, .. } = scene;
     let mut buyers: BTreeMap<u32, FxHashSet<u32>> = BTreeMap::new();
     for (user, basket) in labels {
         basket.iter().for_each(|&item| {
@@ -108,10 +108,8 @@ fn audience_cases(scene: &Scene) -> Vec<Case> {
     items.sort_by_key(|(item, buyers)| (std::cmp::Reverse(buyers.len()), *item));
     items.truncate(MAX_ITEMS);
     let case = |(item, buyers): &(u32, FxHashSet<u32>)| {
-        let candidates = audience::evidence(
-            snapshot,
-            &AudienceQuery::for_item(*item, AUDIENCE_PLACES, snapshot.data_until),
-        );
+        let query = AudienceQuery::for_item(*item, AUDIENCE_PLACES);
+        let candidates = audience::evidence(scene.view(), &query);
         Case::new(&candidates, buyers, AUDIENCE_DEPTH)
     };
     items.par_iter().map(case).collect()

@@ -1,8 +1,8 @@
 //! The order of goods for a person, learned from a rehearsal: the weights of the sources and the trees, once
 //! for all goods and once for those that the person did not buy before.
 
-use qianmian_models::recommend::query::Evidence;
-use qianmian_models::snapshot::Blend;
+use qianmian_models::blend::Blend;
+use qianmian_models::source::Evidence;
 
 use super::blend;
 use super::ranker::{self, Ranked};

@@ -16,7 +16,7 @@ use qianmian_models::audience::likelihood::Likelihood;
 use qianmian_models::audience::{self, AudienceQuery, Goods};
 use qianmian_models::kernels::topk::TopK;
 use qianmian_models::kernels::trees::{Node, Trees};
-use qianmian_models::snapshot::Snapshot;
+use qianmian_models::view::View;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -72,7 +72,7 @@ struct Rows {
 /// Learns from what followed the pasts.
 pub fn learn(scenes: &[Scene], seed: u64, progress: &dyn Fn(u64)) -> Learned {
     let Some(scene) = scenes.first() else { return Learned::default() };
-    let of = |goods: fn(&Snapshot, u32) -> Goods, items: usize| -> Vec<Vec<Rows>> {
+    let of = |goods: fn(View<'_>, u32) -> Goods, items: usize| -> Vec<Vec<Rows>> {
         scenes.iter().map(|scene| lists(scene, goods, items / scenes.len(), seed)).collect()
     };
     let sold = of(Goods::of_item, MAX_ITEMS);
@@ -133,12 +133,12 @@ fn drift(month: &[Rows], earlier: &Trees, of: &dyn Fn(&Features) -> bool) -> f32
 }
 
 /// The lists of a scene's sampled items.
-fn lists(scene: &Scene, goods: fn(&Snapshot, u32) -> Goods, n_items: usize, seed: u64) -> Vec<Rows> {
-    let (snapshot, outcome) = (&scene.snapshot, &scene.outcome);
+fn lists(scene: &Scene, goods: fn(View<'_>, u32) -> Goods, n_items: usize, seed: u64) -> Vec<Rows> {
+    let (view, outcome) = (scene.view(), &scene.outcome);
     let list = |item: u32| -> Rows {
-        let query = AudienceQuery::for_item(item, DEPTH, snapshot.data_until);
+        let query = AudienceQuery::for_item(item, DEPTH);
         let mut rows = Rows::default();
-        let people = audience::rows(snapshot, &query, &goods(snapshot, item));
+        let people = audience::rows(view, &query, &goods(view, item));
         let watched = people.into_iter().filter(|(user, _)| outcome.watched[*user as usize]);
         for (n, (user, features)) in watched.enumerate() {
             let bought = outcome.buyers[item as usize].binary_search(&user).is_ok();

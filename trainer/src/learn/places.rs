@@ -13,6 +13,7 @@ use qianmian_models::kernels::topk::TopK;
 use qianmian_models::recommend;
 use qianmian_models::recommend::query::Query;
 use qianmian_models::snapshot::Snapshot;
+use qianmian_models::view::View;
 use rustc_hash::FxHashSet;
 
 use super::popularity::HALF_LIFE_DAYS;
@@ -109,7 +110,7 @@ fn worth_of(scenes: &[Scene], kind: Kind) -> Option<Worth> {
     })
 }
 
-fn slate(snapshot: &Snapshot, place: Option<PlaceIx>) -> Vec<u32> {
-    let query = Query { count: COUNT, at: snapshot.data_until, place, ..Query::default() };
-    recommend::recommend(snapshot, &query).items.iter().map(|r| r.item).collect()
+fn slate(snapshot: &Snapshot, locality: Option<PlaceIx>) -> Vec<u32> {
+    let query = Query { count: COUNT, locality, ..Query::default() };
+    recommend::recommend(View::as_trained(snapshot), &query).items.iter().map(|r| r.item).collect()
 }

@@ -9,7 +9,7 @@ use qianmian_models::recommend;
 use qianmian_models::recommend::features::{self, Features};
 use qianmian_models::recommend::filter;
 use qianmian_models::recommend::query::Query;
-use qianmian_models::snapshot::Snapshot;
+use qianmian_models::view::View;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -34,7 +34,7 @@ const MIN_USERS: usize = 200;
 const LEAST_POWER: f32 = 60.0;
 
 /// A past with what is asked of it and what was bought.
-type Cases<'a> = (&'a Snapshot, Vec<(Query, Vec<u32>)>);
+type Cases<'a> = (View<'a>, Vec<(Query, Vec<u32>)>);
 
 /// One user's shortlist.
 struct Group {
@@ -65,7 +65,7 @@ pub struct Ranked {
 
 /// Learns from users' held-out purchases, `new`: from those of goods that they did not buy before.
 pub fn learn(scenes: &[Scene], new: bool, progress: &dyn Fn(u64)) -> Ranked {
-    let cases: Vec<Cases<'_>> = scenes.iter().map(|s| (&s.snapshot, s.cases(new, PLACES))).collect();
+    let cases: Vec<Cases<'_>> = scenes.iter().map(|s| (s.view(), s.cases(new, PLACES))).collect();
     if cases.iter().map(|(_, cases)| cases.len()).sum::<usize>() < MIN_USERS {
         return Ranked::default();
     }
@@ -84,15 +84,16 @@ fn popularity_ndcg(cases: &[Cases<'_>]) -> f64 {
     const LAST_30_DAYS: usize = 1;
     const BEST_SELLERS: usize = 500;
     let (mut sum, mut users) = (0.0, 0usize);
-    for (snapshot, cases) in cases {
+    for (view, cases) in cases {
+        let snapshot = view.snapshot;
         let mut top = TopK::new(BEST_SELLERS);
-        for item in (0..snapshot.items.len() as u32).filter(|&item| snapshot.catalog.on_sale(item)) {
+        for item in (0..snapshot.items.len() as u32).filter(|&item| view.on_sale(item)) {
             top.push(item, snapshot.popularity.baskets_within(LAST_30_DAYS, item) as f32);
         }
         let ranked = top.into_sorted();
         for (query, basket) in cases.iter().step_by(VALIDATION) {
             let bought =
-                if query.exclude_bought { filter::bought(snapshot, query) } else { FxHashSet::default() };
+                if query.exclude_bought { filter::bought(*view, query) } else { FxHashSet::default() };
             let slate = ranked.iter().filter(|s| !bought.contains(&s.ix)).take(PLACES).enumerate();
             let hits = slate.filter(|(_, s)| basket.binary_search(&s.ix).is_ok());
             let ideal: f64 = (0..basket.len().min(PLACES)).map(discount).sum();
@@ -141,9 +142,9 @@ impl Lists {
     /// The shortlists of the labels whose number `chosen` takes.
     fn new(cases: &[Cases<'_>], chosen: impl Fn(usize) -> bool + Sync) -> Self {
         let mut lists = Self { features: Vec::new(), bought: Vec::new(), groups: Vec::new() };
-        for (snapshot, cases) in cases {
+        for (view, cases) in cases {
             let list = |(_, (query, basket)): (usize, &(Query, Vec<u32>))| {
-                let rows = recommend::shortlist_features(snapshot, query);
+                let rows = recommend::shortlist_features(*view, query);
                 let ideal: f64 = (0..basket.len().min(PLACES)).map(discount).sum();
                 let row = |(item, features): (u32, Features)| (features, basket.binary_search(&item).is_ok());
                 (rows.into_iter().map(row).collect::<Vec<_>>(), ideal)

@@ -12,6 +12,7 @@ use qianmian_models::audience::likelihood::Horizon;
 use qianmian_models::index::places::Kind;
 use qianmian_models::recommend::query::Query;
 use qianmian_models::snapshot::Snapshot;
+use qianmian_models::view::View;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rustc_hash::FxHashSet;
@@ -47,6 +48,11 @@ pub fn repeats(scenes: &[Scene]) -> bool {
 }
 
 impl Scene {
+    /// The past, at its end.
+    pub fn view(&self) -> View<'_> {
+        View::as_trained(&self.snapshot)
+    }
+
     /// Those of `items` that `user` did not buy in the past.
     pub fn not_bought(&self, user: u32, items: &[u32]) -> Vec<u32> {
         let bought: FxHashSet<u32> = self.snapshot.history.ixs(user).iter().copied().collect();
@@ -58,7 +64,7 @@ impl Scene {
     pub fn cases(&self, new: bool, count: usize) -> Vec<(Query, Vec<u32>)> {
         let case = |(user, items): &Label| {
             let items = if new { self.not_bought(*user, items) } else { items.clone() };
-            let query = Query::for_user(*user, count, self.snapshot.data_until);
+            let query = Query::for_user(*user, count);
             (!items.is_empty()).then_some((Query { exclude_bought: new, ..query }, items))
         };
         self.labels.iter().filter_map(case).collect()

@@ -5,14 +5,12 @@
 
 use qianmian_models::error::Result;
 use qianmian_models::index::item_lists::ItemLists;
+use qianmian_models::index::transitions::{DECAY, STEPS};
 use qianmian_models::kernels::topk::TopK;
 use rayon::prelude::*;
 
 use crate::dataset::{Dataset, is_known};
 
-/// How many baskets ahead a successor is looked for.
-const STEPS: usize = 5;
-const DECAY: f32 = 0.7;
 /// Successors kept an item.
 const TOP_N: usize = 100;
 /// Added to both items' baskets.

@@ -8,6 +8,7 @@ use qianmian_models::ids::Vocabulary;
 use qianmian_models::kernels::topk::Scored;
 use qianmian_models::recommend::query::Query;
 use qianmian_models::snapshot::Snapshot;
+use qianmian_models::view::View;
 use qianmian_models::{bundle, recommend, similar};
 use rayon::prelude::*;
 
@@ -22,9 +23,8 @@ const PARTS: usize = 64;
 
 /// Answers by one model to one request.
 pub struct Answers<'a> {
-    snapshot: &'a Snapshot,
+    view: View<'a>,
     request: &'a Request,
-    at: i64,
     /// What everybody gets whom the model does not know.
     anonymous: OnceLock<Vec<Scored>>,
 }
@@ -32,13 +32,13 @@ pub struct Answers<'a> {
 impl<'a> Answers<'a> {
     /// By `snapshot`, as of the request's moment.
     pub fn new(snapshot: &'a Snapshot, request: &'a Request) -> Self {
-        let at = snapshot.clamp_time(request.at.unwrap_or(snapshot.data_until));
-        Self { snapshot, request, at, anonymous: OnceLock::new() }
+        let view = View::as_trained(snapshot).at(request.at.unwrap_or(snapshot.data_until));
+        Self { view, request, anonymous: OnceLock::new() }
     }
 
     /// The moment that is answered as of, unix seconds.
     pub fn at(&self) -> i64 {
-        self.at
+        self.view.now
     }
 
     /// The answers to a chunk, in parts that follow the order of its keys.
@@ -65,14 +65,14 @@ impl<'a> Answers<'a> {
     /// The outside ids of what is answered.
     fn vocabulary(&self) -> &'a Vocabulary {
         match self.request.kind {
-            Kind::Audience => &self.snapshot.users,
-            Kind::Recommend | Kind::Similar | Kind::Bundle => &self.snapshot.items,
+            Kind::Audience => &self.view.snapshot.users,
+            Kind::Recommend | Kind::Similar | Kind::Bundle => &self.view.snapshot.items,
         }
     }
 
     /// Best first; nothing where the model knows nothing of a key, but for users, who get best sellers.
     fn answer(&self, key: &Key<'_>) -> Cow<'_, [Scored]> {
-        let (snapshot, count) = (self.snapshot, self.request.count);
+        let (view, count) = (self.view, self.request.count);
         let answer: Vec<Scored> = match (self.request.kind, key.known) {
             (Kind::Recommend, []) => {
                 return Cow::Borrowed(self.anonymous.get_or_init(|| self.recommend(None)));
@@ -80,15 +80,15 @@ impl<'a> Answers<'a> {
             (_, []) => Vec::new(),
             (Kind::Recommend, &[user, ..]) => self.recommend(Some(user)),
             (Kind::Similar, items) => {
-                similar::similar(snapshot, items, count).iter().map(|r| scored(r.ix, r.score)).collect()
+                similar::similar(view, items, count).iter().map(|r| scored(r.ix, r.score)).collect()
             }
             (Kind::Bundle, cart) => {
                 let complements = match key.owner {
                     Some(user) => {
-                        let person = Query::for_user(user, count, snapshot.data_until);
-                        bundle::personal_complements(snapshot, cart, &person, count)
+                        let person = Query::for_user(user, count);
+                        bundle::personal_complements(view, cart, &person, count)
                     }
-                    None => bundle::complements(snapshot, cart, count),
+                    None => bundle::complements(view, cart, count),
                 };
                 complements.iter().map(|c| scored(c.item, c.score)).collect()
             }
@@ -98,10 +98,9 @@ impl<'a> Answers<'a> {
                     items: items.to_vec(),
                     exclude_buyers,
                     count,
-                    at: self.at,
                     ..AudienceQuery::default()
                 };
-                audience::audience(snapshot, &query).iter().map(|p| scored(p.user, p.score)).collect()
+                audience::audience(view, &query).iter().map(|p| scored(p.user, p.score)).collect()
             }
         };
         Cow::Owned(answer)
@@ -109,9 +108,8 @@ impl<'a> Answers<'a> {
 
     fn recommend(&self, user: Option<u32>) -> Vec<Scored> {
         let exclude_bought = self.request.exclude_bought;
-        let query =
-            Query { user, exclude_bought, count: self.request.count, at: self.at, ..Query::default() };
-        recommend::recommend(self.snapshot, &query).items.iter().map(|r| scored(r.item, r.score)).collect()
+        let query = Query { user, exclude_bought, count: self.request.count, ..Query::default() };
+        recommend::recommend(self.view, &query).items.iter().map(|r| scored(r.item, r.score)).collect()
     }
 }
 

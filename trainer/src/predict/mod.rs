@@ -82,7 +82,7 @@ pub struct Request {
     /// Most rows a key, from 1 to [`Kind::max_count`].
     pub count: usize,
     /// The moment to answer as of, unix seconds, held within what the model can know as the server holds
-    /// it ([`Snapshot::clamp_time`]); the end of the model's data where absent.
+    /// it ([`View::at`](qianmian_models::view::View::at)); the end of the model's data where absent.
     pub at: Option<i64>,
     /// Leave out what the user bought (recommend), or who bought the item (audience).
     pub exclude_bought: bool,

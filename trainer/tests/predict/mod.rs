@@ -8,6 +8,7 @@ use qianmian_models::bundle::{complements, personal_complements};
 use qianmian_models::recommend::query::Query;
 use qianmian_models::recommend::recommend;
 use qianmian_models::similar::similar;
+use qianmian_models::view::View;
 use shop::{Row, Rows, Shop, failure, read, rows_of, shop, success, write};
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -35,14 +36,14 @@ type Found = Vec<(u32, f32)>;
 
 fn slate(shop: &Shop, id: &str, count: usize, exclude_bought: bool) -> Found {
     let s = &shop.snapshot;
-    let query = Query { user: s.users.ix(id), exclude_bought, count, at: s.data_until, ..Query::default() };
-    recommend(s, &query).items.iter().map(|r| (r.item, r.score)).collect()
+    let query = Query { user: s.users.ix(id), exclude_bought, count, ..Query::default() };
+    recommend(View::as_trained(s), &query).items.iter().map(|r| (r.item, r.score)).collect()
 }
 
 fn prospects(shop: &Shop, id: &str, count: usize, exclude_buyers: bool, at: i64) -> Found {
     let Some(item) = shop.snapshot.items.ix(id) else { return Vec::new() };
-    let query = AudienceQuery { exclude_buyers, ..AudienceQuery::for_item(item, count, at) };
-    audience(&shop.snapshot, &query).iter().map(|p| (p.user, p.score)).collect()
+    let query = AudienceQuery { exclude_buyers, ..AudienceQuery::for_item(item, count) };
+    audience(View::as_trained(&shop.snapshot).at(at), &query).iter().map(|p| (p.user, p.score)).collect()
 }
 
 /// The output that an answer to every key must give.
@@ -91,7 +92,9 @@ fn similar_gives_what_the_model_finds_and_no_rows_for_an_unknown_item() {
     let output = folder.path().join("similar.csv");
     let said = success(shop, "similar", &input, &output, &["--count", "7"]);
     let near = |id: &str| match shop.snapshot.items.ix(id) {
-        Some(item) => similar(&shop.snapshot, &[item], 7).iter().map(|r| (r.ix, r.score)).collect(),
+        Some(item) => {
+            similar(View::as_trained(&shop.snapshot), &[item], 7).iter().map(|r| (r.ix, r.score)).collect()
+        }
         None => Vec::new(),
     };
     assert_eq!(rows_of(&output), expected(shop, false, &keys, near));
@@ -126,7 +129,8 @@ fn bundle_completes_each_cart_from_its_known_items_each_once() {
                 known.push(item);
             }
         }
-        let found = if known.is_empty() { vec![] } else { complements(&shop.snapshot, &known, 10) };
+        let found =
+            if known.is_empty() { vec![] } else { complements(View::as_trained(&shop.snapshot), &known, 10) };
         found.iter().map(|c| (c.item, c.score)).collect()
     };
     let keys: Vec<String> = carts.iter().map(|(cart, _)| cart.clone()).collect();
@@ -163,8 +167,8 @@ fn a_cart_whose_user_is_known_is_answered_for_that_person() {
         let mut seen = BTreeSet::new();
         known.retain(|&item| seen.insert(item));
         let found = match owner(n).and_then(|id| s.users.ix(&id)) {
-            Some(user) => personal_complements(s, &known, &Query::for_user(user, 8, s.data_until), 8),
-            None => complements(s, &known, 8),
+            Some(user) => personal_complements(View::as_trained(s), &known, &Query::for_user(user, 8), 8),
+            None => complements(View::as_trained(s), &known, 8),
         };
         found.iter().map(|c| (c.item, c.score)).collect()
     };

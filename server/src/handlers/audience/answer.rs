@@ -6,8 +6,8 @@ use axum::response::Response;
 use qianmian_models::audience::likelihood::Horizon;
 use qianmian_models::audience::{AudienceQuery, Prospect, holdout};
 use qianmian_models::ids::{ItemIx, UserIx};
-use qianmian_models::recommend::query::Source;
 use qianmian_models::snapshot::Snapshot;
+use qianmian_models::source::Source;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -110,6 +110,8 @@ pub enum Group {
 pub struct Audience {
     pub model: Arc<Loaded>,
     pub query: AudienceQuery,
+    /// The moment that was answered as of, unix seconds.
+    pub now: i64,
     /// Goods left out because they cannot be sold now.
     pub off_sale: Vec<ItemIx>,
     pub prospects: Vec<Prospect>,
@@ -175,9 +177,9 @@ impl Audience {
         Reasons::of(&prospect.evidence, &snapshot.blend.audience, |source| match source {
             Source::Personal => self.bought_before(snapshot, prospect.user),
             Source::Factors | Source::UserKnn => Some(Reason::Taste),
-            Source::External1 | Source::External2 if prospect.because.is_none() => Some(Reason::Taste),
+            Source::External1 | Source::External2 if prospect.seed.is_none() => Some(Reason::Taste),
             Source::Popularity => Some(Reason::Active),
-            _ => prospect.because.map(|other| self.bought_companion(snapshot, prospect.user, other)),
+            _ => prospect.seed.map(|other| self.bought_companion(snapshot, prospect.user, other)),
         })
     }
 
@@ -187,7 +189,7 @@ impl Audience {
         for purchase in snapshot.history.of(user).filter(|purchase| goods(&purchase.ix)) {
             times = times.saturating_add(purchase.baskets);
             last_at = last_at.max(purchase.last_at);
-            is_due |= purchase.is_due(self.query.at);
+            is_due |= purchase.is_due(self.now);
         }
         let since = &self.query.since[self.query.since.partition_point(|since| since.user < user)..];
         for at in since.iter().take_while(|since| since.user == user).filter_map(|since| since.bought_at) {

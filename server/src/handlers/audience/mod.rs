@@ -14,7 +14,7 @@ use qianmian_models::audience::{self, Since};
 use qianmian_models::ids::ItemIx;
 use qianmian_models::snapshot::Snapshot;
 
-use crate::app::App;
+use crate::app::{self, App};
 use crate::extract::JsonBody;
 use crate::guard::Call;
 use crate::live::Live;
@@ -35,8 +35,8 @@ pub async fn post(
 ) -> Result<Response, Problem> {
     let request: AudienceRequest<'_> = body.parse()?;
     let model = Arc::clone(&*call.shop.model()?);
-    let mut unknown = Vec::new();
-    let (mut query, off_sale) = request.query(&model.snapshot, &mut unknown)?;
+    let (now, mut unknown) = (app::now(), Vec::new());
+    let (mut query, off_sale) = request.query(model.view(now), &mut unknown)?;
     let unknown: Vec<String> = unknown.into_iter().map(str::to_owned).collect();
     let holdout = request.holdout.as_ref().map(|lot| (lot.share, lot.seed.as_str().to_owned()));
     let stream = lines::wanted(&headers);
@@ -48,8 +48,9 @@ pub async fn post(
         if let Some(live) = call.shop.kept() {
             query.since = since(live, &model.snapshot, &query.items);
         }
-        let prospects = audience::audience(&model.snapshot, &query);
-        let audience = Audience { model, query, off_sale, prospects, holdout };
+        let view = model.view(now);
+        let (now, prospects) = (view.now, audience::audience(view, &query));
+        let audience = Audience { model, query, now, off_sale, prospects, holdout };
         if stream { Ok(lines::response(audience)) } else { audience.whole(&call, &unknown) }
     };
     let failed = |_| Problem::new(Code::Internal, "finding the audience panicked");

@@ -3,11 +3,10 @@
 use qianmian_models::audience::{AudienceQuery, Goods};
 use qianmian_models::ids::ItemIx;
 use qianmian_models::index::content::Description;
-use qianmian_models::snapshot::Snapshot;
+use qianmian_models::view::View;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::app;
 use crate::fields::{Count, Id, Ids, optional_object};
 use crate::handlers::answer::resolve;
 use crate::problem::{Code, Problem};
@@ -78,19 +77,18 @@ impl<'a> AudienceRequest<'a> {
     /// No goods at all, or a number out of bounds.
     pub fn query<'r>(
         &'r self,
-        snapshot: &Snapshot,
+        view: View<'_>,
         unknown: &mut Vec<&'r str>,
     ) -> Result<(AudienceQuery, Vec<ItemIx>), Problem> {
         self.check()?;
         let ids = self.item_ids.iter().flat_map(Ids::iter);
         // In order, so that a person's purchases are looked up by bisection.
-        let mut items = resolve(snapshot, ids, unknown);
+        let mut items = resolve(view.snapshot, ids, unknown);
         items.sort_unstable();
-        let (items, off_sale) = items.into_iter().partition(|&item| snapshot.catalog.on_sale(item));
-        let described = self.item.as_ref().map(|item| Goods::described(snapshot, &item.description()));
-        let (count, at) = (self.count.get(), snapshot.clamp_time(app::now()));
-        let (exclude_buyers, since) = (self.exclude_buyers, Vec::new());
-        let query = AudienceQuery { items, described, since, exclude_buyers, count, at };
+        let (items, off_sale) = items.into_iter().partition(|&item| view.on_sale(item));
+        let described = self.item.as_ref().map(|item| Goods::described(view, &item.description()));
+        let (count, exclude_buyers, since) = (self.count.get(), self.exclude_buyers, Vec::new());
+        let query = AudienceQuery { items, described, since, exclude_buyers, count };
         Ok((query, off_sale))
     }
 

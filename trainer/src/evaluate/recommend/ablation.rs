@@ -3,7 +3,7 @@
 //! The ranker is left aside: its trees read all sources together and cannot be asked without one.
 
 use qianmian_models::kernels::topk::TopK;
-use qianmian_models::recommend::query::{Evidence, Source};
+use qianmian_models::source::{Evidence, Source};
 use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 use serde::Serialize;

@@ -1,0 +1,207 @@
+//! The overlay: what changed about items since training. Price, stock and whether an item is listed change faster than
+//! models do.
+//!
+//! An overlay belongs to one snapshot. Whoever serves builds it from item news and changes it in place with
+//! [`Overlay::set`], while answers read it; or builds another one and swaps it whole. Cost: 1 bit an item, and one cell
+//! of 12 bytes an item once the first news arrived. Reading is one relaxed load (`on_sale`) or two; readers never wait.
+//! The fields of a cell are read one by one: an answer may see a new price beside an old stock for an instant.
+//!
+//! An item is on sale when it is listed and its stock is not known to be 0. The catalog's stock and the overlay's
+//! count alike, and the rule is the same for slates, similar items, bundles and audiences.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+
+use rustc_hash::FxHashMap;
+
+use crate::ids::ItemIx;
+use crate::index::catalog::{Catalog, UNKNOWN_STOCK};
+
+/// What is known about one item since training; `None` is as it was trained.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct ItemNews {
+    /// In the shop's currency.
+    pub price: Option<f32>,
+    /// Pieces that can be sold.
+    pub stock: Option<u32>,
+    /// Whether it may be shown at all, if it is in stock.
+    pub listed: Option<bool>,
+}
+
+/// A catalog with news on top.
+#[derive(Debug)]
+pub struct Overlay {
+    /// Shares the snapshot's memory.
+    trained: Catalog,
+    /// One bit an item.
+    on_sale: Box<[AtomicU64]>,
+    /// One cell an item; absent until the first news.
+    cells: OnceLock<Box<[Cell]>>,
+}
+
+/// The news of one item, written while it is read.
+#[derive(Debug)]
+struct Cell {
+    /// Bits of an `f32`; NaN where there is no news.
+    price: AtomicU32,
+    /// [`UNKNOWN_STOCK`] where there is no news.
+    stock: AtomicU32,
+    listed: AtomicU8,
+}
+
+/// Values of `Cell::listed`.
+const AS_TRAINED: u8 = 0;
+const UNLISTED: u8 = 1;
+const LISTED: u8 = 2;
+
+impl Cell {
+    fn new() -> Self {
+        Self {
+            price: AtomicU32::new(f32::NAN.to_bits()),
+            stock: AtomicU32::new(UNKNOWN_STOCK),
+            listed: AtomicU8::new(AS_TRAINED),
+        }
+    }
+
+    fn set(&self, news: ItemNews) {
+        let listed = news.listed.map_or(AS_TRAINED, |listed| if listed { LISTED } else { UNLISTED });
+        self.price.store(news.price.unwrap_or(f32::NAN).to_bits(), Ordering::Relaxed);
+        self.stock.store(news.stock.unwrap_or(UNKNOWN_STOCK), Ordering::Relaxed);
+        self.listed.store(listed, Ordering::Relaxed);
+    }
+
+    fn price(&self) -> Option<f32> {
+        Some(f32::from_bits(self.price.load(Ordering::Relaxed))).filter(|price| price.is_finite())
+    }
+
+    fn stock(&self) -> Option<u32> {
+        Some(self.stock.load(Ordering::Relaxed)).filter(|&stock| stock != UNKNOWN_STOCK)
+    }
+
+    fn listed(&self) -> Option<bool> {
+        match self.listed.load(Ordering::Relaxed) {
+            AS_TRAINED => None,
+            listed => Some(listed == LISTED),
+        }
+    }
+}
+
+impl Overlay {
+    /// An overlay without news over `catalog`.
+    pub fn new(catalog: &Catalog) -> Self {
+        Self {
+            trained: catalog.clone(),
+            on_sale: catalog.on_sale_bits().iter().map(|&word| AtomicU64::new(word)).collect(),
+            cells: OnceLock::new(),
+        }
+    }
+
+    /// Replaces the news of `item`; nothing happens where the catalog has no such item. Writers of the same item must
+    /// take turns; readers need not.
+    pub fn set(&self, item: ItemIx, news: ItemNews) {
+        let n_items = self.trained.len();
+        let cells = self.cells.get_or_init(|| (0..n_items).map(|_| Cell::new()).collect());
+        let Some(cell) = cells.get(item as usize) else { return };
+        cell.set(news);
+        let on_sale = self.listed(item) && self.stock(item) != Some(0);
+        let (word, bit) = (&self.on_sale[item as usize / 64], 1u64 << (item % 64));
+        match on_sale {
+            true => word.fetch_or(bit, Ordering::Relaxed),
+            false => word.fetch_and(!bit, Ordering::Relaxed),
+        };
+    }
+
+    /// The price of `item` now, if it is known.
+    pub fn price(&self, item: ItemIx) -> Option<f32> {
+        self.cell(item).and_then(Cell::price).or_else(|| self.trained.price(item))
+    }
+
+    /// Pieces of `item` that can be sold now, if it is known.
+    pub fn stock(&self, item: ItemIx) -> Option<u32> {
+        self.cell(item).and_then(Cell::stock).or_else(|| self.trained.stock(item))
+    }
+
+    /// Whether `item` is listed now, whatever its stock.
+    pub fn listed(&self, item: ItemIx) -> bool {
+        self.cell(item).and_then(Cell::listed).unwrap_or_else(|| self.trained.listed(item))
+    }
+
+    /// Whether `item` is listed now and its stock is not known to be 0.
+    #[inline]
+    pub fn on_sale(&self, item: ItemIx) -> bool {
+        self.on_sale[item as usize / 64].load(Ordering::Relaxed) >> (item % 64) & 1 == 1
+    }
+
+    #[inline]
+    fn cell(&self, item: ItemIx) -> Option<&Cell> {
+        self.cells.get().map(|cells| &cells[item as usize])
+    }
+}
+
+/// Prices and stock that hold inside one livestream room, by item. A room sells a few hundred items at most, so a map
+/// is enough.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RoomOffers(FxHashMap<ItemIx, RoomOffer>);
+
+/// What one item costs in a room, and how much of it the room may sell; `None` is as in the shop.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct RoomOffer {
+    /// In the shop's currency.
+    pub price: Option<f32>,
+    /// Pieces that the room can sell.
+    pub stock: Option<u32>,
+}
+
+impl RoomOffers {
+    /// The offer of `item`; empty for items that the room does not sell.
+    pub fn of(&self, item: ItemIx) -> RoomOffer {
+        self.0.get(&item).copied().unwrap_or_default()
+    }
+}
+
+impl FromIterator<(ItemIx, RoomOffer)> for RoomOffers {
+    fn from_iter<I: IntoIterator<Item = (ItemIx, RoomOffer)>>(offers: I) -> Self {
+        Self(offers.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::catalog::{Attributes, Text};
+
+    fn catalog() -> Catalog {
+        let stocked = Attributes { price: Some(9.5), stock: Some(7), ..Attributes::default() };
+        let mut unlisted = Attributes::default();
+        *unlisted.text_mut(Text::Status) = "off_sale".to_owned();
+        let sold_out = Attributes { stock: Some(0), ..Attributes::default() };
+        Catalog::new(&[stocked, unlisted, sold_out])
+    }
+
+    #[test]
+    fn news_precedes_what_was_trained() {
+        let overlay = Overlay::new(&catalog());
+        let state = |item| (overlay.price(item), overlay.stock(item), overlay.on_sale(item));
+        assert_eq!(state(0), (Some(9.5), Some(7), true), "without news all is as trained");
+        overlay.set(0, ItemNews { stock: Some(0), ..ItemNews::default() });
+        assert_eq!(state(0), (Some(9.5), Some(0), false));
+        overlay.set(0, ItemNews { price: Some(8.0), stock: Some(3), listed: None });
+        assert_eq!(state(0), (Some(8.0), Some(3), true));
+        overlay.set(0, ItemNews { listed: Some(false), ..ItemNews::default() });
+        assert_eq!(state(0), (Some(9.5), Some(7), false), "fields without news are as trained");
+        overlay.set(3, ItemNews { listed: Some(false), ..ItemNews::default() });
+        assert_eq!(catalog().price(0), Some(9.5));
+    }
+
+    #[test]
+    fn an_item_is_on_sale_when_listed_and_in_stock() {
+        let overlay = Overlay::new(&catalog());
+        assert!(!overlay.on_sale(1) && !overlay.on_sale(2));
+        overlay.set(1, ItemNews { listed: Some(true), ..ItemNews::default() });
+        assert!(overlay.on_sale(1), "stock is unknown, which is no reason to hide it");
+        overlay.set(2, ItemNews { listed: Some(true), ..ItemNews::default() });
+        assert!(!overlay.on_sale(2), "trained stock 0 counts like stock 0 in the news");
+        overlay.set(2, ItemNews { stock: Some(1), ..ItemNews::default() });
+        assert!(overlay.on_sale(2));
+    }
+}

@@ -1,0 +1,87 @@
+//! The answer, in dense indices: ordered slots, and the facts of how they came about.
+
+use crate::ids::ItemIx;
+use crate::source::{Evidence, Source};
+
+/// One slot of a slate.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Recommended {
+    /// The item.
+    pub item: ItemIx,
+    /// Comparable within one slate; higher is better.
+    pub score: f32,
+    /// The source that contributed most.
+    pub source: Source,
+    /// Score of each source divided by its best in this answer; `0..=1`.
+    pub evidence: Evidence,
+    /// The item of the user that contributed most, where there is one.
+    pub seed: Option<ItemIx>,
+    /// Why it has this slot.
+    pub slot: Slot,
+}
+
+/// The ordered answer, and the facts of how it came about.
+#[derive(Debug, Clone, Default)]
+pub struct Slate {
+    /// Best first.
+    pub items: Vec<Recommended>,
+    /// Whether anything of the person (history or session) went into it.
+    pub personalized: bool,
+    /// The weights of the sources that ordered it.
+    pub weights: Evidence,
+    /// Candidates proposed, by [`Source`].
+    pub proposed: [u32; Source::COUNT],
+    /// Candidates taken out or demoted, by [`Filter`].
+    pub filtered: [u32; Filter::COUNT],
+}
+
+/// How a slot of a slate was filled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Slot {
+    /// By rank.
+    Ranked,
+    /// Reserved for an item without sales.
+    Exploration,
+    /// By a demoted item, because too few others were left.
+    Backfill(Demotion),
+}
+
+/// Why a candidate was taken out of ranking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Demotion {
+    /// The user bought it, in a shop where users do not buy the same items again.
+    Bought,
+    /// It was shown to the user often and ignored.
+    Overexposed,
+}
+
+/// Why a candidate was removed or demoted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Filter {
+    /// The caller excluded it.
+    Excluded = 0,
+    /// It is not on sale.
+    OffSale = 1,
+    /// The user bought it, and the query leaves bought items out.
+    Bought = 2,
+    /// It was shown to the user often and ignored: demoted, not removed.
+    Overexposed = 3,
+}
+
+impl Filter {
+    /// Number of reasons.
+    pub const COUNT: usize = 4;
+    /// All reasons, in index order.
+    pub const ALL: [Self; Self::COUNT] = [Self::Excluded, Self::OffSale, Self::Bought, Self::Overexposed];
+
+    /// The name in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Excluded => "excluded",
+            Self::OffSale => "off_sale",
+            Self::Bought => "bought",
+            Self::Overexposed => "overexposed",
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! Personal: the items that the user bought before, by decayed frequency. Needs a user with a history; most of the
+//! accuracy where users buy the same items again.
+
+use super::Input;
+use crate::recommend::candidates::Candidates;
+use crate::source::Source;
+
+/// Least score of an item that was bought: 0 would mean that it was not.
+const MIN_SCORE: f32 = 1e-6;
+
+pub(super) fn retrieve(input: &Input<'_>, found: &mut Candidates) {
+    let Some(user) = input.query.user else { return };
+    for purchase in input.view.snapshot.history.of(user) {
+        found.propose(purchase.ix).add(Source::Personal, purchase.decayed.max(MIN_SCORE));
+    }
+}

@@ -1,0 +1,94 @@
+//! A view: what an answer is computed from. The trained snapshot, what changed about items since (overlay), the scene
+//! where the answer is shown, and the moment it speaks of.
+//!
+//! Every answer is a pure function of a view and a query: [`recommend`](crate::recommend::recommend),
+//! [`similar`](crate::similar::similar), [`bundle`](crate::bundle) and [`audience`](crate::audience::audience) take it
+//! first. A view borrows all of its parts; copying it costs five words.
+
+use crate::ids::ItemIx;
+use crate::overlay::{Overlay, RoomOffers};
+use crate::scene::Scene;
+use crate::snapshot::Snapshot;
+
+/// Seconds after the end of the data in which answers still follow the clock.
+const MAX_AGE_SECONDS: i64 = 7 * 86_400;
+
+/// Snapshot, overlay, scene and moment of an answer.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct View<'a> {
+    /// The trained model.
+    pub snapshot: &'a Snapshot,
+    /// What changed about items since training; `None` answers with the items as they were trained.
+    pub overlay: Option<&'a Overlay>,
+    /// Prices and stock of a livestream room, which precede those of the shop.
+    pub room: Option<&'a RoomOffers>,
+    /// Settings of the place where the answer is shown.
+    pub scene: &'a Scene,
+    /// The moment to answer as of, unix seconds: the clock, held between the end of the data and a week after it. A
+    /// model knows the world at the end of its data; beyond a week, recency features would leave their trained range.
+    pub now: i64,
+}
+
+impl<'a> View<'a> {
+    /// The view of a snapshot as it was trained, at the end of its data, in the default scene.
+    pub fn as_trained(snapshot: &'a Snapshot) -> Self {
+        Self { snapshot, overlay: None, room: None, scene: &Scene::DEFAULT, now: snapshot.data_until }
+    }
+
+    /// The same view at `now` (unix seconds), held within what the model can know.
+    pub fn at(self, now: i64) -> Self {
+        let until = self.snapshot.data_until;
+        Self { now: now.clamp(until, until.saturating_add(MAX_AGE_SECONDS)), ..self }
+    }
+
+    /// The same view with what changed about items; `overlay` must be built over this snapshot's catalog.
+    pub fn with_overlay(self, overlay: &'a Overlay) -> Self {
+        Self { overlay: Some(overlay), ..self }
+    }
+
+    /// The same view inside a room.
+    pub fn in_room(self, room: &'a RoomOffers) -> Self {
+        Self { room: Some(room), ..self }
+    }
+
+    /// The same view in another scene.
+    pub fn in_scene(self, scene: &'a Scene) -> Self {
+        Self { scene, ..self }
+    }
+
+    /// The price of `item` now, in the shop's currency; `None` where it is unknown.
+    pub fn price(&self, item: ItemIx) -> Option<f32> {
+        let in_room = self.room.and_then(|room| room.of(item).price);
+        in_room.or_else(|| match self.overlay {
+            Some(overlay) => overlay.price(item),
+            None => self.snapshot.catalog.price(item),
+        })
+    }
+
+    /// Pieces of `item` that can be sold now; `None` where it is unknown.
+    pub fn stock(&self, item: ItemIx) -> Option<u32> {
+        let in_room = self.room.and_then(|room| room.of(item).stock);
+        in_room.or_else(|| match self.overlay {
+            Some(overlay) => overlay.stock(item),
+            None => self.snapshot.catalog.stock(item),
+        })
+    }
+
+    /// Whether `item` may be shown: it is listed, and its stock is not known to be 0. One test of a bit outside of rooms.
+    #[inline]
+    pub fn on_sale(&self, item: ItemIx) -> bool {
+        if let Some(stock) = self.room.and_then(|room| room.of(item).stock) {
+            return stock > 0 && self.listed(item);
+        }
+        match self.overlay {
+            Some(overlay) => overlay.on_sale(item),
+            None => self.snapshot.catalog.on_sale(item),
+        }
+    }
+
+    /// Whether `item` is listed, whatever its stock.
+    fn listed(&self, item: ItemIx) -> bool {
+        self.overlay.map_or_else(|| self.snapshot.catalog.listed(item), |overlay| overlay.listed(item))
+    }
+}
