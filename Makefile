@@ -43,13 +43,16 @@ chaos: ## Both stores: 200 SIGKILLs of a server under event load; Redis stopped,
 	QIANMIAN_OUTAGE_SECONDS=10 $(CARGO) test --release -p qianmian-server --test server outage:: -- --nocapture --test-threads 1
 
 SIZE ?= L
-.PHONY: bench bench-full
+.PHONY: bench bench-full bench-stages
 
 bench: ## Every answer's processor time as a multiple of a bare axum server's, on a demo shop of 5,000 users
 	@CARGO="$(CARGO)" $(PYTHON) scripts/bench.py --size S
 
 bench-full: ## The same on 200,000 users (SIZE=XL: 1,000,000), with a long overload
 	@CARGO="$(CARGO)" $(PYTHON) scripts/bench.py --size "$(SIZE)"
+
+bench-stages: ## Kernels, and the stages of every answer inside the process, on the model that make bench left
+	QIANMIAN_BENCH_STORE="$${QIANMIAN_BENCH_STORE:-var/bench/S/store}" $(CARGO) bench -p qianmian-models
 
 bench-live: ## Cost of live state, embedded and in Redis: durable events a second, bytes, time of a load
 	$(CARGO) run --release --example bench -- var/bench-live
