@@ -15,6 +15,7 @@ use qianmian_models::audience::{self, AudienceQuery};
 use qianmian_models::bundle::{BundleQuery, bundles, complements};
 use qianmian_models::ids::{ItemIx, UserIx};
 use qianmian_models::recommend::query::Query;
+use qianmian_models::recommend::scores::Scores;
 use qianmian_models::recommend::{self, filter, selection, sources};
 use qianmian_models::similar::similar;
 use qianmian_models::snapshot::Snapshot;
@@ -136,27 +137,33 @@ mod slate {
 mod slate_up_to {
     use super::*;
 
+    /// Runs the stages up to the one asked for, on the scores of the thread.
+    fn up_to(bencher: Bencher<'_, '_>, work: impl Fn(View<'_>, &Query, &mut Scores)) {
+        bench(bencher, Shop::known, |shop, query| {
+            Scores::with(shop.snapshot.items.len(), |scores| {
+                sources::retrieve(shop.view(), &query, scores);
+                work(shop.view(), &query, scores);
+            });
+        });
+    }
+
     #[divan::bench]
     fn a_sources(bencher: Bencher<'_, '_>) {
-        bench(bencher, Shop::known, |shop, query| sources::candidates(shop.view(), &query).into_entries());
+        up_to(bencher, |_, _, _| ());
     }
 
     #[divan::bench]
     fn b_filter(bencher: Bencher<'_, '_>) {
-        bench(bencher, Shop::known, |shop, query| {
-            let mut candidates = sources::candidates(shop.view(), &query).into_entries();
-            filter::filter(shop.view(), &query, &mut candidates);
-            candidates
+        up_to(bencher, |view, query, scores| {
+            filter::filter(view, query, scores);
         });
     }
 
     #[divan::bench]
     fn c_demotion(bencher: Bencher<'_, '_>) {
-        bench(bencher, Shop::known, |shop, query| {
-            let mut candidates = sources::candidates(shop.view(), &query).into_entries();
-            filter::filter(shop.view(), &query, &mut candidates);
-            selection::demote(shop.view(), &query, &mut candidates);
-            candidates
+        up_to(bencher, |view, query, scores| {
+            filter::filter(view, query, scores);
+            selection::demote(view, query, scores);
         });
     }
 

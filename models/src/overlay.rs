@@ -132,6 +132,11 @@ impl Overlay {
         self.on_sale[item as usize / 64].load(Ordering::Relaxed) >> (item % 64) & 1 == 1
     }
 
+    /// [`on_sale`](Self::on_sale) of 64 items a word, the first item in the lowest bit.
+    pub(crate) fn on_sale_words(&self) -> impl Iterator<Item = u64> + '_ {
+        self.on_sale.iter().map(|word| word.load(Ordering::Relaxed))
+    }
+
     #[inline]
     fn cell(&self, item: ItemIx) -> Option<&Cell> {
         self.cells.get().map(|cells| &cells[item as usize])
@@ -156,6 +161,11 @@ impl RoomOffers {
     /// The offer of `item`; empty for items that the room does not sell.
     pub fn of(&self, item: ItemIx) -> RoomOffer {
         self.0.get(&item).copied().unwrap_or_default()
+    }
+
+    /// The items that the room sells, with their offers.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (ItemIx, RoomOffer)> + '_ {
+        self.0.iter().map(|(&item, &offer)| (item, offer))
     }
 }
 

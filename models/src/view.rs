@@ -87,6 +87,20 @@ impl<'a> View<'a> {
         }
     }
 
+    /// [`on_sale`](Self::on_sale) of 64 items a word, the first item in the lowest bit.
+    pub(crate) fn on_sale_words(&self) -> Vec<u64> {
+        let mut words: Vec<u64> = match self.overlay {
+            Some(overlay) => overlay.on_sale_words().collect(),
+            None => self.snapshot.catalog.on_sale_bits().to_vec(),
+        };
+        for (item, _) in self.room.into_iter().flat_map(RoomOffers::iter) {
+            if let Some(word) = words.get_mut(item as usize / 64) {
+                *word = *word & !(1 << (item % 64)) | u64::from(self.on_sale(item)) << (item % 64);
+            }
+        }
+        words
+    }
+
     /// Whether `item` is listed, whatever its stock.
     fn listed(&self, item: ItemIx) -> bool {
         self.overlay.map_or_else(|| self.snapshot.catalog.listed(item), |overlay| overlay.listed(item))

@@ -1,6 +1,7 @@
 //! Redis servers for tests: each on a free port of loopback, in a folder of its own, ended by its process.
 
-#![allow(dead_code, clippy::unwrap_used, reason = "shared by tests of two crates, each uses its part")]
+#![expect(clippy::unwrap_used, reason = "tests")]
+#![allow(dead_code, reason = "each test file uses its own part of this")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -60,6 +60,11 @@ impl Scores {
         self.lists.of(item)
     }
 
+    /// The items recommended to owners of `item`, and their scores, highest first.
+    pub fn list(&self, item: ItemIx) -> (&[ItemIx], &[f32]) {
+        self.lists.list(item)
+    }
+
     /// The items whose owners may want `item`, with scores, highest first.
     pub fn for_target(&self, item: ItemIx) -> impl ExactSizeIterator<Item = (ItemIx, f32)> + '_ {
         self.by_target.of(item)

@@ -39,6 +39,13 @@ impl ItemLists {
         self.items[range.clone()].iter().copied().zip(self.weights[range].iter().copied())
     }
 
+    /// The targets of `item` and their weights, heaviest first.
+    #[inline]
+    pub fn list(&self, item: ItemIx) -> (&[ItemIx], &[f32]) {
+        let range = section::range(&self.offsets, item);
+        (&self.items[range.clone()], &self.weights[range])
+    }
+
     /// The same weights by target: row `t` lists the items that argue for `t`, heaviest first.
     pub fn transposed(&self, section: &str) -> Result<Self> {
         let n_items = self.offsets.len() - 1;

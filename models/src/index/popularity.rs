@@ -55,6 +55,11 @@ impl Popularity {
         self.score[item as usize]
     }
 
+    /// [`score`](Self::score) of every item.
+    pub fn scores(&self) -> &[f32] {
+        &self.score
+    }
+
     /// Baskets with `item` in the last [`WINDOW_DAYS`]`[window]` days.
     pub fn baskets_within(&self, window: usize, item: ItemIx) -> u32 {
         self.windows[window][item as usize]

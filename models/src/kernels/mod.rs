@@ -1,5 +1,6 @@
-//! Inner loops shared by all answers: dot products, the best of many, and tree ensembles.
+//! Inner loops shared by all answers: dot products, passes over blocks of scores, the best of many, and tree ensembles.
 
+pub mod blocks;
 pub mod simd;
 pub mod topk;
 pub mod trees;

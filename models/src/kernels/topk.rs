@@ -64,6 +64,11 @@ impl TopK {
         }
     }
 
+    /// What a score has to reach to be kept; rises as more is pushed.
+    pub fn threshold(&self) -> f32 {
+        self.threshold
+    }
+
     /// The best, best first.
     pub fn into_sorted(mut self) -> Vec<Scored> {
         self.cut();

@@ -4,7 +4,7 @@ use crate::ids::ItemIx;
 use crate::index::purchases::Purchase;
 use crate::index::traits::Taste;
 use crate::recommend::query::Query;
-use crate::recommend::score::Ranked;
+use crate::recommend::shortlist::Contender;
 use crate::source::Source;
 use crate::view::View;
 
@@ -64,8 +64,8 @@ impl UserFacts {
 }
 
 /// The row of one candidate of the blend's shortlist; `bought` is the user's purchases of it.
-pub fn row(view: View<'_>, user: &UserFacts, ranked: &Ranked, bought: Option<Purchase>) -> Features {
-    let (snapshot, item): (_, ItemIx) = (view.snapshot, ranked.ix);
+pub fn row(view: View<'_>, user: &UserFacts, ranked: &Contender, bought: Option<Purchase>) -> Features {
+    let (snapshot, item): (_, ItemIx) = (view.snapshot, ranked.item);
     let mut row = [f32::NAN; COUNT];
     row[..Source::COUNT].copy_from_slice(&ranked.evidence);
     row[BLEND] = ranked.score;
@@ -105,7 +105,7 @@ pub fn row(view: View<'_>, user: &UserFacts, ranked: &Ranked, bought: Option<Pur
     facts[23..26].copy_from_slice(&snapshot.traits.shares(&user.taste, item));
     facts[26] = snapshot.traits.dearness(&user.taste, item);
     // Raw, beside the normalized score: the best of an answer may hardly resemble the user's items.
-    facts[27] = ranked.candidate.evidence[Source::Content as usize];
+    facts[27] = ranked.content;
     row
 }
 

@@ -1,43 +1,34 @@
-//! The filter: removes candidates that must not be shown, and counts them by reason.
+//! The filter: takes items out that must not be shown, and counts them by reason.
 
 use rustc_hash::FxHashSet;
 
 use crate::ids::ItemIx;
-use crate::recommend::candidates::Candidate;
 use crate::recommend::query::Query;
+use crate::recommend::scores::Scores;
 use crate::recommend::slate::Filter;
 use crate::view::View;
 
-/// Removes candidates that must not be shown; returns how many, each under the first reason that applied.
-pub fn filter(
-    view: View<'_>,
-    query: &Query,
-    candidates: &mut Vec<(ItemIx, Candidate)>,
-) -> [u32; Filter::COUNT] {
-    let excluded: FxHashSet<ItemIx> = query.exclude.iter().chain(&query.recent).copied().collect();
-    let bought = if query.exclude_bought { bought(view, query) } else { FxHashSet::default() };
+/// Takes out what must not be shown; returns how many items, each under the first reason that applied. Items off sale
+/// are counted where a source scored them: the catalog may be full of them.
+pub fn filter(view: View<'_>, query: &Query, scores: &mut Scores) -> [u32; Filter::COUNT] {
     let mut counts = [0; Filter::COUNT];
-    candidates.retain(|&(item, _)| {
-        let reason = if excluded.contains(&item) {
-            Some(Filter::Excluded)
-        } else if bought.contains(&item) {
-            Some(Filter::Bought)
-        } else if !view.on_sale(item) {
-            Some(Filter::OffSale)
-        } else {
-            None
-        };
-        if let Some(reason) = reason {
-            counts[reason as usize] += 1;
-        }
-        reason.is_none()
-    });
+    let mut forbid = |items: &mut dyn Iterator<Item = ItemIx>, reason: Filter| {
+        counts[reason as usize] += items.filter(|&item| scores.forbid(item)).count() as u32;
+    };
+    forbid(&mut query.exclude.iter().chain(&query.recent).copied(), Filter::Excluded);
+    if query.exclude_bought {
+        forbid(&mut bought_items(view, query), Filter::Bought);
+    }
+    counts[Filter::OffSale as usize] = scores.keep_only(&view.on_sale_words());
     counts
 }
 
 /// All items that the person bought, before training and since.
 pub fn bought(view: View<'_>, query: &Query) -> FxHashSet<ItemIx> {
+    bought_items(view, query).collect()
+}
+
+pub(super) fn bought_items<'a>(view: View<'a>, query: &'a Query) -> impl Iterator<Item = ItemIx> + 'a {
     let before = query.user.map_or(&[][..], |user| view.snapshot.history.ixs(user));
-    let since = query.bought.iter().map(|(item, _)| item);
-    before.iter().chain(since).copied().collect()
+    before.iter().copied().chain(query.bought.iter().map(|(item, _)| *item))
 }

@@ -2,10 +2,10 @@
 //!
 //! | stage | file | what it does |
 //! |---|---|---|
-//! | retrieve | [`sources`] | each source proposes candidates and scores them |
-//! | filter | [`filter`] | removes what must not be shown |
+//! | retrieve | [`sources`], [`scores`] | each source scores items of the catalog |
+//! | filter | [`filter`] | takes out what must not be shown |
 //! | demote | [`selection`] | takes out what may only fill free slots |
-//! | rank | [`score`], [`features`], [`rank`] | orders the rest |
+//! | rank | [`shortlist`], [`features`], [`rank`] | the blend's best, in the order of the trees |
 //! | select | [`selection`] | cuts, explores, backfills |
 
 pub mod candidates;
@@ -14,67 +14,72 @@ pub mod filter;
 pub mod query;
 pub mod rank;
 pub mod score;
+pub mod scores;
 pub mod selection;
+pub mod shortlist;
 pub mod slate;
 pub mod sources;
 
+use crate::ids::ItemIx;
 use crate::recommend::candidates::Candidate;
 use crate::recommend::features::Features;
 use crate::recommend::query::Query;
+use crate::recommend::scores::Scores;
 use crate::recommend::slate::{Filter, Slate};
-use crate::source::Source;
+use crate::recommend::sources::Input;
 use crate::view::View;
+
+/// Best sellers that the blend is learned on, beside what the sources scored.
+const BEST_SELLERS: usize = 200;
 
 /// The slate of a query: at most `query.count` items, without duplicates, none filtered.
 pub fn recommend(view: View<'_>, query: &Query) -> Slate {
-    let mut candidates = sources::candidates(view, query).into_entries();
-    let mut slate = Slate {
-        personalized: is_personal(&candidates),
-        weights: *rank::weights(view, query),
-        proposed: proposed(&candidates),
-        ..Slate::default()
-    };
-    slate.filtered = filter::filter(view, query, &mut candidates);
-    let demoted = selection::demote(view, query, &mut candidates);
-    slate.filtered[Filter::Overexposed as usize] = demoted.n_overexposed() as u32;
-    let ranked = rank::rank(view, query, &candidates);
-    slate.items = selection::select(view, query, ranked, &demoted);
-    slate
+    Scores::with(view.snapshot.items.len(), |scores| {
+        let input = sources::retrieve(view, query, scores);
+        let mut slate = Slate {
+            personalized: input.is_personal(scores),
+            weights: *rank::weights(view, query),
+            ..Slate::default()
+        };
+        slate.filtered = filter::filter(view, query, scores);
+        let demoted = selection::demote(view, query, scores);
+        slate.filtered[Filter::Overexposed as usize] = demoted.n_overexposed() as u32;
+        let ranked = rank::rank(view, query, &input, scores);
+        slate.proposed = input.proposed(scores, ranked.len());
+        slate.items = selection::select(view, query, (&input, scores), ranked, &demoted);
+        let items: Vec<ItemIx> = slate.items.iter().map(|r| r.item).collect();
+        let seeds = sources::strongest_seeds(&input, &items);
+        slate.items.iter_mut().zip(seeds).for_each(|(recommended, seed)| recommended.seed = seed);
+        slate
+    })
 }
 
-/// The candidates that ranking sees, each source's scores divided by its best: for learning the blend.
+/// What ranking chooses from, each source's scores divided by its best: for learning the blend. Items that no source
+/// scored are left out below the best sellers.
 pub fn evidence(view: View<'_>, query: &Query) -> Vec<(u32, Candidate)> {
-    score::normalized(contenders(view, query))
+    contenders(view, query, |input, scores| {
+        let mut items: Vec<ItemIx> = scores.contenders().collect();
+        let best_sellers = input.best_sellers(scores).take(BEST_SELLERS);
+        items.extend(best_sellers);
+        items.sort_unstable();
+        items.dedup();
+        let evidence = input.evidence(scores, &items);
+        let candidate = |(item, evidence)| (item, Candidate { evidence, seed: None });
+        score::normalized(items.into_iter().zip(evidence).map(candidate).collect())
+    })
 }
 
 /// The shortlist with its rows of features: for learning the ranker.
 pub fn shortlist_features(view: View<'_>, query: &Query) -> Vec<(u32, Features)> {
-    rank::shortlist_features(view, query, &contenders(view, query))
+    contenders(view, query, |input, scores| rank::shortlist_features(view, query, input, scores))
 }
 
-/// The candidates that are left to rank.
-fn contenders(view: View<'_>, query: &Query) -> Vec<(u32, Candidate)> {
-    let mut candidates = sources::candidates(view, query).into_entries();
-    filter::filter(view, query, &mut candidates);
-    selection::demote(view, query, &mut candidates);
-    candidates
-}
-
-/// Candidates with a score of each source.
-fn proposed(candidates: &[(u32, Candidate)]) -> [u32; Source::COUNT] {
-    let mut counts = [0; Source::COUNT];
-    for (_, candidate) in candidates {
-        for (count, score) in counts.iter_mut().zip(candidate.evidence) {
-            *count += u32::from(score != 0.0);
-        }
-    }
-    counts
-}
-
-/// Whether any source but popularity scored a candidate.
-fn is_personal(candidates: &[(u32, Candidate)]) -> bool {
-    let popularity = Source::Popularity as usize;
-    candidates
-        .iter()
-        .any(|(_, c)| c.evidence.iter().enumerate().any(|(n, &score)| n != popularity && score > 0.0))
+/// Runs `work` on the scores of the items that are left to rank.
+fn contenders<R>(view: View<'_>, query: &Query, work: impl FnOnce(&Input<'_>, &mut Scores) -> R) -> R {
+    Scores::with(view.snapshot.items.len(), |scores| {
+        let input = sources::retrieve(view, query, scores);
+        filter::filter(view, query, scores);
+        selection::demote(view, query, scores);
+        work(&input, scores)
+    })
 }

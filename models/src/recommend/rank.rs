@@ -4,26 +4,26 @@ use rustc_hash::FxHashMap;
 
 use crate::index::purchases::Purchase;
 use crate::kernels::trees::Trees;
-use crate::recommend::candidates::Candidate;
 use crate::recommend::features::{self, Features, UserFacts};
 use crate::recommend::query::Query;
-use crate::recommend::score::{self, Ranked};
+use crate::recommend::scores::Scores;
+pub use crate::recommend::shortlist::Contender;
+use crate::recommend::shortlist::shortlist;
+use crate::recommend::sources::Input;
 use crate::source::Evidence;
 use crate::view::View;
 
 /// The shortlist, best first; longer than the slate, so that selection has a choice.
-pub fn rank(view: View<'_>, query: &Query, candidates: &[(u32, Candidate)]) -> Vec<Ranked> {
-    let ranker = ranker(view, query);
-    let wanted = if ranker.is_some() { query.count.max(view.scene.shortlist) } else { query.count };
-    let mut ranked = shortlist(view, query, candidates, wanted);
-    if let Some(ranker) = ranker {
+pub fn rank(view: View<'_>, query: &Query, input: &Input<'_>, scores: &mut Scores) -> Vec<Contender> {
+    let mut ranked = blended(view, query, input, scores);
+    if let Some(ranker) = ranker(view, query) {
         let rows = rows(view, query, &ranked);
         let mut scores = vec![0.0; rows.len()];
         ranker.add_scores(&rows, &mut scores);
         ranked.iter_mut().zip(scores).for_each(|(ranked, score)| ranked.score = score);
+        // Stable: equal leaves keep the blend's order.
+        ranked.sort_by(|a, b| b.score.total_cmp(&a.score));
     }
-    // Stable: equal leaves keep the blend's order.
-    ranked.sort_by(|a, b| b.score.total_cmp(&a.score));
     ranked
 }
 
@@ -41,11 +41,12 @@ pub fn weights<'v>(view: View<'v>, query: &Query) -> &'v Evidence {
 pub fn shortlist_features(
     view: View<'_>,
     query: &Query,
-    candidates: &[(u32, Candidate)],
+    input: &Input<'_>,
+    scores: &mut Scores,
 ) -> Vec<(u32, Features)> {
-    let ranked = shortlist(view, query, candidates, query.count.max(view.scene.shortlist));
+    let ranked = blended(view, query, input, scores);
     let rows = rows(view, query, &ranked);
-    ranked.iter().map(|r| r.ix).zip(rows).collect()
+    ranked.iter().map(|r| r.item).zip(rows).collect()
 }
 
 /// The ranker for a query. It is trained on users with a history, so the blend alone orders slates of all others.
@@ -56,14 +57,14 @@ fn ranker<'v>(view: View<'v>, query: &Query) -> Option<&'v Trees> {
     ranker.as_ref().filter(|_| has_history)
 }
 
-/// The best `count` of the blend, and after them the best items without sales.
-fn shortlist(view: View<'_>, query: &Query, candidates: &[(u32, Candidate)], count: usize) -> Vec<Ranked> {
+/// The best of the blend, and among them the best items without sales.
+fn blended(view: View<'_>, query: &Query, input: &Input<'_>, scores: &mut Scores) -> Vec<Contender> {
     let cold = if view.snapshot.resembling.is_some() { view.scene.cold_shortlist } else { 0 };
-    score::shortlist(candidates, weights(view, query), count, cold)
+    shortlist(input, weights(view, query), scores, query.count.max(view.scene.shortlist), cold)
 }
 
-/// One row of features per candidate of a shortlist.
-fn rows(view: View<'_>, query: &Query, shortlist: &[Ranked]) -> Vec<Features> {
+/// One row of features per item of a shortlist.
+fn rows(view: View<'_>, query: &Query, shortlist: &[Contender]) -> Vec<Features> {
     let history = &view.snapshot.history;
     let user = UserFacts::new(view, query);
     let mut bought: FxHashMap<u32, Purchase> = match query.user {
@@ -73,6 +74,6 @@ fn rows(view: View<'_>, query: &Query, shortlist: &[Ranked]) -> Vec<Features> {
     for &(item, at) in &query.bought {
         bought.entry(item).and_modify(|p| *p = p.again(at)).or_insert(Purchase::first(item, at));
     }
-    let row = |ranked: &Ranked| features::row(view, &user, ranked, bought.get(&ranked.ix).copied());
+    let row = |ranked: &Contender| features::row(view, &user, ranked, bought.get(&ranked.item).copied());
     shortlist.iter().map(row).collect()
 }

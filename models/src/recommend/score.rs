@@ -79,11 +79,13 @@ fn scale(candidates: &[(u32, Candidate)]) -> Evidence {
     best.map(|best| if best > 0.0 { best.recip() } else { 0.0 })
 }
 
-fn dot(a: &Evidence, b: &Evidence) -> f32 {
+/// The weighted sum.
+pub(super) fn dot(a: &Evidence, b: &Evidence) -> f32 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-fn strongest(evidence: &Evidence, weights: &Evidence) -> Source {
+/// The source that contributes most.
+pub(super) fn strongest(evidence: &Evidence, weights: &Evidence) -> Source {
     let share = |s: Source| evidence[s as usize] * weights[s as usize];
     Source::ALL.into_iter().rev().max_by(|&a, &b| share(a).total_cmp(&share(b))).unwrap_or(Source::Popularity)
 }

@@ -2,77 +2,87 @@
 //!
 //! Order of its steps:
 //!
-//! 1. [`demote`] takes candidates out of ranking that may only fill slots where ranking runs out.
+//! 1. [`demote`] takes items out of ranking that may only fill slots where ranking runs out.
 //! 2. [`select`] cuts the ranking to the slate's length and reserves exploration slots for items without sales.
-//! 3. It fills the slots that are left with demoted candidates: first bought ones, then overexposed ones.
+//! 3. It fills the slots that are left with demoted items: first bought ones, then overexposed ones.
 //!
 //! Every slot says how it was filled ([`Slot`]).
-
-use rustc_hash::FxHashSet;
 
 use crate::ids::ItemIx;
 use crate::recommend::candidates::Candidate;
 use crate::recommend::filter;
 use crate::recommend::query::Query;
-use crate::recommend::rank;
-use crate::recommend::score::{self, Ranked};
+use crate::recommend::rank::{self, Contender};
+use crate::recommend::score;
+use crate::recommend::scores::Scores;
 use crate::recommend::slate::{Demotion, Recommended, Slot};
+use crate::recommend::sources::Input;
 use crate::source::Source;
 use crate::view::View;
 
-/// Candidates that were taken out of ranking.
+/// Items that were taken out of ranking.
 #[derive(Debug, Default)]
 pub struct Demoted {
-    bought: Vec<(ItemIx, Candidate)>,
-    overexposed: Vec<(ItemIx, Candidate)>,
+    bought: Vec<ItemIx>,
+    overexposed: Vec<ItemIx>,
 }
 
 impl Demoted {
-    /// Number of overexposed candidates.
+    /// Number of overexposed items.
     pub fn n_overexposed(&self) -> usize {
         self.overexposed.len()
     }
 }
 
-/// Takes the candidates out that rank below all others.
-pub fn demote(view: View<'_>, query: &Query, candidates: &mut Vec<(ItemIx, Candidate)>) -> Demoted {
-    let mut take = |items: FxHashSet<ItemIx>| -> Vec<(ItemIx, Candidate)> {
-        match items.is_empty() {
-            true => Vec::new(),
-            false => candidates.extract_if(.., |(item, _)| items.contains(item)).collect(),
-        }
+/// Takes the items out that rank below all others.
+pub fn demote(view: View<'_>, query: &Query, scores: &mut Scores) -> Demoted {
+    let mut take = |items: &mut dyn Iterator<Item = ItemIx>| -> Vec<ItemIx> {
+        items.filter(|&item| scores.forbid(item)).collect()
     };
-    let overexposed = take(query.overexposed.iter().copied().collect());
+    let overexposed = take(&mut query.overexposed.iter().copied());
     let ranks_bought_items = view.snapshot.blend.repeats || query.exclude_bought;
-    let bought = if ranks_bought_items { Vec::new() } else { take(filter::bought(view, query)) };
+    let bought = if ranks_bought_items { Vec::new() } else { take(&mut filter::bought_items(view, query)) };
     Demoted { bought, overexposed }
 }
 
 /// The slate: at most `query.count` of `ranked`, then of `demoted`. Scores never rise from slot to slot, but for
 /// exploration slots.
-pub fn select(view: View<'_>, query: &Query, ranked: Vec<Ranked>, demoted: &Demoted) -> Vec<Recommended> {
+pub fn select(
+    view: View<'_>,
+    query: &Query,
+    (input, scores): (&Input<'_>, &Scores),
+    ranked: Vec<Contender>,
+    demoted: &Demoted,
+) -> Vec<Recommended> {
     let mut slate = explore(view, ranked, query.count);
     for (rest, demotion) in
         [(&demoted.bought, Demotion::Bought), (&demoted.overexposed, Demotion::Overexposed)]
     {
-        if rest.is_empty() {
+        let free = query.count.saturating_sub(slate.len());
+        if rest.is_empty() || free == 0 {
             continue;
         }
         let ceiling = slate.last().map_or(f32::INFINITY, |last| last.score);
-        let free = query.count.saturating_sub(slate.len());
-        let fill = score::top(rest, rank::weights(view, query), free);
-        let filled =
-            |r: Ranked| Ranked { score: r.score.min(ceiling), ..r }.into_slot(Slot::Backfill(demotion));
-        slate.extend(fill.into_iter().map(filled));
+        let candidate = |(&item, evidence)| (item, Candidate { evidence, seed: None });
+        let rest: Vec<_> = rest.iter().zip(input.evidence(scores, rest)).map(candidate).collect();
+        let fill = score::top(&rest, rank::weights(view, query), free);
+        slate.extend(fill.into_iter().map(|filled| Recommended {
+            item: filled.ix,
+            score: filled.score.min(ceiling),
+            source: filled.source,
+            evidence: filled.evidence,
+            seed: None,
+            slot: Slot::Backfill(demotion),
+        }));
     }
     slate
 }
 
 /// The first `count`, the last of which give way to items without sales where fewer of those are among them than the
 /// scene reserves slots for.
-fn explore(view: View<'_>, mut ranked: Vec<Ranked>, count: usize) -> Vec<Recommended> {
-    let is_cold = |ranked: &Ranked| {
-        ranked.evidence[Source::Content as usize] > 0.0 && view.snapshot.popularity.baskets(ranked.ix) == 0
+fn explore(view: View<'_>, mut ranked: Vec<Contender>, count: usize) -> Vec<Recommended> {
+    let is_cold = |ranked: &Contender| {
+        ranked.evidence[Source::Content as usize] > 0.0 && view.snapshot.popularity.baskets(ranked.item) == 0
     };
     let below = ranked.split_off(count.min(ranked.len()));
     let reserved = count.checked_div(view.scene.slots_per_cold_item).unwrap_or(0);
@@ -89,15 +99,9 @@ fn explore(view: View<'_>, mut ranked: Vec<Ranked>, count: usize) -> Vec<Recomme
     by_rank.chain(explored.into_iter().map(|r| r.into_slot(Slot::Exploration))).collect()
 }
 
-impl Ranked {
+impl Contender {
     fn into_slot(self, slot: Slot) -> Recommended {
-        Recommended {
-            item: self.ix,
-            score: self.score,
-            source: self.source,
-            evidence: self.evidence,
-            seed: self.candidate.seed.map(|(item, _)| item),
-            slot,
-        }
+        let Self { item, score, source, evidence, .. } = self;
+        Recommended { item, score, source, evidence, seed: None, slot }
     }
 }

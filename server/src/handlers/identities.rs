@@ -5,11 +5,10 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use qianmian_live::check;
-use qianmian_live::identity::{Identity, Strength};
-use qianmian_live::people::{
-    self, AuditAction, AuditEntry, Described, IdentityStatus, LinkOutcome, LinkRequest, LinkStatus,
-    MAX_LINKED, Member, Merged, UndoOutcome, UndoRequest,
+use qianmian_live::event;
+use qianmian_live::identity::{
+    self, Audited, Deed, Described, Identity, IdentityStatus, LinkOutcome, LinkRequest, LinkStatus,
+    MAX_LINKED, Member, Merged, Strength, UndoOutcome, UndoRequest,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -168,7 +167,7 @@ impl LinkBody<'_> {
 
 /// An id that is written down: it is bounded in bytes, too.
 fn kept(field: &'static str, id: Option<&Id<'_>>) -> Result<Option<String>, Problem> {
-    let kept = id.map(|id| check::id(field, id.as_str())).transpose();
+    let kept = id.map(|id| event::id(field, id.as_str())).transpose();
     kept.map_err(|fault| Problem::new(Code::InvalidField, fault.reason).at_field(field))
 }
 
@@ -366,7 +365,7 @@ impl MemberRef {
 }
 
 impl PersonIdentity {
-    fn of(linked: &people::Linked) -> Self {
+    fn of(linked: &identity::Linked) -> Self {
         let kind = linked.identity.kind();
         Self {
             r#type: kind.name(),
@@ -379,21 +378,19 @@ impl PersonIdentity {
 }
 
 impl AuditLine {
-    fn of(entry: AuditEntry) -> Self {
-        let (action, types, merge_id, user_id) = match entry.action {
-            AuditAction::Linked { types } => (Action::Linked, types, None, None),
-            AuditAction::Shared { types } => (Action::Shared, types, None, None),
-            AuditAction::Merged { merge_id, user_id, .. } => {
+    fn of(line: Audited) -> Self {
+        let (action, types, merge_id, user_id) = match line.deed {
+            Deed::Linked { types } => (Action::Linked, types, None, None),
+            Deed::Shared { types } => (Action::Shared, types, None, None),
+            Deed::Merged { merge_id, user_id, .. } => {
                 (Action::Merged, Vec::new(), Some(merge_id), Some(user_id))
             }
-            AuditAction::Undone { merge_id, user_id } => {
-                (Action::Undone, Vec::new(), Some(merge_id), Some(user_id))
-            }
+            Deed::Undone { merge_id, user_id } => (Action::Undone, Vec::new(), Some(merge_id), Some(user_id)),
         };
         Self {
-            at: moment(entry.at),
-            request_id: entry.request_id,
-            source: entry.source,
+            at: moment(line.at),
+            request_id: line.request_id,
+            source: line.source,
             action,
             types: types.into_iter().map(|kind| kind.name()).collect(),
             merge_id,

@@ -2,16 +2,14 @@
 //! the strongest collaborative signal.
 
 use super::Input;
-use crate::recommend::candidates::Candidates;
+use crate::recommend::scores::Scores;
 use crate::source::Source;
 
-pub(super) fn retrieve(input: &Input<'_>, found: &mut Candidates) {
+pub(super) fn retrieve(input: &Input<'_>, scores: &mut Scores) {
     let Some(ease) = &input.view.snapshot.ease else { return };
     for seed in &input.seeds {
-        for (item, weight) in ease.of(seed.item) {
-            let candidate = found.propose(item);
-            candidate.add(Source::Ease, weight);
-            candidate.contribute(Source::EaseRecent, seed.item, seed.recency * weight);
-        }
+        let list = ease.list(seed.item);
+        scores.add_list(Source::Ease, list, 1.0);
+        scores.add_list(Source::EaseRecent, list, seed.recency);
     }
 }

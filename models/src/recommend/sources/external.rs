@@ -1,44 +1,62 @@
-//! External sources, trained elsewhere: item-item scores contribute by seed; vectors propose the nearest items and score
-//! all candidates. Needs seeds or a user vector.
+//! External sources, trained elsewhere: item-item scores add by seed; vectors propose the nearest items and score the
+//! shortlist. Needs seeds or a user vector.
 
-use super::{Input, add_inner_products};
-use crate::index::external::{Knowledge, SOURCES};
+use super::{Input, MIN_PROPOSALS};
+use crate::ids::ItemIx;
+use crate::index::external::{Knowledge, SOURCES, Scores as Lists};
 use crate::index::factors::Factors;
-use crate::recommend::candidates::Candidates;
+use crate::kernels::simd;
+use crate::recommend::scores::Scores;
 use crate::source::Source;
 
 /// The user's vector in the space of one external source.
-pub(super) struct UserVector<'s> {
+pub(super) struct UserVector<'a> {
     source: Source,
     vector: Vec<f32>,
-    items: &'s Factors,
+    items: &'a Factors,
 }
 
-/// Proposes candidates; returns the vectors to [`score`] all candidates by, when they are complete.
-pub(super) fn retrieve<'s>(input: &Input<'s>, found: &mut Candidates) -> Vec<UserVector<'s>> {
-    let mut vectors = Vec::new();
-    for (external, source) in input.view.snapshot.external.iter().zip(SOURCES) {
-        if let Knowledge::Scores(scores) = &external.knowledge {
-            for seed in &input.seeds {
-                for (item, weight) in scores.of(seed.item) {
-                    found.propose(item).contribute(source, seed.item, seed.recency * weight);
-                }
-            }
-        }
+impl UserVector<'_> {
+    pub(super) fn source(&self) -> Source {
+        self.source
+    }
+
+    #[inline(always)]
+    pub(super) fn score(&self, item: ItemIx) -> f32 {
+        simd::dot(&self.vector, self.items.row(item))
+    }
+}
+
+/// The user's vectors, where the external sources have any.
+pub(super) fn vectors<'a>(input: &Input<'a>) -> Vec<UserVector<'a>> {
+    let vector = |(external, source): (&'a crate::index::external::External, Source)| {
         let weights = input.seeds.iter().map(|seed| (seed.item, seed.recency));
-        if let Some((vector, items)) = external.vector(input.query.user, weights) {
-            for near in items.nearest(&vector, input.proposals, None) {
-                found.propose(near.ix);
-            }
-            vectors.push(UserVector { source, vector, items });
+        let (vector, items) = external.vector(input.query.user, weights)?;
+        Some(UserVector { source, vector, items })
+    };
+    input.view.snapshot.external.iter().zip(SOURCES).filter_map(vector).collect()
+}
+
+/// Item-item scores of external sources.
+pub(super) fn lists<'a>(input: &Input<'a>) -> impl Iterator<Item = (Source, &'a Lists)> + use<'a> {
+    input.view.snapshot.external.iter().zip(SOURCES).filter_map(|(external, source)| {
+        match &external.knowledge {
+            Knowledge::Scores(lists) => Some((source, lists)),
+            Knowledge::Vectors { .. } => None,
+        }
+    })
+}
+
+pub(super) fn retrieve(input: &Input<'_>, scores: &mut Scores) {
+    for (source, lists) in lists(input) {
+        for seed in &input.seeds {
+            scores.add_list(source, lists.list(seed.item), seed.recency);
         }
     }
-    vectors
-}
-
-/// Scores every candidate by inner product.
-pub(super) fn score(vectors: &[UserVector<'_>], found: &mut Candidates) {
-    for UserVector { source, vector, items } in vectors {
-        add_inner_products(*source, vector, items, found);
+    let wanted = (2 * (input.query.count + input.query.exclude.len())).max(MIN_PROPOSALS);
+    for UserVector { source, vector, items } in &input.vectors.external {
+        for near in items.nearest(vector, wanted, None) {
+            scores.add(*source, near.ix, near.score);
+        }
     }
 }

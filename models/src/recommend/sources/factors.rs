@@ -1,35 +1,42 @@
-//! Factors (implicit ALS, Hu, Koren & Volinsky 2008): proposes the items nearest to the user's vector and scores every
-//! candidate by inner product. Needs a user vector: the trained one, or one folded in from the seeds where the session
-//! adds to it.
+//! Factors (implicit ALS, Hu, Koren & Volinsky 2008): scores the shortlist by inner product. Needs a user vector: the
+//! trained one, or one folded in from the seeds where the session adds to it.
 
-use super::popularity::MIN_SCORE;
-use super::{Input, add_inner_products};
+use std::borrow::Cow;
+
+use super::Input;
 use crate::ids::ItemIx;
-use crate::recommend::candidates::Candidates;
-use crate::source::Source;
+use crate::index::factors::Factors;
+use crate::kernels::simd;
 
-pub(super) fn retrieve(input: &Input<'_>, found: &mut Candidates) {
+/// The user's vector among the items' vectors.
+pub(super) struct UserVector<'a> {
+    vector: Cow<'a, [f32]>,
+    items: &'a Factors,
+}
+
+impl UserVector<'_> {
+    /// Whether it points anywhere; that of a user without purchases does not.
+    pub(super) fn is_known(&self) -> bool {
+        self.vector.iter().any(|v| *v != 0.0)
+    }
+
+    #[inline(always)]
+    pub(super) fn score(&self, item: ItemIx) -> f32 {
+        simd::dot(&self.vector, self.items.row(item))
+    }
+}
+
+pub(super) fn vector<'a>(input: &Input<'a>) -> Option<UserVector<'a>> {
     let (snapshot, query) = (input.view.snapshot, input.query);
-    let Some(embedding) = &snapshot.embedding else { return };
-    let folded;
+    let embedding = snapshot.embedding.as_ref()?;
     let vector = match query.user {
-        Some(user) if query.recent.is_empty() && query.touched.is_empty() => embedding.users.row(user),
+        Some(user) if query.recent.is_empty() && query.touched.is_empty() => {
+            Cow::Borrowed(embedding.users.row(user))
+        }
         _ => {
             let weights: Vec<(ItemIx, f32)> = input.seeds.iter().map(|s| (s.item, s.recency)).collect();
-            match embedding.fold_in.vector(&embedding.items, &weights) {
-                Some(vector) => {
-                    folded = vector;
-                    &folded
-                }
-                None => return,
-            }
+            Cow::Owned(embedding.fold_in.vector(&embedding.items, &weights)?)
         }
     };
-    for near in embedding.items.nearest(vector, input.proposals, embedding.item_graph.as_ref()) {
-        let candidate = found.propose(near.ix);
-        if candidate.evidence[Source::Popularity as usize] == 0.0 {
-            candidate.add(Source::Popularity, snapshot.popularity.score(near.ix).max(MIN_SCORE));
-        }
-    }
-    add_inner_products(Source::Factors, vector, &embedding.items, found);
+    Some(UserVector { vector, items: &embedding.items })
 }

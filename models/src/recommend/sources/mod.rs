@@ -1,7 +1,8 @@
-//! Candidate sources, people -> items: one file per source. Each proposes items, scores them, or both.
+//! Candidate sources, people -> items: one file per source. Each scores items, from the seeds that stand for the user.
 //!
-//! Sources run in the order of [`candidates`], which is part of the answer: of equal scores the item that was proposed
-//! first wins, and sources that score what others proposed come after them.
+//! Sources that go from item to item add to the [`Scores`] of the whole catalog. Vectors score the shortlist alone
+//! ([`Vectors`]): over the catalog they would cost more than all other sources together, and what they would add to the
+//! shortlist is not measurable.
 
 mod co_purchase;
 mod content;
@@ -11,62 +12,128 @@ mod factors;
 mod low_pass;
 mod personal;
 mod popularity;
+mod seed;
 mod seeds;
 mod transition;
 mod user_knn;
 
-use crate::index::factors::Factors;
+use crate::ids::ItemIx;
 use crate::kernels::simd;
-use crate::recommend::candidates::Candidates;
 use crate::recommend::query::Query;
-use crate::source::Source;
+use crate::recommend::scores::Scores;
+use crate::source::{Evidence, Source};
 use crate::view::View;
+use popularity::Popularity;
+pub use seed::strongest as strongest_seeds;
 use seeds::Seed;
 
-/// Fewest candidates asked of vectors and of best sellers: short slates need a choice, too.
+/// Fewest items asked of external vectors: short slates need a choice, too.
 const MIN_PROPOSALS: usize = 200;
 
 /// What every source reads.
-struct Input<'a> {
+pub struct Input<'a> {
     view: View<'a>,
     query: &'a Query,
     /// The items that stand for the user.
     seeds: Vec<Seed>,
-    /// Candidates asked of sources that could propose every item.
-    proposals: usize,
+    popularity: Popularity<'a>,
+    vectors: Vectors<'a>,
 }
 
-/// The candidates of all sources.
-pub fn candidates(view: View<'_>, query: &Query) -> Candidates {
-    let input = Input {
+/// Vectors of the user, each in the space of one source.
+#[derive(Default)]
+struct Vectors<'a> {
+    factors: Option<factors::UserVector<'a>>,
+    low_pass: Option<low_pass::UserVector<'a>>,
+    external: Vec<external::UserVector<'a>>,
+}
+
+/// Scores the items of a query.
+pub fn retrieve<'a>(view: View<'a>, query: &'a Query, scores: &mut Scores) -> Input<'a> {
+    let mut input = Input {
         view,
         query,
         seeds: seeds::seeds(view, query),
-        proposals: (2 * (query.count + query.exclude.len())).max(MIN_PROPOSALS),
+        popularity: Popularity::new(view, query),
+        vectors: Vectors::default(),
     };
-    let mut found = Candidates::new(view.snapshot.items.len());
-    personal::retrieve(&input, &mut found);
-    co_purchase::retrieve(&input, &mut found);
-    ease::retrieve(&input, &mut found);
-    transition::retrieve(&input, &mut found);
-    user_knn::retrieve(&input, &mut found);
-    content::retrieve(&input, &mut found);
-    let external_vectors = external::retrieve(&input, &mut found);
-    popularity::retrieve(&input, &mut found);
-    factors::retrieve(&input, &mut found);
-    low_pass::score(&input, &mut found);
-    external::score(&external_vectors, &mut found);
-    found
+    input.vectors = Vectors {
+        factors: factors::vector(&input),
+        low_pass: low_pass::vector(&input),
+        external: external::vectors(&input),
+    };
+    personal::retrieve(&input, scores);
+    co_purchase::retrieve(&input, scores);
+    ease::retrieve(&input, scores);
+    transition::retrieve(&input, scores);
+    user_knn::retrieve(&input, scores);
+    content::retrieve(&input, scores);
+    external::retrieve(&input, scores);
+    popularity::retrieve(&input, scores);
+    input
 }
 
-/// Adds to every candidate the inner product of its row with `vector`.
-fn add_inner_products(source: Source, vector: &[f32], items: &Factors, found: &mut Candidates) {
-    simd::dispatch(
-        #[inline(always)]
-        || {
-            for (item, candidate) in found.entries_mut() {
-                candidate.add(source, simd::dot(vector, items.row(*item)));
-            }
-        },
-    );
+impl Input<'_> {
+    /// Popularity of every item that no locality and no trend changes, from the first item on.
+    pub fn popularity(&self) -> impl Iterator<Item = f32> + '_ {
+        self.popularity.all()
+    }
+
+    /// The largest popularity of an item that may be ranked.
+    pub fn best_popularity(&self, scores: &Scores) -> f32 {
+        popularity::best(self, scores)
+    }
+
+    /// Best sellers that may be ranked, most sold first.
+    pub fn best_sellers<'s>(&'s self, scores: &'s Scores) -> impl Iterator<Item = ItemIx> + 's {
+        let ranked = self.view.snapshot.popularity.ranked().iter().copied();
+        ranked.filter(|&item| scores.is_allowed(item))
+    }
+
+    /// Whether anything of the person (history, session, vector) says what they want.
+    pub fn is_personal(&self, scores: &Scores) -> bool {
+        let popularity = Source::Popularity as usize;
+        scores.sources().iter().any(|&source| source != popularity)
+            || self.vectors.factors.as_ref().is_some_and(factors::UserVector::is_known)
+            || !self.vectors.external.is_empty()
+    }
+
+    /// Scores that each source gave, those of popularity and of vectors to the shortlist alone.
+    pub fn proposed(&self, scores: &Scores, shortlist: usize) -> [u32; Source::COUNT] {
+        let mut counts = scores.proposed();
+        let of_shortlist = self.vectors.external.iter().map(external::UserVector::source);
+        let of_shortlist = of_shortlist.chain(self.vectors.factors.as_ref().map(|_| Source::Factors));
+        let of_shortlist = of_shortlist.chain(self.vectors.low_pass.as_ref().map(|_| Source::LowPass));
+        of_shortlist
+            .chain([Source::Popularity])
+            .for_each(|source| counts[source as usize] += shortlist as u32);
+        counts
+    }
+
+    /// Raw scores of all sources for some items, vectors included.
+    pub fn evidence(&self, scores: &Scores, items: &[ItemIx]) -> Vec<Evidence> {
+        let of = |&item: &ItemIx| {
+            let mut evidence = scores.of(item);
+            evidence[Source::Popularity as usize] += self.popularity.of(item);
+            evidence
+        };
+        let mut evidence: Vec<Evidence> = items.iter().map(of).collect();
+        simd::dispatch(
+            #[inline(always)]
+            || {
+                for (&item, evidence) in items.iter().zip(&mut evidence) {
+                    if let Some(vector) = &self.vectors.factors {
+                        evidence[Source::Factors as usize] = vector.score(item);
+                    }
+                    if let Some(vector) = &self.vectors.low_pass {
+                        evidence[Source::LowPass as usize] = vector.score(item);
+                    }
+                    for vector in &self.vectors.external {
+                        evidence[vector.source() as usize] = vector.score(item);
+                    }
+                }
+            },
+        );
+        evidence
+    }
 }

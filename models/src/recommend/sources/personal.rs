@@ -2,15 +2,15 @@
 //! accuracy where users buy the same items again.
 
 use super::Input;
-use crate::recommend::candidates::Candidates;
+use crate::recommend::scores::Scores;
 use crate::source::Source;
 
 /// Least score of an item that was bought: 0 would mean that it was not.
 const MIN_SCORE: f32 = 1e-6;
 
-pub(super) fn retrieve(input: &Input<'_>, found: &mut Candidates) {
+pub(super) fn retrieve(input: &Input<'_>, scores: &mut Scores) {
     let Some(user) = input.query.user else { return };
     for purchase in input.view.snapshot.history.of(user) {
-        found.propose(purchase.ix).add(Source::Personal, purchase.decayed.max(MIN_SCORE));
+        scores.add(Source::Personal, purchase.ix, purchase.decayed.max(MIN_SCORE));
     }
 }

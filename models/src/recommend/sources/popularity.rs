@@ -1,40 +1,67 @@
-//! Popularity: best sellers of the shop; for users without a history, of their store, city or channel. Scores every
-//! candidate, and lifts what trends now. Always available: the fallback of every slate.
+//! Popularity: sales of the shop; for users without a history, of their store, city or channel. Scores every item, and
+//! lifts what trends now. Always available: the fallback of every slate.
 
 use super::Input;
 use crate::ids::ItemIx;
-use crate::recommend::candidates::{Candidate, Candidates};
+use crate::index::places::PlaceIx;
+use crate::recommend::query::Query;
+use crate::recommend::scores::Scores;
 use crate::source::Source;
+use crate::view::View;
 
-/// Least popularity of a candidate: 0 would mean that it was not scored.
-pub(super) const MIN_SCORE: f32 = 1e-6;
+/// Least popularity of an item: 0 would mean that it was not scored.
+const MIN_SCORE: f32 = 1e-6;
 
-pub(super) fn retrieve(input: &Input<'_>, found: &mut Candidates) {
-    let snapshot = input.view.snapshot;
-    let is_new_user = input.query.user.is_none_or(|user| snapshot.history.ixs(user).is_empty());
-    let locality = snapshot.places.as_ref().zip(input.query.locality).filter(|_| is_new_user);
-    if let Some((localities, at)) = locality {
-        localities.of(at).for_each(|(item, weight)| found.propose(item).add(Source::Popularity, weight));
-    }
-    let rest = locality.map_or(1.0, |(localities, at)| localities.rest(at));
-    // Items off sale are skipped here, not only filtered later: a slate goes on below best sellers that are sold out.
-    let best_sellers = snapshot.popularity.ranked().iter().filter(|&&item| input.view.on_sale(item));
-    best_sellers.take(input.proposals).for_each(|&item| {
-        found.propose(item);
-    });
-    for (item, candidate) in found.entries_mut() {
-        if candidate.evidence[Source::Popularity as usize] == 0.0 {
-            candidate.add(Source::Popularity, (rest * snapshot.popularity.score(*item)).max(MIN_SCORE));
-        }
-    }
-    lift_trending(input, found);
+/// Popularity before localities and trends add to it.
+pub(super) struct Popularity<'a> {
+    sales: &'a [f32],
+    /// The share of the shop's sales that counts where a locality has its own.
+    rest: f32,
+    locality: Option<PlaceIx>,
 }
 
-/// Adds to trending items a share of the best seller's popularity, by their heat.
-fn lift_trending(input: &Input<'_>, found: &mut Candidates) {
-    let popularity = |c: &(ItemIx, Candidate)| c.1.evidence[Source::Popularity as usize];
-    let best = found.entries_mut().iter().map(popularity).fold(MIN_SCORE, f32::max);
-    for &(item, heat) in &input.query.trending {
-        found.propose(item).add(Source::Popularity, best * heat);
+impl<'a> Popularity<'a> {
+    pub(super) fn new(view: View<'a>, query: &Query) -> Self {
+        let snapshot = view.snapshot;
+        let is_new_user = query.user.is_none_or(|user| snapshot.history.ixs(user).is_empty());
+        let known = snapshot.places.as_ref().zip(query.locality).filter(|_| is_new_user);
+        let (sales, rest) = (snapshot.popularity.scores(), known.map_or(1.0, |(places, at)| places.rest(at)));
+        Self { sales, rest, locality: known.map(|(_, at)| at) }
     }
+
+    pub(super) fn of(&self, item: ItemIx) -> f32 {
+        (self.rest * self.sales[item as usize]).max(MIN_SCORE)
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = f32> + '_ {
+        self.sales.iter().map(|sales| (self.rest * sales).max(MIN_SCORE))
+    }
+}
+
+/// Sales of the locality, by item.
+fn local<'a>(input: &'a Input<'_>) -> impl Iterator<Item = (ItemIx, f32)> + 'a {
+    let places = input.view.snapshot.places.as_ref().zip(input.popularity.locality);
+    places.into_iter().flat_map(|(places, at)| places.of(at))
+}
+
+/// Adds what localities and trends change.
+pub(super) fn retrieve(input: &Input<'_>, scores: &mut Scores) {
+    let best_seller = input.view.snapshot.popularity.ranked().first();
+    let mut best = best_seller.map_or(MIN_SCORE, |&item| input.popularity.of(item));
+    for (item, sales) in local(input) {
+        scores.add(Source::Popularity, item, sales - input.popularity.of(item));
+        best = best.max(sales);
+    }
+    for &(item, heat) in &input.query.trending {
+        scores.add(Source::Popularity, item, best * heat);
+    }
+}
+
+/// The largest popularity of an item that may be ranked.
+pub(super) fn best(input: &Input<'_>, scores: &Scores) -> f32 {
+    let best_seller = input.best_sellers(scores).next();
+    let changed =
+        local(input).map(|(item, _)| item).chain(input.query.trending.iter().map(|&(item, _)| item));
+    let of = |item: ItemIx| input.popularity.of(item) + scores.of(item)[Source::Popularity as usize];
+    best_seller.into_iter().chain(changed.filter(|&item| scores.is_allowed(item))).map(of).fold(0.0, f32::max)
 }

@@ -2,15 +2,12 @@
 
 use super::Input;
 use crate::index::transitions::{DECAY, STEPS};
-use crate::recommend::candidates::Candidates;
+use crate::recommend::scores::Scores;
 use crate::source::Source;
 
-pub(super) fn retrieve(input: &Input<'_>, found: &mut Candidates) {
+pub(super) fn retrieve(input: &Input<'_>, scores: &mut Scores) {
     let Some(transitions) = &input.view.snapshot.transitions else { return };
     for seed in input.seeds.iter().filter(|seed| seed.step < STEPS) {
-        let decay = DECAY.powi(seed.step as i32);
-        for (item, weight) in transitions.of(seed.item) {
-            found.propose(item).add(Source::Transition, decay * weight);
-        }
+        scores.add_list(Source::Transition, transitions.list(seed.item), DECAY.powi(seed.step as i32));
     }
 }

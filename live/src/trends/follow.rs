@@ -1,0 +1,144 @@
+//! Keeping up with a store's log of events, so that every server that reads one store sees the same trends and the
+//! same buyers.
+
+use super::{HotPlaces, Trends, WINDOW_MS};
+use crate::event::Event;
+use crate::store::{Store, StoreError};
+
+/// Events read at once.
+const CHUNK: usize = 2_000;
+/// Chunks read by one call at most; what is left over waits for the next call.
+const MAX_CHUNKS: usize = 50;
+/// How far the first call goes back: models are trained once a day. In a busy log, no further than so many events,
+/// because what trends waits for them.
+const BACK_MS: i64 = 24 * 60 * 60 * 1000;
+const BACK_EVENTS: u64 = 2_000_000;
+
+/// Trends, and the place in the log up to which they know it.
+#[derive(Debug, Default)]
+pub struct Follower {
+    trends: Trends,
+    /// The number of the next event; `None` before the first call.
+    next: Option<u64>,
+}
+
+impl Follower {
+    /// Reads on to the end of the log, hands every event to `each`, and says what trends at `now` (unix
+    /// milliseconds). The first call begins where the events of the last day do.
+    ///
+    /// # Errors
+    /// The store does not answer; the next call goes on from there.
+    pub async fn catch_up(
+        &mut self,
+        store: &impl Store,
+        now: i64,
+        mut each: impl FnMut(&Event),
+    ) -> Result<HotPlaces, StoreError> {
+        let mut next = match self.next {
+            Some(next) => next,
+            None => {
+                let latest = store.next_number().await?.saturating_sub(BACK_EVENTS);
+                first_since(store, now - BACK_MS).await?.max(latest)
+            }
+        };
+        for _ in 0..MAX_CHUNKS {
+            let events = store.log(next, CHUNK).await?;
+            for logged in &events {
+                if logged.event.occurred_at >= now - WINDOW_MS {
+                    self.trends.add(&logged.event);
+                }
+                each(&logged.event);
+                next = logged.number + 1;
+            }
+            self.next = Some(next);
+            if events.len() < CHUNK {
+                break;
+            }
+        }
+        Ok(self.trends.hot(now))
+    }
+}
+
+/// The number from which on events were received at `moment` or later: by halving, since the log is in the order
+/// of receipt.
+async fn first_since(store: &impl Store, moment: i64) -> Result<u64, StoreError> {
+    let (mut low, mut high) = match store.log(0, 1).await?.first() {
+        Some(first) if first.received_at < moment => (first.number + 1, first.number + 2),
+        Some(first) => return Ok(first.number),
+        None => return Ok(0),
+    };
+    let is_before = async |number| -> Result<bool, StoreError> {
+        Ok(store.log(number, 1).await?.first().is_some_and(|logged| logged.received_at < moment))
+    };
+    while is_before(high).await? {
+        (low, high) = (high + 1, high.saturating_mul(2));
+    }
+    while low < high {
+        let middle = low + (high - low) / 2;
+        (low, high) = if is_before(middle).await? { (middle + 1, high) } else { (low, middle) };
+    }
+    Ok(low)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::event::Draft;
+    use crate::store::Embedded;
+
+    const NOW: i64 = 1_800_000_000_000;
+
+    fn event(id: usize, item: &str, at: i64) -> crate::event::Event {
+        let occurred_at = chrono::DateTime::from_timestamp_millis(at).unwrap().to_rfc3339();
+        let id = id.to_string();
+        let draft = Draft {
+            event_id: &id,
+            kind: "purchase",
+            occurred_at: &occurred_at,
+            user_id: Some("u"),
+            item_id: Some(item),
+            ..Draft::default()
+        };
+        draft.check(at).unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_trends_is_of_the_last_hour_what_was_bought_of_the_last_day_and_then_it_reads_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Embedded::open(folder.path(), 7 * 86_400_000).unwrap();
+        // Three a minute, for three hours.
+        for n in 0..540 {
+            let at = NOW - (540 - n as i64) * 20_000;
+            let item = if at < NOW - WINDOW_MS { "old" } else { "fresh" };
+            store.append(vec![event(n, item, at)], at).await.unwrap();
+        }
+        assert_eq!(first_since(&store, NOW - WINDOW_MS).await.unwrap(), 360);
+        assert_eq!(first_since(&store, 0).await.unwrap(), 0);
+        assert_eq!(first_since(&store, NOW).await.unwrap(), 540);
+        let mut follower = Follower::default();
+        let (mut heard, mut own) = (0, Follower::default());
+        own.catch_up(&store, NOW, |_| heard += 1).await.unwrap();
+        own.catch_up(&store, NOW, |_| heard += 1).await.unwrap();
+        assert_eq!(heard, 540, "all of the last day, once");
+        let items = async |follower: &mut Follower| -> Vec<String> {
+            let hot = follower.catch_up(&store, NOW, |_| ()).await.unwrap();
+            hot.nearest(None, None).unwrap().iter().map(|(item, _)| item.to_string()).collect()
+        };
+        assert_eq!(items(&mut follower).await, ["fresh"]);
+        for n in 0..100 {
+            store.append(vec![event(1_000 + n, "new", NOW)], NOW).await.unwrap();
+        }
+        assert_eq!(items(&mut follower).await, ["new", "fresh"]);
+        assert_eq!(items(&mut follower).await, ["new", "fresh"], "nothing is counted twice");
+    }
+
+    #[tokio::test]
+    async fn an_empty_log_is_no_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Embedded::open(folder.path(), 1_000).unwrap();
+        assert!(
+            Follower::default().catch_up(&store, NOW, |_| ()).await.unwrap().nearest(None, None).is_none()
+        );
+    }
+}

@@ -1,0 +1,113 @@
+//! The shortlist: the best of the blend over the whole catalog, then scored by vectors, too.
+//!
+//! The blend divides each source's score by its best among the items that may be ranked, weights it and sums it up
+//! (`kernels::blocks`). Vectors are read for the shortlist alone, and their best is that of the shortlist.
+
+use crate::ids::ItemIx;
+use crate::kernels::blocks::{self, WIDTH};
+use crate::kernels::topk::TopK;
+use crate::recommend::score;
+use crate::recommend::scores::Scores;
+use crate::recommend::sources::Input;
+use crate::source::{Evidence, Source};
+
+/// An item of the shortlist.
+#[derive(Debug, Clone, Copy)]
+pub struct Contender {
+    /// The item.
+    pub item: ItemIx,
+    /// The blended score; after ranking, the ranker's.
+    pub score: f32,
+    /// The source that contributed most.
+    pub source: Source,
+    /// Normalized evidence, `0..=1` each.
+    pub evidence: Evidence,
+    /// The raw score of the content source.
+    pub content: f32,
+}
+
+/// The best `count` of the blend, best first, and among them up to `cold` more that are best by content alone: the
+/// blend, which is dominated by sales, rarely admits items without any.
+pub fn shortlist(
+    input: &Input<'_>,
+    weights: &Evidence,
+    scores: &mut Scores,
+    count: usize,
+    cold: usize,
+) -> Vec<Contender> {
+    let mut best = best_over_catalog(input, scores);
+    blend(input, weights, &best, scores);
+    let mut items = top(scores, count);
+    for cold in top_by_content(scores, cold) {
+        if !items.contains(&cold) {
+            items.push(cold);
+        }
+    }
+    let raw = input.evidence(scores, &items);
+    for evidence in &raw {
+        best.iter_mut().zip(evidence).for_each(|(best, &score)| *best = best.max(score));
+    }
+    let scale = best.map(inverse);
+    let contender = |(&item, raw): (&ItemIx, &Evidence)| {
+        let evidence: Evidence = std::array::from_fn(|source| raw[source] * scale[source]);
+        let (score, source) = (score::dot(&evidence, weights), score::strongest(&evidence, weights));
+        Contender { item, score, source, evidence, content: raw[Source::Content as usize] }
+    };
+    let mut shortlist: Vec<Contender> = items.iter().zip(&raw).map(contender).collect();
+    // Where nobody bought two cold items, the one that resembles the user's items more comes first.
+    shortlist.sort_by(|a, b| b.score.total_cmp(&a.score).then(b.content.total_cmp(&a.content)));
+    shortlist
+}
+
+/// The largest score of every source but of vectors, over the items that may be ranked.
+fn best_over_catalog(input: &Input<'_>, scores: &Scores) -> Evidence {
+    let mut best = blocks::maxima(&scores.blocks, &scores.sources(), &scores.allowed, &scores.touched);
+    best[Source::Popularity as usize] = input.best_popularity(scores);
+    best
+}
+
+/// Blends the scores of all items.
+fn blend(input: &Input<'_>, weights: &Evidence, best: &Evidence, scores: &mut Scores) {
+    let factor = |source: usize| weights[source] * inverse(best[source]);
+    let of_popularity = factor(Source::Popularity as usize);
+    let blended = scores.blended.as_flattened_mut();
+    blended.iter_mut().zip(input.popularity()).for_each(|(blended, sales)| *blended = of_popularity * sales);
+    let sources = scores.sources();
+    let weighted: Vec<(usize, f32)> =
+        sources.into_iter().map(|s| (s, factor(s))).filter(|(_, factor)| *factor != 0.0).collect();
+    let Scores { blocks, allowed, touched, blended, peaks, .. } = scores;
+    blocks::add_weighted(blocks, &weighted, allowed, touched, blended, peaks);
+}
+
+/// The best `count` by blended score, best first.
+fn top(scores: &Scores, count: usize) -> Vec<ItemIx> {
+    let mut top = TopK::new(count);
+    for (block, (blended, &peak)) in scores.blended.iter().zip(&scores.peaks).enumerate() {
+        if peak == f32::NEG_INFINITY || peak < top.threshold() {
+            continue;
+        }
+        for (lane, &score) in blended.iter().enumerate().filter(|(_, score)| **score > f32::NEG_INFINITY) {
+            top.push((block * WIDTH + lane) as ItemIx, score);
+        }
+    }
+    top.into_sorted().iter().map(|scored| scored.ix).collect()
+}
+
+/// The best `count` by content, best first.
+fn top_by_content(scores: &Scores, count: usize) -> Vec<ItemIx> {
+    let content = Source::Content as usize;
+    let mut top = TopK::new(count);
+    if count > 0 && scores.proposed()[content] > 0 {
+        for item in scores.contenders() {
+            let score = scores.of(item)[content];
+            if score > 0.0 {
+                top.push(item, score);
+            }
+        }
+    }
+    top.into_sorted().iter().map(|scored| scored.ix).collect()
+}
+
+fn inverse(best: f32) -> f32 {
+    if best > 0.0 { best.recip() } else { 0.0 }
+}

@@ -1,0 +1,55 @@
+//! The seed that contributed most to each item of a slate: worked out for the slate alone, from the lists that its
+//! scores came from, because remembering it for every score costs more than all scores.
+
+use super::{Input, Seed, co_purchase, content, external};
+use crate::ids::ItemIx;
+
+/// For each of `items`, the seed with the largest single contribution, where there is one.
+pub fn strongest(input: &Input<'_>, items: &[ItemIx]) -> Vec<Option<ItemIx>> {
+    let snapshot = input.view.snapshot;
+    let mut found = Strongest::new(snapshot.items.len(), items);
+    for seed in input.seeds.iter().take(co_purchase::MAX_SEEDS) {
+        found.contribute(seed, snapshot.basket_ease.list(seed.item));
+    }
+    for seed in &input.seeds {
+        snapshot.ease.iter().for_each(|ease| found.contribute(seed, ease.list(seed.item)));
+    }
+    for seed in input.seeds.iter().take(content::MAX_SEEDS) {
+        snapshot.resembling.iter().for_each(|neighbors| found.contribute(seed, neighbors.list(seed.item)));
+    }
+    for (_, lists) in external::lists(input) {
+        input.seeds.iter().for_each(|seed| found.contribute(seed, lists.list(seed.item)));
+    }
+    found.best.into_iter().map(|best| best.map(|(seed, _)| seed)).collect()
+}
+
+struct Strongest {
+    /// One bit per item that is asked about.
+    asked: Vec<u64>,
+    /// The items asked about with their places in `best`, by item.
+    places: Vec<(ItemIx, usize)>,
+    best: Vec<Option<(ItemIx, f32)>>,
+}
+
+impl Strongest {
+    fn new(n_items: usize, items: &[ItemIx]) -> Self {
+        let mut asked = vec![0u64; n_items.div_ceil(64)];
+        items.iter().for_each(|&item| asked[item as usize / 64] |= 1 << (item % 64));
+        let mut places: Vec<(ItemIx, usize)> = items.iter().copied().zip(0..).collect();
+        places.sort_unstable();
+        Self { asked, places, best: vec![None; items.len()] }
+    }
+
+    fn contribute(&mut self, seed: &Seed, (items, weights): (&[ItemIx], &[f32])) {
+        for (&item, weight) in items.iter().zip(weights) {
+            if self.asked[item as usize / 64] >> (item % 64) & 1 == 0 {
+                continue;
+            }
+            let Ok(at) = self.places.binary_search_by_key(&item, |&(item, _)| item) else { continue };
+            let (best, score) = (&mut self.best[self.places[at].1], seed.recency * weight);
+            if best.is_none_or(|(_, largest)| score > largest) {
+                *best = Some((seed.item, score));
+            }
+        }
+    }
+}
