@@ -15,11 +15,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use qianmian_live::StoreError;
+use qianmian_live::backends::{Embedded, Redis, RedisOptions};
 use qianmian_live::event::{Event, EventType};
-use qianmian_live::identity::{Identity, LinkRequest};
-use qianmian_live::item::ItemChange;
-use qianmian_live::store::{Embedded, Name, Redis, RedisOptions, Store, StoreError};
-use qianmian_live::user::{MAX_EXPOSURES, MAX_FACTS, MAX_TOUCHES};
+use qianmian_live::identity::Identity;
+use qianmian_live::items::{ItemChange, Items};
+use qianmian_live::log::EventLog;
+use qianmian_live::people::state::{MAX_EXPOSURES, MAX_FACTS, MAX_TOUCHES};
+use qianmian_live::people::{LinkRequest, Name, People};
 use support::{RedisServer, redis_is_here};
 
 const TTL_MS: i64 = 7 * 86_400_000;
@@ -76,6 +79,7 @@ async fn redis(folder: &Path, fsync: &'static str, out: &mut impl Write) -> Fall
             cluster: false,
             shop: "bench".to_owned(),
             ttl: TTL_MS,
+            first: 0,
             load_timeout: timeout,
             write_timeout: timeout,
         })?);
@@ -160,7 +164,7 @@ fn memory_of_user(server: &RedisServer, id: &str) -> f64 {
 }
 
 /// Sends events for a while; how many were acknowledged, and how long each call waited.
-async fn pour<S: Store + 'static>(
+async fn pour<S: EventLog + 'static>(
     store: &Arc<S>,
     (callers, batch): (u64, u64),
 ) -> Result<(u64, Vec<u64>), StoreError> {
@@ -216,7 +220,7 @@ async fn people(store: &Arc<Embedded>, out: &mut impl Write) -> Fallible<()> {
     for n in 0..PEOPLE {
         let device = identity("device_id", scattered(n) % PEOPLE)?;
         let started = Instant::now();
-        std::hint::black_box(&store.load(&[Name::Identity(&device)], now()).await?.state.lately(now()));
+        std::hint::black_box(&store.load(&[Name::Identity(&device)], now()).await?.state.context(now()));
         times.push(u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX));
     }
     times.sort_unstable();
@@ -230,13 +234,13 @@ async fn people(store: &Arc<Embedded>, out: &mut impl Write) -> Fallible<()> {
 }
 
 /// What a load takes, and how large the states are.
-async fn loads(store: &impl Store, out: &mut impl Write) -> Fallible<()> {
+async fn loads(store: &(impl EventLog + People), out: &mut impl Write) -> Fallible<()> {
     let (mut times, mut marks, mut bytes, mut known) = (Vec::new(), 0, 0, 0usize);
     for n in 0..20_000u64 {
         let id = user(n);
         let started = Instant::now();
         let state = store.load(&[Name::User(&id)], now()).await?.state;
-        let lately = state.lately(now());
+        let lately = state.context(now());
         std::hint::black_box(&lately);
         times.push(u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX));
         marks += state.marks().len();

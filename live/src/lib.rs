@@ -1,25 +1,34 @@
-//! Live state: what changes between two models, kept so that the next answer knows it.
+//! Live state: what changes between two models, stored so that the next answer knows it.
 //!
-//! | file | what it is |
+//! | module | content |
 //! |---|---|
-//! | [`event`] | what a user did or was shown: types with the names others give them, and strict checks |
-//! | [`user`] | what one user's latest events say: items touched, bought, turned down |
-//! | [`item`] | price, stock and whether an item is on sale, as last told |
-//! | [`trends`] | what is looked at and bought right now, by channel and region; who bought what lately |
-//! | [`identity`] | One-ID: which names are one person's |
-//! | [`store`] | where it is kept: an interface, and a file or a folder for each store behind it: embedded, Redis |
-//! | [`drain`] | events on their way out, into Parquet files that stay |
+//! | [`check`] | checks that all input shares, and the error that names a field |
+//! | [`identity`] | the names by which channels know a user |
+//! | [`event`] | what a user did or was shown: types, names of other trackers, checks |
+//! | [`log`] | accepted events in order, each once; [`log::drain`] writes them to Parquet files |
+//! | [`people`] | One-ID, and the live state of each name |
+//! | [`items`] | price, stock and on sale, as reported |
+//! | [`documents`] | named, versioned JSON objects that people edit |
+//! | [`counters`] | stocks that are never oversold: reserve, confirm, release, expire |
+//! | [`followers`] | derived from the log: trending items, recent buyers |
+//! | [`backends`] | the stores: embedded, Redis |
 //!
-//! An event is checked ([`event::Draft::check`]), appended ([`store::Store::append`]) and from then on part of
-//! its user's [state](user::UserState), which a request loads in one call. Nothing here looks at a clock:
-//! the time is always an argument. Times are unix milliseconds, UTC.
+//! An event is checked ([`event::RawEvent::check`]), appended ([`log::EventLog::append`]) and from then on part of
+//! its user's [state](people::UserState), which a request loads in one call. Nothing here reads a clock: the time
+//! is always an argument. Times are unix milliseconds, UTC.
 
 #![warn(missing_docs)]
 
-pub mod drain;
+pub mod backends;
+pub mod check;
+pub mod counters;
+pub mod documents;
+pub mod error;
 pub mod event;
+pub mod followers;
 pub mod identity;
-pub mod item;
-pub mod store;
-pub mod trends;
-pub mod user;
+pub mod items;
+pub mod log;
+pub mod people;
+
+pub use error::StoreError;

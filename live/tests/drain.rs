@@ -1,9 +1,4 @@
-//! Events go from a real store into Parquet files: all of them, in order, each once.
-
-#![expect(clippy::unwrap_used, reason = "tests")]
-
-#[allow(dead_code, reason = "only its moments and events are used here")]
-mod behaviours;
+//! The drain: events go from a real store to Parquet files, all of them, in order, each once.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -11,13 +6,15 @@ use std::path::{Path, PathBuf};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type, TimestampMillisecondType};
 use arrow_array::{Array, RecordBatch};
-use behaviours::{NOW, TTL, event};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use qianmian_live::drain::{Drain, DrainError, FILE_EVENTS, Lag};
+use qianmian_live::backends::Embedded;
 use qianmian_live::event::Event;
 use qianmian_live::identity::Identity;
-use qianmian_live::store::{Embedded, Store};
+use qianmian_live::log::drain::{Drain, DrainError, FILE_EVENTS, Lag};
+use qianmian_live::log::{EventLog, Logged, Outcome, Rewind, Sweep};
 use tempfile::TempDir;
+
+use super::behaviors::{NOW, TTL, event, sweep_at};
 
 const HOUR: i64 = 3_600_000;
 
@@ -102,7 +99,7 @@ async fn every_field_of_an_event_is_a_column() {
     first.value = Some(9.5);
     store.append(vec![first.clone(), event("2", "view", "v", "b")], NOW).await.unwrap();
     assert_eq!(drain.pass(&store).await.unwrap(), 2);
-    let name = "date=2027-01-15/hour=08/events-00000000000000000000.parquet";
+    let name = "date=2023-11-14/hour=22/events-00000000000000000000.parquet";
     assert_eq!(files(&place.folder()), [name]);
     let batch = &rows(&place.folder(), name)[0];
     let text = |column: &str, row| {
@@ -128,7 +125,7 @@ async fn every_field_of_an_event_is_a_column() {
 }
 
 #[tokio::test]
-async fn each_hour_has_its_files_and_nothing_is_drained_twice() {
+async fn each_hour_has_its_files() {
     let place = Place::new();
     let store = place.store();
     append(&store, 0..3, NOW).await;
@@ -144,8 +141,8 @@ async fn each_hour_has_its_files_and_nothing_is_drained_twice() {
     let drain = place.drain();
     assert_eq!(drain.next(), 7);
     assert_eq!(drain.pass(&store).await.unwrap(), 1);
-    let names: Vec<String> = [(8, 0), (9, 3), (10, 6), (10, 7)]
-        .map(|(hour, first)| format!("date=2027-01-15/hour={hour:02}/events-{first:020}.parquet"))
+    let names: Vec<String> = [("14/hour=22", 0), ("14/hour=23", 3), ("15/hour=00", 6), ("15/hour=00", 7)]
+        .map(|(hour, first)| format!("date=2023-11-{hour}/events-{first:020}.parquet"))
         .into();
     assert_eq!(files(&place.folder()), names);
     assert_eq!(drained(&place.folder()), all(8));
@@ -165,7 +162,7 @@ async fn a_file_is_full_at_its_bound() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_that_drain_at_once_write_every_event_once() {
+async fn concurrent_drains_write_each_event_once() {
     let place = Place::new();
     let store = std::sync::Arc::new(place.store());
     let drains = [place.drain(), place.drain(), place.drain()].map(std::sync::Arc::new);
@@ -184,24 +181,23 @@ async fn two_that_drain_at_once_write_every_event_once() {
 }
 
 #[tokio::test]
-async fn what_is_not_drained_is_not_forgotten() {
+async fn undrained_events_are_not_forgotten() {
     let place = Place::new();
     let (store, drain) = (place.store(), place.drain());
     append(&store, 0..2, NOW).await;
     drain.pass(&store).await.unwrap();
     append(&store, 2..4, NOW + 1).await;
     append(&store, 4..5, NOW + 3 * TTL).await;
-    let later = NOW + 3 * TTL;
-    let as_of = drain.sweep_as_of(&store, later, TTL).await.unwrap();
-    assert_eq!(store.sweep(as_of).await.unwrap(), 2, "only what is drained");
+    store.sweep(sweep_at(NOW)).await.unwrap();
+    let sweep = |drain: &Drain| Sweep { keep_from: drain.next(), ..sweep_at(NOW + 3 * TTL) };
+    assert_eq!(store.sweep(sweep(&drain)).await.unwrap(), 2, "only what is drained");
     drain.pass(&store).await.unwrap();
-    assert_eq!(drain.sweep_as_of(&store, later, TTL).await.unwrap(), later);
-    assert_eq!(store.sweep(later).await.unwrap(), 2);
+    assert_eq!(store.sweep(sweep(&drain)).await.unwrap(), 2);
     assert_eq!(drained(&place.folder()), all(5));
 }
 
 #[tokio::test]
-async fn what_a_process_left_unfinished_is_no_file_and_is_cleared_away_later() {
+async fn unfinished_files_are_ignored_and_removed_later() {
     let place = Place::new();
     let store = place.store();
     append(&store, 0..3, NOW).await;
@@ -218,7 +214,7 @@ async fn what_a_process_left_unfinished_is_no_file_and_is_cleared_away_later() {
 }
 
 #[tokio::test]
-async fn a_folder_that_fails_loses_nothing_and_is_drained_when_it_is_back() {
+async fn a_failing_folder_loses_nothing() {
     let place = Place::new();
     let (store, drain) = (place.store(), place.drain());
     append(&store, 0..3, NOW).await;
@@ -235,7 +231,7 @@ async fn a_folder_that_fails_loses_nothing_and_is_drained_when_it_is_back() {
 }
 
 #[tokio::test]
-async fn a_damaged_or_foreign_latest_file_is_named() {
+async fn a_damaged_latest_file_is_named() {
     let place = Place::new();
     let store = place.store();
     append(&store, 0..3, NOW).await;
@@ -254,7 +250,7 @@ async fn a_damaged_or_foreign_latest_file_is_named() {
 }
 
 #[tokio::test]
-async fn a_store_that_begins_anew_goes_on_above_what_is_drained_or_is_refused() {
+async fn a_store_begun_anew_continues_above_the_drain() {
     let place = Place::new();
     let store = place.store();
     append(&store, 0..3, NOW).await;
@@ -271,4 +267,66 @@ async fn a_store_that_begins_anew_goes_on_above_what_is_drained_or_is_refused() 
     append(&store, 3..5, NOW).await;
     assert_eq!(drain.pass(&store).await.unwrap(), 2);
     assert_eq!(drained(&place.folder()), all(5));
+}
+
+#[tokio::test]
+async fn a_removed_folder_is_created_again_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::new();
+    let (store, drain) = (place.store(), place.drain());
+    append(&store, 0..3, NOW).await;
+    drain.pass(&store).await.unwrap();
+    fs::remove_dir_all(place.folder()).unwrap();
+    append(&store, 3..5, NOW).await;
+    assert_eq!(drain.pass(&store).await.unwrap(), 2);
+    assert_eq!(drained(&place.folder()), all(5)[3..]);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let file = place.folder().join(&files(&place.folder())[0]);
+    assert_eq!((mode(&file), mode(file.parent().unwrap()), mode(&place.folder())), (0o600, 0o700, 0o700));
+}
+
+/// A shared store that came back older: the events from number 2 on are gone, and 2 to 4 are sent again.
+struct CameBack(Embedded);
+
+impl EventLog for CameBack {
+    async fn append(&self, events: Vec<Event>, now: i64) -> Result<Vec<Outcome>, qianmian_live::StoreError> {
+        self.0.append(events, now).await
+    }
+
+    async fn events(&self, from: u64, count: usize) -> Result<Vec<Logged>, qianmian_live::StoreError> {
+        self.0.events(from, count).await
+    }
+
+    async fn next_number(&self) -> Result<u64, qianmian_live::StoreError> {
+        self.0.next_number().await
+    }
+
+    async fn len_bound(&self) -> Result<u64, qianmian_live::StoreError> {
+        self.0.len_bound().await
+    }
+
+    async fn last_rewind(&self) -> Result<Option<Rewind>, qianmian_live::StoreError> {
+        Ok(Some(Rewind { before: 2, base: 1_000 }))
+    }
+
+    async fn sweep(&self, sweep: Sweep) -> Result<usize, qianmian_live::StoreError> {
+        self.0.sweep(sweep).await
+    }
+}
+
+#[tokio::test]
+async fn an_event_lost_after_its_drain_is_not_drained_again() {
+    let place = Place::new();
+    let store = place.store();
+    append(&store, 0..4, NOW).await;
+    place.drain().pass(&store).await.unwrap();
+    drop(store);
+    fs::remove_dir_all(place.0.path().join("store")).unwrap();
+    let store = CameBack(Embedded::open_from(&place.0.path().join("store"), TTL, 1_000).unwrap());
+    append(&store.0, 2..6, NOW).await;
+    let drain = place.drain();
+    assert_eq!(drain.pass(&store).await.unwrap(), 2);
+    let ids: Vec<String> = drained(&place.folder()).into_iter().map(|(_, id)| id).collect();
+    assert_eq!(ids, ["0", "1", "2", "3", "4", "5"]);
+    assert_eq!((drain.pass(&store).await.unwrap(), place.drain().next()), (0, 1_004));
 }

@@ -1,12 +1,15 @@
-//! The embedded store behaves as every store does, and guards its folder.
+//! The embedded store: the common behaviors, and its folder.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
-mod behaviours;
-
-use behaviours::{NOW, Place, TTL, event};
-use qianmian_live::store::{Embedded, Name, Outcome, Store, StoreError};
+use qianmian_live::StoreError;
+use qianmian_live::backends::Embedded;
+use qianmian_live::log::{EventLog, Outcome, Sweep};
+use qianmian_live::people::{Name, People};
 use tempfile::TempDir;
+
+use super::behaviors::{self, NOW, Place, TTL, event, sweep_at};
 
 struct Folder(TempDir);
 
@@ -19,12 +22,12 @@ impl Place for Folder {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_embedded_store_behaves() {
-    behaviours::hold(|| Folder(tempfile::tempdir().unwrap())).await;
+async fn embedded_store_behaves() {
+    behaviors::hold(|| Folder(tempfile::tempdir().unwrap())).await;
 }
 
 #[tokio::test]
-async fn what_was_taken_out_is_gone_and_what_came_after_it_stays() {
+async fn removed_events_are_gone_and_later_ones_stay() {
     let folder = Folder(tempfile::tempdir().unwrap());
     let store = folder.open();
     assert_eq!(store.numbers().unwrap(), 0..0);
@@ -32,7 +35,7 @@ async fn what_was_taken_out_is_gone_and_what_came_after_it_stays() {
     again.occurred_at += 1;
     let events = vec![event("1", "view", "u", "a"), event("0", "view", "v", "a"), again];
     store.append(events.clone(), NOW).await.unwrap();
-    let first = store.log(0, 2).await.unwrap();
+    let first = store.events(0, 2).await.unwrap();
     store.remove(first).await.unwrap();
     assert_eq!(store.numbers().unwrap(), 2..3);
     let state = async |user| store.load(&[Name::User(user)], NOW).await.unwrap().state;
@@ -40,14 +43,14 @@ async fn what_was_taken_out_is_gone_and_what_came_after_it_stays() {
     assert!(state("v").await.is_empty());
     // Its id is free: whoever keeps it elsewhere knows it there.
     assert_eq!(store.append(events[..1].to_vec(), NOW).await.unwrap(), [Outcome::Accepted]);
-    let rest = store.log(0, 9).await.unwrap();
+    let rest = store.events(0, 9).await.unwrap();
     assert_eq!(rest.iter().map(|logged| logged.number).collect::<Vec<_>>(), [2, 3]);
     store.remove(rest).await.unwrap();
-    assert!(state("u").await.is_empty() && store.log(0, 9).await.unwrap().is_empty());
+    assert!(state("u").await.is_empty() && store.events(0, 9).await.unwrap().is_empty());
 }
 
 #[test]
-fn two_owners_of_one_folder_are_refused() {
+fn a_folder_has_one_owner() {
     let folder = Folder(tempfile::tempdir().unwrap());
     let first = folder.open();
     assert!(matches!(Embedded::open(folder.0.path(), TTL), Err(StoreError::Failed(_))));
@@ -56,9 +59,89 @@ fn two_owners_of_one_folder_are_refused() {
 }
 
 #[test]
-fn a_place_that_cannot_be_a_folder_is_an_error() {
+fn a_file_in_place_of_the_folder_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     std::fs::write(&file, "no folder").unwrap();
     assert!(Embedded::open(&file, TTL).is_err());
+}
+
+#[tokio::test]
+async fn an_id_is_free_again_after_the_ttl() {
+    let folder = Folder(tempfile::tempdir().unwrap());
+    let store = folder.open();
+    let first = || vec![event("1", "view", "u", "a")];
+    store.append(first(), NOW).await.unwrap();
+    store.append(vec![event("2", "view", "u", "a")], NOW).await.unwrap();
+    store.sweep(sweep_at(NOW)).await.unwrap();
+    store.sweep(sweep_at(NOW + TTL)).await.unwrap();
+    assert_eq!(store.append(first(), NOW + TTL).await.unwrap(), [Outcome::Accepted]);
+}
+
+#[tokio::test]
+async fn a_clock_set_forward_and_back_frees_no_id() {
+    let folder = Folder(tempfile::tempdir().unwrap());
+    let first = || vec![event("1", "view", "u", "a")];
+    let day = 86_400_000;
+    let mut store = folder.open();
+    for (n, wrong) in [10 * TTL, -10 * TTL].into_iter().enumerate() {
+        let append = vec![event(&format!("wrong-{n}"), "view", "u", "a")];
+        // The wall clock is wrong for an hour of six days that the store is open.
+        store.append(first(), NOW + wrong).await.unwrap();
+        store.append(append, NOW + wrong).await.unwrap();
+        for at in [wrong, 0] {
+            let sweep = Sweep { now: NOW + at, uptime_ms: day * (3 + n as i64), keep_from: u64::MAX };
+            assert_eq!(store.sweep(sweep).await.unwrap(), 0, "nothing is older than six days");
+        }
+        assert_eq!(store.append(first(), NOW).await.unwrap(), [Outcome::Duplicate]);
+    }
+    // A restart with a wrong clock, too: running time goes on where it was.
+    drop(store);
+    store = folder.open();
+    let sweep = Sweep { now: NOW + 10 * TTL, uptime_ms: day / 2, keep_from: u64::MAX };
+    assert_eq!(store.sweep(sweep).await.unwrap(), 0);
+    assert_eq!(store.append(first(), NOW).await.unwrap(), [Outcome::Duplicate]);
+    let sweep = Sweep { now: NOW, uptime_ms: 20 * day, keep_from: u64::MAX };
+    assert!(store.sweep(sweep).await.unwrap() > 0, "in the end it is forgotten");
+}
+
+#[tokio::test]
+async fn stray_files_among_the_tables_are_moved_aside() {
+    let folder = Folder(tempfile::tempdir().unwrap());
+    let store = folder.open();
+    store.append(vec![event("1", "view", "u", "a")], NOW).await.unwrap();
+    drop(store);
+    let root = folder.0.path();
+    let mut places = vec![root.to_owned(), root.join("keyspaces")];
+    places.extend(std::fs::read_dir(root.join("keyspaces")).unwrap().map(|entry| entry.unwrap().path()));
+    places.extend(places.clone()[2..].iter().map(|keyspace| keyspace.join("tables")));
+    for place in places.iter().filter(|place| place.is_dir()) {
+        for name in [".nfs000012", ".DS_Store", "note.txt", "7.tmp", "old.jnl"] {
+            std::fs::write(place.join(name), "mine").unwrap();
+        }
+        std::fs::create_dir_all(place.join("lost+found")).unwrap();
+        std::fs::create_dir_all(place.join("9.jnl")).unwrap();
+        let store = Embedded::open(root, TTL).unwrap();
+        assert_eq!(store.events(0, 9).await.unwrap().len(), 1, "{}", place.display());
+        for path in store.stray_files() {
+            assert!(path.exists() && path.starts_with(root.join("stray")), "{}", path.display());
+        }
+    }
+    let store = Embedded::open(root, TTL).unwrap();
+    assert!(store.stray_files().is_empty(), "{:?}", store.stray_files());
+}
+
+#[test]
+fn only_the_owner_may_enter_the_folder() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("live/default");
+    drop(Embedded::open(&folder, TTL).unwrap());
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&folder), mode(&parent.path().join("live"))), (0o700, 0o700));
+}
+
+#[tokio::test]
+async fn keys_of_finished_reservations_are_forgotten() {
+    let folder = Folder(tempfile::tempdir().unwrap());
+    behaviors::counters::old_keys_are_forgotten(&folder.open()).await;
 }

@@ -1,17 +1,16 @@
-//! The store in Redis behaves as every store does, on one server and on a cluster, and as replicas need it.
-
-#![expect(clippy::unwrap_used, reason = "tests")]
-
-mod behaviours;
-mod support;
+//! The store in Redis: the common behaviors on a server and on a cluster, replicas, and returns of Redis.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use behaviours::{NOW, Place, TTL, event};
-use qianmian_live::item::{ItemChange, Told};
-use qianmian_live::store::{ItemOutcome, Name, Outcome, Redis, RedisOptions, Store, StoreError};
-use support::{RedisServer, redis_is_here};
+use qianmian_live::StoreError;
+use qianmian_live::backends::{Redis, RedisOptions, check_url};
+use qianmian_live::items::{ItemChange, ItemOutcome, Items, Stamped};
+use qianmian_live::log::{EventLog, Outcome};
+use qianmian_live::people::{Name, People};
+
+use super::behaviors::{self, NOW, Place, TTL, event};
+use super::support::{self, RedisServer, redis_is_here};
 
 /// A shop of its own on servers that others use, too.
 struct Shop {
@@ -24,7 +23,9 @@ impl Shop {
         let shop = format!("shop-{}", SHOPS.fetch_add(1, Ordering::Relaxed));
         let timeout = Duration::from_secs(5);
         let (load_timeout, write_timeout) = (timeout, timeout);
-        Self { options: RedisOptions { urls, cluster, shop, ttl: TTL, load_timeout, write_timeout } }
+        Self {
+            options: RedisOptions { urls, cluster, shop, ttl: TTL, first: 0, load_timeout, write_timeout },
+        }
     }
 
     async fn connected(&self) -> Redis {
@@ -45,48 +46,52 @@ impl Place for Shop {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_store_in_redis_behaves() {
-    if !redis_is_here("the_store_in_redis_behaves") {
+async fn redis_store_behaves() {
+    if !redis_is_here("redis_store_behaves") {
         return;
     }
     let server = RedisServer::start();
-    behaviours::hold(|| Shop::new(vec![server.url()], false)).await;
+    behaviors::hold(|| Shop::new(vec![server.url()], false)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_store_in_a_redis_cluster_behaves() {
-    if !redis_is_here("the_store_in_a_redis_cluster_behaves") {
+async fn redis_cluster_store_behaves() {
+    if !redis_is_here("redis_cluster_store_behaves") {
         return;
     }
     let servers = RedisServer::start_cluster(3);
-    behaviours::hold(|| Shop::new(vec![servers[0].url(), servers[1].url()], true)).await;
+    behaviors::hold(|| Shop::new(vec![servers[0].url(), servers[1].url()], true)).await;
     let keys = |server: &RedisServer| server.say("DBSIZE").trim_start_matches(':').parse::<u64>().unwrap();
     assert!(servers.iter().all(|server| keys(server) > 0), "some node holds nothing");
 }
 
 fn stock(item: &str, stock: u32, at: i64) -> Vec<ItemChange> {
-    vec![ItemChange::check(item, (None, Some(stock), None), at, NOW).unwrap()]
+    vec![ItemChange::check(item, (None, Some(stock), None), Some(at), NOW).unwrap()]
 }
 
-fn known(store: &Redis, item: &str) -> Option<Told<u32>> {
+fn known(store: &Redis, item: &str) -> Option<Stamped<u32>> {
     let mut known = None;
     store.each_item(Some(&[item.to_owned()]), |_, state| known = state.stock);
     known
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_change_that_one_replica_acknowledged_is_news_to_the_other_at_once() {
-    if !redis_is_here("a_change_that_one_replica_acknowledged_is_news_to_the_other_at_once") {
+async fn an_acknowledged_change_reaches_the_other_replica() {
+    if !redis_is_here("an_acknowledged_change_reaches_the_other_replica") {
         return;
     }
     let server = RedisServer::start();
     let shop = Shop::new(vec![server.url()], false);
     let (a, b) = (shop.connected().await, shop.connected().await);
     assert_eq!(b.items_changed().await, None, "what was read first may be anything");
+    // The first change of all leaves numbers out, after which a replica reads everything again.
+    a.change_items(stock("w", 1, NOW)).await.unwrap();
+    support::wait_for("the other replica follows", || known(&b, "w").is_some());
+    assert_eq!(b.items_changed().await, None);
     assert_eq!(a.change_items(stock("x", 0, NOW)).await.unwrap(), [ItemOutcome::Accepted]);
     let news = tokio::time::timeout(Duration::from_secs(1), b.items_changed()).await;
     assert_eq!(news, Ok(Some(vec!["x".to_owned()])));
-    assert_eq!(known(&b, "x"), Some(Told(0, NOW)));
+    assert_eq!(known(&b, "x"), Some(Stamped(0, NOW)));
     // A change on a replica that has not heard of the one before is judged by what Redis knows.
     assert_eq!(b.change_items(stock("x", 9, NOW - 1)).await.unwrap(), [ItemOutcome::Stale]);
     // Both say something of the same moment at once: afterwards both know the same.
@@ -104,8 +109,8 @@ async fn a_change_that_one_replica_acknowledged_is_news_to_the_other_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_replica_that_lost_its_connection_reads_everything_again() {
-    if !redis_is_here("a_replica_that_lost_its_connection_reads_everything_again") {
+async fn a_reconnected_replica_reads_everything_again() {
+    if !redis_is_here("a_reconnected_replica_reads_everything_again") {
         return;
     }
     let mut server = RedisServer::start();
@@ -118,7 +123,7 @@ async fn a_replica_that_lost_its_connection_reads_everything_again() {
     server.start_again();
     a.connect().await.unwrap();
     a.change_items(stock("x", 0, NOW + 1)).await.unwrap();
-    support::wait_for("the other replica knows", || known(&b, "x") == Some(Told(0, NOW + 1)));
+    support::wait_for("the other replica knows", || known(&b, "x") == Some(Stamped(0, NOW + 1)));
     assert!(
         !a.load(&[Name::User("u")], NOW).await.unwrap().state.is_empty(),
         "what was acknowledged is there"
@@ -132,8 +137,8 @@ async fn a_replica_that_lost_its_connection_reads_everything_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sending_again_repairs_what_a_crash_left_between_the_log_and_the_marks() {
-    if !redis_is_here("sending_again_repairs_what_a_crash_left_between_the_log_and_the_marks") {
+async fn sending_again_completes_an_interrupted_append() {
+    if !redis_is_here("sending_again_completes_an_interrupted_append") {
         return;
     }
     let server = RedisServer::start();
@@ -150,8 +155,8 @@ async fn sending_again_repairs_what_a_crash_left_between_the_log_and_the_marks()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_state_stays_bounded_and_a_thousand_rows_are_one_call() {
-    if !redis_is_here("a_state_stays_bounded_and_a_thousand_rows_are_one_call") {
+async fn a_thousand_rows_are_one_call_and_states_stay_bounded() {
+    if !redis_is_here("a_thousand_rows_are_one_call_and_states_stay_bounded") {
         return;
     }
     let server = RedisServer::start();
@@ -160,19 +165,19 @@ async fn a_state_stays_bounded_and_a_thousand_rows_are_one_call() {
     let outcomes = store.append(views, NOW).await.unwrap();
     assert!(outcomes.len() == 1_000 && outcomes.iter().all(|outcome| *outcome == Outcome::Accepted));
     let state = store.load(&[Name::User("u")], NOW).await.unwrap().state;
-    assert_eq!(state.marks().len(), qianmian_live::user::MAX_TOUCHES);
-    let log = store.log(0, usize::MAX).await.unwrap();
-    assert!(log.iter().enumerate().all(|(n, logged)| logged.number == n as u64) && log.len() == 1_000);
-    assert_eq!(store.log(990, 5).await.unwrap().len(), 5);
+    assert_eq!(state.marks().len(), qianmian_live::people::state::MAX_TOUCHES);
+    let log = store.events(0, usize::MAX).await.unwrap();
+    assert!(log.windows(2).all(|pair| pair[1].number == pair[0].number + 1) && log.len() == 1_000);
+    assert_eq!(store.events(log[990].number, 5).await.unwrap().len(), 5);
 }
 
 #[tokio::test]
-async fn what_settings_endanger_is_said_and_a_password_never() {
+async fn risky_settings_are_reported_and_passwords_are_not() {
     for url in ["http://x", "rediss://:secret@x", "redis:/", ""] {
-        let error = qianmian_live::store::check_url(url).unwrap_err().to_string();
+        let error = check_url(url).unwrap_err().to_string();
         assert!(error.contains("redis://") && !error.contains("secret"), "{error}");
     }
-    if !redis_is_here("what_settings_endanger_is_said_and_a_password_never") {
+    if !redis_is_here("risky_settings_are_reported_and_passwords_are_not") {
         return;
     }
     let server = RedisServer::start();
@@ -184,8 +189,8 @@ async fn what_settings_endanger_is_said_and_a_password_never() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_account_with_the_rights_that_the_docs_name_is_enough() {
-    if !redis_is_here("an_account_with_the_rights_that_the_docs_name_is_enough") {
+async fn the_documented_account_rights_suffice() {
+    if !redis_is_here("the_documented_account_rights_suffice") {
         return;
     }
     let server = RedisServer::start();
@@ -195,7 +200,7 @@ async fn an_account_with_the_rights_that_the_docs_name_is_enough() {
     assert_eq!(server.say(&format!("ACL SETUSER qm on >secret {}", rights.unwrap().0)), "+OK");
     assert_eq!(server.say("ACL SETUSER default off"), "+OK");
     let url = format!("redis://qm:secret@127.0.0.1:{}", server.port);
-    behaviours::hold(|| Shop::new(vec![url.clone()], false)).await;
+    behaviors::hold(|| Shop::new(vec![url.clone()], false)).await;
     let store = Shop::new(vec![url], false).connected().await;
     assert_eq!(store.concerns().await, Some(vec![]));
     let wrong = Shop::new(vec![format!("redis://qm:wrong@127.0.0.1:{}", server.port)], false);

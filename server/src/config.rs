@@ -17,8 +17,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use qianmian_live::store::check_url;
-use qianmian_live::user::MAX_EXPOSURES;
+use qianmian_live::backends::check_url;
+use qianmian_live::people::state::MAX_EXPOSURES;
 use qianmian_models::storage::versions::{DEFAULT_SHOP, check_name};
 use serde::Deserialize;
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use qianmian_live::drain::{DrainError, FILE_EVENTS, Lag};
+use qianmian_live::log::drain::{DrainError, FILE_EVENTS, Lag};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
@@ -114,9 +114,10 @@ impl Task {
             Err(error) => {
                 tracing::error!(shop = self.shop, %error, "events cannot be drained; the store keeps them");
                 self.metrics.failures.increment(1);
-                // Where only the folder fails, what waits can be told.
-                if let Ok(lag) = self.live.lag(now_ms()).await {
-                    self.show(lag);
+                // If only the folder fails, the lag is known; else it is not, and never shown as 0.
+                match self.live.lag(now_ms()).await {
+                    Ok(lag) => self.show(lag),
+                    Err(_) => self.hide(),
                 }
             }
         }
@@ -126,6 +127,12 @@ impl Task {
     fn is_due(&self, lag: Lag) -> bool {
         lag.events >= FILE_EVENTS as u64
             || lag.events > 0 && lag.age_ms.unsigned_abs() >= self.every.as_millis() as u64
+    }
+
+    /// Shows that the lag is not known.
+    fn hide(&self) {
+        self.metrics.lag_events.set(f64::NAN);
+        self.metrics.lag_seconds.set(f64::NAN);
     }
 
     fn show(&self, lag: Lag) {

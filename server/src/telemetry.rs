@@ -6,7 +6,7 @@
 
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, Unit};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
-use qianmian_live::identity::LinkStatus;
+use qianmian_live::people::LinkStatus;
 use qianmian_models::recommend::slate::{Filter, Slate};
 use qianmian_models::source::Source;
 
@@ -35,6 +35,9 @@ const BREAKER: &str = "qianmian_live_breaker_open";
 const SPOOLED: &str = "qianmian_live_spooled_events";
 const REPLAYED: &str = "qianmian_live_replayed_events_total";
 const LOAD_SECONDS: &str = "qianmian_live_load_seconds";
+const RETURNS: &str = "qianmian_live_redis_returns_total";
+const REWINDS: &str = "qianmian_live_redis_rewinds_total";
+const WRITABLE: &str = "qianmian_live_writable";
 const RETIRED: &str = "qianmian_models_retired";
 
 /// Bucket bounds of every histogram, in seconds.
@@ -124,6 +127,10 @@ pub struct RedisMetrics {
     pub spooled: Gauge,
     /// Seconds to load what is known of a person, also where that failed.
     pub load_seconds: Histogram,
+    /// Redis was another process, or another server, than before.
+    pub returns: Counter,
+    /// It had lost something by that.
+    pub rewinds: Counter,
     replayed: [Counter; 3],
 }
 
@@ -239,6 +246,11 @@ impl Telemetry {
         }
     }
 
+    /// The gauge of a shop whose live state can be written.
+    pub fn live_writable(&self, shop: &str) -> Gauge {
+        gauge(&self.recorder, WRITABLE, vec![Label::new("shop", shop.to_owned())])
+    }
+
     /// The metrics of a shop whose live state is in Redis.
     pub fn redis(&self, shop: &str) -> RedisMetrics {
         let labels = || vec![Label::new("shop", shop.to_owned())];
@@ -251,6 +263,8 @@ impl Telemetry {
             breaker_open: gauge(&self.recorder, BREAKER, labels()),
             spooled: gauge(&self.recorder, SPOOLED, labels()),
             load_seconds: histogram(&self.recorder, LOAD_SECONDS, labels()),
+            returns: self.recorder.register_counter(&Key::from_parts(RETURNS, labels()), &METADATA),
+            rewinds: self.recorder.register_counter(&Key::from_parts(REWINDS, labels()), &METADATA),
             replayed: ["accepted", "duplicate", "conflict"].map(replayed),
         }
     }
@@ -392,6 +406,12 @@ fn describe(recorder: &PrometheusRecorder) {
     level(SPOOLED, "Events on this server's disk that wait for Redis.");
     count(REPLAYED, "Spooled events that were handed over to Redis, by what became of them.");
     seconds(LOAD_SECONDS, "Time to load what Redis knows of a person, failures included.");
+    count(RETURNS, "Times that Redis was another process, or another server, than before, by shop.");
+    count(REWINDS, "Times that Redis came back older than it was, by shop.");
+    level(
+        WRITABLE,
+        "1 while this server's folder of live state can be written, 0 after a failed write, by shop.",
+    );
     count(SWAPS, "Model swaps, by shop and outcome.");
     seconds(OPEN_SECONDS, "Time to open, verify and warm a model, by shop.");
     level(SERVING, "1 while the shop has a model to answer from.");

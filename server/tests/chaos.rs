@@ -15,7 +15,9 @@ use std::time::{Duration, Instant};
 use crate::process::{Serving, TURN};
 use crate::support::drained::{drained, files};
 use crate::support::redis::{RedisServer, redis_is_here, wait_for};
-use qianmian_live::store::{Embedded, Name, Redis, RedisOptions, Store};
+use qianmian_live::backends::{Embedded, Redis, RedisOptions};
+use qianmian_live::log::EventLog;
+use qianmian_live::people::{Name, People};
 use serde_json::{Value, json};
 
 /// Callers that send at once, users that they send for, and events of one call at most.
@@ -143,8 +145,9 @@ fn check_drained(place: &str, folder: &Path, acknowledged: &HashMap<String, u64>
     serving.stop();
     let parquet = folder.join(DRAINED);
     let events = drained(&parquet);
-    for (place, (number, id)) in events.iter().enumerate() {
-        assert_eq!(*number, place as i64, "an event is left out or there twice");
+    let first = events.first().map_or(0, |(number, _)| *number);
+    for ((number, id), expected) in events.iter().zip(first..) {
+        assert_eq!(*number, expected, "an event is left out or there twice");
         assert!(acknowledged.contains_key(id), "{id} is drained, and nobody was told of it");
     }
     assert_eq!(events.len(), acknowledged.len(), "acknowledged events are not drained");
@@ -185,6 +188,7 @@ fn nor_is_any_that_went_to_redis() {
             cluster: false,
             shop: "default".to_owned(),
             ttl: TTL_MS,
+            first: 0,
             load_timeout: timeout,
             write_timeout: timeout,
         });
@@ -214,12 +218,13 @@ fn empty_the_spool(serving: &Serving) {
 }
 
 /// Every acknowledged event must be in what the last kill left behind, once, and known of its user.
-async fn check(place: &str, store: &impl Store, acknowledged: &HashMap<String, u64>) {
-    let log = store.log(0, usize::MAX).await.unwrap();
+async fn check(place: &str, store: &(impl EventLog + People), acknowledged: &HashMap<String, u64>) {
+    let log = store.events(0, usize::MAX).await.unwrap();
     let mut counts: HashMap<&str, usize> = HashMap::new();
     let mut bought: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (place, logged) in log.iter().enumerate() {
-        assert_eq!(logged.number, place as u64, "a number is left out");
+    let first = log.first().map_or(0, |logged| logged.number);
+    for (logged, expected) in log.iter().zip(first..) {
+        assert_eq!(logged.number, expected, "a number is left out");
         *counts.entry(&logged.event.event_id).or_default() += 1;
         let user = logged.event.user_id.as_deref().unwrap();
         bought.entry(user).or_default().push(logged.event.item_id.as_deref().unwrap());
@@ -234,7 +239,7 @@ async fn check(place: &str, store: &impl Store, acknowledged: &HashMap<String, u
         items.sort_unstable();
         items.dedup();
         let state = store.load(&[Name::User(user)], now).await.unwrap().state;
-        let mut known: Vec<&str> = state.lately(now).bought.iter().map(|(id, _)| *id).collect();
+        let mut known: Vec<&str> = state.context(now).bought.iter().map(|(id, _)| *id).collect();
         known.sort_unstable();
         assert_eq!(known, items, "what is known of {user} is not what is logged");
     }

@@ -18,7 +18,9 @@ use hyper::body::Bytes;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use qianmian_live::store::{Name, Redis, RedisOptions, Store};
+use qianmian_live::backends::{Redis, RedisOptions};
+use qianmian_live::log::EventLog;
+use qianmian_live::people::{Name, People};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -311,12 +313,13 @@ async fn count(redis: &RedisServer, acknowledged: &HashMap<String, usize>) -> (u
         cluster: false,
         shop: "default".to_owned(),
         ttl: 7 * 86_400_000,
+        first: 0,
         load_timeout: timeout,
         write_timeout: timeout,
     });
     let store = store.unwrap();
     store.connect().await.unwrap();
-    let log = store.log(0, usize::MAX).await.unwrap();
+    let log = store.events(0, usize::MAX).await.unwrap();
     let ids: HashSet<&str> = log.iter().map(|logged| logged.event.event_id.as_str()).collect();
     let now = chrono::Utc::now().timestamp_millis();
     let mut known: Vec<HashSet<String>> = Vec::new();

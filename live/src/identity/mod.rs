@@ -1,53 +1,20 @@
-//! One-ID: which names are one person's.
-//!
-//! An [`Identity`] is a name by which a channel knows somebody; a *person* is all user ids and identities that
-//! were said to be one. Nothing that was said under a name is ever moved: what a person did is read under all
-//! of their names together, so that a merge, or taking it back, writes a few small records and no history.
-//!
-//! | file | what it is |
-//! |---|---|
-//! | [`types`] | the types of identities, and how much each says |
-//! | [`records`] | what is written down: by key, small, encoded; and the [`Records`] that rules read and write |
-//! | [`person`] | a person: their user ids, their identities, and how they came together |
-//! | [`mod@link`] | the rules by which names become one person, or do not |
-//! | [`mod@undo`] | a merge taken back |
-//! | [`resolve`] | from the names of a call to all names of a person |
-//! | [`forget`] | anonymous people of whom nothing was heard for long |
-//! | [`audit`] | who was linked, merged and parted, when, and at whose word |
-//!
-//! The rules are functions over [`Records`]: they wait for nothing, so that the same ones run inside the thread
-//! that writes an embedded store, and over records that were read from another machine and are written back only
-//! if they are still the same.
+//! Identities: the names by which channels know a user.
 
-pub mod audit;
-pub mod forget;
-pub mod link;
-pub mod person;
-pub mod records;
-pub mod resolve;
-pub mod types;
-pub mod undo;
+mod types;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-
-pub use audit::{Audited, Deed};
-pub use link::{IdentityStatus, LinkOutcome, LinkRequest, LinkStatus, MAX_LINKED, link};
-pub use person::{Linked, MAX_IDENTITIES, MAX_MEMBERS, Member, Merge, Merged, Person};
-pub use records::{Key, Records, Refusal, Stop};
-pub use resolve::{Described, Resolved};
 pub use types::{IdentityType, Strength};
-pub use undo::{UndoOutcome, UndoRequest, undo};
 
-use crate::event::{Fault, MAX_ID_BYTES};
+use crate::check::{Fault, MAX_ID_BYTES};
 
-/// Characters of a value that are shown of one that is long enough to stay unknown all the same.
+/// Last characters of a value that are shown, where it is long enough to stay secret.
 const SHOWN: usize = 4;
-/// From this many characters on.
+/// Fewest characters of a value of which some are shown.
 const LONG: usize = 12;
 
-/// A name by which a channel knows somebody. Its value is in no log: [`fmt::Debug`] masks it.
+/// A name by which a channel knows a user. Its value never reaches a log: [`fmt::Debug`] masks it.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Identity {
     #[serde(rename = "type")]
@@ -56,11 +23,11 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// The identity that a caller words so. Digests are brought to lower case.
+    /// Checks a type and a value as a caller sends them. Digests become lower case.
     ///
     /// # Errors
-    /// An unknown type, with the nearest known one; a value that is empty, too long, no digest where one is
-    /// due, or that looks like a phone number or an e-mail address.
+    /// An unknown type, with the nearest known one; a value that is empty, too long, not a digest where the type
+    /// requires one, or that looks like a phone number or an e-mail address.
     pub fn check(kind: &str, value: &str) -> Result<Self, Fault> {
         let kind = IdentityType::named(kind).ok_or_else(|| unknown_type(kind))?;
         if !(1..=MAX_ID_BYTES).contains(&value.len()) {
@@ -83,7 +50,7 @@ impl Identity {
         Ok(Self { kind, value: value.to_ascii_lowercase() })
     }
 
-    /// A visit, as an identity.
+    /// The identity of a visit.
     pub(crate) fn session(id: &str) -> Self {
         Self { kind: IdentityType::Session, value: id.to_owned() }
     }
@@ -98,7 +65,7 @@ impl Identity {
         &self.value
     }
 
-    /// As much of the value as may be shown: its last four characters, of a value of twelve or more.
+    /// The part of the value that may be shown: the last four characters of twelve or more, else none.
     pub fn masked(&self) -> String {
         let characters = self.value.chars().count();
         let hidden = if characters < LONG { characters } else { characters - SHOWN };
@@ -132,8 +99,8 @@ fn looks_like_email(value: &str) -> bool {
     !name.is_empty() && dotted
 }
 
-/// Whether a value can be meant as a phone number: written as one (`+`, brackets), or a Chinese mobile number
-/// with or without its country. Other runs of digits may be cards and account numbers.
+/// Whether a value may be a phone number: written as one (`+`, brackets), or a Chinese mobile number with or
+/// without its country code. Other runs of digits may be card or account numbers.
 fn looks_like_phone(value: &str) -> bool {
     let value = value.trim();
     let value = value.strip_prefix("tel:").unwrap_or(value);
@@ -161,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn raw_phone_numbers_and_addresses_are_refused_whatever_the_type() {
+    fn raw_phone_numbers_and_addresses_are_refused() {
         for kind in IdentityType::all() {
             for raw in [
                 "13800138000",
@@ -193,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn cards_and_account_numbers_are_no_phone_numbers() {
+    fn card_numbers_are_not_phone_numbers() {
         for value in
             ["10023456", "6222021234567890", "88001234567", "MC-0042", "oABC@wx", "2026.11.22", "12345678901"]
         {
@@ -202,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn digests_are_digests_and_their_case_does_not_matter() {
+    fn digests_are_checked_and_lowercased() {
         let digest = "AB".repeat(32);
         assert_eq!(Identity::check("phone_sha256", &digest).unwrap().value(), "ab".repeat(32));
         assert_eq!(Identity::check("Phone_SHA256", &digest).unwrap().kind(), IdentityType::PhoneSha256);
@@ -212,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_type_names_the_nearest_and_odd_values_are_refused() {
+    fn odd_types_and_values_are_refused() {
         assert_eq!(Identity::check("wechat_union", "x").unwrap_err().nearest, Some("wechat_unionid"));
         assert_eq!(Identity::check("phone", "x").unwrap_err().field, "type");
         assert!(Identity::check(&"名".repeat(10_000), "x").unwrap_err().reason.len() < 600);
@@ -222,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_masked_wherever_it_is_shown() {
+    fn a_shown_value_is_masked() {
         let long = Identity::check("device_id", "abcdefgh1234").unwrap();
         let short = Identity::check("member_card", "MC-0042").unwrap();
         assert_eq!((long.masked().as_str(), short.masked().as_str()), ("…1234", "…"));

@@ -1,8 +1,8 @@
-//! The types of identities: a closed list, so that nothing merges by a word that two systems use differently.
+//! The types of identities: a closed list, so that no two systems merge people by a word they use differently.
 
 use serde::{Deserialize, Serialize};
 
-/// By what kind of name a channel knows a user.
+/// The kind of name by which a channel knows a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
@@ -47,22 +47,22 @@ pub enum IdentityType {
     Household = 18,
 }
 
-/// How much an identity says of who it is.
+/// How reliably an identity names one person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Strength {
-    /// One person and nobody else: people who carry different ones never merge.
+    /// Exactly one person: people with different ones never merge.
     Strong,
-    /// One person as long as no second one is seen with it; then it is shared.
+    /// One person until a second one is seen with it; then it is shared.
     Weak,
-    /// Several people: it speaks for nobody.
+    /// Several people: it identifies nobody.
     Shared,
 }
 
 use IdentityType as T;
 use Strength::{Shared, Strong, Weak};
 
-/// Every type by its number: its name, its strength, and how many of it one person has at most.
+/// Every type in order of its number: name, type, strength, and the most that one person may have.
 const TYPES: [(&str, IdentityType, Strength, usize); 19] = [
     ("wechat_unionid", T::WechatUnionid, Strong, 1),
     ("phone_sha256", T::PhoneSha256, Strong, 3),
@@ -86,12 +86,12 @@ const TYPES: [(&str, IdentityType, Strength, usize); 19] = [
 ];
 
 impl IdentityType {
-    /// All of them, in index order.
+    /// All types, in order of their number.
     pub fn all() -> impl Iterator<Item = Self> {
         TYPES.iter().map(|(_, kind, ..)| *kind)
     }
 
-    /// The type of this name; case does not matter.
+    /// The type with this name; case does not matter.
     pub fn named(name: &str) -> Option<Self> {
         TYPES.iter().find(|(known, ..)| known.eq_ignore_ascii_case(name)).map(|(_, kind, ..)| *kind)
     }
@@ -106,18 +106,18 @@ impl IdentityType {
         TYPES[self as usize].0
     }
 
-    /// How much it says of who it is.
+    /// How reliably the type names one person.
     pub fn strength(self) -> Strength {
         TYPES[self as usize].2
     }
 
-    /// How many of it one person has at most.
+    /// The most identities of this type that one person may have.
     pub fn cap(self) -> usize {
         TYPES[self as usize].3
     }
 
-    /// Whether the oldest makes room where there are too many: a browser or a visit gets a new one again and
-    /// again, and nobody should be refused a log-in for that.
+    /// Whether the oldest is dropped when there are too many: browsers and visits renew these all the time, and
+    /// that must not refuse a log-in.
     pub fn rolls(self) -> bool {
         matches!(self, T::Cookie | T::AnonymousId | T::Session)
     }
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_type_stands_at_its_number_and_under_its_name() {
+    fn each_type_has_its_number_and_its_name() {
         for (number, kind) in IdentityType::all().enumerate() {
             assert_eq!(kind as usize, number);
             assert_eq!(IdentityType::named(kind.name()), Some(kind));

@@ -1,7 +1,6 @@
 //! Redis servers for tests: each on a free port of loopback, in a folder of its own, ended by its process.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-#![allow(dead_code, reason = "each test file uses its own part of this")]
+#![allow(dead_code, clippy::unwrap_used, reason = "shared by tests of two crates, each uses its part")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use qianmian_live::event::{Draft, Event};
-use qianmian_live::store::Outcome;
+use qianmian_live::event::{Event, RawEvent};
+use qianmian_live::log::Outcome;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -83,7 +83,7 @@ impl EventRow<'_> {
         fn text<'t>(id: &'t Option<Id<'_>>) -> Option<&'t str> {
             id.as_ref().map(Id::as_str)
         }
-        let draft = Draft {
+        let raw = RawEvent {
             event_id: self.event_id.as_str(),
             kind: self.r#type.as_str(),
             occurred_at: self.occurred_at.as_str(),
@@ -101,7 +101,7 @@ impl EventRow<'_> {
             request_id: text(&self.request_id),
             value: self.value,
         };
-        draft.check(now).map_err(RowFault::from)
+        raw.check(now).map_err(RowFault::from)
     }
 }
 

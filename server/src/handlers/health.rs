@@ -9,7 +9,7 @@ use axum::{Extension, Json};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::app::App;
+use crate::app::{App, Shop};
 use crate::guard::Call;
 use crate::problem::{Code, Problem, ProblemBody};
 
@@ -30,6 +30,10 @@ pub struct Readiness {
     shops: usize,
     /// Shops that have a model.
     serving: usize,
+    /// Parts that do not work now: `live_state` while a shop's live state cannot be written, such as on a full disk.
+    /// Answers go on.
+    #[schema(value_type = Vec<String>)]
+    degraded: &'static [&'static str],
 }
 
 /// Tells that the process lives.
@@ -48,7 +52,9 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Readiness>, Prob
     let serving = app.shops.iter().filter(|shop| shop.models.current().is_some()).count();
     let shops = app.shops.len();
     if app.ready() {
-        return Ok(Json(Readiness { ready: true, shops, serving }));
+        let is_writable = |shop: &Arc<Shop>| shop.kept().is_none_or(|live| live.is_writable());
+        let degraded: &[&str] = if app.shops.iter().all(is_writable) { &[] } else { &["live_state"] };
+        return Ok(Json(Readiness { ready: true, shops, serving, degraded }));
     }
     let detail = format!("{serving} of {shops} shops have a model; publish one into the model store");
     Err(Problem::new(Code::NotReady, detail))
@@ -60,6 +66,11 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Readiness>, Prob
 pub async fn metrics(State(app): State<Arc<App>>, call: Option<Extension<Call>>) -> Response {
     let shop = call.as_ref().map(|call| call.shop.name.as_str());
     app.telemetry.in_flight.set(app.slots.taken() as f64);
+    for shop in &app.shops {
+        if let Some(live) = shop.kept() {
+            app.telemetry.live_writable(&shop.name).set(f64::from(u8::from(live.is_writable())));
+        }
+    }
     let text = app.telemetry.render(shop);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }

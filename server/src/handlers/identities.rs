@@ -5,10 +5,11 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use qianmian_live::event;
-use qianmian_live::identity::{
-    self, Audited, Deed, Described, Identity, IdentityStatus, LinkOutcome, LinkRequest, LinkStatus,
-    MAX_LINKED, Member, Merged, Strength, UndoOutcome, UndoRequest,
+use qianmian_live::check;
+use qianmian_live::identity::{Identity, Strength};
+use qianmian_live::people::{
+    self, AuditAction, AuditEntry, Described, IdentityStatus, LinkOutcome, LinkRequest, LinkStatus,
+    MAX_LINKED, Member, Merged, UndoOutcome, UndoRequest,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -167,7 +168,7 @@ impl LinkBody<'_> {
 
 /// An id that is written down: it is bounded in bytes, too.
 fn kept(field: &'static str, id: Option<&Id<'_>>) -> Result<Option<String>, Problem> {
-    let kept = id.map(|id| event::id(field, id.as_str())).transpose();
+    let kept = id.map(|id| check::id(field, id.as_str())).transpose();
     kept.map_err(|fault| Problem::new(Code::InvalidField, fault.reason).at_field(field))
 }
 
@@ -365,7 +366,7 @@ impl MemberRef {
 }
 
 impl PersonIdentity {
-    fn of(linked: &identity::Linked) -> Self {
+    fn of(linked: &people::Linked) -> Self {
         let kind = linked.identity.kind();
         Self {
             r#type: kind.name(),
@@ -378,19 +379,21 @@ impl PersonIdentity {
 }
 
 impl AuditLine {
-    fn of(line: Audited) -> Self {
-        let (action, types, merge_id, user_id) = match line.deed {
-            Deed::Linked { types } => (Action::Linked, types, None, None),
-            Deed::Shared { types } => (Action::Shared, types, None, None),
-            Deed::Merged { merge_id, user_id, .. } => {
+    fn of(entry: AuditEntry) -> Self {
+        let (action, types, merge_id, user_id) = match entry.action {
+            AuditAction::Linked { types } => (Action::Linked, types, None, None),
+            AuditAction::Shared { types } => (Action::Shared, types, None, None),
+            AuditAction::Merged { merge_id, user_id, .. } => {
                 (Action::Merged, Vec::new(), Some(merge_id), Some(user_id))
             }
-            Deed::Undone { merge_id, user_id } => (Action::Undone, Vec::new(), Some(merge_id), Some(user_id)),
+            AuditAction::Undone { merge_id, user_id } => {
+                (Action::Undone, Vec::new(), Some(merge_id), Some(user_id))
+            }
         };
         Self {
-            at: moment(line.at),
-            request_id: line.request_id,
-            source: line.source,
+            at: moment(entry.at),
+            request_id: entry.request_id,
+            source: entry.source,
             action,
             types: types.into_iter().map(|kind| kind.name()).collect(),
             merge_id,

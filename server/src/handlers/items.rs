@@ -2,8 +2,7 @@
 
 use axum::response::Response;
 use chrono::DateTime;
-use qianmian_live::item::ItemChange;
-use qianmian_live::store::ItemOutcome;
+use qianmian_live::items::{ItemChange, ItemOutcome};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -105,9 +104,9 @@ pub async fn post(call: Call, body: RowsBody) -> Result<Response, Problem> {
 fn change(row: &[u8], now: i64) -> Result<ItemChange, RowFault> {
     let row = parse::<ItemRow<'_>>(row)?;
     let changed_at = match &row.changed_at {
-        None => now,
+        None => None,
         Some(text) => match DateTime::parse_from_rfc3339(text.as_str()) {
-            Ok(moment) => moment.timestamp_millis(),
+            Ok(moment) => Some(moment.timestamp_millis()),
             Err(_) => {
                 let detail = "RFC 3339 with an offset, such as 2026-11-22T08:30:00+08:00";
                 return Err(Problem::new(Code::InvalidField, detail).at_field("changed_at").into());

@@ -1,8 +1,8 @@
 //! What live state says to a query: who the person is, what they did lately, what they have seen enough of, what
 //! trends.
 
-use qianmian_live::store::Known;
-use qianmian_live::trends::Hot;
+use qianmian_live::followers::Trending;
+use qianmian_live::people::Known;
 use qianmian_models::recommend::query::Query;
 use qianmian_models::snapshot::Snapshot;
 
@@ -35,7 +35,7 @@ pub struct Lately<'a> {
     degraded: &'static [&'static str],
     /// Where the answer is shown, and how that place is configured.
     place: (&'a str, SceneConfig),
-    hot: Option<Hot>,
+    hot: Option<Trending>,
     /// When it was asked, unix milliseconds.
     now: i64,
 }
@@ -45,7 +45,7 @@ impl<'a> Lately<'a> {
     pub async fn load(shop: &Shop, asks: Asks<'a>) -> Self {
         let (now, place) = (now_ms(), (asks.scene, shop.scene(asks.scene)));
         let (known, degraded) = asks.who.known(shop, asks.session_id, now).await;
-        let hot = shop.kept().and_then(|live| live.hot(asks.channel, asks.region));
+        let hot = shop.kept().and_then(|live| live.trending(asks.channel, asks.region));
         Self { known, degraded, place, hot, now }
     }
 
@@ -59,7 +59,7 @@ impl<'a> Lately<'a> {
     pub fn told_to(&self, snapshot: &Snapshot, mut query: Query) -> Query {
         let known = |id: &str| snapshot.items.ix(id);
         let state = &self.known.state;
-        let lately = state.lately(self.now);
+        let lately = state.context(self.now);
         let touched = lately.touched.iter().filter_map(|(id, weight)| Some((known(id)?, *weight)));
         query.touched = touched.take(MAX_TOUCHED).collect();
         query.exclude.extend(lately.unwanted.iter().filter_map(|id| known(id)));

@@ -1,8 +1,8 @@
 //! Whom a call speaks of: a user id, or identities; and what is known of them, live and in the model.
 
-use qianmian_live::event::Fault;
+use qianmian_live::check::Fault;
 use qianmian_live::identity::Identity;
-use qianmian_live::store::{Known, Name};
+use qianmian_live::people::{Known, Name};
 use qianmian_models::ids::{ItemIx, UserIx};
 use qianmian_models::snapshot::Snapshot;
 use serde::Deserialize;

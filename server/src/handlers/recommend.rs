@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use qianmian_live::user::DEFAULT_SCENE;
+use qianmian_live::people::state::DEFAULT_SCENE;
 use qianmian_models::ids::{ItemIx, UserIx};
 use qianmian_models::index::places::{Kind, PlaceIx};
 use qianmian_models::recommend;

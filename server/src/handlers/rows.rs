@@ -1,6 +1,6 @@
 //! What calls share that take many rows, each taken in or refused by itself.
 
-use qianmian_live::event::Fault;
+use qianmian_live::check::Fault;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;

@@ -1,50 +1,53 @@
-//! The live state of one shop, as answers use it: what a person did lately, and what changed about items.
+//! The live state of one shop, as answers use it: people's live context, item states, trends, recent buyers.
 //!
-//! Whatever waits for the store is here; the model is asked afterwards, with what was found.
+//! All waiting for the store happens here; the model is asked afterwards, with what was found.
 
+mod background;
 mod breaker;
-mod kept;
 mod spooled;
+mod store;
 
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
-use qianmian_live::drain::{Drain, DrainError, Lag};
+use qianmian_live::StoreError;
 use qianmian_live::event::Event;
-use qianmian_live::identity::{Described, LinkOutcome, LinkRequest, Refusal, UndoOutcome, UndoRequest};
-use qianmian_live::item::{ItemChange, ItemState};
-use qianmian_live::store::{ItemOutcome, Known, Name, Outcome, Store, StoreError};
-use qianmian_live::trends::{Did, Follower, Hot, HotPlaces, RecentBuyers};
+use qianmian_live::followers::{Follower, Reaction, RecentBuyers, Trending, TrendingByLocality};
+use qianmian_live::items::{ItemChange, ItemOutcome, ItemState, Items};
+use qianmian_live::log::drain::{Drain, DrainError, Lag};
+use qianmian_live::log::{EventLog, Outcome, Sweep};
+use qianmian_live::people::{
+    Described, Known, LinkOutcome, LinkRequest, Name, People, Refusal, UndoOutcome, UndoRequest,
+};
 use qianmian_models::overlay::ItemNews;
 
 use crate::config::LiveConfig;
 use crate::problem::{Code, Problem};
 use crate::snapshots::Loaded;
 use crate::telemetry::RedisMetrics;
-use kept::Kept;
+use store::LiveStore;
 
 /// The part of an answer that is named as degraded when the store fails.
 pub const USER_STATE: &str = "user_state";
 
 /// The live state of one shop.
 pub struct Live {
-    store: Kept,
-    /// Milliseconds after which the store forgets.
-    ttl: i64,
-    /// Where events go to stay, if anywhere.
+    store: LiveStore,
+    /// Since when the store is open, by a clock that is never set.
+    opened: Instant,
+    /// The folder that events are drained into, if any.
     drain: Option<Drain>,
-    /// What trends; renewed by [`follow`](Self::follow).
-    hot: ArcSwap<HotPlaces>,
-    /// Who bought what, and who turned it down; renewed with it.
+    /// Trending items; renewed by [`follow`](Self::follow).
+    trending: ArcSwap<TrendingByLocality>,
+    /// Recent buyers; renewed with them.
     buyers: RwLock<RecentBuyers>,
 }
 
 impl Live {
-    /// Opens the store of `shop`, which has `folder` for itself, and the folder that it is drained into. Needs a
-    /// tokio runtime.
+    /// Opens the store of `shop` in its own `folder`, and the folder that it is drained into. Needs a tokio runtime.
     ///
     /// # Errors
     /// A folder cannot be used, or another process uses that of the store; Redis is not named as it must be.
@@ -59,19 +62,29 @@ impl Live {
         };
         let drained = config.drain.as_ref().map(|drain| drain.folder.join(shop));
         let drain = drained.as_deref().map(open).transpose()?;
-        let (ttl, first) = (i64::from(config.ttl_seconds) * 1_000, drain.as_ref().map_or(0, Drain::next));
-        let store = Kept::open(config, folder, shop, first, metrics)
+        let first = drain.as_ref().map_or(0, Drain::next);
+        let store = LiveStore::open(config, folder, shop, first, metrics)
             .with_context(|| format!("cannot keep live state in {}", folder.display()))?;
-        Ok(Self { store, ttl, drain, hot: ArcSwap::default(), buyers: RwLock::default() })
+        for path in store.stray_files() {
+            tracing::warn!(path = %path.display(), "a file that is not part of live state was moved aside");
+        }
+        let (opened, trending, buyers) = (Instant::now(), ArcSwap::default(), RwLock::default());
+        Ok(Self { store, opened, drain, trending, buyers })
     }
 
-    /// Whether the states of items are known, as far as they can be: before, answers would show what is gone.
+    /// Whether item states are known, as far as they can be: before that, answers would show sold-out items.
     pub fn tried(&self) -> bool {
         self.store.tried()
     }
 
-    /// Does what has to be done beside requests, for as long as it is polled. `item_news` hears which items other servers
-    /// changed (`None`: any may have).
+    /// Whether this server's folder of live state can be written. After a failed write, such as on a full disk, it
+    /// cannot until the store has opened it again, which it does by itself.
+    pub fn is_writable(&self) -> bool {
+        self.store.is_writable()
+    }
+
+    /// Runs background work for as long as it is polled. `item_news` learns which items other servers changed (`None`:
+    /// any may have).
     pub async fn tend(&self, item_news: impl Fn(Option<&[String]>)) {
         let follow = async {
             loop {
@@ -79,18 +92,18 @@ impl Live {
                 item_news(ids.as_deref());
             }
         };
-        tokio::join!(self.store.tend(), follow);
+        tokio::join!(self.store.run_background(), follow);
     }
 
-    /// Takes events in; when it returns, those accepted are durable and the next answer knows them.
+    /// Appends events; when it returns, accepted ones are durable and the next answer knows them.
     ///
     /// # Errors
-    /// `live_unavailable`: some or none of them were taken in; they may be sent again.
+    /// `live_unavailable`: some or none of them were accepted; they may be sent again.
     pub async fn append(&self, events: Vec<Event>) -> Result<Vec<Outcome>, Problem> {
         self.store.append(events, now_ms()).await.map_err(unavailable)
     }
 
-    /// Makes names one person; when it returns, that is on disk and the next answer knows it.
+    /// Links names to one person; when it returns, the link is durable and the next answer knows it.
     ///
     /// # Errors
     /// `identity_conflict` or `too_many_identities`: nothing was changed; `live_unavailable`.
@@ -105,7 +118,7 @@ impl Live {
         })
     }
 
-    /// Takes a merge back, as durably.
+    /// Undoes a merge, as durably.
     ///
     /// # Errors
     /// `live_unavailable`.
@@ -113,7 +126,7 @@ impl Live {
         self.store.undo(request).await.map_err(unavailable)
     }
 
-    /// What is written down of the person with this user id.
+    /// The stored records of the person with this user id.
     ///
     /// # Errors
     /// `live_unavailable`.
@@ -125,7 +138,7 @@ impl Live {
         })
     }
 
-    /// Takes changes of items in; `item_news` hears which, when they are durable.
+    /// Stores changes of items; `item_news` learns which, once they are durable.
     ///
     /// # Errors
     /// As [`append`](Self::append).
@@ -140,8 +153,8 @@ impl Live {
         Ok(outcomes)
     }
 
-    /// Sets the state of `ids`, or of all items, in the overlay of a model. The state cannot change meanwhile; the caller
-    /// takes turns with others who set the same overlay.
+    /// Sets the states of `ids`, or of all items, in the overlay of a model. The states do not change meanwhile; callers
+    /// take turns with others who set the same overlay.
     pub fn overlay(&self, ids: Option<&[String]>, model: &Loaded) {
         self.store.each_item(ids, |id, state| {
             if let Some(item) = model.snapshot.items.ix(id) {
@@ -150,35 +163,35 @@ impl Live {
         });
     }
 
-    /// What is known of the person that these names speak of; `None` where the store fails.
+    /// The person whom these names identify and their state; `None` if the store fails.
     pub async fn user(&self, names: &[Name<'_>], now: i64) -> Option<Known> {
         let loaded = self.store.load(names, now).await;
         loaded.inspect_err(|error| tracing::warn!(%error, "answering without live state")).ok()
     }
 
-    /// What trends in the nearest place of which anything was heard.
-    pub fn hot(&self, channel: Option<&str>, region: Option<&str>) -> Option<Hot> {
-        self.hot.load().nearest(channel, region).cloned()
+    /// The trending items of the narrowest locality with any events.
+    pub fn trending(&self, channel: Option<&str>, region: Option<&str>) -> Option<Trending> {
+        self.trending.load().nearest(channel, region).cloned()
     }
 
-    /// What people did about each of `items`, of late.
-    pub fn did(&self, items: &[&str], mut each: impl FnMut(usize, &str, Did)) {
+    /// The reactions of recent buyers to each of `items`.
+    pub fn reactions(&self, items: &[&str], mut each: impl FnMut(usize, &str, Reaction)) {
         let buyers = self.buyers.read().unwrap_or_else(PoisonError::into_inner);
         for (n, item) in items.iter().enumerate() {
-            buyers.of(item).for_each(|(user, did)| each(n, user, did));
+            buyers.of(item).for_each(|(user, reaction)| each(n, user, reaction));
         }
     }
 
-    /// Reads on in the log of events, and renews what trends and who bought what.
+    /// Reads on in the log, and renews trending items and recent buyers.
     pub async fn follow(&self, follower: &mut Follower) {
-        let heard = |event: &Event| self.buyers.write().unwrap_or_else(PoisonError::into_inner).add(event);
-        match follower.catch_up(&self.store, now_ms(), heard).await {
-            Ok(hot) => self.hot.store(Arc::new(hot)),
-            Err(error) => tracing::warn!(%error, "what trends is not renewed"),
+        let add = |event: &Event| self.buyers.write().unwrap_or_else(PoisonError::into_inner).add(event);
+        match follower.catch_up(&self.store, now_ms(), add).await {
+            Ok(trending) => self.trending.store(Arc::new(trending)),
+            Err(error) => tracing::warn!(%error, "trending items are not renewed"),
         }
     }
 
-    /// Drains every event that was accepted before the call; how many were written.
+    /// Drains every event that was accepted before the call; returns how many were written.
     ///
     /// # Errors
     /// The store or the folder fails.
@@ -189,7 +202,7 @@ impl Live {
         }
     }
 
-    /// What is not drained yet at `now`, of a store that is.
+    /// The events that are not drained yet at `now`; none if there is no drain.
     ///
     /// # Errors
     /// The store fails.
@@ -200,30 +213,23 @@ impl Live {
         }
     }
 
-    /// Forgets what is older than the store's `ttl`, and drained where that is wanted.
+    /// Forgets what is older than the store's `ttl`; events that are not drained yet are kept.
     pub async fn sweep(&self) {
-        match self.forget(now_ms()).await {
+        let uptime_ms = i64::try_from(self.opened.elapsed().as_millis()).unwrap_or(i64::MAX);
+        let keep_from = self.drain.as_ref().map_or(u64::MAX, Drain::next);
+        match self.store.sweep(Sweep { now: now_ms(), uptime_ms, keep_from }).await {
             Ok(0) => {}
             Ok(events) => tracing::info!(events, "old events were forgotten"),
             Err(error) => tracing::error!(%error, "old events could not be forgotten"),
         }
     }
-
-    async fn forget(&self, now: i64) -> Result<usize, StoreError> {
-        let Some(drain) = &self.drain else { return self.store.sweep(now).await };
-        let as_of = drain.sweep_as_of(&self.store, now, self.ttl).await?;
-        if as_of < now {
-            tracing::warn!("old events are kept beyond the `ttl`, for they are not drained yet");
-        }
-        self.store.sweep(as_of).await
-    }
 }
 
 fn news(state: &ItemState) -> ItemNews {
     ItemNews {
-        price: state.price.map(|told| told.0),
-        stock: state.stock.map(|told| told.0),
-        listed: state.on_sale.map(|told| told.0),
+        price: state.price.map(|price| price.0 as f32),
+        stock: state.stock.map(|stock| stock.0),
+        listed: state.on_sale.map(|on_sale| on_sale.0),
     }
 }
 

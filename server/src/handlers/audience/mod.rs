@@ -9,7 +9,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use qianmian_live::trends::Did;
+use qianmian_live::followers::Reaction;
 use qianmian_models::audience::{self, Since};
 use qianmian_models::ids::ItemIx;
 use qianmian_models::snapshot::Snapshot;
@@ -61,10 +61,10 @@ pub async fn post(
 fn since(live: &Live, snapshot: &Snapshot, items: &[ItemIx]) -> Vec<Since> {
     let ids: Vec<&str> = items.iter().map(|&item| snapshot.items.id(item)).collect();
     let mut since = Vec::new();
-    live.did(&ids, |n, user, did| {
-        let bought_at = match did {
-            Did::Bought(at) => Some(at / 1_000),
-            Did::TurnedDown => None,
+    live.reactions(&ids, |n, user, reaction| {
+        let bought_at = match reaction {
+            Reaction::Bought(at) => Some(at / 1_000),
+            Reaction::Rejected => None,
         };
         let is_news = bought_at.is_none_or(|at| at > snapshot.data_until);
         if let Some(user) = snapshot.users.ix(user).filter(|_| is_news) {

@@ -1,0 +1,80 @@
+//! The embedded store: fjall, a log-structured key-value store, in a folder of its own.
+//!
+//! One thread writes ([`writer`]): work that arrives while it waits for the disk is committed together (group commit),
+//! so throughput depends on the size of a group and not on the latency of `fsync`. Reads bypass it. Each concern is a
+//! file: what it adds to a group, and what it reads.
+//!
+//! A write that fails, such as on a full disk, makes fjall refuse all later ones. The writer then answers errors, and
+//! opens the folder again as soon as a probe can be written ([`shared`]).
+
+mod counters;
+mod documents;
+mod items;
+mod log;
+mod people;
+mod shared;
+mod stray;
+mod tables;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use self::shared::Shared;
+use self::tables::Tables;
+use self::writer::Writer;
+use crate::error::StoreError;
+
+/// A store in a folder. Dropping it waits until all submitted work is written.
+pub struct Embedded {
+    shared: Arc<Shared>,
+    writer: Writer,
+    stray: Vec<PathBuf>,
+}
+
+impl Embedded {
+    /// Opens the store in `folder`, which is created (mode 0700) if it is missing. Events older than `ttl`
+    /// milliseconds are forgotten.
+    ///
+    /// # Errors
+    /// The folder cannot be used, is in use by another process, or does not hold a store.
+    pub fn open(folder: &Path, ttl: i64) -> Result<Self, StoreError> {
+        Self::open_from(folder, ttl, 0)
+    }
+
+    /// Opens the store with event numbers of at least `first`: if the folder was removed, new events are not taken
+    /// for events that were drained before.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_from(folder: &Path, ttl: i64, first: u64) -> Result<Self, StoreError> {
+        create_private(folder)?;
+        let stray = stray::move_aside(folder)?;
+        let shared = Arc::new(Shared::new(folder, ttl, first, Tables::open(folder)?)?);
+        let writer = Writer::start(Arc::clone(&shared))?;
+        Ok(Self { shared, writer, stray })
+    }
+
+    /// Files that were found among the store's tables and moved aside, where they are now.
+    pub fn stray_files(&self) -> &[PathBuf] {
+        &self.stray
+    }
+
+    /// Whether the store can write. After a failed write it cannot until it has opened its folder again.
+    pub fn is_writable(&self) -> bool {
+        self.shared.is_writable()
+    }
+}
+
+/// Creates a folder that only its owner may enter; one that exists keeps its mode.
+fn create_private(folder: &Path) -> Result<(), StoreError> {
+    use std::os::unix::fs::DirBuilderExt;
+    let created = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    created.map_err(|error| StoreError::Failed(format!("{}: {error}", folder.display())))
+}
+
+impl From<fjall::Error> for StoreError {
+    fn from(error: fjall::Error) -> Self {
+        Self::Failed(error.to_string())
+    }
+}

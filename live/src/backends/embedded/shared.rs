@@ -1,0 +1,94 @@
+//! What the writer and the readers share, and opening the folder again after a failed write.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use super::items::{ItemStates, all_items};
+use super::stray;
+use super::tables::Tables;
+use crate::documents::Watchers;
+use crate::error::StoreError;
+
+/// Bytes that must be writable before the folder is opened again: recovery writes tables of this size.
+const PROBE_BYTES: usize = 16 << 20;
+/// Between two looks whether the last reader has left the tables.
+const READERS: Duration = Duration::from_millis(1);
+
+pub(super) struct Shared {
+    pub(super) folder: PathBuf,
+    pub(super) ttl: i64,
+    /// The least number of the next event.
+    pub(super) first: u64,
+    /// `None` while the folder is opened again.
+    tables: RwLock<Option<Arc<Tables>>>,
+    /// The states of all items, in memory.
+    pub(super) items: RwLock<ItemStates>,
+    /// The receivers of changes of documents.
+    pub(super) watchers: Watchers,
+    writable: AtomicBool,
+}
+
+impl Shared {
+    pub(super) fn new(folder: &Path, ttl: i64, first: u64, tables: Tables) -> Result<Self, StoreError> {
+        let items = RwLock::new(all_items(&tables)?);
+        let tables = RwLock::new(Some(Arc::new(tables)));
+        let (watchers, writable) = (Watchers::default(), AtomicBool::new(true));
+        Ok(Self { folder: folder.to_owned(), ttl, first, tables, items, watchers, writable })
+    }
+
+    /// The tables; hold them only for one call, because they are waited for when the folder is opened again.
+    pub(super) fn tables(&self) -> Result<Arc<Tables>, StoreError> {
+        let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
+        tables.clone().ok_or_else(|| StoreError::Failed("its folder is being opened again".to_owned()))
+    }
+
+    pub(super) fn is_writable(&self) -> bool {
+        self.writable.load(Ordering::Acquire)
+    }
+
+    /// A write failed: fjall takes no more from now on.
+    pub(super) fn failed(&self) {
+        self.writable.store(false, Ordering::Release);
+    }
+
+    /// Opens the folder again if a probe can be written to it. Acknowledged work is in the journal and is recovered.
+    ///
+    /// # Errors
+    /// The disk still fails; the old tables stay readable if the probe was what failed.
+    pub(super) fn reopen(&self) -> Result<(), StoreError> {
+        let probe = self.folder.join("probe");
+        let written = write_probe(&probe);
+        // It may not be there.
+        let _ = fs::remove_file(&probe);
+        written.map_err(|error| StoreError::Failed(format!("{}: {error}", self.folder.display())))?;
+        let old = self.tables.write().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mut tables) = old {
+            // The lock on the folder is released with the last reference.
+            loop {
+                match Arc::try_unwrap(tables) {
+                    Ok(last) => break drop(last),
+                    Err(shared) => tables = shared,
+                }
+                std::thread::sleep(READERS);
+            }
+        }
+        stray::move_aside(&self.folder)?;
+        let tables = Tables::open(&self.folder)?;
+        // What failed may have reached the disk all the same.
+        *self.items.write().unwrap_or_else(PoisonError::into_inner) = all_items(&tables)?;
+        *self.tables.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(tables));
+        self.writable.store(true, Ordering::Release);
+        Ok(())
+    }
+}
+
+/// Writes and syncs a file, so that the file system has really allocated its blocks.
+fn write_probe(path: &Path) -> std::io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(&vec![0xa5; PROBE_BYTES])?;
+    file.sync_all()
+}

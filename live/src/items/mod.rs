@@ -1,0 +1,177 @@
+//! Items: price, stock and whether an item is on sale, as reported since any model was trained.
+//!
+//! Each field has its own time, so that reports that arrive late or out of order do not undo newer ones. Encoded as
+//! JSON, an item takes 30 to 120 bytes plus its id.
+
+use serde::{Deserialize, Serialize};
+
+use crate::check::{self, Fault, MAX_AHEAD_MS};
+use crate::error::StoreError;
+
+/// Most different items with a state in a store.
+pub const MAX_ITEMS: usize = 5_000_000;
+
+/// A value and the time since when it holds, unix milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Stamped<T>(pub T, pub i64);
+
+/// The state of an item; a field that was never reported is `None`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct ItemState {
+    /// Price in the shop's currency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<Stamped<f64>>,
+    /// Pieces that can be sold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stock: Option<Stamped<u32>>,
+    /// Whether the item may be shown at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_sale: Option<Stamped<bool>>,
+}
+
+/// A report about an item; a field that is `None` stays as it was.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ItemChange {
+    /// The item's outside id.
+    pub item_id: String,
+    /// Price in the shop's currency.
+    pub price: Option<f64>,
+    /// Pieces that can be sold.
+    pub stock: Option<u32>,
+    /// Whether the item may be shown at all.
+    pub on_sale: Option<bool>,
+    /// Time since when the change holds, unix milliseconds; `None`: it is ordered by arrival.
+    pub changed_at: Option<i64>,
+    /// Time of receipt by the receiving server's clock, unix milliseconds.
+    pub received_at: i64,
+}
+
+/// The result of an item's change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ItemOutcome {
+    /// It holds, and is durable.
+    Accepted,
+    /// Newer reports are known.
+    Stale,
+    /// [`MAX_ITEMS`] other items have a state.
+    Full,
+}
+
+/// The items of a store.
+pub trait Items: Send + Sync {
+    /// Stores reports about items; the outcomes are in their order.
+    fn change_items(
+        &self,
+        changes: Vec<ItemChange>,
+    ) -> impl Future<Output = Result<Vec<ItemOutcome>, StoreError>> + Send;
+
+    /// Calls `each` with every item that has a state, or with those of `ids` that do. It reads memory only; the
+    /// states do not change while it runs.
+    fn each_item(&self, ids: Option<&[String]>, each: impl FnMut(&str, &ItemState));
+}
+
+impl ItemChange {
+    /// Checks a report received at `now`. With `changed_at` (unix milliseconds) it is ordered by that time, else
+    /// by its arrival.
+    ///
+    /// # Errors
+    /// The first field that is not allowed, or no change at all.
+    pub fn check(
+        item_id: &str,
+        (price, stock, on_sale): (Option<f64>, Option<u32>, Option<bool>),
+        changed_at: Option<i64>,
+        now: i64,
+    ) -> Result<Self, Fault> {
+        let item_id = check::id("item_id", item_id)?;
+        if !price.is_none_or(|price| price > 0.0 && price <= 1e9) {
+            return Err(Fault::new("price", "a number above 0 and at most 1000000000"));
+        }
+        // The largest number means "not reported" in the served catalogue.
+        if stock == Some(u32::MAX) {
+            return Err(Fault::new("stock", "a whole number from 0 to 4294967294"));
+        }
+        if price.is_none() && stock.is_none() && on_sale.is_none() {
+            return Err(Fault::new("price", "give a price, a stock or on_sale"));
+        }
+        if changed_at.is_some_and(|at| at > now.saturating_add(MAX_AHEAD_MS)) {
+            return Err(Fault::new("changed_at", "more than 10 minutes ahead of the server's clock"));
+        }
+        Ok(Self { item_id, price, stock, on_sale, changed_at, received_at: now })
+    }
+}
+
+impl ItemState {
+    /// Applies the newer fields of `change`; whether there were any. Of two values for one moment, the one that
+    /// arrives later holds.
+    pub fn apply(&mut self, change: &ItemChange) -> bool {
+        let price = newer(&mut self.price, change.price, change);
+        let stock = newer(&mut self.stock, change.stock, change);
+        let on_sale = newer(&mut self.on_sale, change.on_sale, change);
+        price || stock || on_sale
+    }
+}
+
+/// Replaces a field if the change is newer. A change without `changed_at` gets a hybrid logical time: the
+/// receiving clock's, but never before the known value's, so that it is always newer whatever the clocks of the
+/// servers say (Kulkarni et al., "Logical physical clocks", OPODIS 2014).
+fn newer<T: Copy>(known: &mut Option<Stamped<T>>, value: Option<T>, change: &ItemChange) -> bool {
+    let Some(value) = value else { return false };
+    // A time further ahead than any check allows comes from a clock that was set back since: it orders nothing.
+    let latest = change.received_at.saturating_add(MAX_AHEAD_MS);
+    let known_at = known.as_ref().map(|known| known.1).filter(|at| *at <= latest);
+    let at = change.changed_at.unwrap_or(change.received_at.max(known_at.unwrap_or(i64::MIN)));
+    let takes = known_at.is_none_or(|known_at| at >= known_at);
+    if takes {
+        *known = Some(Stamped(value, at));
+    }
+    takes
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn change(price: Option<f64>, stock: Option<u32>, at: Option<i64>) -> Result<ItemChange, Fault> {
+        ItemChange::check("i", (price, stock, None), at, 1_000)
+    }
+
+    fn stock_at(stock: u32, changed_at: Option<i64>, now: i64) -> ItemChange {
+        ItemChange::check("i", (None, Some(stock), None), changed_at, now).unwrap()
+    }
+
+    #[test]
+    fn a_late_report_does_not_undo_a_newer_one() {
+        let mut state = ItemState::default();
+        assert!(state.apply(&change(Some(9.5), Some(3), Some(100)).unwrap()));
+        assert!(!state.apply(&change(Some(8.5), None, Some(99)).unwrap()));
+        assert!(state.apply(&change(None, Some(0), Some(101)).unwrap()));
+        assert_eq!((state.price, state.stock), (Some(Stamped(9.5, 100)), Some(Stamped(0, 101))));
+    }
+
+    #[test]
+    fn a_report_without_time_is_newer_than_all_before_it() {
+        let (hour, now) = (3_600_000, 1_800_000_000_000);
+        let mut state = ItemState::default();
+        // The clock of the first server is 5 s ahead of the second's.
+        assert!(state.apply(&stock_at(5, None, now + 5_000)));
+        assert!(state.apply(&stock_at(0, None, now)));
+        assert_eq!(state.stock, Some(Stamped(0, now + 5_000)));
+        assert!(!state.apply(&stock_at(7, Some(now), now)), "an older time is older");
+        // The clock was 8 hours ahead, and is set back.
+        assert!(state.apply(&stock_at(5, None, now + 8 * hour)));
+        assert!(state.apply(&stock_at(0, None, now)));
+        assert_eq!(state.stock, Some(Stamped(0, now)));
+        assert!(state.apply(&stock_at(5, None, now + 8 * hour)));
+        assert!(state.apply(&stock_at(0, Some(now), now)), "a time that cannot be is not newer");
+    }
+
+    #[test]
+    fn a_fault_names_the_field() {
+        assert_eq!(change(Some(0.0), None, None).unwrap_err().field, "price");
+        assert_eq!(change(Some(f64::NAN), None, None).unwrap_err().field, "price");
+        assert_eq!(change(None, Some(u32::MAX), None).unwrap_err().field, "stock");
+        assert_eq!(change(None, Some(1), Some(i64::MAX)).unwrap_err().field, "changed_at");
+        assert_eq!(change(None, None, None).unwrap_err().field, "price");
+    }
+}

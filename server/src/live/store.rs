@@ -1,0 +1,166 @@
+//! The store that the configuration chose, and the dispatch to it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use qianmian_live::StoreError;
+use qianmian_live::backends::{Embedded, Redis, RedisOptions};
+use qianmian_live::event::Event;
+use qianmian_live::items::{ItemChange, ItemOutcome, ItemState, Items};
+use qianmian_live::log::{EventLog, Logged, Outcome, Rewind, Sweep};
+use qianmian_live::people::{
+    Described, Known, LinkOutcome, LinkRequest, Name, People, Refusal, UndoOutcome, UndoRequest,
+};
+
+use super::spooled::Spooled;
+use crate::config::LiveConfig;
+use crate::telemetry::RedisMetrics;
+
+/// The store of one shop.
+pub enum LiveStore {
+    /// In a folder of this server alone.
+    Embedded(Embedded),
+    /// In Redis, with a spool in that folder.
+    Redis(Spooled),
+}
+
+/// Calls the same method of whichever store it is.
+macro_rules! dispatch {
+    ($self:ident.$method:ident($($argument:expr),*)) => {
+        match $self {
+            Self::Embedded(store) => store.$method($($argument),*),
+            Self::Redis(store) => store.$method($($argument),*),
+        }
+    };
+    ($self:ident.$method:ident($($argument:expr),*).await) => {
+        match $self {
+            Self::Embedded(store) => store.$method($($argument),*).await,
+            Self::Redis(store) => store.$method($($argument),*).await,
+        }
+    };
+}
+
+impl LiveStore {
+    /// Opens the store of `shop`, in its own `folder`; events are numbered from `first` on at least. Needs a tokio
+    /// runtime.
+    ///
+    /// # Errors
+    /// The folder cannot be used, or another process uses it; the URLs have another form.
+    pub fn open(
+        config: &LiveConfig,
+        folder: &Path,
+        shop: &str,
+        first: u64,
+        metrics: impl FnOnce() -> RedisMetrics,
+    ) -> Result<Self, StoreError> {
+        let ttl = i64::from(config.ttl_seconds) * 1_000;
+        let Some(redis) = &config.redis else {
+            return Ok(Self::Embedded(Embedded::open_from(folder, ttl, first)?));
+        };
+        let spool = Embedded::open(folder, ttl)?;
+        let redis = Redis::open(RedisOptions {
+            urls: redis.urls.clone(),
+            cluster: redis.cluster,
+            shop: shop.to_owned(),
+            ttl,
+            first,
+            load_timeout: Duration::from_millis(redis.timeout_ms),
+            write_timeout: Duration::from_millis(redis.append_timeout_ms),
+        })?;
+        Ok(Self::Redis(Spooled::new(redis, spool, metrics())?))
+    }
+
+    /// Whether the first attempt to reach a shared store is over.
+    pub fn tried(&self) -> bool {
+        match self {
+            Self::Embedded(_) => true,
+            Self::Redis(spooled) => spooled.tried(),
+        }
+    }
+
+    /// Whether the folder of this server can be written: the store's, or the spool's.
+    pub fn is_writable(&self) -> bool {
+        match self {
+            Self::Embedded(store) => store.is_writable(),
+            Self::Redis(spooled) => spooled.is_writable(),
+        }
+    }
+
+    /// Files that were found among the tables of the folder and moved aside.
+    pub fn stray_files(&self) -> &[PathBuf] {
+        match self {
+            Self::Embedded(store) => store.stray_files(),
+            Self::Redis(spooled) => spooled.stray_files(),
+        }
+    }
+
+    /// Waits for changes of items by other servers: the items, or `None` if all may have changed.
+    pub async fn items_changed(&self) -> Option<Vec<String>> {
+        match self {
+            Self::Embedded(_) => std::future::pending().await,
+            Self::Redis(spooled) => spooled.items_changed().await,
+        }
+    }
+
+    /// Runs the store's background work for as long as it is polled.
+    pub async fn run_background(&self) {
+        match self {
+            Self::Embedded(_) => std::future::pending().await,
+            Self::Redis(spooled) => spooled.run_background().await,
+        }
+    }
+}
+
+impl EventLog for LiveStore {
+    async fn append(&self, events: Vec<Event>, now: i64) -> Result<Vec<Outcome>, StoreError> {
+        dispatch!(self.append(events, now).await)
+    }
+
+    async fn events(&self, from: u64, count: usize) -> Result<Vec<Logged>, StoreError> {
+        dispatch!(self.events(from, count).await)
+    }
+
+    async fn next_number(&self) -> Result<u64, StoreError> {
+        dispatch!(self.next_number().await)
+    }
+
+    async fn len_bound(&self) -> Result<u64, StoreError> {
+        dispatch!(self.len_bound().await)
+    }
+
+    async fn last_rewind(&self) -> Result<Option<Rewind>, StoreError> {
+        dispatch!(self.last_rewind().await)
+    }
+
+    async fn sweep(&self, sweep: Sweep) -> Result<usize, StoreError> {
+        dispatch!(self.sweep(sweep).await)
+    }
+}
+
+impl People for LiveStore {
+    async fn load(&self, names: &[Name<'_>], now: i64) -> Result<Known, StoreError> {
+        dispatch!(self.load(names, now).await)
+    }
+
+    async fn link(&self, request: LinkRequest) -> Result<Result<LinkOutcome, Refusal>, StoreError> {
+        dispatch!(self.link(request).await)
+    }
+
+    async fn undo(&self, request: UndoRequest) -> Result<UndoOutcome, StoreError> {
+        dispatch!(self.undo(request).await)
+    }
+
+    async fn person(&self, user_id: &str, now: i64) -> Result<Described, StoreError> {
+        dispatch!(self.person(user_id, now).await)
+    }
+}
+
+impl Items for LiveStore {
+    async fn change_items(&self, changes: Vec<ItemChange>) -> Result<Vec<ItemOutcome>, StoreError> {
+        dispatch!(self.change_items(changes).await)
+    }
+
+    fn each_item(&self, ids: Option<&[String]>, each: impl FnMut(&str, &ItemState)) {
+        dispatch!(self.each_item(ids, each))
+    }
+}
