@@ -11,6 +11,7 @@ mod answers;
 mod binary;
 mod chaos;
 mod document;
+mod documents;
 mod drain;
 mod identities;
 mod keys;
