@@ -38,9 +38,11 @@ python: ## A virtual environment in var/venv for the Python checks
 fuzz: ## Schemathesis against a demo server: no 500, no undocumented answer
 	@PYTHON="$(PYTHON)" CARGO="$(CARGO)" scripts/fuzz_api.sh
 
-chaos: ## Both stores: 200 SIGKILLs of a server under event load; Redis stopped, killed, frozen, slowed, flapping
+chaos: ## Both stores: SIGKILLs under load (200 of a server with events, 100 with documents and counters); Redis away, or back older
 	QIANMIAN_KILLS=200 $(CARGO) test --release -p qianmian-server --test server chaos:: -- --nocapture --test-threads 1
 	QIANMIAN_OUTAGE_SECONDS=10 $(CARGO) test --release -p qianmian-server --test server outage:: -- --nocapture --test-threads 1
+	QIANMIAN_KILLS=100 $(CARGO) test --release -p qianmian-live --test live chaos:: -- --nocapture --test-threads 1
+	QIANMIAN_REWINDS=20 $(CARGO) test --release -p qianmian-live --test live rewind:: -- --nocapture --test-threads 1
 
 SIZE ?= L
 .PHONY: bench bench-full bench-stages

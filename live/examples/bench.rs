@@ -113,7 +113,8 @@ async fn sizes(store: &Redis, server: &RedisServer, out: &mut impl Write) -> Fal
     store.append(ten, now()).await?;
     let full = of("full", EventType::View, MAX_TOUCHES).chain(of("full", EventType::Purchase, MAX_FACTS));
     store.append(full.chain(of("full", EventType::Expose, MAX_EXPOSURES)).collect(), now()).await?;
-    let told = |n| ItemChange::check(&format!("item-{n:07}"), (Some(9.5), Some(3), Some(true)), now(), now());
+    let told =
+        |n| ItemChange::check(&format!("item-{n:07}"), (Some(9.5), Some(3), Some(true)), Some(now()), now());
     store.change_items((0..1_000).filter_map(|n| told(n).ok()).collect()).await?;
     writeln!(
         out,

@@ -70,7 +70,7 @@ fn rows(folder: &Path, name: &str) -> Vec<RecordBatch> {
 }
 
 /// Number and id of every drained event, file by file.
-fn drained(folder: &Path) -> Vec<(i64, String)> {
+pub fn drained(folder: &Path) -> Vec<(i64, String)> {
     let mut found = Vec::new();
     for batch in files(folder).iter().flat_map(|name| rows(folder, name)) {
         let numbers = batch["number"].as_primitive::<Int64Type>();

@@ -145,3 +145,71 @@ async fn keys_of_finished_reservations_are_forgotten() {
     let folder = Folder(tempfile::tempdir().unwrap());
     behaviors::counters::old_keys_are_forgotten(&folder.open()).await;
 }
+
+/// A file system of a given size, in memory; `None` where it cannot be mounted.
+struct SmallDisk(TempDir);
+
+impl SmallDisk {
+    fn mount(megabytes: u32) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let size = format!("size={megabytes}m");
+        let mut mount = std::process::Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(folder.path());
+        let mounted = mount.stderr(std::process::Stdio::null()).status().is_ok_and(|status| status.success());
+        mounted.then_some(Self(folder))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_heals_without_a_restart() {
+    let Some(disk) = SmallDisk::mount(120) else {
+        eprintln!("SKIPPED a_full_disk_heals_without_a_restart: only root may mount a small file system");
+        return;
+    };
+    let folder = disk.0.path().join("live");
+    let store = Embedded::open(&folder, TTL).unwrap();
+    let ballast = disk.0.path().join("ballast");
+    let mut acknowledged = 0;
+    let batch = |first: usize| {
+        (first..first + 200)
+            .map(|n| event(&n.to_string(), "view", &format!("u{n}"), "item"))
+            .collect::<Vec<_>>()
+    };
+    store.append(batch(0), NOW).await.unwrap();
+    acknowledged += 200;
+    // Everything that is left.
+    let mut file = std::fs::File::create(&ballast).unwrap();
+    while std::io::Write::write_all(&mut file, &[7; 1 << 16]).is_ok() {}
+    drop(file);
+    while store.append(batch(acknowledged), NOW).await.is_ok() {
+        acknowledged += 200;
+        assert!(acknowledged < 2_000_000, "the disk never fills up");
+    }
+    // The answer to the first failed call may come a moment before the state is known.
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    assert!(!store.is_writable());
+    assert!(store.append(batch(acknowledged), NOW).await.is_err(), "it is refused at once, not waited for");
+    let known = store.load(&[Name::User("u7")], NOW).await.unwrap();
+    assert_eq!(known.state.marks().len(), 1, "reads go on");
+    std::fs::remove_file(&ballast).unwrap();
+    let freed = std::time::Instant::now();
+    while store.append(batch(acknowledged), NOW).await.is_err() {
+        assert!(freed.elapsed().as_secs() < 5, "events are accepted within five seconds");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert!(store.is_writable());
+    eprintln!("a full disk: accepted again after {} ms", freed.elapsed().as_millis());
+    drop(store);
+    let store = Embedded::open(&folder, TTL).unwrap();
+    let log = store.events(0, usize::MAX).await.unwrap();
+    let ids: std::collections::HashSet<&str> =
+        log.iter().map(|logged| logged.event.event_id.as_str()).collect();
+    assert_eq!(ids.len(), log.len(), "nothing is doubled");
+    assert!((0..acknowledged + 200).all(|n| ids.contains(n.to_string().as_str())), "nothing is lost");
+}

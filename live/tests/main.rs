@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod behaviors;
+mod chaos;
 mod drain;
 mod embedded;
 mod one_id;
 mod redis;
+mod rewind;
 mod support;

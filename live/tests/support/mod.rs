@@ -27,6 +27,7 @@ pub struct RedisServer {
     child: Option<Child>,
     pub port: u16,
     folder: TempDir,
+    /// When changes reach the disk: `always`, `everysec`, or `never` but by `SAVE`.
     fsync: &'static str,
     cluster: bool,
 }
@@ -40,6 +41,16 @@ impl RedisServer {
     /// One server whose folder is made in `parent` and that writes to its disk as `fsync` (`always`, `everysec`) says.
     pub fn start_in(parent: &Path, fsync: &'static str) -> Self {
         Self::begin(|| tempfile::tempdir_in(parent), fsync, false)
+    }
+
+    /// One server that keeps only what `SAVE` writes.
+    pub fn start_volatile() -> Self {
+        Self::begin(tempfile::tempdir, "never", false)
+    }
+
+    /// The folder of its data.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// The nodes of a cluster that serves all slots.
@@ -82,8 +93,12 @@ impl RedisServer {
 
     fn try_start_again(&mut self) -> bool {
         let mut command = Command::new("redis-server");
-        command.args(["--bind", "127.0.0.1", "--daemonize", "no", "--save", "", "--appendonly", "yes"]);
-        command.args(["--appendfsync", self.fsync, "--maxmemory-policy", "noeviction"]);
+        command.args(["--bind", "127.0.0.1", "--daemonize", "no", "--save", ""]);
+        match self.fsync {
+            "never" => command.args(["--appendonly", "no"]),
+            fsync => command.args(["--appendonly", "yes", "--appendfsync", fsync]),
+        };
+        command.args(["--maxmemory-policy", "noeviction"]);
         command.args(["--port", &self.port.to_string(), "--dir"]).arg(self.folder.path());
         if self.cluster {
             command.args(["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"]);

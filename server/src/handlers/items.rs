@@ -3,7 +3,8 @@
 use axum::response::Response;
 use chrono::DateTime;
 use qianmian_live::items::{ItemChange, ItemOutcome};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
@@ -35,15 +36,41 @@ pub struct ItemRow<'a> {
     /// In the shop's currency, above 0.
     #[schema(exclusive_minimum = 0.0, maximum = 1000000000.0)]
     price: Option<f64>,
-    /// Pieces that can be sold; an item that none is left of is not shown.
-    stock: Option<u32>,
+    /// Pieces that can be sold; an item without any is not shown. Below 0 (oversold) it counts as 0, and a whole number
+    /// may have decimals (`3.0`); the result has a note then.
+    #[schema(value_type = Option<f64>, maximum = 4294967294.0)]
+    stock: Option<Stock>,
     /// Whether it may be shown at all.
     on_sale: Option<bool>,
-    /// Since when, RFC 3339 with an offset; now where it is not given. News that is older than what is known
-    /// changes nothing.
+    /// Since when, RFC 3339 with an offset. A change that is older than what is known is stale. Without it changes are
+    /// ordered by arrival, whatever the clocks say.
     #[serde(borrow)]
     #[schema(value_type = Option<String>, format = DateTime)]
     changed_at: Option<Id<'a>>,
+}
+
+/// A stock as stock systems send it.
+#[derive(Debug, Clone, Copy)]
+struct Stock {
+    pieces: u32,
+    note: Option<&'static str>,
+}
+
+impl<'de> Deserialize<'de> for Stock {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let given = serde_json::Number::deserialize(deserializer)?;
+        let number = given.as_f64().filter(|number| number.fract() == 0.0 && *number < f64::from(u32::MAX));
+        let Some(number) = number else {
+            return Err(D::Error::custom("a whole number up to 4294967294"));
+        };
+        let note = match number {
+            below if below < 0.0 => Some("stock: below 0 counts as 0"),
+            _ if given.is_f64() => Some("stock: read as a whole number"),
+            _ => None,
+        };
+        // Below 0 the conversion gives 0; above, the check bounds it.
+        Ok(Self { pieces: number as u32, note })
+    }
 }
 
 /// What became of each change.
@@ -93,15 +120,21 @@ pub async fn post(call: Call, body: RowsBody) -> Result<Response, Problem> {
     let now = now_ms();
     let checked =
         rows::read(&body, "items", |request: ItemsRequest<'_>| request.items, |row| change(row, now))?;
-    let changes: Vec<ItemChange> = checked.iter().filter_map(|row| row.as_ref().ok().cloned()).collect();
+    let changes: Vec<ItemChange> =
+        checked.iter().filter_map(|row| Some(row.as_ref().ok()?.0.clone())).collect();
+    let notes: Vec<Option<&str>> = checked.iter().map(|row| row.as_ref().ok()?.1).collect();
     let outcomes = live.change_items(changes, |ids| call.shop.models.item_news(ids)).await?;
-    let results = rows::results(checked, outcomes, ItemStatus::Rejected);
+    let mut results = rows::results(checked, outcomes, ItemStatus::Rejected);
+    results.iter_mut().zip(notes).for_each(|(result, note)| result.note = note);
     let accepted = results.iter().filter(|result| result.status == ItemStatus::Accepted).count();
     let bytes = 128 + 64 * results.len();
     json(&ItemsResponse { request_id: call.id, accepted, results, took_us: call.took_us() }, bytes)
 }
 
-fn change(row: &[u8], now: i64) -> Result<ItemChange, RowFault> {
+/// A change, and what its result should say of how it was read.
+type Noted = (ItemChange, Option<&'static str>);
+
+fn change(row: &[u8], now: i64) -> Result<Noted, RowFault> {
     let row = parse::<ItemRow<'_>>(row)?;
     let changed_at = match &row.changed_at {
         None => None,
@@ -113,6 +146,7 @@ fn change(row: &[u8], now: i64) -> Result<ItemChange, RowFault> {
             }
         },
     };
-    let told = (row.price, row.stock, row.on_sale);
-    Ok(ItemChange::check(row.item_id.as_str(), told, changed_at, now)?)
+    let stock = row.stock.map(|stock| stock.pieces);
+    let change = ItemChange::check(row.item_id.as_str(), (row.price, stock, row.on_sale), changed_at, now)?;
+    Ok((change, row.stock.and_then(|stock| stock.note)))
 }

@@ -36,17 +36,22 @@ pub struct RowResult<S> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     nearest: Option<String>,
+    /// Of an accepted one: how it was read, where that is not as it was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, nullable = false, required = false)]
+    pub note: Option<&'static str>,
 }
 
 impl<S> RowResult<S> {
     /// That of a row which was read.
     fn of(status: S) -> Self {
-        Self { status, field: None, reason: None, nearest: None }
+        Self { status, field: None, reason: None, nearest: None, note: None }
     }
 
     /// That of a row which was not; `status` says so.
     fn refused(status: S, fault: RowFault) -> Self {
-        Self { status, field: Some(fault.field), reason: Some(fault.reason), nearest: fault.nearest }
+        let (field, reason) = (Some(fault.field), Some(fault.reason));
+        Self { status, field, reason, nearest: fault.nearest, note: None }
     }
 }
 
