@@ -55,7 +55,7 @@ show() {
   echo
 }
 # example KIND: an id of the trained model, as JSON text.
-example() { "$bin/qianmian-trainer" inspect --store "$STORE" --examples "$1"; }
+example() { "$bin/qianmian-trainer" inspect --store "$STORE" --examples "$1" --json; }
 user=$(example users) item=$(example items)
 if [ -n "$user" ]; then
   show "items for a known user" POST /recommend "{\"user\":{\"id\":$user},\"count\":3}"

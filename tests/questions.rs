@@ -182,6 +182,7 @@ impl Batch {
             count: self.count,
             at: Some(i64::MAX),
             exclude_bought: self.exclude_bought,
+            neutralize_formulas: false,
         };
         predict::predict(snapshot, &request, input.to_str().unwrap(), &output, &Reporter::new()).unwrap();
         let text = std::fs::read_to_string(&output).unwrap();

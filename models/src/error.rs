@@ -77,6 +77,12 @@ pub enum Error {
         /// The shop's folder in the store.
         store: PathBuf,
     },
+    /// The version cannot be removed, because `latest.json` names it.
+    #[error("version `{version}` is named by latest.json; publish another one before it is removed")]
+    Published {
+        /// The version.
+        version: String,
+    },
     /// An id or a name that must not reach the file system or a section.
     #[error("{field} `{got}` is not allowed: {expected}")]
     Name {

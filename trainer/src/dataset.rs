@@ -1,17 +1,25 @@
-//! What the learners learn from: one vocabulary over orders and catalogue, and the lines in it.
+//! The dataset that learners read: order lines in dense indices, over one vocabulary of orders and catalog.
 //!
-//! Items of the catalogue that were never bought are rows too: they can be found by their attributes,
-//! named in a filter and sold tomorrow. A [`Dataset`] can be cut at a moment, which keeps the vocabulary,
-//! so that the past can be trained on and the future measured in the same dense indices.
+//! Items of the catalog that were never bought are rows too: they can be found by their attributes, named in a filter
+//! and sold tomorrow. Cutting a [`Dataset`] at a moment keeps the vocabulary, so that a model of the past and what
+//! followed it share dense indices.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use qianmian_models::index::catalog::{Attributes, Text};
+use qianmian_models::index::external::External;
 use qianmian_models::index::places::Kind;
 
-use crate::external::Brought;
+use crate::config::TrainingConfig;
 use crate::orders::{GUEST, Inputs, Item, Line, NONE_CODE, TimeKind, User};
+
+/// Days after which a purchase counts half, by the calendar (decision 12).
+const HALF_LIFE_DAYS: f64 = 90.0;
+/// The same in steps, where only the order is known: 0.8 a step (decision 17).
+const HALF_LIFE_STEPS: f64 = 3.0;
+/// The same where users buy the same items again, since needs return (decision 28).
+const HALF_LIFE_REPEAT_STEPS: f64 = 6.6;
 
 /// Order lines in dense indices, with the attributes of every item.
 #[derive(Debug, Clone)]
@@ -30,31 +38,40 @@ pub struct Dataset {
     cities: Vec<String>,
     /// City of every user, an index into `cities` or [`NONE_CODE`].
     user_cities: Vec<u16>,
-    /// What was learned elsewhere, in the same vocabulary.
-    pub external: Arc<Vec<Brought>>,
-    /// Purchases, by (time, basket, item); what was cut off giant baskets comes after, in the same order.
+    /// Models learned elsewhere, in the same vocabulary.
+    pub external: Arc<Vec<ExternalModel>>,
+    /// Purchases, by (time, basket, item); lines beyond the basket cap come last, in the same order.
     lines: Vec<Line>,
     /// How many of `lines` count for co-purchase.
     n_paired: usize,
-    /// What the lines' times mean.
+    /// What the times of the lines mean.
     pub time_kind: TimeKind,
-    /// The moment after the last line, unless cut earlier; unix seconds.
+    /// End of the data: a second after the last line, or where the data were cut; unix seconds.
     pub until: i64,
-    /// Whether users buy again what they bought before.
+    /// Whether users buy the same items again.
     repeats: bool,
 }
 
+/// A model learned elsewhere (`[[external]]`), in the dataset's indices.
+#[derive(Debug, Clone)]
+pub struct ExternalModel {
+    /// The model that is served.
+    pub served: External,
+    /// The model that the rehearsal sees, learned without the last months where its owner gives one.
+    pub rehearsed: External,
+}
+
 impl Dataset {
-    /// Joins orders and catalogue.
+    /// Joins orders and catalog.
     pub fn new(inputs: Inputs) -> Self {
         let orders = inputs.orders;
         let repeats = orders.buy_again();
-        let mut catalogue: BTreeMap<String, Attributes> =
+        let mut catalog: BTreeMap<String, Attributes> =
             inputs.items.into_iter().map(|item| (item.item_id.clone(), attributes(item))).collect();
         for id in &orders.item_ids {
-            catalogue.entry(id.clone()).or_default();
+            catalog.entry(id.clone()).or_default();
         }
-        let (item_ids, attributes): (Vec<String>, Vec<Attributes>) = catalogue.into_iter().unzip();
+        let (item_ids, attributes): (Vec<String>, Vec<Attributes>) = catalog.into_iter().unzip();
         // Both lists are in byte order, so every ordered id is found further on in the joined one.
         let mut joined = item_ids.iter().enumerate();
         let rows: Vec<u32> = orders
@@ -110,21 +127,21 @@ impl Dataset {
         self.lines.iter().map(|l| l.at).min().unwrap_or(0)
     }
 
-    /// What was known at `at`: the purchases before it, in the same vocabulary.
+    /// The purchases before `at`, in the same vocabulary; `at` becomes the end of the data.
     pub fn before(&self, at: i64) -> Self {
         Self { until: at, ..self.only(|line| line.at < at) }
     }
 
-    /// The purchases that `keep` takes, in the same vocabulary; the end of the data stays.
+    /// The purchases that `keep` accepts, in the same vocabulary; the end of the data stays.
     pub fn only(&self, keep: impl Fn(&Line) -> bool) -> Self {
         let lines: Vec<Line> = self.lines.iter().filter(|l| keep(l)).copied().collect();
         let n_paired = self.lines[..self.n_paired].iter().filter(|l| keep(l)).count();
         Self { lines, n_paired, ..self.clone_vocabulary() }
     }
 
-    /// Without the users that `is_out` names; guests stay.
-    pub fn without_users(&self, is_out: impl Fn(u32) -> bool) -> Self {
-        self.only(|line| !is_known(line) || !is_out(line.user))
+    /// The purchases of guests and of users that `is_left_out` does not name.
+    pub fn without_users(&self, is_left_out: impl Fn(u32) -> bool) -> Self {
+        self.only(|line| !is_known(line) || !is_left_out(line.user))
     }
 
     /// The purchases in `[from, to)` that count for co-purchase.
@@ -150,7 +167,7 @@ impl Dataset {
         }
     }
 
-    /// Where a purchase was made, as a code of its kind of place, if that is known.
+    /// Where a purchase was made, as a code within its kind of place, if it is known.
     pub fn place(&self, kind: Kind, line: &Line) -> Option<u16> {
         let code = match kind {
             Kind::Store => line.store,
@@ -170,19 +187,17 @@ impl Dataset {
         &names[code as usize]
     }
 
-    /// Days after which a purchase counts half: 90 by the calendar; where only the order is known three steps
-    /// (0.8 a step), or twice as many where people buy again, since what they need returns; never where
-    /// nothing is known.
-    pub fn half_life_days(&self) -> f64 {
-        match self.time_kind {
-            TimeKind::Timestamps => 90.0,
-            TimeKind::Steps if self.repeats => 6.6,
-            TimeKind::Steps => 3.0,
+    /// Days after which a purchase counts half in a user's history: as configured, or by what the times mean.
+    pub fn half_life_days(&self, config: &TrainingConfig) -> f64 {
+        config.half_life_days.unwrap_or(match self.time_kind {
+            TimeKind::Timestamps => HALF_LIFE_DAYS,
+            TimeKind::Steps if self.repeats => HALF_LIFE_REPEAT_STEPS,
+            TimeKind::Steps => HALF_LIFE_STEPS,
             TimeKind::None => f64::INFINITY,
-        }
+        })
     }
 
-    /// Weight of a purchase at `at`, seen from the end of the data, for a half-life in days; `0..=1`.
+    /// Weight of a purchase at `at` at the end of the data, for a half-life in days; `0..=1`, 1 without times.
     pub fn decay(&self, at: i64, half_life_days: f64) -> f32 {
         if self.time_kind == TimeKind::None {
             return 1.0;
@@ -202,7 +217,7 @@ pub fn channel_ix(line: &Line) -> Option<usize> {
     (line.channel != NONE_CODE).then_some(line.channel as usize)
 }
 
-/// The cities of `users`, and that of every one of `user_ids`. Both lists of users are in byte order.
+/// The names of the cities of `users`, and the city code of each of `user_ids`. Both lists of users are in byte order.
 fn cities(user_ids: &[String], users: &[User]) -> (Vec<String>, Vec<u16>) {
     let known: BTreeSet<&str> = users.iter().filter_map(|user| user.city.as_deref()).collect();
     let names: Vec<&str> = known.into_iter().take(NONE_CODE as usize).collect();

@@ -1,8 +1,8 @@
-//! What was learned elsewhere, read into the vocabulary of a dataset.
+//! External models: embeddings or item-item scores learned elsewhere, read into the vocabulary of a dataset.
 //!
-//! Ids are normalised as those of the orders. An id that the shop does not know is counted and left out, an
-//! item or a user that the file lacks has no say from it; a number that is not finite, a vector of another
-//! length or an id that comes twice is an error that names the file and the row.
+//! Ids are normalized as those of the orders. Ids that the shop does not know are counted and skipped; items and users
+//! that a file lacks get no score from it. A number that is not finite, a vector of another length and a repeated id
+//! are errors that name the file and the row.
 
 mod table;
 
@@ -17,65 +17,54 @@ use qianmian_models::kernels::topk::TopK;
 use serde::Serialize;
 
 use crate::config::{Config, ExternalFiles, Normalise};
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, ExternalModel};
 use table::Ids;
 
-/// Targets kept an item.
+/// Targets kept an item (decision 23).
 const TOP_N: usize = 100;
 
-/// One thing brought.
-#[derive(Debug, Clone)]
-pub struct Brought {
-    /// What is served.
-    pub full: External,
-    /// What the rehearsal sees.
-    rehearsal: External,
-    /// Where its rows went.
-    pub summary: Summary,
-}
-
-/// What became of the files of one thing brought.
+/// How the files of one external model match the shop.
 #[derive(Debug, Clone, Serialize)]
 pub struct Summary {
-    /// As its owner calls it.
+    /// The model's name in the configuration.
     pub name: String,
     /// File by file.
-    pub files: Vec<Account>,
-    /// Whether the rehearsal sees something of its own.
+    pub files: Vec<FileSummary>,
+    /// Whether the rehearsal sees files of its own.
     pub rehearsed_apart: bool,
 }
 
-/// What became of the rows of one file.
+/// How the rows of one file match the shop.
 #[derive(Debug, Clone, Serialize)]
-pub struct Account {
+pub struct FileSummary {
     /// The file.
     pub file: String,
     /// `items` or `users`.
     pub of: &'static str,
-    /// Rows of the shop that the file speaks of.
+    /// Items or users of the shop that the file has.
     pub known: usize,
-    /// Rows that the shop has.
+    /// Items or users that the shop has.
     pub shop: usize,
-    /// Rows of the file about ids that the shop does not know.
+    /// Rows of the file whose ids the shop does not know.
     pub unknown: usize,
     /// Length of a vector; absent for scores.
     pub dim: Option<usize>,
 }
 
-/// Reads all that the configuration names.
+/// Reads every external model of the configuration, with how its files match the shop.
 ///
 /// # Errors
 /// Names the file, and the row where there is one.
-pub fn read(config: &Config, dataset: &Dataset) -> anyhow::Result<Vec<Brought>> {
+pub fn read(config: &Config, dataset: &Dataset) -> anyhow::Result<Vec<(ExternalModel, Summary)>> {
     let how = |column: &str| config.orders.normalise.get(column).copied();
     let reader = Reader { dataset, item_id: how("item_id"), user_id: how("user_id") };
-    let one = |external: &crate::config::ExternalConfig| -> anyhow::Result<Brought> {
+    let one = |external: &crate::config::ExternalConfig| -> anyhow::Result<(ExternalModel, Summary)> {
         let name = &external.name;
         let named = |knowledge| External { name: name.clone(), knowledge };
-        let (full, mut files) =
+        let (served, mut files) =
             reader.read(&external.files()).with_context(|| format!("external {name:?}"))?;
-        let rehearsal = match &external.rehearsal {
-            None => full.clone(),
+        let rehearsed = match &external.rehearsal {
+            None => served.clone(),
             Some(paths) => {
                 let (knowledge, more) =
                     reader.read(paths).with_context(|| format!("external.rehearsal of {name:?}"))?;
@@ -85,19 +74,9 @@ pub fn read(config: &Config, dataset: &Dataset) -> anyhow::Result<Vec<Brought>> 
         };
         let rehearsed_apart = external.rehearsal.is_some();
         let summary = Summary { name: name.clone(), files, rehearsed_apart };
-        Ok(Brought { full: named(full), rehearsal: named(rehearsal), summary })
+        Ok((ExternalModel { served: named(served), rehearsed: named(rehearsed) }, summary))
     };
     config.external.iter().map(one).collect()
-}
-
-/// What is served.
-pub fn full(brought: &[Brought]) -> Vec<External> {
-    brought.iter().map(|b| b.full.clone()).collect()
-}
-
-/// What the rehearsal sees.
-pub fn rehearsed(brought: &[Brought]) -> Vec<External> {
-    brought.iter().map(|b| b.rehearsal.clone()).collect()
 }
 
 struct Reader<'a> {
@@ -107,37 +86,37 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn read(&self, files: &ExternalFiles) -> anyhow::Result<(Knowledge, Vec<Account>)> {
+    fn read(&self, files: &ExternalFiles) -> anyhow::Result<(Knowledge, Vec<FileSummary>)> {
         let items = Ids { column: "item_id", known: &self.dataset.item_ids, how: self.item_id };
         if let Some(path) = &files.scores {
-            let (lists, account) = self.scores(path, &items)?;
-            return Ok((Knowledge::Scores(Scores::new(lists)?), vec![account]));
+            let (lists, summary) = self.scores(path, &items)?;
+            return Ok((Knowledge::Scores(Scores::new(lists)?), vec![summary]));
         }
         let path = files.items.as_ref().context("neither `items` nor `scores` is given")?;
-        let (mut item_vectors, account) = vectors(path, "items", &items)?;
-        let mut accounts = vec![account];
+        let (mut item_vectors, summary) = vectors(path, "items", &items)?;
+        let mut summaries = vec![summary];
         let mut users = None;
         if let Some(path) = &files.users {
             let ids = Ids { column: "user_id", known: &self.dataset.user_ids, how: self.user_id };
-            let (vectors, account) = vectors(path, "users", &ids)?;
+            let (vectors, summary) = vectors(path, "users", &ids)?;
             ensure!(
-                account.dim == accounts[0].dim,
-                "{} has vectors of {:?} numbers, those of the items have {:?}: they must share one space",
+                summary.dim == summaries[0].dim,
+                "{} has vectors of {:?} numbers, the item vectors have {:?}: users and items must share one space",
                 path.display(),
-                account.dim.unwrap_or(0),
-                accounts[0].dim.unwrap_or(0)
+                summary.dim.unwrap_or(0),
+                summaries[0].dim.unwrap_or(0)
             );
-            accounts.push(account);
+            summaries.push(summary);
             users = Some(vectors);
         } else {
-            // A user will be a sum of these: only directions are comparable.
+            // A user's vector will be a sum of item vectors; only their directions are comparable.
             item_vectors.0.chunks_exact_mut(item_vectors.1).for_each(to_unit_length);
         }
         let factors = |(values, dim): (Vec<f32>, usize)| Factors::new(dim, values);
-        Ok((Knowledge::Vectors { items: factors(item_vectors), users: users.map(factors) }, accounts))
+        Ok((Knowledge::Vectors { items: factors(item_vectors), users: users.map(factors) }, summaries))
     }
 
-    fn scores(&self, path: &Path, ids: &Ids<'_>) -> anyhow::Result<(ItemLists, Account)> {
+    fn scores(&self, path: &Path, ids: &Ids<'_>) -> anyhow::Result<(ItemLists, FileSummary)> {
         let n_items = self.dataset.n_items();
         let mut tops: Vec<TopK> = (0..n_items).map(|_| TopK::new(TOP_N)).collect();
         let mut unknown = 0;
@@ -149,7 +128,7 @@ impl Reader<'_> {
         let list = |top: TopK| top.into_sorted().iter().map(|s| (s.ix, s.score)).collect();
         let lists: Vec<Vec<(u32, f32)>> = tops.into_iter().map(list).collect();
         let known = lists.iter().filter(|list| !list.is_empty()).count();
-        let account = Account {
+        let summary = FileSummary {
             file: path.display().to_string(),
             of: "items",
             known,
@@ -157,13 +136,13 @@ impl Reader<'_> {
             unknown,
             dim: None,
         };
-        account.check()?;
-        Ok((ItemLists::new("external scores", &lists)?, account))
+        summary.check()?;
+        Ok((ItemLists::new("external scores", &lists)?, summary))
     }
 }
 
-/// Vectors of all `ids.known`, row-major, and their length; zeros where the file has none.
-fn vectors(path: &Path, of: &'static str, ids: &Ids<'_>) -> anyhow::Result<((Vec<f32>, usize), Account)> {
+/// Vectors of all `ids.known`, row-major, and their length; zeros for ids that the file lacks.
+fn vectors(path: &Path, of: &'static str, ids: &Ids<'_>) -> anyhow::Result<((Vec<f32>, usize), FileSummary)> {
     let shop = ids.known.len();
     let (mut values, mut dim, mut seen, mut unknown) = (Vec::new(), 0, vec![false; shop], 0);
     table::vectors(path, ids, &mut |ix, vector, place| {
@@ -180,16 +159,19 @@ fn vectors(path: &Path, of: &'static str, ids: &Ids<'_>) -> anyhow::Result<((Vec
             None => unknown += 1,
             Some(ix) => {
                 let ix = ix as usize;
-                ensure!(!std::mem::replace(&mut seen[ix], true), "{place}: the id comes a second time");
+                ensure!(
+                    !std::mem::replace(&mut seen[ix], true),
+                    "{place}: the id is repeated; keep one row for each id"
+                );
                 values[ix * dim..][..dim].copy_from_slice(vector);
             }
         }
         Ok(())
     })?;
     let known = seen.iter().filter(|seen| **seen).count();
-    let account = Account { file: path.display().to_string(), of, known, shop, unknown, dim: Some(dim) };
-    account.check()?;
-    Ok(((values, dim), account))
+    let summary = FileSummary { file: path.display().to_string(), of, known, shop, unknown, dim: Some(dim) };
+    summary.check()?;
+    Ok(((values, dim), summary))
 }
 
 fn to_unit_length(vector: &mut [f32]) {
@@ -199,7 +181,7 @@ fn to_unit_length(vector: &mut [f32]) {
     }
 }
 
-impl Account {
+impl FileSummary {
     fn check(&self) -> anyhow::Result<()> {
         ensure!(
             self.known > 0,
@@ -214,8 +196,8 @@ impl Account {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for account in &self.files {
-            let Account { file, of, known, shop, unknown, dim } = account;
+        for file_summary in &self.files {
+            let FileSummary { file, of, known, shop, unknown, dim } = file_summary;
             let what = dim.map_or("scores".to_owned(), |dim| format!("{dim} numbers each"));
             writeln!(
                 f,

@@ -1,59 +1,61 @@
-//! The gate before a publish: a version whose slates are worse than those now served is not served by
-//! accident.
+//! The gate before a publish: a version that a server cannot open, or that ranks worse than the served one, is not
+//! published.
 //!
-//! Both versions carry what their rehearsal measured: NDCG@10 on users that nothing was learned from, and
-//! that of a slate of best sellers on the same users. A version is refused when it falls below the served
-//! one by more than the tolerance, or below the best sellers. Where a figure is missing, there is nothing to
-//! hold against a version, and it passes, saying so. Every verdict stays in the version's manifest, under
+//! Every version has figures of its rehearsal: NDCG@10 on held-out users, and that of best sellers on the same users. A
+//! version is refused if it is below the served one by more than the tolerance, or below the best sellers. Without a
+//! figure there is nothing to compare, and the version passes with a note. A version that passes is opened and warmed
+//! exactly as a server does it before `latest.json` moves. Every verdict is kept in the version's manifest, under
 //! `metrics.publish`, the latest last.
 
 use std::fmt;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use chrono::{DateTime, SecondsFormat, Utc};
 use qianmian_models::error::Error;
-use qianmian_models::storage::artifact::Manifest;
+use qianmian_models::snapshot::Snapshot;
+use qianmian_models::storage::artifact::{Artifact, Manifest};
 use qianmian_models::storage::versions::{Latest, ShopStore};
+use qianmian_models::warm;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::config::PublishConfig;
 
-/// Where the verdicts are in the manifest's metrics.
+/// The key of the verdicts in the manifest's metrics.
 const RECORD: &str = "publish";
 
-/// What became of a version at the gate.
+/// The gate's decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// Nothing is held against it.
+    /// No objection.
     Passed,
-    /// Published all the same, for the reason given.
+    /// Published in spite of objections, for the given reason.
     Forced,
     /// Not published.
     Refused,
 }
 
-/// A verdict with its figures, as it stays on record.
+/// A decision with its figures, as the manifest keeps it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Verdict {
-    /// What became of it.
+    /// The decision.
     pub outcome: Outcome,
-    /// When, RFC 3339 UTC.
+    /// Time of the decision, RFC 3339 UTC.
     pub at: String,
-    /// The version's NDCG@10 on held-out users, where its training rehearsed.
+    /// The version's NDCG@10 on held-out users, if its training rehearsed.
     pub ndcg_10: Option<f64>,
-    /// That of best sellers, on the same users.
+    /// NDCG@10 of best sellers on the same users.
     pub popularity_ndcg_10: Option<f64>,
-    /// The version that was served then, if it was another one.
+    /// The version served at that time, if it was another one.
     pub served: Option<Served>,
-    /// Part of the served version's figure that may be lost.
+    /// Share of the served version's figure that may be lost.
     pub tolerance: f64,
-    /// What is held against the version.
+    /// Objections to the version.
     pub objections: Vec<String>,
-    /// What could not be compared, and why.
+    /// Comparisons that were not possible, and why.
     pub notes: Vec<String>,
-    /// Why it was published all the same; of forced ones only.
+    /// Why it was forced.
     pub reason: Option<String>,
 }
 
@@ -66,14 +68,14 @@ pub struct Served {
     pub ndcg_10: Option<f64>,
 }
 
-/// A version was refused; the command ends with an exit code of its own.
+/// A version was refused; the command has an exit code of its own for it.
 #[derive(Debug)]
 pub struct Refused {
     /// Its name.
     pub version: String,
-    /// What is held against it.
+    /// The decision.
     pub verdict: Verdict,
-    /// What to do to publish it all the same.
+    /// How to publish it anyway.
     pub cure: String,
 }
 
@@ -102,10 +104,11 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Publishes a version if it passes, or if there is a reason to force it. The caller holds the store's lock.
+/// Publishes a version if it passes, or if there is a reason to force it, and if a server can open it. The caller holds
+/// the store's lock.
 ///
 /// # Errors
-/// [`Refused`], with the numbers, when it does not pass; others when the version is missing or damaged.
+/// [`Refused`], with the figures, when it does not pass; others when the version is missing, damaged or cannot be served.
 pub fn publish(
     store: &ShopStore,
     version: &str,
@@ -120,17 +123,32 @@ pub fn publish(
     });
     let verdict = Verdict::new(artifact.manifest(), served, reason, now);
     if verdict.outcome != Outcome::Refused {
-        store.verify(version)?;
+        open_as_served(&artifact)?;
     }
     let mut record = artifact.manifest().metrics[RECORD].as_array().cloned().unwrap_or_default();
     record.push(serde_json::to_value(&verdict)?);
-    artifact.record(RECORD, Value::Array(record)).context("keeping the verdict in the manifest")?;
+    artifact.record(RECORD, Value::Array(record)).context("cannot keep the verdict in the manifest")?;
     match verdict.outcome {
         Outcome::Refused => {
             let cure = "It stays in the store.".to_owned();
             Err(Refused { version: version.to_owned(), verdict, cure }.into())
         }
         Outcome::Passed | Outcome::Forced => Ok((store.publish(version)?, verdict)),
+    }
+}
+
+/// Opens and warms a version exactly as a server does, and lets go of it.
+fn open_as_served(artifact: &Artifact) -> anyhow::Result<()> {
+    let open = || -> Result<(), Error> {
+        warm::warm(&Snapshot::open(artifact)?);
+        Ok(())
+    };
+    let version = &artifact.manifest().version;
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(open)) {
+        Ok(opened) => {
+            opened.with_context(|| format!("no server can open version {version}; it is not published"))
+        }
+        Err(_) => bail!("opening version {version} panicked; it is not published"),
     }
 }
 
@@ -207,7 +225,7 @@ impl Verdict {
     }
 }
 
-/// NDCG@10 on held-out users of what ranks: the trees where they do better than the blend.
+/// NDCG@10 on held-out users: of the trees or of the blend, whichever is better.
 fn held_out(manifest: &Manifest) -> Option<f64> {
     let of = |name| figure(manifest, name).filter(|value| *value > 0.0);
     of("ranker_held_out").into_iter().chain(of("blend_held_out")).reduce(f64::max)

@@ -1,9 +1,9 @@
-//! Self-tuning: a search for the few parameters that matter, on the last month of the data.
+//! Self-tuning: a search of the parameters that matter, on the last month of the data.
 //!
-//! Every trial learns from all before the window and is measured on it, just as `evaluate` does. The defaults
-//! are tried first; after that each trial changes one or two parameters of the best so far. A trial counts
-//! only where no task falls below the defaults, and the best has the highest mean of its tasks' ratios to
-//! them: so the outcome is never worse than the defaults on the window. The search ends with its budget.
+//! Every trial learns from all data before the window and is measured on it, as `evaluate` does. The defaults are tried
+//! first; then each trial changes one or two parameters of the best so far. A trial qualifies only if no task falls below
+//! the defaults, and the best one has the highest mean ratio to them, so the result is never worse than the defaults on
+//! the window. The search ends with its budget (decision 18).
 
 use std::time::{Duration, Instant};
 
@@ -17,19 +17,19 @@ use crate::evaluate::{self, Report, Window};
 use crate::orders::TimeKind;
 use crate::progress::Reporter;
 
-/// What each task is judged by.
+/// The metric of each task.
 const TASKS: [(&str, &str); 3] = [("recommend", "ndcg@10"), ("audience", "recall@100"), ("bundle", "mrr@20")];
-/// Days of the window; at most a quarter of the data.
+/// Days of the window; at most a quarter of the data is used.
 const DAYS: i64 = 30;
-/// Attempts at a change that was not tried before; without one the search ends.
+/// Attempts to find a change that was not tried before; without one the search ends.
 const ATTEMPTS: usize = 50;
 
 /// One parameter that is searched.
 struct Parameter {
     name: &'static str,
-    /// Whether it matters only where users are known.
+    /// Whether it matters only if users are known.
     of_users: bool,
-    /// What its value is multiplied by.
+    /// Factors that are tried.
     steps: &'static [f64],
     /// Smallest and largest value.
     range: [f64; 2],
@@ -43,7 +43,7 @@ const PARAMETERS: [Parameter; 9] = [
         of_users: true,
         steps: &[0.5, 0.7, 1.4, 2.0],
         range: [0.5, 720.0],
-        get: |config, dataset| config.half_life(dataset),
+        get: |config, dataset| dataset.half_life_days(config),
         set: |config, value| config.half_life_days = Some(value),
     },
     Parameter {
@@ -112,37 +112,37 @@ const PARAMETERS: [Parameter; 9] = [
     },
 ];
 
-/// What a search did.
+/// The result of a search.
 #[derive(Debug, Serialize)]
 pub struct Search {
-    /// What every trial was measured on.
+    /// The window that every trial was measured on.
     pub window: Window,
-    /// All of them, the defaults first.
+    /// All trials, the defaults first.
     pub trials: Vec<Trial>,
-    /// The place of the best among them.
+    /// The index of the best trial.
     pub best: usize,
 }
 
-/// One set of parameters, and what it was worth.
+/// One set of parameters, with its scores.
 #[derive(Debug, Clone, Serialize)]
 pub struct Trial {
     /// The parameters that are searched.
     pub parameters: serde_json::Map<String, serde_json::Value>,
-    /// By task, its metric.
+    /// The metric of each task.
     pub scores: serde_json::Map<String, serde_json::Value>,
-    /// Mean over the tasks of the ratio to the defaults.
+    /// Mean ratio to the defaults over the tasks.
     pub gain: f64,
     /// Whether no task fell below the defaults.
     pub sound: bool,
-    /// How long it took.
+    /// Duration, seconds.
     pub seconds: f64,
 }
 
-/// Searches from `start` on for about as long as `budget`: no trial begins after it, the first always does.
-/// Returns the best configuration and what was tried.
+/// Searches from `start` on for about `budget`: no trial begins after it, but the first one always runs. Returns the best
+/// configuration and all trials. Without cases in the window it returns `start`.
 ///
 /// # Errors
-/// As training; a window without a single case is no error, but leaves `start` as it is.
+/// When training fails.
 pub fn tune(
     dataset: &Dataset,
     start: &TrainingConfig,
@@ -152,31 +152,33 @@ pub fn tune(
     let began = Instant::now();
     let past = dataset.until - (DAYS * 86_400).min((dataset.until - dataset.from()) / 4);
     let window = Window { to: dataset.until, ..Window::choose(dataset, Some(past), DAYS as u32) };
-    let mut judge = Judge { dataset, window, defaults: Vec::new() };
+    let mut runner = TrialRunner { dataset, window, defaults: Vec::new() };
     let mut best = start.clone();
-    let mut search = Search { window, trials: vec![judge.trial(&best)?], best: 0 };
+    let mut search = Search { window, trials: vec![runner.trial(&best)?], best: 0 };
     reporter.note(&search.trials[0]);
     let mut rng = ChaCha8Rng::seed_from_u64(start.seed);
-    while began.elapsed() < budget && !judge.defaults.is_empty() {
+    let stage = reporter.stage("tune (seconds of the budget)", budget.as_secs());
+    while began.elapsed() < budget && !runner.defaults.is_empty() {
         let Some(config) = changed(&best, dataset, &search.trials, &mut rng) else { break };
-        let trial = judge.trial(&config)?;
+        let trial = runner.trial(&config)?;
         reporter.note(&trial);
         if trial.sound && trial.gain > search.trials[search.best].gain {
             (best, search.best) = (config, search.trials.len());
         }
         search.trials.push(trial);
+        stage.set(began.elapsed().as_secs().min(budget.as_secs()), budget.as_secs());
     }
     Ok((best, search))
 }
 
-struct Judge<'a> {
+struct TrialRunner<'a> {
     dataset: &'a Dataset,
     window: Window,
-    /// Scores of the first trial, of the tasks that there are.
+    /// Scores of the first trial, of the tasks with cases.
     defaults: Vec<(&'static str, f64)>,
 }
 
-impl Judge<'_> {
+impl TrialRunner<'_> {
     fn trial(&mut self, config: &TrainingConfig) -> anyhow::Result<Trial> {
         let began = Instant::now();
         let report = evaluate::evaluate_ours(self.dataset, self.window, config, &Reporter::silent())?;
@@ -211,13 +213,13 @@ fn parameters_of(dataset: &Dataset) -> impl Iterator<Item = &'static Parameter> 
     PARAMETERS.iter().filter(move |p| (users || !p.of_users) && (times || p.name != "half_life_days"))
 }
 
-/// To three digits or so, for people to read.
+/// Rounded to about three digits.
 fn rounded(value: f64) -> f64 {
     let scale = if value < 10.0 { 100.0 } else { 1.0 };
     (value * scale).round() / scale
 }
 
-/// `best` with one or two parameters changed, in a way that was not tried before.
+/// `best` with one or two parameters changed, so that the combination was not tried before.
 fn changed(
     best: &TrainingConfig,
     dataset: &Dataset,

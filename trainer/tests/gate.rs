@@ -1,12 +1,26 @@
 //! The gate before a publish, through the real binary and real stores.
 
 use std::path::Path;
+use std::sync::OnceLock;
 
-use crate::support::{demo, done, folder, run, shop};
+use crate::support::{Said, demo, done, folder, leftovers, orders, run, served, shop};
+use qianmian_models::snapshot::Snapshot;
 use qianmian_models::storage::artifact::{ArtifactWriter, Manifest};
 use serde_json::{Value, json};
 
-/// Writes a version that says of itself what its rehearsal measured; it has no sections.
+/// A tiny snapshot, trained once.
+fn tiny() -> &'static Snapshot {
+    static TINY: OnceLock<Snapshot> = OnceLock::new();
+    TINY.get_or_init(|| {
+        let folder = folder();
+        let (path, store) = (folder.path().join("orders.csv"), folder.path().join("store"));
+        orders(&path, [("1", "ann", "tea", "2025-01-01"), ("1", "ann", "cup", "2025-01-01")]);
+        done(&args!["train", "--orders", path, "--store", store]);
+        served(&store)
+    })
+}
+
+/// Writes the tiny snapshot as a version with these figures of its rehearsal.
 fn version(store: &Path, name: &str, ndcg: Option<f64>, popularity: f64, tolerance: Option<f64>) {
     let mut manifest = Manifest::new(name, "2026-01-01T00:00:00Z");
     if let Some(ndcg) = ndcg {
@@ -17,10 +31,13 @@ fn version(store: &Path, name: &str, ndcg: Option<f64>, popularity: f64, toleran
     if let Some(tolerance) = tolerance {
         manifest.parameters = json!({"publish": {"tolerance": tolerance}});
     }
-    ArtifactWriter::create(shop(store).folder(), name).unwrap().finish(manifest).unwrap();
+    tiny().describe(&mut manifest, 1);
+    let mut writer = ArtifactWriter::create(shop(store).folder(), name).unwrap();
+    tiny().write(&mut writer).unwrap();
+    writer.finish(manifest).unwrap();
 }
 
-fn publish(store: &Path, name: &str) -> crate::support::Said {
+fn publish(store: &Path, name: &str) -> Said {
     run(&args!["publish", name, "--store", store])
 }
 
@@ -35,7 +52,7 @@ fn verdicts(store: &Path, name: &str) -> Vec<Value> {
 }
 
 #[test]
-fn a_version_within_the_tolerance_passes_and_one_below_it_is_refused_with_the_numbers() {
+fn version_below_the_tolerance_is_refused_with_figures() {
     let folder = folder();
     let store = folder.path();
     version(store, "a", Some(0.4), 0.1, None);
@@ -59,7 +76,7 @@ fn a_version_within_the_tolerance_passes_and_one_below_it_is_refused_with_the_nu
 }
 
 #[test]
-fn the_tolerance_is_the_one_the_version_was_trained_with() {
+fn tolerance_is_that_of_the_version_under_test() {
     let folder = folder();
     let store = folder.path();
     version(store, "a", Some(0.4), 0.1, None);
@@ -71,7 +88,7 @@ fn the_tolerance_is_the_one_the_version_was_trained_with() {
 }
 
 #[test]
-fn a_version_that_best_sellers_beat_is_refused_even_as_the_first() {
+fn version_below_best_sellers_is_refused() {
     let folder = folder();
     let store = folder.path();
     version(store, "a", Some(0.09), 0.1, None);
@@ -82,7 +99,7 @@ fn a_version_that_best_sellers_beat_is_refused_even_as_the_first() {
 }
 
 #[test]
-fn force_demands_a_reason_and_the_reason_stays() {
+fn force_needs_a_reason_that_is_kept() {
     let folder = folder();
     let store = folder.path();
     version(store, "a", Some(0.4), 0.1, None);
@@ -109,7 +126,7 @@ fn force_demands_a_reason_and_the_reason_stays() {
 }
 
 #[test]
-fn without_figures_a_version_passes_and_that_is_said() {
+fn version_without_figures_passes_with_a_note() {
     let folder = folder();
     let store = folder.path();
     version(store, "a", None, 0.0, None);
@@ -123,14 +140,14 @@ fn without_figures_a_version_passes_and_that_is_said() {
         let said = publish(store, name);
         assert!(said.ok && said.out.contains(note), "{name}: {}{}", said.out, said.err);
     }
-    // What is served may be damaged; that must not keep a sound version out.
+    // A damaged served version must not block a sound one.
     std::fs::write(shop(store).folder().join("c/manifest.json"), "{").unwrap();
     let said = publish(store, "b");
     assert!(said.ok && said.out.contains("c cannot be read"), "{}{}", said.out, said.err);
 }
 
 #[test]
-fn training_goes_through_the_gate_and_leaves_what_it_refused_in_the_store() {
+fn training_passes_the_gate_and_keeps_refused_versions() {
     let folder = folder();
     let (config, store) = (demo(folder.path(), 1_500), folder.path().join("store"));
     version(&store, "a", Some(0.99), 0.1, None);
@@ -151,4 +168,30 @@ fn training_goes_through_the_gate_and_leaves_what_it_refused_in_the_store() {
     assert_eq!(latest(&store), trained);
     let forced = done(&train);
     assert!(forced.contains(&format!("of {trained}, served before")), "{forced}");
+}
+
+/// Its low-pass vectors are not finite, so every server would refuse it.
+#[test]
+fn version_that_no_server_can_open_is_not_published() {
+    let folder = folder();
+    let store = folder.path();
+    version(store, "a", Some(0.4), 0.1, None);
+    assert!(publish(store, "a").ok);
+    let mut broken = tiny().clone();
+    let n_items = broken.items.len();
+    broken.low_pass = Some(qianmian_models::index::factors::Factors::new(1, vec![f32::NAN; n_items]));
+    let mut manifest = Manifest::new("b", "2026-01-01T00:00:00Z");
+    broken.describe(&mut manifest, 1);
+    let mut writer = ArtifactWriter::create(shop(store).folder(), "b").unwrap();
+    broken.write(&mut writer).unwrap();
+    writer.finish(manifest).unwrap();
+    let said = publish(store, "b");
+    assert_eq!(said.code, Some(1), "{}", said.err);
+    assert!(
+        said.err.contains("no server can open version b") && said.err.contains("low_pass"),
+        "{}",
+        said.err
+    );
+    assert_eq!(latest(store), "a");
+    assert_eq!(leftovers(&shop(store)), [""; 0]);
 }

@@ -7,6 +7,7 @@
 #[macro_use]
 mod support;
 
+mod command_line;
 mod cures;
 mod demo_data;
 #[cfg(target_os = "linux")]
@@ -14,8 +15,10 @@ mod disk;
 mod evaluate;
 mod external;
 mod gate;
+mod gc;
 #[cfg(unix)]
 mod kill;
+mod layers;
 mod orders_bad_input;
 mod orders_events;
 mod orders_formats;
@@ -25,4 +28,5 @@ mod readers;
 mod self_tuning;
 mod sets;
 mod shops;
+mod small_shops;
 mod train;

@@ -149,6 +149,12 @@ impl Content {
         &self.items[section::range(&self.offsets, token)]
     }
 
+    /// The weight of every token and the items that have it, in ascending order; tokens in byte order. For a
+    /// learner that compares all items with each other.
+    pub fn postings(&self) -> impl Iterator<Item = (f32, &[ItemIx])> {
+        (0..self.tokens.len() as u32).map(|token| (self.weight(token), self.of(token)))
+    }
+
     /// `ln(1 + items / items with the token)`.
     fn weight(&self, token: u32) -> f32 {
         (1.0 + self.norms.len() as f32 / self.of(token).len().max(1) as f32).ln()

@@ -15,6 +15,8 @@ use crate::storage::artifact::{Artifact, WRITING, sync_folder, write_synced};
 const LATEST: &str = "latest.json";
 /// What the name of a pointer that is being written begins with.
 const POINTING: &str = ".latest.json-";
+/// What the name of a version that is being removed begins with.
+const REMOVING: &str = ".removing-";
 const LOCK: &str = ".lock";
 /// The shop that is meant where none is named.
 pub const DEFAULT_SHOP: &str = "default";
@@ -132,6 +134,29 @@ impl ShopStore {
         }
     }
 
+    /// Removes a version that `latest.json` does not name. A rename hides the folder first, so no reader finds half
+    /// of a version; the next [`lock`](Self::lock) completes an interrupted removal. Servers that mapped the files
+    /// keep them until they let go. The caller holds the lock.
+    ///
+    /// # Errors
+    /// [`Error::Published`] when `latest.json` names the version, [`Error::NotFound`] when there is none.
+    pub fn remove(&self, version: &str) -> Result<()> {
+        check_name("version", version)?;
+        let named = self.latest()?.map(|latest| [Some(latest.version), latest.previous]);
+        if named.iter().flatten().flatten().any(|named| named == version) {
+            return Err(Error::Published { version: version.to_owned() });
+        }
+        let folder = self.folder.join(version);
+        if !folder.is_dir() {
+            let store = self.folder.clone();
+            return Err(Error::NotFound { what: "version", name: version.to_owned(), store });
+        }
+        let hidden = self.folder.join(format!("{REMOVING}{version}"));
+        std::fs::rename(&folder, &hidden).map_err(Error::io(&folder))?;
+        sync_folder(&self.folder)?;
+        std::fs::remove_dir_all(&hidden).map_err(Error::io(hidden))
+    }
+
     /// Locks the shop for writing until the guard is dropped, then removes what interrupted runs left:
     /// whoever holds the lock is the only writer, so every hidden folder and every unfinished pointer is
     /// a leftover. Waits for another writer to end; the operating system lets go of the lock when a
@@ -147,9 +172,10 @@ impl ShopStore {
         for entry in std::fs::read_dir(&self.folder).map_err(Error::io(&self.folder))?.flatten() {
             let name = entry.file_name();
             let path = entry.path();
-            if name.to_string_lossy().starts_with(WRITING) {
+            let name = name.to_string_lossy();
+            if name.starts_with(WRITING) || name.starts_with(REMOVING) {
                 std::fs::remove_dir_all(&path).map_err(Error::io(path))?;
-            } else if name.to_string_lossy().starts_with(POINTING) {
+            } else if name.starts_with(POINTING) {
                 std::fs::remove_file(&path).map_err(Error::io(path))?;
             }
         }

@@ -1,4 +1,4 @@
-//! `evaluate`: a time split, our pipelines and the baselines, in one table.
+//! `evaluate`: our pipelines and the baselines on a time split, in one table.
 
 use std::path::PathBuf;
 
@@ -13,9 +13,9 @@ use crate::progress::Reporter;
 /// Arguments of `evaluate`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Without --store a model is trained on the orders before each window, and measured on the window.
-With --store nothing is published or changed: a version that is in the store is measured, and with --against
-it is compared with another one, case by case. Both must have been trained on orders from before the window.
+    after_help = "Without --store a model is trained on the orders before each window and measured on the window. With --store a
+version of the store is measured, and with --against compared with another one, case by case; nothing is published or
+changed. Both must have been trained on orders before the window.
 
   qianmian-trainer evaluate --orders orders.csv --report report.html
   qianmian-trainer evaluate --orders orders.csv --windows 3
@@ -30,13 +30,13 @@ pub struct Args {
     /// Length of the test window.
     #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=366))]
     days: u32,
-    /// Measure so many windows, each --days before the next; where only the order is known, a step.
+    /// Windows to measure, each of --days, one before the other; a step each where only the order is known.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=24))]
     windows: u32,
-    /// Measure what comes next in visits of strangers instead: every tenth user is left out of training.
+    /// Measure the next item of anonymous visits instead: every tenth user is left out of training.
     #[arg(long, conflicts_with = "store")]
     sessions: bool,
-    /// Measure versions of this model store instead of training.
+    /// Measure versions of this model store instead of training (QIANMIAN_STORE is not read).
     #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
     /// Shop within --store, instead of the configured one.
@@ -48,10 +48,10 @@ pub struct Args {
     /// A version to compare it with, case by case.
     #[arg(long, value_name = "VERSION", requires = "store")]
     against: Option<String>,
-    /// Write every figure here as JSON, too.
+    /// Also write every figure to this file, as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Write a report here, one HTML file with plots that needs nothing else.
+    /// Also write a report to this file: HTML with plots, without external files.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
 }
@@ -67,7 +67,7 @@ pub fn run(args: &Args, reporter: &Reporter) -> anyhow::Result<()> {
     let provenance = Provenance::new(config, dataset, versions)?;
     let training = &config.training;
     let models = match &stored[..] {
-        [] if args.sessions => Models::OfStrangers(training),
+        [] if args.sessions => Models::Anonymous(training),
         [] => Models::Learned(training),
         models => Models::Stored { models, training },
     };
@@ -85,7 +85,7 @@ pub fn run(args: &Args, reporter: &Reporter) -> anyhow::Result<()> {
 }
 
 impl Args {
-    /// The versions that are named, ours first; none without a store.
+    /// The named versions, ours first; none without a store.
     fn stored(&self, shop: &str) -> anyhow::Result<Vec<Stored>> {
         let Some(root) = &self.store else { return Ok(Vec::new()) };
         let store = ShopStore::new(root, self.shop.as_deref().unwrap_or(shop))?;

@@ -1,4 +1,4 @@
-//! The arguments that name the data, and reading it.
+//! The arguments that name the input data, and reading them.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::external;
 use crate::orders::{self, ReadOptions};
 use crate::progress::Reporter;
 
-/// Where the data is.
+/// The input data.
 #[derive(Debug, clap::Args)]
 pub struct InputArgs {
     /// Training configuration: tables, column names, cleaning rules (TOML). Not needed for canonical columns.
@@ -20,7 +20,7 @@ pub struct InputArgs {
     /// Order files (CSV, JSON lines, Parquet; plain, .gz, .zst; globs) instead of the configured ones.
     #[arg(long, value_name = "PATH", num_args = 1..)]
     orders: Vec<PathBuf>,
-    /// Write rejected rows with file, line and reason here.
+    /// Write rejected rows to this file, with file, line and reason.
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
     /// Stop when more than this share of the rows is rejected.
@@ -31,18 +31,18 @@ pub struct InputArgs {
     threads: Option<usize>,
 }
 
-/// The configuration and the cleaned data, with the account of its rows.
+/// The configuration and the cleaned data, with a summary of all rows.
 pub struct Input {
-    /// As loaded.
+    /// The configuration.
     pub config: Config,
-    /// Cleaned.
+    /// The cleaned data.
     pub dataset: Dataset,
-    /// The account of all rows, for the manifest.
+    /// What became of all rows, for the manifest.
     pub summary: serde_json::Value,
 }
 
 impl InputArgs {
-    /// Reads and cleans the data; prints the account of its rows.
+    /// Reads and cleans the data; prints a summary of all rows.
     pub fn read(&self, now: i64, reporter: &Reporter) -> anyhow::Result<Input> {
         if let Some(threads) = self.threads {
             rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("--threads")?;
@@ -69,13 +69,16 @@ impl InputArgs {
         let mut summary = serde_json::to_value(&inputs.orders.summary)?;
         let mut dataset = Dataset::new(inputs);
         if dataset.lines().is_empty() {
-            bail!("no purchase is left after cleaning; the account above says where the rows went");
+            bail!("no purchase is left after cleaning; the summary above says what became of the rows");
         }
         if !config.external.is_empty() {
-            let brought = external::read(&config, &dataset)?;
-            brought.iter().for_each(|b| super::say(&b.summary.to_string()));
-            summary["external"] = brought.iter().map(|b| serde_json::json!(b.summary)).collect();
-            dataset.external = Arc::new(brought);
+            let stage = reporter.stage("read external models", 0);
+            let (models, summaries): (Vec<_>, Vec<_>) =
+                external::read(&config, &dataset)?.into_iter().unzip();
+            drop(stage);
+            summaries.iter().for_each(|summary| super::say(&summary.to_string()));
+            summary["external"] = serde_json::json!(summaries);
+            dataset.external = Arc::new(models);
         }
         Ok(Input { config, dataset, summary })
     }

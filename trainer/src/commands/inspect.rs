@@ -1,10 +1,10 @@
-//! `inspect`: what an artifact holds, as a table and as JSON.
+//! `inspect`: the contents of an artifact, as a table or as JSON.
 
 use comfy_table::{CellAlignment, Table, presets};
 use qianmian_models::snapshot::Snapshot;
 use qianmian_models::storage::artifact::{Artifact, Manifest};
 
-use super::publish::StoreArgs;
+use super::store::StoreArgs;
 
 /// Arguments of `inspect`.
 #[derive(Debug, clap::Args)]
@@ -13,11 +13,11 @@ pub struct Args {
     version: Option<String>,
     #[command(flatten)]
     store: StoreArgs,
-    /// Print JSON: the manifest, and the versions in the store.
+    /// Print JSON: the manifest and the versions in the store; with --examples, ids as JSON strings.
     #[arg(long)]
     json: bool,
-    /// Print ids to try, one a line, as JSON strings: users with the most baskets or best-selling items first.
-    #[arg(long, value_name = "KIND", conflicts_with = "json")]
+    /// Print ids to try, one a line: users with the most baskets first, or best sellers first.
+    #[arg(long, value_name = "KIND")]
     examples: Option<Example>,
     /// How many ids --examples prints at most.
     #[arg(long, value_name = "N", default_value_t = 1, requires = "examples")]
@@ -30,7 +30,7 @@ enum Example {
     Items,
 }
 
-/// Verifies every section and prints what is there.
+/// Verifies every section and prints the contents.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let store = args.store.open()?;
     let versions = store.versions()?;
@@ -42,7 +42,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     }
     if let Some(kind) = args.examples {
         for id in examples(&Snapshot::open(&artifact)?, kind, args.limit) {
-            super::say(&serde_json::to_string(&id)?);
+            super::say(&if args.json { serde_json::to_string(&id)? } else { id });
         }
         return Ok(());
     }
@@ -61,7 +61,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The ids of users by falling number of baskets, or of items by falling sales.
+/// The ids of users, most baskets first, or of items, best sellers first.
 fn examples(snapshot: &Snapshot, kind: Example, limit: usize) -> Vec<String> {
     match kind {
         Example::Users => {

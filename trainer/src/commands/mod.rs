@@ -1,15 +1,18 @@
 //! The command line: one file a command.
 
 mod evaluate;
+mod gc;
 mod input;
 mod inspect;
 mod predict;
 mod publish;
+mod shell;
+mod store;
 mod train;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::demo_data::{self, DemoDataArgs};
 use crate::gate::Refused;
@@ -37,21 +40,27 @@ struct Cli {
 enum Command {
     /// Learn from orders, write a new version to the model store and publish it.
     Train(train::Args),
-    /// Learn from all before a moment and measure on the days after it, beside baselines.
+    /// Learn from the data before a moment and measure on the days after it, with baselines.
     Evaluate(evaluate::Args),
-    /// Answer for a file of users, items or carts, by the code that serves.
+    /// Answer for a file of users, items or carts, with the code that serves.
     Predict(predict::Args),
-    /// Make a version the one to serve, unless it ranks worse than the one served.
+    /// Make a version the one to serve, unless it ranks worse than the served one.
     Publish(publish::PublishArgs),
     /// Make the version before the published one the one to serve.
-    Rollback(publish::StoreArgs),
-    /// Show what an artifact holds.
+    Rollback(store::StoreArgs),
+    /// Show the contents of an artifact.
     Inspect(inspect::Args),
-    /// Write a lifelike shop: orders, items, users, identities and a training configuration.
+    /// Remove old versions from the model store.
+    Gc(gc::Args),
+    /// Write a realistic shop: orders, items, users, identities and a training configuration.
     DemoData(DemoDataArgs),
+    /// Print a completion script for a shell.
+    Completions(shell::CompletionArgs),
+    /// Write manual pages.
+    Man(shell::ManArgs),
 }
 
-/// The exit code when the gate refused to publish; 1 is any other error, 2 a wrong command line.
+/// The exit code if the gate refuses to publish; 1 is any other error, 2 a wrong command line.
 const REFUSED: u8 = 3;
 
 /// Parses the command line and runs it. Errors go to standard error with their causes; exit code 1, or
@@ -66,6 +75,9 @@ pub fn run() -> ExitCode {
         Command::Publish(args) => publish::publish(&args),
         Command::Rollback(args) => publish::rollback(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Gc(args) => gc::run(&args),
+        Command::Completions(args) => shell::completions(&args, Cli::command()),
+        Command::Man(args) => shell::man(&args, Cli::command()),
         Command::DemoData(args) => run_demo_data(&args, &reporter),
     };
     match result {
@@ -94,7 +106,7 @@ fn run_demo_data(args: &DemoDataArgs, reporter: &Reporter) -> anyhow::Result<()>
     Ok(())
 }
 
-/// Prints a result to standard output; a reader that has gone away is no error of ours.
+/// Prints a result to standard output; a reader that has closed the pipe is no error.
 fn say(text: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
@@ -105,7 +117,7 @@ fn say_error(error: &anyhow::Error) {
     let _ = writeln!(std::io::stderr(), "error: {}", chain(error));
 }
 
-/// An error and its causes, `a: b: c`; a cause that the text before it already ends with is not repeated.
+/// An error and its causes, `a: b: c`; a cause that the text so far already ends with is not repeated.
 fn chain(error: &anyhow::Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {
@@ -121,7 +133,7 @@ mod tests {
     use anyhow::anyhow;
 
     #[test]
-    fn a_cause_is_said_once() {
+    fn a_cause_is_printed_once() {
         let full = || std::io::Error::other("disk full");
         let error = qianmian_models::error::Error::Io { path: "/a".into(), source: full() };
         assert_eq!(super::chain(&anyhow!(error).context("saving")), "saving: /a: disk full");

@@ -1,4 +1,4 @@
-//! `predict`: batch inference by the code that serves.
+//! `predict`: batch inference by the code that serves, a subcommand for each kind.
 
 use std::path::PathBuf;
 
@@ -6,46 +6,105 @@ use anyhow::Context;
 use chrono::{DateTime, NaiveDate, NaiveTime};
 use qianmian_models::snapshot::Snapshot;
 
-use super::publish::StoreArgs;
+use super::store::StoreArgs;
 use crate::predict::{self, Kind, Request};
 use crate::progress::Reporter;
 
 /// Arguments of `predict`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// What to ask about every key of the input.
-    #[arg(value_enum)]
-    kind: Kind,
+    #[command(subcommand)]
+    kind: KindArgs,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum KindArgs {
+    /// Items for each user; a user that the model does not know gets best sellers
+    #[command(
+        after_help = "Input column: user_id. Output columns: user_id, rank, item_id, score. At most 1,000 rows a user.
+
+  qianmian-trainer predict recommend --store DIR --input users.csv --output slates.parquet --count 20"
+    )]
+    Recommend(RecommendArgs),
+    /// Items similar to each item
+    #[command(
+        after_help = "Input column: item_id. Output columns: item_id, rank, similar_item_id, score. At most 1,000 rows an item.
+
+  qianmian-trainer predict similar --store DIR --input items.csv --output similar.csv --count 20"
+    )]
+    Similar(CommonArgs),
+    /// Items that complete each cart
+    #[command(
+        after_help = "Input columns: cart_id, item_id and optionally user_id; the rows of a cart are adjacent. Output columns: cart_id, rank,
+item_id, score. At most 1,000 rows a cart.
+
+  qianmian-trainer predict bundle --store DIR --input carts.csv --output complements.jsonl --count 10"
+    )]
+    Bundle(CommonArgs),
+    /// Users for each item
+    #[command(
+        after_help = "Input column: item_id. Output columns: item_id, rank, user_id, score. At most 100,000 rows an item.
+
+  qianmian-trainer predict audience --store DIR --input items.csv --output people.csv.zst --count 1000"
+    )]
+    Audience(AudienceArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct RecommendArgs {
+    #[command(flatten)]
+    common: CommonArgs,
+    /// Leave out items that the user bought before.
+    #[arg(long)]
+    exclude_bought: bool,
+}
+
+#[derive(Debug, clap::Args)]
+struct AudienceArgs {
+    #[command(flatten)]
+    common: CommonArgs,
+    /// Leave out users who bought the item before.
+    #[arg(long)]
+    exclude_bought: bool,
+}
+
+#[derive(Debug, clap::Args)]
+struct CommonArgs {
     #[command(flatten)]
     store: StoreArgs,
     /// The version that answers [default: the published one].
     #[arg(long, value_name = "VERSION")]
     version: Option<String>,
-    /// Keys: CSV, TSV, JSON lines (plain, .gz, .zst) or Parquet, with a column user_id (recommend), item_id
-    /// (similar, audience), or cart_id, item_id and, if known, user_id (bundle). Other columns are passed over.
+    /// The keys: CSV, TSV, JSON lines (plain, .gz, .zst) or Parquet; a path or a glob. Other columns are ignored.
     #[arg(long, value_name = "FILE")]
     input: String,
-    /// Answers: the key, rank from 1, item_id (similar: similar_item_id) or user_id, score; by ending .csv,
-    /// .tsv, .jsonl (plain, .gz, .zst) or .parquet.
+    /// The answers; the ending is the format: .csv, .tsv, .jsonl (each also .gz, .zst) or .parquet.
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
-    /// Most rows a key: 1 to 1000, for audience to 100000.
+    /// Most rows a key.
     #[arg(long, value_name = "K")]
     count: usize,
-    /// Answer as of this moment, RFC 3339 or a date (UTC), at most a week after the end of the model's data
+    /// Answer as of this moment: RFC 3339 or a date (UTC), at most a week after the end of the model's data
     /// [default: the end of the data].
     #[arg(long, value_name = "TIME", value_parser = moment)]
     at: Option<i64>,
-    /// Leave out what the user bought before (recommend), or who bought the item before (audience).
+    /// Write `'` before CSV and TSV cells that a spreadsheet would run as a formula (those that begin with =, +, -, @, a
+    /// tab or a carriage return). Off by default, because it changes ids that programs read.
     #[arg(long)]
-    exclude_bought: bool,
+    neutralize_formulas: bool,
     /// Threads to answer on [default: all cores]. The output does not depend on it.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
 }
 
-/// Answers and prints the account.
+/// Answers and prints the summary.
 pub fn run(args: &Args, reporter: &Reporter) -> anyhow::Result<()> {
+    let (kind, args, exclude_bought) = match &args.kind {
+        KindArgs::Recommend(args) => (Kind::Recommend, &args.common, args.exclude_bought),
+        KindArgs::Similar(args) => (Kind::Similar, args, false),
+        KindArgs::Bundle(args) => (Kind::Bundle, args, false),
+        KindArgs::Audience(args) => (Kind::Audience, &args.common, args.exclude_bought),
+    };
     if let Some(threads) = args.threads {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(usize::from(threads));
         pool.build_global().context("--threads")?;
@@ -55,14 +114,14 @@ pub fn run(args: &Args, reporter: &Reporter) -> anyhow::Result<()> {
     let artifact = store.artifact(args.version.as_deref()).map_err(|e| args.store.explain(&store, e))?;
     let snapshot = Snapshot::open(&artifact)?;
     drop(stage);
-    let Args { kind, count, at, exclude_bought, .. } = *args;
-    let request = Request { kind, count, at, exclude_bought };
+    let CommonArgs { count, at, neutralize_formulas, .. } = *args;
+    let request = Request { kind, count, at, exclude_bought, neutralize_formulas };
     let summary = predict::predict(&snapshot, &request, &args.input, &args.output, reporter)?;
     super::say(&summary.to_string());
     Ok(())
 }
 
-/// Unix seconds of an RFC 3339 time, or of a date's first moment.
+/// Unix seconds of an RFC 3339 time, or of the first moment of a date.
 fn moment(text: &str) -> Result<i64, String> {
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Ok(time.timestamp());
@@ -78,7 +137,7 @@ mod tests {
     use super::moment;
 
     #[test]
-    fn a_moment_is_a_time_with_its_zone_or_a_date() {
+    fn a_moment_is_a_time_with_a_zone_or_a_date() {
         assert_eq!(moment("2010-12-01T16:26:00+08:00"), Ok(1_291_191_960));
         assert_eq!(moment("2010-12-01T08:26:00.5Z"), Ok(1_291_191_960));
         assert_eq!(moment("2010-12-01"), Ok(1_291_161_600));

@@ -1,4 +1,4 @@
-//! `train`: orders in, a published artifact out.
+//! `train`: from orders to a published artifact.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,7 +9,8 @@ use qianmian_models::storage::versions::ShopStore;
 use super::input::InputArgs;
 use super::publish::{ForceArgs, through_gate};
 use crate::progress::Reporter;
-use crate::{train, tune};
+use crate::train::{self, Training};
+use crate::tune;
 
 /// Arguments of `train`.
 #[derive(Debug, clap::Args)]
@@ -17,18 +18,18 @@ pub struct Args {
     #[command(flatten)]
     input: InputArgs,
     /// Model store: a folder with a folder for each shop.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, env = "QIANMIAN_STORE", value_name = "DIR")]
     store: PathBuf,
     /// Shop to train for, instead of the configured one.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, env = "QIANMIAN_SHOP", value_name = "NAME")]
     shop: Option<String>,
-    /// Search the parameters that matter on the last month of the data first, and train with the best found.
+    /// First search the parameters that matter on the last month of the data; train with the best ones.
     #[arg(long)]
     tune: bool,
-    /// How long to search; the defaults are tried whatever it is.
+    /// Duration of the search; the defaults are always tried.
     #[arg(long, value_name = "MINUTES", default_value_t = 15.0, requires = "tune", value_parser = minutes)]
     budget: f64,
-    /// Write the version, but leave the served one as it is.
+    /// Write the version, but do not publish it.
     #[arg(long, conflicts_with = "force")]
     no_publish: bool,
     #[command(flatten)]
@@ -48,7 +49,12 @@ pub fn run(args: &Args, reporter: &Reporter) -> anyhow::Result<()> {
         super::say(&format!("tuned: the best of {tried} trials is x{gain:.4} of the defaults"));
         (config.training, search) = (training, Some(found));
     }
-    let mut trained = train::learn(&input.dataset, &config.training, reporter)?;
+    let training = Training::new(&input.dataset, &config.training, reporter);
+    let reporter = &reporter.plan(training.steps() + if args.no_publish { 1 } else { 2 });
+    let mut trained = training.learn(reporter)?;
+    for (section, reason) in &trained.left_out {
+        super::say(&format!("without {section}: {reason}"));
+    }
     if let Some(search) = search {
         trained.metrics["tuning"] = serde_json::to_value(search)?;
     }
@@ -65,13 +71,14 @@ pub fn run(args: &Args, reporter: &Reporter) -> anyhow::Result<()> {
         ));
     } else {
         super::say(&format!("wrote version {version}"));
+        let _stage = reporter.stage("open, warm and publish", 1);
         let (_, verdict) = through_gate(&store, version, &args.force, &place)?;
         super::say(&format!("published version {version} in {}\n{verdict}", store.folder().display()));
     }
     Ok(())
 }
 
-/// Minutes, a week at most.
+/// Minutes, at most a week.
 fn minutes(text: &str) -> Result<f64, String> {
     let minutes: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
     if (0.0..=10_080.0).contains(&minutes) { Ok(minutes) } else { Err("use 0 to 10080 minutes".to_owned()) }

@@ -3,10 +3,6 @@
 use anyhow::ensure;
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::Dataset;
-use crate::learn::als::AlsOptions;
-use crate::learn::ann;
-
 /// Parameters of the learners; the defaults are sound for most shops.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -46,22 +42,21 @@ pub struct TrainingConfig {
 
 impl Default for TrainingConfig {
     fn default() -> Self {
-        let als = AlsOptions::default();
         Self {
-            dim: als.dim,
-            regularization: als.regularization,
-            alpha: als.alpha,
-            iterations: als.iterations,
+            dim: 64,
+            regularization: 8.0,
+            alpha: 6.0,
+            iterations: 12,
             half_life_days: None,
             ease_neighbours: 100,
             ease_lambda: 10.0,
             basket_ease_neighbours: 200,
             basket_ease_lambda: 10.0,
             low_pass_dim: 128,
-            item_graph_min_rows: ann::MIN_ITEMS,
-            user_graph_min_rows: ann::MIN_USERS,
+            item_graph_min_rows: 50_000,
+            user_graph_min_rows: 500_000,
             rehearse: true,
-            seed: als.seed,
+            seed: 7,
         }
     }
 }
@@ -98,10 +93,5 @@ impl TrainingConfig {
             ensure!(sound, "training.half_life_days = {days}: use a number above 0");
         }
         Ok(())
-    }
-
-    /// Days after which a purchase counts half in a user's history.
-    pub fn half_life(&self, dataset: &Dataset) -> f64 {
-        self.half_life_days.unwrap_or_else(|| dataset.half_life_days())
     }
 }

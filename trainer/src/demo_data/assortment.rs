@@ -1,8 +1,8 @@
-//! Makes up brands and items from word lists.
+//! Generates brands and items from word lists.
 
 use rustc_hash::FxHashSet;
 
-use super::catalogue::{Brand, Item, NEVER};
+use super::catalog::{Brand, Item, NEVER};
 use super::dice::{Dice, Purpose, running_sums};
 use super::kind_table::{DEPARTMENTS, KINDS};
 use super::kinds::{Kind, STYLES};
@@ -13,7 +13,7 @@ const BRAND_SECOND: &str = "朵里禾柚野物本研语舍谷源町集屿然作�
 
 /// All brands, and where each department's begin; one more start than departments.
 pub fn make_brands(seed: u64, n_items: u32) -> (Vec<Brand>, Vec<usize>) {
-    let mut dice = Dice::new(seed, Purpose::Catalogue, 0);
+    let mut dice = Dice::new(seed, Purpose::Catalog, 0);
     let firsts: Vec<char> = BRAND_FIRST.chars().collect();
     let seconds: Vec<char> = BRAND_SECOND.chars().collect();
     let per_department = (n_items as usize / 120).clamp(8, firsts.len() * seconds.len() / DEPARTMENTS.len());
@@ -22,7 +22,7 @@ pub fn make_brands(seed: u64, n_items: u32) -> (Vec<Brand>, Vec<usize>) {
     for _ in 0..DEPARTMENTS.len() {
         for _ in 0..per_department {
             let n = brands.len();
-            // Going down a diagonal meets every pair of characters once.
+            // A diagonal visits every pair of characters once.
             let (a, b) = (n % firsts.len(), (n + n / firsts.len()) % seconds.len());
             brands.push(Brand {
                 name: [firsts[a], seconds[b]].iter().collect(),
@@ -51,7 +51,7 @@ impl ShelfMaker<'_> {
     /// Appends the shelf's `len` items; the first is always on sale, everywhere.
     pub fn fill(&self, len: u32, dice: &mut Dice, items: &mut Vec<Item>) {
         let mut titles = FxHashSet::default();
-        // Some brands are strong in a department: their weight falls with their rank.
+        // A brand's weight falls with its rank in the department.
         let brand_sums = running_sums((0..self.brands.len()).map(|b| 1.0 / (b as f32 + 2.0)));
         for place in 0..len {
             let mut item = self.item(dice, &brand_sums);
@@ -61,7 +61,7 @@ impl ShelfMaker<'_> {
                 }
                 item = self.item(dice, &brand_sums);
             }
-            // A large catalogue exhausts the words; later editions carry a number.
+            // A large catalog exhausts the words; later editions carry a number.
             let plain = item.title.clone();
             let mut edition = 2;
             while !titles.insert(item.title.clone()) {
@@ -100,8 +100,8 @@ impl ShelfMaker<'_> {
         }
     }
 
-    /// The days of launch and of the beginning fade: 3 in 10 are launched inside the window, and
-    /// 3 in 10 begin to fade at some time after their first months.
+    /// The first day and the day from which the item fades: 3 in 10 are launched inside the window, and 3 in 10 fade some
+    /// time after their first months.
     fn lifetime(&self, dice: &mut Dice) -> (i32, i32) {
         let launched = if dice.chance(0.3) {
             dice.below(self.days as usize) as i32
@@ -122,8 +122,8 @@ fn one_of<'a>(words: &'a str, dice: &mut Dice) -> &'a str {
     words.split(' ').nth(dice.below(n)).unwrap_or(words)
 }
 
-/// A price in fen inside the kind's range, a quarter of it (in logarithms) per band, that ends
-/// as prices do: 12.90, 128.00, 1299.00.
+/// A price in fen within the kind's range, a quarter of it (in logarithms) for each band, with the usual endings: 12.90,
+/// 128.00, 1299.00.
 fn price(kind: &Kind, band: u8, dice: &mut Dice) -> u32 {
     let (low, high) = kind.price;
     let yuan = low * (high / low).powf((f32::from(band) + dice.unit()) / 4.0);

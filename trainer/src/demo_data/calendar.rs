@@ -1,14 +1,14 @@
 //! The days of the demo shop: traffic, seasons, festivals, sales.
 //!
 //! Days are numbered from 0, the first day of the window; the day after the last is `until`.
-//! Everything is tabulated once, so that a user's life only looks numbers up.
+//! Everything is tabulated once, so simulating a user only looks numbers up.
 
 use chrono::{Datelike, Days, NaiveDate, NaiveTime};
 
 use super::kinds::Season;
 
 /// Festival dates (Dragon Boat, Mid-Autumn, Spring Festival) as month * 100 + day, by year from
-/// 2019. Outside of the table the last row stands in: a demo need not be right about 2040.
+/// 2019. Later years use the last row; a demo need not be right about 2040.
 const FESTIVALS: [[u32; 3]; 12] = [
     [607, 913, 205],
     [625, 1001, 125],
@@ -33,9 +33,9 @@ pub struct Calendar {
     dates: Vec<[u8; 10]>,
     /// Running sums of traffic: `traffic[d]` is all traffic before day `d`; `days + 1` long.
     traffic: Vec<f32>,
-    /// `days x SEASONS`, row-major: how much a season's goods are wanted.
-    wanted: Vec<f32>,
-    /// The share of the list price that is paid on a day.
+    /// `days x SEASONS`, row-major: demand for a season's items; 1 is an ordinary day.
+    demand: Vec<f32>,
+    /// The share of the list price that is paid on each day.
     price_factor: Vec<f32>,
 }
 
@@ -48,7 +48,7 @@ impl Calendar {
             start_unix: start.and_time(NaiveTime::MIN).and_utc().timestamp(),
             dates: Vec::new(),
             traffic: vec![0.0],
-            wanted: Vec::new(),
+            demand: Vec::new(),
             price_factor: Vec::new(),
         };
         let mut sum = 0.0f64;
@@ -60,13 +60,13 @@ impl Calendar {
             calendar.dates.push(text);
             sum += f64::from(traffic_of(date));
             calendar.traffic.push(sum as f32);
-            calendar.wanted.extend(wanted_on(date));
+            calendar.demand.extend(demand_on(date));
             calendar.price_factor.push(price_factor_of(date));
         }
         calendar
     }
 
-    /// How many days the window has.
+    /// Days of the window.
     pub fn days(&self) -> usize {
         self.dates.len()
     }
@@ -99,9 +99,9 @@ impl Calendar {
         self.unix(self.days())
     }
 
-    /// How much goods of this season are wanted; 1 is an ordinary day.
-    pub fn wanted(&self, season: Season, day: usize) -> f32 {
-        self.wanted[day * SEASONS + season as usize]
+    /// Demand for items of this season; 1 is an ordinary day.
+    pub fn demand(&self, season: Season, day: usize) -> f32 {
+        self.demand[day * SEASONS + season as usize]
     }
 
     /// The share of the list price that is paid on a day, before the channel's own discount.
@@ -126,7 +126,7 @@ fn festivals_of(year: i32) -> [Option<NaiveDate>; 3] {
     FESTIVALS[row].map(|md| NaiveDate::from_ymd_opt(year, md / 100, md % 100))
 }
 
-/// Days from a date until the next such festival; far away when there is none.
+/// Days from a date until the next such festival; `i64::MAX` if there is none.
 fn days_until(date: NaiveDate, festival: usize) -> i64 {
     [date.year(), date.year() + 1]
         .into_iter()
@@ -167,8 +167,8 @@ fn price_factor_of(date: NaiveDate) -> f32 {
     }
 }
 
-/// How much each season's goods are wanted on a date, in the order of [`Season`].
-fn wanted_on(date: NaiveDate) -> [f32; SEASONS] {
+/// Demand for each season's items on a date, in the order of [`Season`].
+fn demand_on(date: NaiveDate) -> [f32; SEASONS] {
     let warmth = (std::f32::consts::TAU * (date.ordinal() as f32 - 196.0) / 365.0).cos();
     let swell = |x: f32| 0.08 + 2.2 * (0.5 + 0.5 * x).powi(3);
     let before_festival = |festival| match days_until(date, festival) {
@@ -176,14 +176,14 @@ fn wanted_on(date: NaiveDate) -> [f32; SEASONS] {
         left @ 1..=28 => 7.0 * (1.0 - left as f32 / 29.0),
         _ => 0.0,
     };
-    let mut wanted = [1.0; SEASONS];
-    wanted[Season::Summer as usize] = swell(warmth);
-    wanted[Season::Winter as usize] = swell(-warmth);
-    wanted[Season::Mild as usize] = 0.3 + 1.2 * (1.0 - warmth * warmth);
-    wanted[Season::DragonBoat as usize] = before_festival(0);
-    wanted[Season::MidAutumn as usize] = before_festival(1);
-    wanted[Season::SpringFestival as usize] = 0.03 + before_festival(2);
-    wanted
+    let mut demand = [1.0; SEASONS];
+    demand[Season::Summer as usize] = swell(warmth);
+    demand[Season::Winter as usize] = swell(-warmth);
+    demand[Season::Mild as usize] = 0.3 + 1.2 * (1.0 - warmth * warmth);
+    demand[Season::DragonBoat as usize] = before_festival(0);
+    demand[Season::MidAutumn as usize] = before_festival(1);
+    demand[Season::SpringFestival as usize] = 0.03 + before_festival(2);
+    demand
 }
 
 #[cfg(test)]
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn days_run_from_the_start_up_to_but_not_including_until() {
+    fn days_end_before_until() {
         let calendar = year_2025();
         assert_eq!(calendar.days(), 365);
         assert_eq!(calendar.date_text(0), b"2025-01-01");
@@ -211,18 +211,18 @@ mod tests {
     }
 
     #[test]
-    fn seasons_peak_when_they_should() {
+    fn seasons_peak_at_their_time() {
         let c = year_2025();
         let (july, january) = (day(&c, 2025, 7, 10), day(&c, 2025, 1, 10));
-        assert!(c.wanted(Season::Summer, july) > 10.0 * c.wanted(Season::Summer, january));
-        assert!(c.wanted(Season::Winter, january) > 10.0 * c.wanted(Season::Winter, july));
-        assert!(c.wanted(Season::MidAutumn, day(&c, 2025, 10, 1)) > 3.0);
-        assert_eq!(c.wanted(Season::MidAutumn, day(&c, 2025, 10, 8)), 0.0);
-        assert_eq!(c.wanted(Season::Always, july), 1.0);
+        assert!(c.demand(Season::Summer, july) > 10.0 * c.demand(Season::Summer, january));
+        assert!(c.demand(Season::Winter, january) > 10.0 * c.demand(Season::Winter, july));
+        assert!(c.demand(Season::MidAutumn, day(&c, 2025, 10, 1)) > 3.0);
+        assert_eq!(c.demand(Season::MidAutumn, day(&c, 2025, 10, 8)), 0.0);
+        assert_eq!(c.demand(Season::Always, july), 1.0);
     }
 
     #[test]
-    fn the_eleventh_of_november_has_the_most_traffic_and_the_lowest_prices() {
+    fn singles_day_has_most_traffic_and_lowest_prices() {
         let c = year_2025();
         let traffic = |d: usize| c.traffic_before(d + 1) - c.traffic_before(d);
         let top = (0..365).max_by(|&a, &b| traffic(a).total_cmp(&traffic(b))).unwrap();
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_point_of_traffic_falls_on_the_day_that_holds_it() {
+    fn traffic_maps_back_to_its_day() {
         let c = year_2025();
         for d in [0, 17, 314, 364] {
             let middle = 0.5 * (c.traffic_before(d) + c.traffic_before(d + 1));

@@ -1,4 +1,4 @@
-//! One trip's cart, from the channel to the till.
+//! The cart of a trip, from the channel to the checkout.
 
 use super::dice::Dice;
 use super::kind_table::{DEPARTMENTS, KINDS};
@@ -9,7 +9,7 @@ use super::shopper::Shopper;
 
 /// Not in a store, or not in a room.
 pub const NOWHERE: u16 = u16::MAX;
-/// Orders of one person are numbered in 12 bits.
+/// Orders of a user are numbered in 12 bits.
 pub const MAX_ORDERS: u32 = 4_096;
 /// Carts are at most this long.
 const MAX_LINES: usize = 12;
@@ -17,7 +17,7 @@ const MAX_LINES: usize = 12;
 /// One order line, in numbers.
 #[derive(Clone, Copy, Debug)]
 pub struct Line {
-    /// When the line happened, in Unix seconds; on a return later than the order.
+    /// Time of the line, Unix seconds; of a return, later than the order.
     pub at: i64,
     /// The day of the order, which is part of the order's id.
     pub order_day: u32,
@@ -31,13 +31,13 @@ pub struct Line {
     pub quantity: i32,
     /// Price of a piece in fen, as paid.
     pub price_fen: u32,
-    /// How the order came.
+    /// The channel of the order.
     pub channel: Channel,
     /// The store, or [`NOWHERE`].
     pub store: u16,
     /// The livestream room, or [`NOWHERE`].
     pub room: u16,
-    /// The buyer was not recognised.
+    /// The buyer was not recognized.
     pub guest: bool,
 }
 
@@ -53,7 +53,7 @@ pub struct Trip {
 }
 
 impl Trip {
-    /// A trip by the person's habits. Who needs something does not go to a livestream for it.
+    /// A trip by the user's habits. A need seldom leads to a livestream.
     pub fn draw(shop: &Shop, who: &Shopper, day: usize, by_need: bool, dice: &mut Dice) -> Self {
         let drawn = CHANNELS[who.some_channel(dice)];
         let channel = if by_need && drawn == Channel::Livestream && dice.chance(0.7) {
@@ -67,7 +67,7 @@ impl Trip {
         Self { day, least_reach, channel, store, room }
     }
 
-    /// The store does not have it: the person orders by mini program instead.
+    /// Orders by mini program, because the store does not carry the item.
     pub fn go_online(&mut self) {
         self.least_reach = 0;
         if self.channel == Channel::Store {
@@ -88,14 +88,14 @@ impl Trip {
     }
 }
 
-/// What was bought last of a kind.
+/// The last purchase of a kind.
 struct Bought {
     kind: usize,
     item: u32,
     day: usize,
 }
 
-/// What a person has in hand, and what they remember of earlier carts.
+/// A user's current cart, and the last purchase of each kind.
 pub struct Cart<'a> {
     shop: &'a Shop,
     who: &'a Shopper,
@@ -105,24 +105,24 @@ pub struct Cart<'a> {
 }
 
 impl<'a> Cart<'a> {
-    /// The empty cart of a person who bought nothing yet.
+    /// The empty cart of a user without purchases.
     pub fn new(shop: &'a Shop, who: &'a Shopper) -> Self {
         Self { shop, who, items: Vec::new(), last: Vec::new(), orders: 0 }
     }
 
-    /// How many orders were placed so far.
+    /// Orders placed so far.
     pub fn orders(&self) -> u32 {
         self.orders
     }
 
-    /// Adds an item and, by chance, what goes with it.
+    /// Adds an item and, at random, its complements.
     pub fn add(&mut self, item: u32, trip: &Trip, dice: &mut Dice) {
         if !self.put(item, trip.day) {
             return;
         }
-        let kind = usize::from(self.shop.catalogue.items[item as usize].kind);
-        for &(with, probability) in &self.shop.catalogue.complements[kind] {
-            let wanted = self.shop.calendar.wanted(KINDS[with].season, trip.day).min(1.0);
+        let kind = usize::from(self.shop.catalog.items[item as usize].kind);
+        for &(with, probability) in &self.shop.catalog.complements[kind] {
+            let wanted = self.shop.calendar.demand(KINDS[with].season, trip.day).min(1.0);
             if self.who.cares_for(with) > 0.0 && dice.chance(probability * wanted) {
                 let partner = self.shop.partner(item, with);
                 let fits = self.shop.sells(partner, trip.day, trip.least_reach) && dice.chance(0.45);
@@ -132,7 +132,7 @@ impl<'a> Cart<'a> {
         }
     }
 
-    /// Fills up with what catches the eye. A trip that a need caused ends sooner.
+    /// Fills the cart by browsing. A trip that a need caused ends sooner.
     pub fn fill(&mut self, trip: &Trip, by_need: bool, dice: &mut Dice) {
         let sizes: &[f32] =
             if by_need { &[0.3, 0.65, 0.85, 0.95, 1.0] } else { &[0.17, 0.45, 0.7, 0.86, 0.95, 1.0] };
@@ -154,7 +154,7 @@ impl<'a> Cart<'a> {
         }
     }
 
-    /// Pays: appends a line for each item, and the returns that follow, and empties the cart.
+    /// Appends a line for each item and its return, if any, and empties the cart.
     pub fn check_out(&mut self, trip: &Trip, dice: &mut Dice, lines: &mut Vec<Line>) {
         if self.items.is_empty() {
             return;
@@ -186,13 +186,13 @@ impl<'a> Cart<'a> {
         self.items.clear();
     }
 
-    /// Puts an item into the cart unless it is there or the cart is full, and remembers it.
+    /// Puts an item into the cart, unless it is there or the cart is full.
     fn put(&mut self, item: u32, day: usize) -> bool {
         if self.items.len() >= MAX_LINES || self.items.contains(&item) {
             return false;
         }
         self.items.push(item);
-        let kind = usize::from(self.shop.catalogue.items[item as usize].kind);
+        let kind = usize::from(self.shop.catalog.items[item as usize].kind);
         match self.last.iter_mut().find(|last| last.kind == kind) {
             Some(last) => (last.item, last.day) = (item, day),
             None => self.last.push(Bought { kind, item, day }),
@@ -200,8 +200,8 @@ impl<'a> Cart<'a> {
         true
     }
 
-    /// Whether there is enough of a kind at home: what lasts is hardly bought twice, and what
-    /// runs out hardly before it did.
+    /// Whether the user has enough of a kind: durable kinds are hardly bought twice, and others hardly before they run
+    /// out.
     fn has_enough(&self, kind: usize, day: usize, dice: &mut Dice) -> bool {
         let Some(last) = self.last.iter().find(|last| last.kind == kind) else { return false };
         match KINDS[kind].pace {
@@ -211,7 +211,7 @@ impl<'a> Cart<'a> {
         }
     }
 
-    /// An item of a kind: what was bought last, by loyalty, or another one by taste.
+    /// An item of a kind: the one bought last, by loyalty, or another one by taste.
     fn choose(&self, kind: usize, trip: &Trip, dice: &mut Dice) -> Option<u32> {
         if let Some(last) = self.last.iter().find(|last| last.kind == kind)
             && dice.chance(self.who.loyalty)
@@ -223,16 +223,16 @@ impl<'a> Cart<'a> {
     }
 
     fn quantity(&self, item: u32, dice: &mut Dice) -> i32 {
-        let kind = &KINDS[usize::from(self.shop.catalogue.items[item as usize].kind)];
+        let kind = &KINDS[usize::from(self.shop.catalog.items[item as usize].kind)];
         match kind.pace {
             Pace::Once => 1,
             Pace::Cycle(_) | Pace::Whim => 1 + dice.cumulative(&[0.78, 0.94, 1.0]) as i32,
         }
     }
 
-    /// The list price, less what the day and the channel take off, in whole tens of fen.
+    /// The list price less the discounts of the day and the channel, in tens of fen.
     fn price_fen(&self, item: u32, trip: &Trip, dice: &mut Dice) -> u32 {
-        let list = self.shop.catalogue.items[item as usize].price_fen as f32;
+        let list = self.shop.catalog.items[item as usize].price_fen as f32;
         let channel = match trip.channel {
             Channel::Livestream => 0.88,
             Channel::Tmall => 0.97,
@@ -243,10 +243,9 @@ impl<'a> Cart<'a> {
         (paid / 10.0).round() as u32 * 10
     }
 
-    /// The return of a line, if it comes back before the window ends. Guests cannot return:
-    /// nobody could say whose order it was.
+    /// The return of a line, if it is within the window. Guests return nothing, since their orders are anonymous.
     fn returned(&self, line: Line, dice: &mut Dice) -> Option<Line> {
-        let kind = &KINDS[usize::from(self.shop.catalogue.items[line.item as usize].kind)];
+        let kind = &KINDS[usize::from(self.shop.catalog.items[line.item as usize].kind)];
         let risk = match (kind.pace, DEPARTMENTS[kind.department].name) {
             (_, "服饰运动") => 0.08,
             (Pace::Once, _) => 0.05,

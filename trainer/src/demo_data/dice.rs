@@ -1,17 +1,16 @@
-//! Seeded chance: the only source of randomness of the demo shop.
+//! Seeded random numbers: the only source of randomness of the demo shop.
 //!
-//! Every catalogue part and every user rolls a [`Dice`] of its own, a ChaCha8 stream named by
-//! (seed, purpose, number). What one user does therefore depends on nothing but the seed and the
-//! user's number, never on threads or on the users before.
+//! Every part of the catalog and every user has a [`Dice`] of its own, a ChaCha8 stream named by (seed, purpose, number).
+//! A user therefore depends on the seed and the user's number only, not on threads or other users.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-/// What a stream of random numbers is for; each purpose has streams of its own.
+/// The purpose of a stream of random numbers; each has streams of its own.
 #[derive(Clone, Copy, Debug)]
 pub enum Purpose {
     /// Brands and items of one kind.
-    Catalogue = 1,
+    Catalog = 1,
     /// Stores and livestream rooms.
     Places = 2,
     /// One user's life.
@@ -41,7 +40,7 @@ impl Dice {
 
     /// A uniform number in `[0, 1)`.
     pub fn unit(&mut self) -> f32 {
-        // 24 bits are all that an f32 below one can tell apart.
+        // An f32 below one has 24 significant bits.
         (self.rng.next_u32() >> 8) as f32 * (1.0 / (1u32 << 24) as f32)
     }
 
@@ -57,7 +56,7 @@ impl Dice {
 
     /// A uniform number in `0..n`; 0 when `n` is 0.
     pub fn below(&mut self, n: usize) -> usize {
-        // Multiply-shift: the bias is under n / 2^32, far below what a shop could show.
+        // Multiply-shift: the bias is below n / 2^32, far too small to be seen in a shop.
         ((u64::from(self.rng.next_u32()) * n as u64) >> 32) as usize
     }
 
@@ -123,7 +122,7 @@ impl Alias {
                 small.push(l);
             }
         }
-        // What is left over differs from one by rounding only.
+        // The rest differs from one by rounding only.
         for &i in small.iter().chain(&large) {
             scaled[i] = 1.0;
         }
@@ -142,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn streams_repeat_by_seed_and_differ_by_purpose_and_number() {
+    fn streams_repeat_by_seed_and_differ_by_number() {
         let draw = |seed, purpose, number| Dice::new(seed, purpose, number).bits();
         assert_eq!(draw(7, Purpose::User, 3), draw(7, Purpose::User, 3));
         assert_ne!(draw(7, Purpose::User, 3), draw(8, Purpose::User, 3));
@@ -151,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn an_alias_draws_in_proportion_to_its_weights() {
+    fn alias_draws_in_proportion_to_weights() {
         let weights = [1.0, 0.2, 5.0, 2.8];
         let (alias, mut dice) = (Alias::new(&weights), Dice::new(1, Purpose::User, 0));
         let mut counts = [0u32; 4];

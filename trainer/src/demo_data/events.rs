@@ -1,4 +1,4 @@
-//! A few days of behaviour that leads up to the last orders: exposures, clicks, views, carts.
+//! Events of the days before the last orders: exposures, clicks, views, carts.
 
 use super::cart::Line;
 use super::dice::Dice;
@@ -27,8 +27,8 @@ impl<'a> EventLog<'a> {
         Self { shop, who, written: 0 }
     }
 
-    /// Appends the events behind the user's order lines and returns how many there are. Guests
-    /// and returns leave none, and neither do purchases in a store, except for the purchase.
+    /// Appends the events of the user's order lines and returns their number. Guests and returns have none, and purchases
+    /// in a store have no events but the purchase.
     pub fn write(mut self, out: &mut Vec<u8>, lines: &[Line], dice: &mut Dice) -> u64 {
         let from = self.shop.calendar.end_unix() - DAYS * 86_400;
         for line in lines.iter().filter(|l| l.at >= from && !l.guest && l.quantity > 0) {
@@ -40,10 +40,9 @@ impl<'a> EventLog<'a> {
         self.written
     }
 
-    /// What happened before the purchase: some other goods of the kind were shown and one of
-    /// them perhaps viewed, then this one was found.
+    /// The events before a purchase: other items of the kind are shown and perhaps viewed, then this one is found.
     fn seen(&mut self, out: &mut Vec<u8>, line: &Line, dice: &mut Dice) {
-        let kind = usize::from(self.shop.catalogue.items[line.item as usize].kind);
+        let kind = usize::from(self.shop.catalog.items[line.item as usize].kind);
         let day = self.shop.calendar.day_of(line.at);
         for before in (1..=dice.below(4) as i64).rev() {
             let Some(other) = self.shop.some_item(self.who, kind, day, 0, dice) else { continue };
@@ -59,7 +58,7 @@ impl<'a> EventLog<'a> {
     }
 
     fn row(&mut self, out: &mut Vec<u8>, line: &Line, kind: &str, item: u32, at: i64) {
-        // Browsing that began before the window is told as of its first second.
+        // Browsing that began before the window gets the time of its first second.
         let at = at.max(self.shop.calendar.unix(0));
         out.push(b'E');
         digits(out, u64::from(self.who.number), 8);

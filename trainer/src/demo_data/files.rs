@@ -1,4 +1,4 @@
-//! The files of the demo shop: written beside their names and moved into place when whole.
+//! The files of the demo shop: written under temporary names and renamed when complete.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::columns;
 
-/// The level at which zstd keeps up with the generator.
+/// The zstd level: the lowest, so that compression keeps up with the generator.
 const ZSTD_LEVEL: i32 = 1;
 
 /// How the orders are written.
@@ -41,13 +41,13 @@ impl OrdersFormat {
 
 /// A part of a table, ready to be written.
 pub enum Rows {
-    /// CSV rows without a header, and how many.
+    /// CSV rows without a header, and their number.
     Text(Vec<u8>, u64),
     /// A batch of order lines.
     Batch(RecordBatch),
 }
 
-/// What became of one file.
+/// A written file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FileSummary {
     /// Its name in the output folder.
@@ -64,7 +64,7 @@ enum Sink {
     Parquet(Box<ArrowWriter<File>>),
 }
 
-/// A file being written. It has its name only after [`TableFile::finish`].
+/// A file being written; it gets its name by [`TableFile::finish`].
 pub struct TableFile {
     sink: Sink,
     name: String,
@@ -74,8 +74,8 @@ pub struct TableFile {
 }
 
 impl TableFile {
-    /// Begins `folder/name`; a name that ends in `.zst` is compressed, one in `.parquet` holds
-    /// order lines. Text files begin with `header`.
+    /// Starts `folder/name`. A name ending in `.zst` is compressed, one in `.parquet` has order lines; text files start
+    /// with `header`.
     ///
     /// # Errors
     /// When the file cannot be created or written.
@@ -104,7 +104,7 @@ impl TableFile {
     /// Appends rows.
     ///
     /// # Errors
-    /// When the disk is full, or when the rows are of the other sort than the file.
+    /// When the disk is full, or when the rows have another format than the file.
     pub fn write(&mut self, rows: &Rows) -> anyhow::Result<()> {
         let rows_written = match (&mut self.sink, rows) {
             (Sink::Plain(out), Rows::Text(text, n)) => out.write_all(text).map(|()| *n).map_err(Into::into),

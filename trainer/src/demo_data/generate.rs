@@ -17,7 +17,7 @@ use super::rows;
 use super::shop::Shop;
 use super::shopper::Shopper;
 
-/// Users of one chunk: small enough to be spread, large enough to be written in one go.
+/// Users of one chunk: small enough to spread over threads, large enough for one write.
 const CHUNK: u32 = 1_024;
 
 /// The files that users are written to. Events are optional.
@@ -32,10 +32,10 @@ pub struct UserFiles {
     pub events: Option<TableFile>,
 }
 
-/// What all users did together.
+/// Totals over all users.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Orders, returns apart.
+    /// Orders, without returns.
     pub orders: u64,
     /// Of these, orders without a user.
     pub guest_orders: u64,
@@ -48,7 +48,7 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// Counts the lines of one user, which are ordered by order.
+    /// Counts the lines of one user, sorted by order.
     fn count(&mut self, lines: &[Line]) {
         self.lines += lines.len() as u64;
         self.returns += lines.iter().filter(|l| l.quantity < 0).count() as u64;
@@ -79,7 +79,7 @@ struct Chunk {
     totals: Totals,
 }
 
-/// Generates all users of the shop into the files and says how it goes on.
+/// Generates all users of the shop into the files and reports progress.
 ///
 /// # Errors
 /// When a file cannot be written.
@@ -96,7 +96,7 @@ pub fn generate(
         let writer = scope.spawn(move || write_all(files, &receiver));
         let generated = generate_all(shop, format, with_events, &sender, progress);
         drop(sender);
-        // What the writer says comes first: it is why the generator could not go on.
+        // An error of the writer comes first, since it stops the generator.
         let files = writer.join().map_err(|_| anyhow::anyhow!("the writing thread panicked"))??;
         Ok((files, generated?))
     })

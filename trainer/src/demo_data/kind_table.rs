@@ -1,4 +1,4 @@
-//! The tables of departments, kinds and complements; brands are made up in [`super::catalogue`].
+//! The tables of departments, kinds and complements; brands are generated in [`super::assortment`].
 
 use super::kinds::{Buyer, Complement, Department, Kind, Pace, Season};
 
@@ -142,7 +142,7 @@ const fn pair(of: &'static str, with: &'static str, probability: f32) -> Complem
     Complement { of, with, probability }
 }
 
-/// What goes with what. The rarer leaf of a pair has the higher probability.
+/// Complements. The rarer leaf of a pair has the higher probability.
 pub const COMPLEMENTS: [Complement; 30] = [
     pair("牙刷", "牙膏", 0.55),
     pair("牙膏", "牙刷", 0.25),

@@ -1,9 +1,9 @@
-//! What kinds of goods the demo shop sells, and how people buy them.
+//! The kinds of items that the demo shop sells, and how users buy them.
 //!
 //! A *kind* is a leaf of the category tree (纸尿裤, 大米, 防晒霜). The tables are in
-//! [`super::kind_table`]; this module gives them their types.
+//! [`super::kind_table`]; this module has their types.
 
-/// How often one person buys a kind again.
+/// How often a user buys a kind again.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Pace {
     /// It runs out: bought again after about this many days.
@@ -14,7 +14,7 @@ pub enum Pace {
     Once,
 }
 
-/// When in the year a kind is wanted.
+/// The season of a kind's demand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Season {
     /// The same all year.
@@ -33,7 +33,7 @@ pub enum Season {
     SpringFestival,
 }
 
-/// Who buys a kind at all.
+/// The users who buy a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Buyer {
     /// Everybody.
@@ -59,19 +59,19 @@ pub struct Kind {
     pub group: &'static str,
     /// The leaf, unique over the whole tree.
     pub leaf: &'static str,
-    /// Product words for titles, parted by spaces.
+    /// Product words for titles, separated by spaces.
     pub words: &'static str,
-    /// Pack sizes and variants for titles, parted by spaces.
+    /// Pack sizes and variants for titles, separated by spaces.
     pub specs: &'static str,
-    /// Cheapest and dearest price in yuan.
+    /// Lowest and highest price in yuan.
     pub price: (f32, f32),
-    /// How much is sold, relative to other kinds of the department.
+    /// Sales relative to other kinds of the department.
     pub weight: f32,
-    /// How often one person buys it again.
+    /// How often a user buys it again.
     pub pace: Pace,
-    /// When in the year it is wanted.
+    /// The season of its demand.
     pub season: Season,
-    /// Who buys it.
+    /// The users who buy it.
     pub buyer: Buyer,
 }
 
@@ -80,23 +80,23 @@ pub struct Kind {
 pub struct Department {
     /// Its name.
     pub name: &'static str,
-    /// How much is sold, relative to other departments.
+    /// Sales relative to other departments.
     pub weight: f32,
     /// Taste words for titles, one for each style of [`STYLES`].
     pub styles: [&'static str; STYLES],
 }
 
-/// How many latent styles run through all departments. A user who likes style 2 likes it
-/// everywhere, so that what somebody bought in one department says something about the others.
+/// Number of latent styles, the same in all departments. A user prefers a style everywhere, so purchases in one
+/// department predict those in others.
 pub const STYLES: usize = 6;
 
-/// Goods that are put into one basket: whoever buys `of` adds `with` with this probability.
+/// Complements: a user who buys `of` adds `with` with this probability.
 #[derive(Clone, Copy, Debug)]
 pub struct Complement {
     /// The leaf that is bought first.
     pub of: &'static str,
-    /// The leaf that goes with it.
+    /// The leaf that is added.
     pub with: &'static str,
-    /// How likely it is added.
+    /// The probability.
     pub probability: f32,
 }

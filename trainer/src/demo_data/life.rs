@@ -1,9 +1,8 @@
-//! What one person buys: a walk through the window from trip to trip.
+//! The purchases of a user: trip after trip through the window.
 //!
-//! Two clocks drive it. *Needs* are kinds that run out: each comes due every cycle and sends the
-//! person shopping. *Browsing* trips arrive by the shop's traffic and the person's activity. Every
-//! trip takes the needs that are due or nearly so, fills the basket by taste, and adds what goes
-//! with what is in it.
+//! Trips have two causes. *Needs* are kinds that run out: each comes due every cycle and causes a trip. *Browsing* trips
+//! arrive by the shop's traffic and the user's activity. Every trip buys the needs that are due or nearly due, fills the
+//! basket by taste, and adds complements.
 
 use super::cart::{Cart, Line, MAX_ORDERS, Trip};
 use super::dice::Dice;
@@ -12,9 +11,9 @@ use super::kinds::Pace;
 use super::shop::Shop;
 use super::shopper::Shopper;
 
-/// How likely somebody buys here, and not elsewhere, when something runs out.
+/// Probability that a need is met in this shop, not elsewhere.
 const ADHERENCE: f32 = 0.86;
-/// What is due within this share of its cycle is bought along on any trip.
+/// Needs that come due within this share of their cycle are bought on any trip.
 const AHEAD: f32 = 0.1;
 
 /// A kind that runs out.
@@ -24,11 +23,11 @@ struct Need {
     cycle: f32,
     /// The day, with its fraction, on which it runs out.
     due: f32,
-    /// It was decided that the due one is bought here.
+    /// Whether the next one is bought here.
     decided: bool,
 }
 
-/// One person on the way through the window.
+/// A user on the way through the window.
 pub struct Life<'a> {
     shop: &'a Shop,
     who: &'a Shopper,
@@ -38,12 +37,12 @@ pub struct Life<'a> {
 }
 
 impl<'a> Life<'a> {
-    /// A person at the beginning of the window.
+    /// A user at the beginning of the window.
     pub fn new(shop: &'a Shop, who: &'a Shopper, dice: &'a mut Dice) -> Self {
         Self { shop, who, dice, needs: Vec::new(), cart: Cart::new(shop, who) }
     }
 
-    /// Lives through the window and appends all order lines, ordered by order.
+    /// Simulates the window and appends all order lines, sorted by order.
     pub fn live(mut self, lines: &mut Vec<Line>) {
         let first = self.who.registered.max(0) as usize;
         let end = (self.who.leaves.max(0) as usize).min(self.shop.calendar.days());
@@ -67,7 +66,7 @@ impl<'a> Life<'a> {
         }
     }
 
-    /// Chooses what this person buys regularly, within what their activity carries.
+    /// Chooses the user's needs, as many as their activity allows.
     fn take_up_needs(&mut self, first: usize) {
         let mut budget = 1.8 * self.who.activity + if self.who.baby { 18.0 } else { 0.0 };
         for _ in 0..10 {
@@ -86,14 +85,14 @@ impl<'a> Life<'a> {
         }
     }
 
-    /// The days of the trips that no need causes, ascending; by the shop's traffic.
+    /// The days of browsing trips, ascending; by the shop's traffic.
     fn browsing_days(&mut self, first: usize, end: usize) -> Vec<usize> {
         let calendar = &self.shop.calendar;
         let mean = 365.0 / (3.0 * self.who.activity);
         let until = calendar.traffic_before(end);
         let mut days = Vec::new();
         let mut at = calendar.traffic_before(first);
-        // The first trip is why somebody registers.
+        // A user registers on the first trip.
         at += self.dice.waiting(if self.who.registered >= 0 { mean.min(10.0) } else { mean });
         while at < until {
             days.push(calendar.day_at_traffic(at));
@@ -113,7 +112,7 @@ impl<'a> Life<'a> {
                 return None;
             }
             let need = &mut self.needs[number];
-            let wanted = self.shop.calendar.wanted(KINDS[need.kind].season, day).min(1.0);
+            let wanted = self.shop.calendar.demand(KINDS[need.kind].season, day).min(1.0);
             if need.decided || self.dice.chance(ADHERENCE * wanted) {
                 need.decided = true;
                 return Some(day);
@@ -122,7 +121,7 @@ impl<'a> Life<'a> {
         }
     }
 
-    /// One trip: what is due, then whatever catches the eye, then the till.
+    /// One trip: needs that are due, then browsing, then checkout.
     fn shop_on(&mut self, day: usize, by_need: bool, lines: &mut Vec<Line>) {
         let mut trip = Trip::draw(self.shop, self.who, day, by_need, self.dice);
         for number in 0..self.needs.len() {

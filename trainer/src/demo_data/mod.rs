@@ -1,14 +1,12 @@
-//! A lifelike shop, written from a seed.
+//! Demo data: a realistic shop, generated from a seed.
 //!
-//! `demo-data` makes up an omnichannel retailer: a catalogue (`catalogue`, by `assortment` from the
-//! tables of `kind_table`), cities, stores and livestream rooms (`places`), the year with its seasons
-//! and sales (`calendar`), and people (`shopper`) who live through it (`life`) and fill their carts
-//! (`cart`). What a recommender should find is really in there: tastes for departments, brands,
-//! styles and price bands, things that run out and are bought again, goods that go together,
-//! seasons, launches.
+//! `demo-data` generates an omnichannel retailer: a catalog (`catalog`, by `assortment` from the tables of `kind_table`),
+//! cities, stores and livestream rooms (`places`), the year with its seasons and sales (`calendar`), and users (`shopper`)
+//! with their trips (`life`) and carts (`cart`). The data have the structure that a recommender should find: tastes for
+//! departments, brands, styles and price bands, items that are bought again, complements, seasons, new items.
 //!
-//! The same arguments give the same bytes on any number of threads: every user has random numbers
-//! of their own. Memory holds the catalogue and a few chunks of users, never all orders.
+//! The same arguments give the same bytes on any number of threads, since every user has random numbers of their own.
+//! Memory holds the catalog and a few chunks of users, never all orders.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -21,7 +19,7 @@ use serde::Serialize;
 mod assortment;
 mod calendar;
 mod cart;
-mod catalogue;
+mod catalog;
 mod columns;
 mod dice;
 mod events;
@@ -42,49 +40,47 @@ use files::{Rows, TableFile};
 use generate::{Totals, UserFiles, generate};
 use shop::Shop;
 
-/// What shop to make up and where to write it.
+/// The shop to generate, and where to write it.
 #[derive(Args, Clone, Debug)]
 pub struct DemoDataArgs {
-    /// Folder to write to; it is created where it is missing, and files of an earlier run are
-    /// replaced.
+    /// Folder to write to; it is created if missing, and files of an earlier run are replaced.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// How many people the shop knows, 1,000 to 10,000,000. 5,000 are enough to look around in
-    /// (a second); 1,000,000 are a load test (a minute or two).
+    /// Number of users, 1,000 to 10,000,000. 5,000 are enough for a first look (a second); 1,000,000 make a load test (a
+    /// minute or two).
     #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1_000..=10_000_000))]
     pub users: u32,
-    /// How many items it sells, 500 to 500,000. By default the catalogue grows with the square
-    /// root of the users: 2,121 items for 5,000, 30,000 for a million.
+    /// Number of items, 500 to 500,000. By default it grows with the square root of the users: 2,121 items for 5,000
+    /// users, 30,000 for a million.
     #[arg(long, value_parser = clap::value_parser!(u32).range(500..=500_000))]
     pub items: Option<u32>,
-    /// How many days of orders, 30 to 3,650. A year shows every season and festival.
+    /// Days of orders, 30 to 3,650. A year has every season and festival.
     #[arg(long, default_value_t = 360, value_parser = clap::value_parser!(u32).range(30..=3_650))]
     pub days: u32,
-    /// The day after the last one, as YYYY-MM-DD: orders end before its midnight UTC. The default
-    /// is today; name a date to get the same files tomorrow.
+    /// The day after the last one, YYYY-MM-DD: orders end before its midnight UTC. The default is today; give a date to get
+    /// the same files on another day.
     #[arg(long, value_name = "DATE", default_value_t = today())]
     pub until: NaiveDate,
-    /// Another seed is another shop: other goods, other people, other tastes.
+    /// Another seed gives another shop: other items, users and tastes.
     #[arg(long, default_value_t = 7)]
     pub seed: u64,
-    /// How the orders are written. The other tables are plain CSV.
+    /// Format of the orders. The other tables are plain CSV.
     #[arg(long, value_enum, default_value_t = OrdersFormat::CsvZst)]
     pub format: OrdersFormat,
-    /// Also write events.csv.zst: what people saw, clicked and carted before the orders of the
-    /// last 7 days.
+    /// Also write events.csv.zst: exposures, clicks, views and carts before the orders of the last 7 days.
     #[arg(long)]
     pub events: bool,
 }
 
-/// Read when the arguments are, so that generating never looks at a clock.
+/// Read with the arguments, so that generating never reads a clock.
 fn today() -> NaiveDate {
     chrono::Utc::now().date_naive()
 }
 
-/// How far the generator is.
+/// Progress of the generator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DemoProgress {
-    /// Users that are generated.
+    /// Users generated so far.
     pub users_done: u32,
     /// Users in all.
     pub users_total: u32,
@@ -92,16 +88,16 @@ pub struct DemoProgress {
     pub lines: u64,
 }
 
-/// What was written.
+/// The shop that was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DemoSummary {
     /// The folder.
     pub out: PathBuf,
-    /// Users, of whom `buyers` have an order under their name.
+    /// Users, with or without orders.
     pub users: u32,
     /// Users with at least one order under their name.
     pub buyers: u64,
-    /// Items of the catalogue.
+    /// Items of the catalog.
     pub items: u32,
     /// Orders, guests' included.
     pub orders: u64,
@@ -124,7 +120,7 @@ impl DemoSummary {
 
 const CONFIG: &str = "shop.toml";
 
-/// Makes up the shop and writes it; `progress` is called now and then on the calling thread.
+/// Generates the shop and writes it; `progress` is called from time to time on the calling thread.
 ///
 /// # Errors
 /// When an argument is out of its range or a file cannot be written. Files that were not completed
@@ -174,7 +170,7 @@ fn summary(args: &DemoDataArgs, items: u32, totals: &Totals, files: Vec<FileSumm
     }
 }
 
-/// A catalogue that grows with the square root of the users.
+/// The default number of items, which grows with the square root of the users.
 fn derived_items(users: u32) -> u32 {
     (30.0 * f64::from(users).sqrt()) as u32
 }
@@ -182,7 +178,7 @@ fn derived_items(users: u32) -> u32 {
 /// Writes the tables that do not depend on users: items and stores.
 fn write_shared_tables(args: &DemoDataArgs, shop: &Shop) -> anyhow::Result<Vec<FileSummary>> {
     let mut items = TableFile::create(&args.out, "items.csv", rows::ITEMS)?;
-    for number in 0..shop.catalogue.items.len() as u32 {
+    for number in 0..shop.catalog.items.len() as u32 {
         let mut text = Vec::new();
         rows::item(&mut text, shop, number);
         items.write(&Rows::Text(text, 1))?;
@@ -196,7 +192,7 @@ fn write_shared_tables(args: &DemoDataArgs, shop: &Shop) -> anyhow::Result<Vec<F
     Ok(vec![items.finish()?, stores.finish()?])
 }
 
-/// Removes the configuration of an earlier run: one that is there names tables that are whole.
+/// Removes the configuration of an earlier run: a configuration exists only if all its tables are complete.
 fn forget_config(folder: &Path) -> anyhow::Result<()> {
     let path = folder.join(CONFIG);
     match std::fs::remove_file(&path) {

@@ -1,4 +1,4 @@
-//! Where the demo shop sells: cities, stores with coordinates, livestream rooms, channels.
+//! The places of the demo shop: cities, stores with coordinates, livestream rooms, channels.
 
 use super::dice::{Dice, Purpose, running_sums};
 use super::kind_table::DEPARTMENTS;
@@ -10,7 +10,7 @@ pub enum Channel {
     MiniProgram,
     /// A livestream room.
     Livestream,
-    /// A store in a street.
+    /// A physical store.
     Store,
     /// The shop's own app.
     App,
@@ -34,7 +34,7 @@ impl Channel {
         }
     }
 
-    /// How likely the buyer is not recognised here, so that the basket has no user.
+    /// Probability that the buyer is not recognized here, so the basket has no user.
     pub fn guest_share(self) -> f32 {
         match self {
             Self::Store => 0.34,
@@ -100,9 +100,9 @@ const STREETS: [&str; 12] = [
     "老城",
 ];
 
-/// A store in a street.
+/// A physical store.
 pub struct Store {
-    /// What it is called.
+    /// Its name.
     pub title: String,
     /// Index into [`CITIES`].
     pub city: usize,
@@ -118,15 +118,15 @@ pub struct Store {
 pub struct Places {
     /// All stores; every city has at least one.
     pub stores: Vec<Store>,
-    /// For each livestream room the department that it mostly shows.
+    /// The department that each livestream room mostly shows.
     pub rooms: Vec<usize>,
-    /// For each city its stores.
+    /// The stores of each city.
     city_stores: Vec<Vec<u16>>,
     city_sums: Vec<f32>,
 }
 
 impl Places {
-    /// Stores and rooms for so many users: a store for 250 and a room for 400, within bounds.
+    /// Stores and rooms for a number of users: a store for 250 and a room for 400, within bounds.
     pub fn new(seed: u64, users: u32) -> Self {
         let mut dice = Dice::new(seed, Purpose::Places, 0);
         let city_sums = running_sums(CITIES.iter().map(|c| c.weight));
@@ -149,7 +149,7 @@ impl Places {
         dice.cumulative(&self.city_sums)
     }
 
-    /// The store of a city that is nearest to a place.
+    /// The store of a city that is nearest to a position.
     pub fn nearest_store(&self, city: usize, lat: f32, lon: f32) -> u16 {
         let squared = |&number: &u16| {
             let store = &self.stores[usize::from(number)];
@@ -163,7 +163,7 @@ impl Places {
 
 fn store(city: usize, nth: usize, dice: &mut Dice) -> Store {
     let at = &CITIES[city];
-    // The street walks through the list, so that two stores of a city are never called the same.
+    // Streets are taken in turn, so no two stores of a city have the same name.
     let street = STREETS[(city * 5 + nth) % STREETS.len()];
     let round = nth / STREETS.len();
     let suffix = if round == 0 { String::new() } else { format!("{}号", round + 1) };

@@ -10,21 +10,21 @@ use super::text::{degrees, digits, hex, time_of_day, yuan};
 /// Columns of the orders.
 pub const ORDERS: &str =
     "order_id,user_id,item_id,ordered_at,quantity,unit_price,channel,store_id,room_id,merchant_id,status\n";
-/// Columns of the catalogue. `tags` and `store_ids` are lists parted by `|`.
+/// Columns of the catalog. `tags` and `store_ids` are lists separated by `|`.
 pub const ITEMS: &str =
     "item_id,title,category,brand,merchant_id,price,cost,stock,launched_at,tags,status,store_ids\n";
-/// Columns of the users. `tags` is a list parted by `|`.
+/// Columns of the users. `tags` is a list separated by `|`.
 pub const USERS: &str =
     "user_id,birthday,gender,city,lat,lon,registered_at,tags,consent_personalisation,consent_contact\n";
 /// Columns of the identities.
 pub const IDENTITIES: &str = "user_id,type,value\n";
-/// Columns of the stores: where they are.
+/// Columns of the stores.
 pub const STORES: &str = "store_id,title,city,lat,lon\n";
 
 /// Appends an item's id.
 pub fn item_id(out: &mut Vec<u8>, shop: &Shop, item: u32) {
     out.push(b'P');
-    digits(out, u64::from(shop.catalogue.items[item as usize].sku), 7);
+    digits(out, u64::from(shop.catalog.items[item as usize].sku), 7);
 }
 
 /// Appends a user's id.
@@ -62,9 +62,9 @@ pub fn room_id(out: &mut Vec<u8>, room: u16) {
 
 /// Appends the id of the merchant that sells an item.
 pub fn merchant_id(out: &mut Vec<u8>, shop: &Shop, item: u32) {
-    let brand = shop.catalogue.items[item as usize].brand;
+    let brand = shop.catalog.items[item as usize].brand;
     out.push(b'M');
-    digits(out, u64::from(shop.catalogue.brands[usize::from(brand)].merchant) + 1, 4);
+    digits(out, u64::from(shop.catalog.brands[usize::from(brand)].merchant) + 1, 4);
 }
 
 /// Appends a time inside the window.
@@ -104,15 +104,15 @@ pub fn order(out: &mut Vec<u8>, shop: &Shop, line: &Line) {
     out.extend_from_slice(b",paid\n");
 }
 
-/// Appends an item of the catalogue.
+/// Appends an item of the catalog.
 pub fn item(out: &mut Vec<u8>, shop: &Shop, number: u32) {
-    let item = &shop.catalogue.items[number as usize];
+    let item = &shop.catalog.items[number as usize];
     let kind = &KINDS[usize::from(item.kind)];
     let department = &DEPARTMENTS[kind.department];
     let days = shop.calendar.days() as i32;
     item_id(out, shop, number);
     let path = [department.name, kind.group, kind.leaf].join("/");
-    for text in [&item.title, &path, &shop.catalogue.brands[usize::from(item.brand)].name] {
+    for text in [&item.title, &path, &shop.catalog.brands[usize::from(item.brand)].name] {
         out.push(b',');
         out.extend_from_slice(text.as_bytes());
     }

@@ -1,27 +1,27 @@
-//! A person of the demo shop: who they are and what they like.
+//! A user of the demo shop: circumstances and tastes.
 //!
-//! A [`Shopper`] is drawn from the user's own dice and never stored: the same number gives the
-//! same person again. The latent tastes here are what a recommender should find.
+//! A [`Shopper`] is drawn from the user's own dice and never stored: the same number gives the same user again. A
+//! recommender should find the latent tastes.
 
-use super::catalogue::Item;
+use super::catalog::Item;
 use super::dice::Dice;
 use super::kind_table::{DEPARTMENTS, KINDS};
 use super::kinds::Buyer;
 use super::places::{CHANNELS, CITIES};
 use super::shop::Shop;
 
-/// Which ids of a person other systems know.
+/// The identities of a user in other systems.
 #[derive(Clone, Copy, Debug)]
 pub struct KnownBy {
-    /// The WeChat mini program knows them.
+    /// A WeChat id.
     pub wechat: bool,
-    /// They left a phone number.
+    /// A phone number.
     pub phone: bool,
-    /// They hold a member card.
+    /// A member card.
     pub card: bool,
 }
 
-/// A person, their circumstances and their tastes.
+/// A user, with circumstances and tastes.
 pub struct Shopper {
     /// Number of the user, from 0.
     pub number: u32,
@@ -47,14 +47,14 @@ pub struct Shopper {
     pub registered: i32,
     /// The first day on which they no longer come.
     pub leaves: i32,
-    /// How active they are; 1 is the median person.
+    /// Activity; 1 is the median.
     pub activity: f32,
-    /// How likely they buy again what they bought last.
+    /// Probability of buying the item bought last again.
     pub loyalty: f32,
-    /// Which ids other systems have.
+    /// The identities in other systems.
     pub known_by: KnownBy,
-    /// They agreed to personalisation.
-    pub allows_personalisation: bool,
+    /// They agreed to personalization.
+    pub allows_personalization: bool,
     /// They agreed to be contacted.
     pub allows_contact: bool,
     departments: [f32; DEPARTMENTS.len()],
@@ -67,7 +67,7 @@ pub struct Shopper {
 }
 
 impl Shopper {
-    /// Draws person `number`; the dice must be fresh from that number.
+    /// Draws user `number`; the dice must be new and of that number.
     pub fn draw(shop: &Shop, number: u32, dice: &mut Dice) -> Self {
         let female = dice.chance(0.58);
         let age_years = (19.0 + 14.0 * dice.log_normal(1.0, 0.5)).min(78.0);
@@ -104,7 +104,7 @@ impl Shopper {
                 phone: dice.chance(0.86),
                 card: dice.chance(0.38),
             },
-            allows_personalisation: dice.chance(0.96),
+            allows_personalization: dice.chance(0.96),
             allows_contact: dice.chance(0.7),
             departments,
             channels: channels(age_years, dice),
@@ -131,8 +131,7 @@ impl Shopper {
         self.rooms[usize::from(dice.chance(0.3))]
     }
 
-    /// How readily they buy a kind at all, 0 (never) to 1. Beside who the kind is for, everybody
-    /// cares for some kinds and hardly for others.
+    /// Interest in a kind, 0 (none) to 1: by the users it is for, and by a personal preference among kinds.
     pub fn cares_for(&self, kind: usize) -> f32 {
         let mostly = |yes: bool| if yes { 1.0 } else { 0.12 };
         let only = |yes: bool| if yes { 1.0 } else { 0.0 };
@@ -148,9 +147,8 @@ impl Shopper {
         fits * [1.0, 1.0, 0.7, 0.5, 0.3, 0.15, 0.1, 0.05][whim as usize]
     }
 
-    /// How much better an item suits them than one that suits nobody, in `(0, 1]`: brand, style
-    /// and price band.
-    pub fn likes(&self, item: &Item) -> f32 {
+    /// How well an item fits the user's taste in brand, style and price band, in `(0, 1]`.
+    pub fn taste_for(&self, item: &Item) -> f32 {
         let department = KINDS[usize::from(item.kind)].department;
         let brand = if item.brand == self.favourite_brands[department] { 1.0 } else { 0.15 };
         let style = match item.style {
@@ -162,7 +160,7 @@ impl Shopper {
     }
 }
 
-/// Weights of the departments as running sums: everybody has a few that matter.
+/// Weights of the departments as running sums: a user has a few that matter.
 fn tastes(baby: bool, pet: bool, dice: &mut Dice) -> [f32; DEPARTMENTS.len()] {
     let mut sum = 0.0;
     std::array::from_fn(|department| {
@@ -183,7 +181,7 @@ fn draw_department(sums: &[f32; DEPARTMENTS.len()], dice: &mut Dice) -> usize {
     drawn.min(DEPARTMENTS.len() - 1)
 }
 
-/// Habits of channel as running sums: one or two of them make up most.
+/// Weights of the channels as running sums: a user mostly uses one or two.
 fn channels(age_years: f32, dice: &mut Dice) -> [f32; CHANNELS.len()] {
     let young = ((45.0 - age_years) / 25.0).clamp(0.1, 1.0);
     let base = [0.32, 0.3 * young, 0.10 + 0.12 * (1.0 - young), 0.18, 0.22];
@@ -195,14 +193,14 @@ fn channels(age_years: f32, dice: &mut Dice) -> [f32; CHANNELS.len()] {
 }
 
 fn favourite_brand(shop: &Shop, department: usize, dice: &mut Dice) -> u16 {
-    let starts = &shop.catalogue.brand_starts;
+    let starts = &shop.catalog.brand_starts;
     let n = starts[department + 1] - starts[department];
-    // The smaller of two draws: strong brands have more friends.
+    // The smaller of two draws: strong brands are preferred by more users.
     (starts[department] + dice.below(n).min(dice.below(n))) as u16
 }
 
 fn favourite_room(shop: &Shop, department: usize, dice: &mut Dice) -> u16 {
-    // Rooms are dealt to departments in turn, so every department has this many or one more.
+    // Rooms are assigned to departments in turn, so every department has this many or one more.
     let rounds = shop.places.rooms.len() / DEPARTMENTS.len();
     (dice.below(rounds) * DEPARTMENTS.len() + department) as u16
 }

@@ -1,6 +1,5 @@
-//! Writing rows as CSV, fast: bytes into a buffer, no quoting.
-//!
-//! No text of the demo shop holds a comma, a quote or a line break; the tables' tests see to it.
+//! Fast CSV: bytes appended to a buffer, without quoting. No text of the demo shop has a comma, a quote or a line break,
+//! which the tests of the tables check.
 
 /// Appends a number in decimal digits, with zeros in front up to `width`.
 pub fn digits(out: &mut Vec<u8>, number: u64, width: usize) {
@@ -23,7 +22,7 @@ pub fn yuan(out: &mut Vec<u8>, fen: u32) {
     digits(out, u64::from(fen % 100), 2);
 }
 
-/// Appends degrees with five decimals, about a metre.
+/// Appends degrees with five decimals, about a meter.
 pub fn degrees(out: &mut Vec<u8>, degrees: f32) {
     let scaled = (f64::from(degrees) * 1e5).round() as i64;
     if scaled < 0 {

@@ -1,7 +1,7 @@
-//! goods -> people: who buys an item in the window, ranked from before it.
+//! items -> people: all users ranked by how likely they are to buy an item in the window.
 
 mod baselines;
-pub(super) mod promises;
+pub(super) mod calibration;
 
 use qianmian_models::ids::{ItemIx, UserIx};
 use qianmian_models::snapshot::Snapshot;
@@ -10,11 +10,11 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use self::baselines::Baselines;
 pub(super) use self::baselines::most_active;
-use super::metrics::{auc, ndcg, recall};
 use super::pairs::Pairs;
 use super::report::{Raw, Role, Task};
 use super::{Bench, affordable, every_nth};
 use crate::dataset::is_known;
+use crate::metrics::{auc, ndcg, recall};
 
 const METRICS: [&str; 13] = [
     "recall@50",
@@ -33,14 +33,14 @@ const METRICS: [&str; 13] = [
 ];
 const HEADLINE: [&str; 6] =
     ["recall@100", "lift@1%", "ndcg@100", "auc", "recall@100 repeat", "recall@100 new"];
-/// Fewest buyers in the window for an item to be a case; fewest of a segment for it to count.
+/// Fewest buyers in the window for an item to be a case, and fewest of a kind (repeat, new) for its metrics.
 const MIN_BUYERS: usize = 10;
-const MIN_SEGMENT: usize = 3;
+const MIN_OF_KIND: usize = 3;
 /// More items than this are not measured; every n-th is.
 const MAX_ITEMS: usize = 2_000;
-/// Every user is ranked, so that fewer items are measured where there are very many.
+/// Every user is ranked for every item: users times items is at most this.
 const BUDGET: usize = 80_000_000;
-/// Users that every method ranks; the others tie at the end.
+/// Users that every method ranks; all others tie at the end.
 const DEPTH: usize = 1_000;
 
 type Cases = Vec<(ItemIx, FxHashSet<UserIx>)>;
@@ -77,7 +77,7 @@ pub(super) fn measure(bench: &Bench<'_>) -> Option<Task> {
     Task::new("audience", &METRICS, &HEADLINE, of, &raw)
 }
 
-/// Items seen before the window with enough such buyers in it, and how many there are.
+/// Items sold before the window with enough known buyers in it, and how many there were before sampling.
 fn cases(bench: &Bench<'_>) -> (Cases, usize) {
     let reference = bench.reference;
     let seen = |user: u32| !reference.history.ixs(user).is_empty();
@@ -92,7 +92,7 @@ fn cases(bench: &Bench<'_>) -> (Cases, usize) {
     (every_nth(cases, affordable(MAX_ITEMS, BUDGET, bench.past)), of)
 }
 
-/// Users for an item, likeliest first; without who bought it where only new buyers are wanted.
+/// Users for an item, most likely buyers first; without earlier buyers if only new ones are wanted.
 type Rank<'a> = dyn Fn(ItemIx, bool) -> Vec<UserIx> + Sync + 'a;
 
 #[derive(Clone, Copy)]
@@ -110,7 +110,7 @@ fn run(name: &str, role: Role, reference: &Snapshot, cases: &Cases, shape: Shape
     Raw { name: name.to_owned(), role, exposure: None, cases: cases.par_iter().map(case).collect() }
 }
 
-/// The values of [`METRICS`] for one item; NaN where too few buyers are of a kind.
+/// The values of [`METRICS`] for one item; NaN for a kind of buyers with too few.
 fn values(
     buyers: &FxHashSet<UserIx>,
     truth: &FxHashSet<UserIx>,
@@ -126,13 +126,13 @@ fn values(
     };
     let (again, fresh): (FxHashSet<u32>, FxHashSet<u32>) =
         truth.iter().partition(|user| buyers.contains(*user));
-    if again.len() < MIN_SEGMENT {
+    if again.len() < MIN_OF_KIND {
         values.extend([f64::NAN; 3]);
     } else {
         let list: Vec<u32> = ranked.iter().copied().filter(|user| buyers.contains(user)).collect();
         values.extend(three(&list, &again, buyers.len()));
     }
-    if fresh.len() < MIN_SEGMENT {
+    if fresh.len() < MIN_OF_KIND {
         values.extend([f64::NAN; 3]);
     } else {
         values.extend(three(&rank(true), &fresh, shape.n_users - buyers.len()));

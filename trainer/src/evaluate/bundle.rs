@@ -16,8 +16,9 @@ use crate::dataset::is_known;
 
 const METRICS: [&str; 7] = ["hr@1", "hr@3", "hr@5", "hr@10", "hr@20", "mrr@20", "ndcg@10"];
 const HEADLINE: [&str; 3] = ["hr@5", "hr@10", "mrr@20"];
-/// Places that our own answer is asked for; more than are measured, so that ties at the end are seen.
+/// Slots of our own answer: more than are measured, so that ties at the end are seen.
 const DEPTH: usize = 50;
+/// Items that are hidden in turn, at most, and items of a cart, at most.
 const DRAWS: usize = 3;
 const MAX_CART: usize = 20;
 /// More carts than this are not measured; every n-th is.
@@ -29,7 +30,7 @@ struct Case {
     hidden: ItemIx,
 }
 
-/// Scores of items, in no order, to place the hidden one by.
+/// Scores of items, which rank the hidden one.
 type Scores = FxHashMap<ItemIx, f32>;
 
 pub(super) fn measure(bench: &Bench<'_>) -> Option<Task> {
@@ -76,7 +77,7 @@ pub(super) fn measure(bench: &Bench<'_>) -> Option<Task> {
     Task::new("bundle", &METRICS, &HEADLINE, of, &raw)
 }
 
-/// Up to three draws a basket, of items that were sold before the window.
+/// Up to [`DRAWS`] cases a basket, of items that were sold before the window.
 fn cases(reference: &Snapshot, future: &Future<'_>) -> Vec<Case> {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let lines: Vec<_> = future.lines().filter(|l| reference.popularity.baskets(l.item) > 0).collect();
@@ -105,12 +106,12 @@ fn run(
     let measure = |case: &Case| {
         let mut scores = scores(case);
         scores.retain(|item, _| !case.cart.contains(item));
-        values(place(&scores, case, n_items))
+        values(rank(&scores, case, n_items))
     };
     Raw { name: name.to_owned(), role, exposure: None, cases: cases.par_iter().map(measure).collect() }
 }
 
-/// The same scores for every cart, which need no copy each.
+/// Popularity scores every cart alike, so the scores are sorted once.
 fn popularity(cases: &[Case], sold: &Scores, n_items: usize) -> Raw {
     let mut sorted: Vec<f32> = sold.values().copied().collect();
     sorted.sort_by(f32::total_cmp);
@@ -128,9 +129,9 @@ fn popularity(cases: &[Case], sold: &Scores, n_items: usize) -> Raw {
     Raw { name: "popularity".to_owned(), role: Role::Baseline, exposure: None, cases }
 }
 
-/// The place of the hidden item, from 0: all that score higher, and half of the others that score the same.
-/// What has no score ties at the end.
-fn place(scores: &Scores, case: &Case, n_items: usize) -> f64 {
+/// The rank of the hidden item, from 0: the items that score higher, and half of the others that score the same. Items
+/// without a score tie at the end.
+fn rank(scores: &Scores, case: &Case, n_items: usize) -> f64 {
     let (better, ties) = match scores.get(&case.hidden) {
         Some(own) => {
             let better = scores.values().filter(|score| *score > own).count();
@@ -141,17 +142,17 @@ fn place(scores: &Scores, case: &Case, n_items: usize) -> f64 {
     better as f64 + ties as f64 / 2.0
 }
 
-/// The values of [`METRICS`] for an item on `place`.
-fn values(place: f64) -> Vec<f64> {
-    let within = |k: f64| f64::from(u8::from(place < k));
+/// The values of [`METRICS`] for an item at `rank`.
+fn values(rank: f64) -> Vec<f64> {
+    let within = |k: f64| f64::from(u8::from(rank < k));
     vec![
         within(1.0),
         within(3.0),
         within(5.0),
         within(10.0),
         within(20.0),
-        within(20.0) / (place + 1.0),
-        within(10.0) / (place + 2.0).log2(),
+        within(20.0) / (rank + 1.0),
+        within(10.0) / (rank + 2.0).log2(),
     ]
 }
 
@@ -164,7 +165,7 @@ fn summed(pairs: &Pairs, case: &Case, by: Association) -> Scores {
     scores
 }
 
-/// Item vectors of length one.
+/// Item vectors, normalized to length one.
 struct Directions {
     dim: usize,
     values: Vec<f32>,
@@ -205,15 +206,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn half_of_the_ties_stand_before_the_hidden_item() {
+    fn half_of_the_ties_rank_before_the_hidden_item() {
         let case = Case { user: None, cart: vec![8, 9], hidden: 1 };
         let scores = |list: &[(u32, f32)]| list.iter().copied().collect::<Scores>();
-        assert_eq!(place(&scores(&[(0, 3.0), (1, 2.0), (2, 2.0), (3, 2.0), (4, 1.0)]), &case, 10), 2.0);
-        assert_eq!(place(&scores(&[(0, 3.0), (2, 2.0)]), &case, 10), 2.0 + 5.0 / 2.0);
+        assert_eq!(rank(&scores(&[(0, 3.0), (1, 2.0), (2, 2.0), (3, 2.0), (4, 1.0)]), &case, 10), 2.0);
+        assert_eq!(rank(&scores(&[(0, 3.0), (2, 2.0)]), &case, 10), 2.0 + 5.0 / 2.0);
     }
 
     #[test]
-    fn values_of_the_third_place() {
+    fn values_of_the_third_rank() {
         assert_eq!(values(2.0), [0.0, 1.0, 1.0, 1.0, 1.0, 1.0 / 3.0, 0.5]);
         assert_eq!(values(20.0), [0.0; 7]);
     }

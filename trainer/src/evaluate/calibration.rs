@@ -1,25 +1,25 @@
-//! Whether a promised probability holds: what was predicted against what came true.
+//! Calibration: predicted probabilities against what happened.
 
 use serde::Serialize;
 
-use super::metrics::bootstrap_difference;
+use crate::metrics::bootstrap_difference;
 
 /// Bins of the reliability table, of equal width.
 const BINS: usize = 10;
 
-/// A prediction and its outcome.
+/// A predicted probability and what happened.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Outcome {
     /// Predicted probability; `0..=1`.
     pub probability: f64,
-    /// Whether it came true.
+    /// Whether the user bought.
     pub happened: bool,
 }
 
-/// How predicted probabilities and outcomes agree.
+/// Agreement of predicted probabilities and outcomes.
 #[derive(Debug, Clone, Serialize)]
 pub struct Calibration {
-    /// Predictions that were compared.
+    /// Number of predictions.
     pub predictions: usize,
     /// Expected calibration error: the mean over predictions of their bin's gap between mean probability and
     /// share that happened (Naeini, Cooper & Hauskrecht 2015); `0..=1`.
@@ -40,45 +40,45 @@ pub struct Bin {
     /// Their mean probability.
     pub predicted: f64,
     /// The share of them that happened.
-    pub realised: f64,
+    pub realized: f64,
 }
 
-/// Predicted and realised conversions of a number of lists, such as the first 100 of every audience.
+/// Predicted and realized conversions of lists, such as the first 100 of every audience.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Conversions {
     /// Lists compared.
     pub lists: usize,
     /// Sum of the probabilities.
     pub predicted: f64,
-    /// How many came true.
-    pub realised: f64,
-    /// Predicted over realised; nothing where nothing came true.
+    /// Number of purchases.
+    pub realized: f64,
+    /// Predicted over realized; absent without purchases.
     pub ratio: Option<f64>,
-    /// 95 % bootstrap interval over lists of predicted minus realised, a list.
+    /// 95 % bootstrap interval, over lists, of predicted minus realized conversions of a list.
     pub difference_95: [f64; 2],
 }
 
-/// What the audiences of a window promised and what became of it.
+/// Calibration of the audiences of a window.
 #[derive(Debug, Clone, Serialize)]
-pub struct Promises {
-    /// Of every user that was promised.
-    pub calibration: Calibration,
-    /// Of the first 100 of every audience.
+pub struct AudienceCalibration {
+    /// Over all users of all audiences.
+    pub users: Calibration,
+    /// Over the first 100 users of every audience.
     pub first_100: Option<Conversions>,
 }
 
-impl Promises {
-    /// Of audiences, each with the promises to its users, likeliest first; `None` without any.
+impl AudienceCalibration {
+    /// Of audiences, each with its predictions, highest first; `None` without predictions.
     pub fn new(audiences: &[Vec<Outcome>]) -> Option<Self> {
         Some(Self {
-            calibration: Calibration::new(&audiences.concat())?,
+            users: Calibration::new(&audiences.concat())?,
             first_100: Conversions::new(audiences, 100),
         })
     }
 }
 
 impl Calibration {
-    /// Of these predictions; `None` without any.
+    /// Of these predictions; `None` if there are none.
     pub fn new(outcomes: &[Outcome]) -> Option<Self> {
         if outcomes.is_empty() {
             return None;
@@ -89,7 +89,7 @@ impl Calibration {
         };
         let bins: Vec<Bin> = (0..BINS).filter_map(of_bin).collect();
         let n = outcomes.len() as f64;
-        let gap = |bin: &Bin| bin.predictions as f64 * (bin.predicted - bin.realised).abs();
+        let gap = |bin: &Bin| bin.predictions as f64 * (bin.predicted - bin.realized).abs();
         let squared = |o: &Outcome| (o.probability - f64::from(u8::from(o.happened))).powi(2);
         Some(Self {
             predictions: outcomes.len(),
@@ -113,13 +113,13 @@ impl Bin {
             from: n as f64 / BINS as f64,
             predictions,
             predicted: predicted / n_predictions,
-            realised: happened as f64 / n_predictions,
+            realized: happened as f64 / n_predictions,
         })
     }
 }
 
 impl Conversions {
-    /// Of these lists, each cut to its first `k` predictions; `None` without any.
+    /// Of the first `k` predictions of each list; `None` if there are no lists.
     pub fn new(lists: &[Vec<Outcome>], k: usize) -> Option<Self> {
         if lists.is_empty() {
             return None;
@@ -127,14 +127,14 @@ impl Conversions {
         let sums = |value: &dyn Fn(&Outcome) -> f64| -> Vec<f64> {
             lists.iter().map(|list| list.iter().take(k).map(value).sum()).collect()
         };
-        let (predicted, realised) = (sums(&|o| o.probability), sums(&|o| f64::from(u8::from(o.happened))));
-        let (sum, came) = (predicted.iter().sum::<f64>(), realised.iter().sum::<f64>());
+        let (predicted, realized) = (sums(&|o| o.probability), sums(&|o| f64::from(u8::from(o.happened))));
+        let (sum, bought) = (predicted.iter().sum::<f64>(), realized.iter().sum::<f64>());
         Some(Self {
             lists: lists.len(),
             predicted: sum,
-            realised: came,
-            ratio: (came > 0.0).then(|| sum / came),
-            difference_95: bootstrap_difference(&predicted, &realised),
+            realized: bought,
+            ratio: (bought > 0.0).then(|| sum / bought),
+            difference_95: bootstrap_difference(&predicted, &realized),
         })
     }
 }
@@ -149,19 +149,19 @@ mod tests {
     }
 
     #[test]
-    fn a_reliability_table_by_hand() {
+    fn reliability_table_matches_hand_counts() {
         // Two at 0.1 of which one happens, and 1.0, which belongs to the last bin and happens.
         let calibration =
             Calibration::new(&[outcome(0.1, true), outcome(0.1, false), outcome(1.0, true)]).unwrap();
         let [low, high] = calibration.bins[..] else { panic!("{calibration:?}") };
-        assert_eq!((low.from, low.predictions, low.predicted, low.realised), (0.1, 2, 0.1, 0.5));
-        assert_eq!((high.from, high.predictions, high.realised), (0.9, 1, 1.0));
+        assert_eq!((low.from, low.predictions, low.predicted, low.realized), (0.1, 2, 0.1, 0.5));
+        assert_eq!((high.from, high.predictions, high.realized), (0.9, 1, 1.0));
         assert!((calibration.expected_error - 2.0 * 0.4 / 3.0).abs() < 1e-12);
         assert!((calibration.brier - (0.81 + 0.01) / 3.0).abs() < 1e-12);
     }
 
     #[test]
-    fn honest_probabilities_have_no_error_and_bold_ones_have() {
+    fn true_probabilities_have_no_error_and_others_have() {
         let tenth = |p: f64| -> Vec<Outcome> { (0..100).map(|n| outcome(p, n % 10 == 0)).collect() };
         assert!(Calibration::new(&tenth(0.1)).unwrap().expected_error < 1e-9);
         assert!((Calibration::new(&tenth(0.6)).unwrap().expected_error - 0.5).abs() < 1e-9);
@@ -169,11 +169,11 @@ mod tests {
     }
 
     #[test]
-    fn conversions_count_only_the_first_of_each_list() {
+    fn conversions_count_only_the_head_of_each_list() {
         let lists =
             vec![vec![outcome(0.9, true), outcome(0.6, false), outcome(0.5, true)], vec![outcome(0.5, true)]];
         let conversions = Conversions::new(&lists, 2).unwrap();
-        assert_eq!((conversions.lists, conversions.predicted, conversions.realised), (2, 2.0, 2.0));
+        assert_eq!((conversions.lists, conversions.predicted, conversions.realized), (2, 2.0, 2.0));
         assert_eq!(conversions.ratio, Some(1.0));
         assert_eq!(Conversions::new(&[vec![outcome(0.5, false)]], 100).unwrap().ratio, None);
     }

@@ -1,12 +1,12 @@
-//! Users' baskets in order, for the baselines that read them.
+//! Every user's baskets in order of time, for the baselines that read them.
 
 use crate::dataset::{Dataset, is_known};
 
 /// The baskets of every user, oldest first.
 pub(super) struct UserBaskets {
-    /// Of each user, where their baskets begin in `baskets`; one more at the end.
+    /// Where each user's baskets begin in `baskets`; one more entry for the end.
     users: Vec<usize>,
-    /// Of each basket, where its items begin in `items`; one more at the end.
+    /// Where each basket's items begin in `items`; one more entry for the end.
     baskets: Vec<usize>,
     items: Vec<u32>,
 }

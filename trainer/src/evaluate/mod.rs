@@ -1,27 +1,26 @@
-//! Offline evaluation with a time split: learn from all before a moment, measure on the days after it.
+//! Offline evaluation with a time split: learn from all data before a moment, measure on the days after it.
 //!
-//! The pipelines that are measured are those of models, which the server runs. Every baseline is run in
-//! the same call on the same cases, and the difference to the best of them carries a bootstrap interval.
+//! The pipelines under measure are those of models, which the server runs. Every baseline runs in the same call on the
+//! same cases, and the difference to the best of them has a bootstrap interval.
 //!
 //! | task | cases | metrics | baselines |
 //! |---|---|---|---|
 //! | recommend | users seen before T that buy in the window | recall, NDCG, hit rate at K; repeat and new items apart; coverage, Gini, novelty | popularity, personal frequency, UP-CF@r, TIFUKNN, ALS |
-//! | newcomers | users whose first basket is in the window, known by their place at most | recall, NDCG, hit rate at 10 | the same without the place, popularity |
-//! | launches_shown | users seen before T that buy an item in the window that was never sold before | recall and hit rate at 20, of the slate and of the launches in it | launches at random |
+//! | new_users | users whose first basket is in the window; at most their place is known | recall, NDCG, hit rate at 10 | the same without the place, popularity |
+//! | cold_items_shown | users seen before T that buy an item in the window that was never sold before | recall and hit rate at 20, of the slate and of its cold items | random cold items |
 //! | audience | items seen before T with at least 10 such buyers in the window | recall and NDCG at 100, lift@1 %, AUC; repeat and new buyers apart | activity, RFM tiers, personal frequency, ALS, co-purchase profile |
-//! | launches | items whose first sale is in the window, to at least 3 known users | recall@50, recall and NDCG at 100 | activity |
-//! | session (`--sessions`) | visits of users who were left out of training, of guests and of new users | HR@10, HR@20, MRR@20 of the next item | popularity, cosine, VMIS-kNN |
+//! | cold_items | items whose first sale is in the window, to at least 3 known users | recall@50, recall and NDCG at 100 | activity |
+//! | session (`--sessions`) | visits of users left out of training, of guests and of new users | HR@10, HR@20, MRR@20 of the next item | popularity, cosine, VMIS-kNN |
 //! | bundle | baskets of 2 or more in the window, one item hidden | HR@K, MRR@20 | popularity, cosine, lift, LLR, ALS item vectors |
 
 mod audience;
 mod bundle;
 pub mod calibration;
+mod cold_items;
+mod cold_items_shown;
 mod history;
 pub mod html;
-mod launches;
-mod launches_shown;
-pub mod metrics;
-mod newcomers;
+mod new_users;
 mod pairs;
 mod provenance;
 mod recommend;
@@ -46,22 +45,22 @@ use crate::config::TrainingConfig;
 use crate::dataset::Dataset;
 use crate::orders::TimeKind;
 use crate::progress::Reporter;
-use crate::train;
+use crate::train::Training;
 
 const DAY: i64 = 86_400;
 
-/// Where the time line is cut.
+/// The test window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Window {
-    /// Learn from what is before it, unix seconds.
+    /// Training data end before it; unix seconds.
     pub from: i64,
-    /// Measure on what is before it and not before `from`.
+    /// End of the window, exclusive; unix seconds.
     pub to: i64,
 }
 
 impl Window {
-    /// The last `days` of the data, or those from `from` on. Where only the order is known, every user's
-    /// last step; where nothing is known, the last fifth of the baskets.
+    /// The last `days` of the data, or `days` from `from` on. Where only the order is known, the last step; without times,
+    /// the last fifth of the baskets.
     pub fn choose(dataset: &Dataset, from: Option<i64>, days: u32) -> Self {
         let until = dataset.until;
         match dataset.time_kind {
@@ -78,15 +77,14 @@ impl Window {
         }
     }
 
-    /// This window and the ones before it, `count` in all, the latest first: as long as it is and without
-    /// gaps, or a step earlier each.
+    /// This window and the ones before it, `count` in all, the latest first: of the same length, without gaps.
     ///
     /// # Errors
-    /// Where no time is known, and where nothing is left to learn from.
+    /// Without times, and where no data are left to learn from.
     pub fn back(self, dataset: &Dataset, count: u32) -> anyhow::Result<Vec<Self>> {
         ensure!(
             count == 1 || dataset.time_kind != TimeKind::None,
-            "--windows {count}: these orders have no times, so there is one window only"
+            "--windows {count}: these orders have no times, so there is only one window; leave --windows out"
         );
         let length = self.to - self.from;
         let back = |n: i64| Self { from: self.from - n * length, to: self.to - n * length };
@@ -94,7 +92,7 @@ impl Window {
         let earliest = dataset.from();
         ensure!(
             windows.last().is_none_or(|w| w.from > earliest) || count == 1,
-            "--windows {count}: nothing is left to learn from before the first of them; use fewer"
+            "--windows {count}: no data are left to learn from before the earliest window; use fewer"
         );
         Ok(windows)
     }
@@ -104,21 +102,21 @@ impl Window {
 pub enum Models<'a> {
     /// A model learned from before each window.
     Learned(&'a TrainingConfig),
-    /// A model learned from before each window without every tenth user, measured on visits of strangers alone.
-    OfStrangers(&'a TrainingConfig),
-    /// Artifacts of a store, the one that is judged first.
+    /// A model learned from before each window without every tenth user, measured on anonymous visits only.
+    Anonymous(&'a TrainingConfig),
+    /// Artifacts of a store, the one under measure first.
     Stored {
         /// The artifacts.
         models: &'a [Stored],
-        /// How to learn what the baselines need.
+        /// Configures what the baselines learn.
         training: &'a TrainingConfig,
     },
 }
 
-/// Measures every window, the latest first, and puts them together.
+/// Measures every window, the latest first, and combines them.
 ///
 /// # Errors
-/// When an artifact knows what happened in a window, and when training fails.
+/// When an artifact was trained on data of a window, and when training fails.
 pub fn evaluate_all(
     dataset: &Dataset,
     windows: &[Window],
@@ -126,12 +124,20 @@ pub fn evaluate_all(
     provenance: Provenance,
     reporter: &Reporter,
 ) -> anyhow::Result<Evaluation> {
-    let one = |window: &Window| match models {
-        Models::Learned(config) => evaluate(dataset, *window, config, reporter),
-        Models::OfStrangers(config) => strangers(dataset, *window, config, reporter),
-        Models::Stored { models, training } => stored::evaluate(dataset, *window, models, training, reporter),
+    let one = |(number, window): (usize, &Window)| {
+        let reporter = &match windows.len() {
+            1 => reporter.clone(),
+            n => reporter.part(format!("window {} of {n}", number + 1)),
+        };
+        match models {
+            Models::Learned(config) => evaluate(dataset, *window, config, reporter),
+            Models::Anonymous(config) => anonymous(dataset, *window, config, reporter),
+            Models::Stored { models, training } => {
+                stored::evaluate(dataset, *window, models, training, reporter)
+            }
+        }
     };
-    let mut reports = windows.iter().map(one).collect::<anyhow::Result<Vec<Report>>>()?;
+    let mut reports = windows.iter().enumerate().map(one).collect::<anyhow::Result<Vec<Report>>>()?;
     ensure!(!reports.is_empty(), "no window to measure");
     let rolled = windows::roll(&reports.iter().collect::<Vec<_>>());
     let latest = reports.remove(0);
@@ -149,10 +155,10 @@ pub fn evaluate(
     reporter: &Reporter,
 ) -> anyhow::Result<Report> {
     let (past, future) = (dataset.before(window.from), Future { dataset, window });
-    learned(&past, future, config, reporter, true, |bench| bench.measure(reporter))
+    learned(&past, future, config, reporter, TASK_STEPS, |bench, reporter| bench.measure(reporter))
 }
 
-/// The same without baselines and all that explains: what a search for parameters goes by.
+/// The same without baselines and explanations, for a search of parameters.
 ///
 /// # Errors
 /// When training fails.
@@ -163,36 +169,42 @@ pub fn evaluate_ours(
     reporter: &Reporter,
 ) -> anyhow::Result<Report> {
     let (past, future) = (dataset.before(window.from), Future { dataset, window });
-    learned(&past, future, config, reporter, false, |bench| bench.measure_ours())
+    learned(&past, future, config, reporter, 0, |bench, _| bench.measure_ours())
 }
 
-fn strangers(
+fn anonymous(
     dataset: &Dataset,
     window: Window,
     config: &TrainingConfig,
     reporter: &Reporter,
 ) -> anyhow::Result<Report> {
     let past = dataset.before(window.from).without_users(sessions::is_left_out);
-    learned(&past, Future { dataset, window }, config, reporter, true, |bench| {
+    learned(&past, Future { dataset, window }, config, reporter, 1, |bench, reporter| {
+        let _stage = reporter.stage("measure sessions", 1);
         let tasks = sessions::measure(bench).into_iter().collect();
-        Report { window, tasks, ablation: None, promises: None, examples: Vec::new() }
+        Report { window, tasks, ablation: None, calibration: None, examples: Vec::new() }
     })
 }
 
+/// Learns from `past` and measures, which reports `steps` stages; without any there are no baselines.
 fn learned(
     past: &Dataset,
     future: Future<'_>,
     config: &TrainingConfig,
     reporter: &Reporter,
-    baselines: bool,
-    measure: impl FnOnce(&Bench<'_>) -> Report,
+    steps: usize,
+    measure: impl FnOnce(&Bench<'_>, &Reporter) -> Report,
 ) -> anyhow::Result<Report> {
-    let trained = train::learn(past, config, reporter)?;
+    let training = Training::new(past, config, reporter);
+    let reporter = reporter.plan(training.steps() + steps);
+    let trained = training.learn(&reporter)?;
     let subjects = [Subject::learned("qianmian", &trained.snapshot)];
-    Ok(measure(&Bench { subjects: &subjects, reference: &trained.snapshot, past, future, baselines }))
+    let bench =
+        Bench { subjects: &subjects, reference: &trained.snapshot, past, future, baselines: steps > 0 };
+    Ok(measure(&bench, &reporter))
 }
 
-/// What happened in the window.
+/// The purchases of the window.
 pub struct Future<'a> {
     dataset: &'a Dataset,
     window: Window,
@@ -204,54 +216,64 @@ impl Future<'_> {
     }
 }
 
-/// Everything that a measurement needs.
+/// Stages that [`Bench::measure`] reports.
+const TASK_STEPS: usize = 5;
+
+/// Everything that a task needs.
 struct Bench<'a> {
-    /// The models under measure: ours first, then what it is compared with.
+    /// The models under measure: ours first, then those it is compared with.
     subjects: &'a [Subject<'a>],
-    /// Indexes learned from `past`, in its indices; what the baselines and the cases are made of.
+    /// Indexes learned from `past`, which the baselines and the cases read.
     reference: &'a Snapshot,
     past: &'a Dataset,
     future: Future<'a>,
-    /// Whether baselines stand beside.
+    /// Whether baselines are measured, too.
     baselines: bool,
 }
 
 impl Bench<'_> {
     fn measure(&self, reporter: &Reporter) -> Report {
-        let stage = reporter.stage("evaluate", 5);
+        let stage = reporter.stage("measure slates", 3);
         let cases = recommend::Cases::new(self);
         let mut tasks = Vec::new();
         tasks.extend(recommend::measure(self, &cases));
+        stage.advance(1);
         let ablation = recommend::ablation::measure(self, &cases);
+        stage.advance(1);
         let examples = recommend::examples::choose(self, &cases);
-        drop(cases);
+        drop((cases, stage));
+        let stage = reporter.stage("measure new users and cold items", 2);
+        tasks.extend(new_users::measure(self));
         stage.advance(1);
-        tasks.extend(newcomers::measure(self));
-        tasks.extend(launches_shown::measure(self));
-        stage.advance(1);
+        tasks.extend(cold_items_shown::measure(self));
+        drop(stage);
+        let stage = reporter.stage("measure audiences", 2);
         tasks.extend(audience::measure(self));
-        tasks.extend(launches::measure(self));
         stage.advance(1);
-        let promises = audience::promises::measure(self);
-        stage.advance(1);
+        tasks.extend(cold_items::measure(self));
+        drop(stage);
+        let stage = reporter.stage("measure probabilities", 1);
+        let calibration = audience::calibration::measure(self);
+        drop(stage);
+        let _stage = reporter.stage("measure bundles", 1);
         tasks.extend(bundle::measure(self));
-        Report { window: self.future.window, tasks, ablation, promises, examples }
+        Report { window: self.future.window, tasks, ablation, calibration, examples }
     }
 
     fn measure_ours(&self) -> Report {
         let cases = recommend::Cases::new(self);
         let tasks = [recommend::measure(self, &cases), audience::measure(self), bundle::measure(self)];
         let tasks = tasks.into_iter().flatten().collect();
-        Report { window: self.future.window, tasks, ablation: None, promises: None, examples: Vec::new() }
+        Report { window: self.future.window, tasks, ablation: None, calibration: None, examples: Vec::new() }
     }
 }
 
-/// How many of at most `most` cases are measured where each costs as much as there are users: `budget` in all.
+/// Cases to measure, at most `most`, if each costs one unit a user and `budget` units are allowed in all.
 fn affordable(most: usize, budget: usize, past: &Dataset) -> usize {
     (budget / past.n_users().max(1)).clamp(most / 10, most)
 }
 
-/// Evenly drawn, so many at most.
+/// At most `most`, evenly spaced.
 fn every_nth<T>(all: Vec<T>, most: usize) -> Vec<T> {
     let step = all.len().div_ceil(most).max(1);
     all.into_iter().step_by(step).collect()

@@ -1,11 +1,11 @@
-//! How often items share a basket, in full, for the baselines that score pairs by their counts.
+//! Pair counts: how often two items share a basket, for the baselines that score pairs.
 
 use qianmian_models::ids::ItemIx;
 use rayon::prelude::*;
 
 use crate::dataset::Dataset;
 
-/// Partners kept an item, the most frequent first; a bound on memory, far beyond what a list needs.
+/// Partners kept an item, the most frequent first: a bound on memory, far beyond what a list needs.
 const MAX_PARTNERS: usize = 5_000;
 
 /// Baskets by item, and counts of pairs.
@@ -18,11 +18,11 @@ pub(super) struct Pairs {
 /// How a pair is scored by its counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Association {
-    /// Together over the geometric mean of both.
+    /// Shared baskets over the geometric mean of both items' baskets.
     Cosine,
-    /// Together over what chance would give; pairs under three baskets are left out, as their lift is noise.
+    /// Shared baskets over those expected by chance; 0 for pairs under three baskets, whose lift is noise.
     Lift,
-    /// Log-likelihood ratio of the pair, where it is met more than chance would have it (Dunning 1993).
+    /// Log-likelihood ratio of pairs that are more frequent than by chance (Dunning 1993).
     Llr,
 }
 
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_is_scored_as_by_hand() {
+    fn pair_scores_match_hand_counts() {
         let score = |by| pairs().scored(0, by).next().map(|(_, score)| score);
         assert!((score(Association::Cosine).unwrap_or(0.0) - 3.0 / 20f32.sqrt()).abs() < 1e-6);
         assert!((score(Association::Lift).unwrap_or(0.0) - 1.5).abs() < 1e-6);
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_of_independent_items_has_no_likelihood_ratio() {
+    fn independent_items_have_no_likelihood_ratio() {
         assert!(llr([2.0, 2.0, 3.0, 3.0]).abs() < 1e-12);
     }
 }

@@ -1,4 +1,4 @@
-//! What a report needs to be repeated: the command, the data by content, versions and seeds.
+//! Provenance: what is needed to repeat an evaluation (command, checksums of the data, versions, seed).
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::config::Config;
 use crate::dataset::Dataset;
 
-/// How to come to the same figures again.
+/// What is needed to get the same figures again.
 #[derive(Debug, Serialize)]
 pub struct Provenance {
     /// The command line, quoted for a shell.
@@ -18,23 +18,23 @@ pub struct Provenance {
     pub program: String,
     /// The shop that the configuration names.
     pub shop: String,
-    /// Seed of everything that training draws at random; what evaluation draws has a fixed one.
+    /// Seed of all random choices of training; those of evaluation have a fixed one.
     pub seed: u64,
     /// Every file that was read.
     pub files: Vec<DataFile>,
     /// Order lines after cleaning.
     pub lines: usize,
-    /// Items in orders and catalogue.
+    /// Items in orders and catalog.
     pub items: usize,
     /// Users in orders.
     pub users: usize,
     /// First and last moment of the data, unix seconds.
     pub data: [i64; 2],
-    /// Stored versions that were measured, ours first; empty where a model was trained for each window.
+    /// Stored versions under measure, ours first; empty if a model was trained for each window.
     pub versions: Vec<String>,
 }
 
-/// A file by its content.
+/// A file with its checksum.
 #[derive(Debug, Serialize)]
 pub struct DataFile {
     /// As it was named.
@@ -46,10 +46,10 @@ pub struct DataFile {
 }
 
 impl Provenance {
-    /// Of this process, with its data.
+    /// Of this process and its data.
     ///
     /// # Errors
-    /// When a data file cannot be read once more.
+    /// When a data file cannot be read again.
     pub fn new(config: &Config, dataset: &Dataset, versions: Vec<String>) -> anyhow::Result<Self> {
         let files = config.files()?.into_iter().map(DataFile::new).collect::<anyhow::Result<_>>()?;
         Ok(Self {
@@ -76,7 +76,7 @@ impl DataFile {
     }
 }
 
-/// A word as a shell must be given it.
+/// A word, quoted for a shell if needed.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
@@ -90,7 +90,7 @@ mod tests {
     use super::quoted;
 
     #[test]
-    fn words_are_quoted_for_a_shell_where_they_need_it() {
+    fn words_are_quoted_for_a_shell_if_needed() {
         assert_eq!(quoted("--orders"), "--orders");
         assert_eq!(quoted("data/o*.csv"), "'data/o*.csv'");
         assert_eq!(quoted("it's"), r"'it'\''s'");

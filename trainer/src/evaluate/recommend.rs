@@ -1,4 +1,4 @@
-//! people -> goods: what a user buys in the window, ranked from before it.
+//! people -> items: the slate of a user, against what they buy in the window.
 
 pub(super) mod ablation;
 pub(super) mod examples;
@@ -16,14 +16,14 @@ use qianmian_models::snapshot::Snapshot;
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use self::exposure::Shelf;
+use self::exposure::ItemsOnSale;
 use self::tifu_knn::TifuKnn;
 use self::up_cf::UpCf;
 use super::history::UserBaskets;
-use super::metrics::{hit, ndcg, recall};
 use super::report::{Raw, Role, Task};
 use super::{Bench, DAY, affordable, every_nth};
 use crate::dataset::{Dataset, is_known};
+use crate::metrics::{hit, ndcg, recall};
 
 /// Lengths of slates that are measured.
 const LENGTHS: [usize; 5] = [1, 3, 5, 10, 20];
@@ -52,17 +52,17 @@ const METRICS: [&str; 21] = [
 ];
 const HEADLINE: [&str; 6] = ["recall@10", "recall@20", "ndcg@10", "hr@10", "ndcg@10 repeat", "ndcg@10 new"];
 const DEPTH: usize = 20;
-/// Places that exposure is counted over.
+/// Slots that exposure is counted over.
 const SHOWN: usize = 10;
 /// More users than this are not measured; every n-th is.
 const MAX_USERS: usize = 25_000;
-/// Neighbours are looked for among all users, so that fewer are measured where there are very many.
+/// Baselines search neighbors among all users: users times cases is at most this.
 const BUDGET: usize = 600_000_000;
 
-/// Users, each with what they buy in the window.
+/// Users with what they buy in the window.
 pub(super) struct Cases {
     pub(super) users: Vec<(UserIx, FxHashSet<ItemIx>)>,
-    /// How many there were before every n-th was taken.
+    /// Users before sampling.
     pub(super) of: usize,
 }
 
@@ -82,10 +82,11 @@ impl Cases {
 }
 
 pub(super) fn measure(bench: &Bench<'_>, cases: &Cases) -> Option<Task> {
-    let shop = Shop::new(bench.reference, bench.past);
+    let simple = SimpleBaselines::new(bench.reference, bench.past);
     let baskets = UserBaskets::new(bench.past);
-    let shelf = Shelf::new(bench.reference);
-    let run = |name: &str, role: Role, rank: &Rank<'_>| run(name, role, bench.reference, cases, &shelf, rank);
+    let on_sale = ItemsOnSale::new(bench.reference);
+    let run =
+        |name: &str, role: Role, rank: &Rank<'_>| run(name, role, bench.reference, cases, &on_sale, rank);
     let mut raw: Vec<Raw> = Vec::new();
     for (n, subject) in bench.subjects.iter().enumerate() {
         raw.push(run(&subject.name, Role::of_subject(n), &|user, new| {
@@ -96,27 +97,27 @@ pub(super) fn measure(bench: &Bench<'_>, cases: &Cases) -> Option<Task> {
         return Task::new("recommend", &METRICS, &HEADLINE, cases.of, &raw);
     }
     let baseline = |name: &str, head: &(dyn Fn(UserIx) -> Vec<ItemIx> + Sync)| {
-        run(name, Role::Baseline, &|user, new| shop.fill(user, new, head(user)))
+        run(name, Role::Baseline, &|user, new| simple.fill(user, new, head(user)))
     };
     raw.push(baseline("popularity 30 d", &|_| Vec::new()));
-    raw.push(baseline("personal frequency", &|user| shop.personal_frequency(user)));
+    raw.push(baseline("personal frequency", &|user| simple.personal_frequency(user)));
     let up_cf = UpCf::new(bench.reference, &baskets);
-    raw.push(baseline("UP-CF@r", &|user| shop.best(user, up_cf.scores(user))));
+    raw.push(baseline("UP-CF@r", &|user| simple.best(user, up_cf.scores(user))));
     drop(up_cf);
     let tifu_knn = TifuKnn::new(&baskets, bench.past.n_items());
-    raw.push(baseline("TIFUKNN", &|user| shop.best(user, tifu_knn.scores(user))));
-    raw.push(baseline("ALS", &|user| shop.als(user)));
+    raw.push(baseline("TIFUKNN", &|user| simple.best(user, tifu_knn.scores(user))));
+    raw.push(baseline("ALS", &|user| simple.als(user)));
     Task::new("recommend", &METRICS, &HEADLINE, cases.of, &raw)
 }
 
-/// What sold in the last 30 days before the window, best selling first, `count` of it.
+/// The `count` best sellers of the last 30 days before the window.
 pub(super) fn popular(bench: &Bench<'_>, count: usize) -> Vec<ItemIx> {
-    let mut popular = Shop::new(bench.reference, bench.past).popular;
+    let mut popular = SimpleBaselines::new(bench.reference, bench.past).popular;
     popular.truncate(count);
     popular
 }
 
-/// The slate of a user, best first; without what they bought where only new items are wanted.
+/// The slate of a user, best first; without bought items if only new ones are wanted.
 type Rank<'a> = dyn Fn(UserIx, bool) -> Vec<ItemIx> + Sync + 'a;
 
 fn run(
@@ -124,7 +125,7 @@ fn run(
     role: Role,
     reference: &Snapshot,
     cases: &Cases,
-    shelf: &Shelf<'_>,
+    on_sale: &ItemsOnSale<'_>,
     rank: &Rank<'_>,
 ) -> Raw {
     let case = |(user, truth): &(UserIx, FxHashSet<ItemIx>)| {
@@ -135,11 +136,11 @@ fn run(
     let (lists, values): (Vec<Vec<ItemIx>>, Vec<Vec<f64>>) = cases.users.par_iter().map(case).unzip();
     let shown =
         cases.users.iter().zip(&lists).map(|((user, _), list)| (*user, &list[..list.len().min(SHOWN)]));
-    Raw { name: name.to_owned(), role, exposure: Some(shelf.exposure(shown)), cases: values }
+    Raw { name: name.to_owned(), role, exposure: Some(on_sale.exposure(shown)), cases: values }
 }
 
-/// The values of [`METRICS`] for one user; NaN where the user bought nothing of a kind. `repeat` looks at
-/// the bought items of the slate, `new` at a slate that was asked for without them.
+/// The values of [`METRICS`] for one user; NaN for a kind of items that the user did not buy. `repeat` looks at the bought
+/// items of the slate, `new` at a slate that was asked for without them.
 fn values(
     bought: &[ItemIx],
     ranked: &[ItemIx],
@@ -158,25 +159,25 @@ fn values(
     values
 }
 
-/// The simple baselines, and what fills up a slate.
-struct Shop<'a> {
+/// The simple baselines, and best sellers that fill up a slate.
+struct SimpleBaselines<'a> {
     reference: &'a Snapshot,
-    /// What sold in the last 30 days and may be shown, best selling first.
+    /// Items on sale that sold in the last 30 days, best sellers first.
     popular: Vec<ItemIx>,
 }
 
-impl<'a> Shop<'a> {
+impl<'a> SimpleBaselines<'a> {
     fn new(reference: &'a Snapshot, past: &Dataset) -> Self {
         let mut counts = vec![0u32; past.n_items()];
-        let lately = past.lines().iter().filter(|l| past.until - l.at <= 30 * DAY);
-        lately.for_each(|l| counts[l.item as usize] += 1);
+        let recent = past.lines().iter().filter(|l| past.until - l.at <= 30 * DAY);
+        recent.for_each(|l| counts[l.item as usize] += 1);
         let on_sale = (0..past.n_items() as u32).filter(|&item| reference.catalog.on_sale(item));
         let mut popular: Vec<ItemIx> = on_sale.filter(|&item| counts[item as usize] > 0).collect();
         popular.sort_by_key(|&item| (std::cmp::Reverse(counts[item as usize]), item));
         Self { reference, popular }
     }
 
-    /// The slate that begins with `head`, as far as it may be shown, and goes on with what is popular.
+    /// `head`, as far as it is on sale, filled up with best sellers.
     fn fill(&self, user: UserIx, new: bool, head: Vec<ItemIx>) -> Vec<ItemIx> {
         let bought = if new { self.reference.history.ixs(user) } else { &[] };
         let mut taken: FxHashSet<ItemIx> = bought.iter().copied().collect();
@@ -185,14 +186,14 @@ impl<'a> Shop<'a> {
         all.filter(may).take(DEPTH).collect()
     }
 
-    /// The user's items by how often, then how lately they bought them.
+    /// The user's items by frequency, then recency.
     fn personal_frequency(&self, user: UserIx) -> Vec<ItemIx> {
         let mut bought: Vec<_> = self.reference.history.of(user).collect();
         bought.sort_by_key(|p| (std::cmp::Reverse((p.baskets, p.last_at)), p.ix));
         bought.iter().map(|p| p.ix).collect()
     }
 
-    /// Items by the product of their vector with the user's.
+    /// Items by the inner product of their vector and the user's.
     fn als(&self, user: UserIx) -> Vec<ItemIx> {
         let Some(embedding) = &self.reference.embedding else { return Vec::new() };
         let near = embedding.items.scan(embedding.users.row(user), self.wanted(user));
@@ -206,7 +207,7 @@ impl<'a> Shop<'a> {
         top.into_sorted().iter().map(|s| s.ix).collect()
     }
 
-    /// Items that leave enough when those that were bought and some that are off sale are taken out.
+    /// Items to ask for, so that enough are left without bought ones and those off sale.
     fn wanted(&self, user: UserIx) -> usize {
         10 * DEPTH + self.reference.history.ixs(user).len()
     }

@@ -1,18 +1,18 @@
-//! What an evaluation found.
+//! The result of an evaluation.
 
 use serde::Serialize;
 
 use super::Window;
-use super::calibration::Promises;
-use super::metrics::{bootstrap_difference, mean};
+use super::calibration::AudienceCalibration;
 use super::provenance::Provenance;
 use super::recommend::{Ablation, Example, Exposure};
 use super::windows::Rolled;
+use crate::metrics::{bootstrap_difference, mean};
 
-/// Everything that one run of `evaluate` found.
+/// The result of one run of `evaluate`.
 #[derive(Debug, Serialize)]
 pub struct Evaluation {
-    /// How to repeat it.
+    /// What is needed to repeat it.
     pub provenance: Provenance,
     /// The latest window.
     #[serde(flatten)]
@@ -20,24 +20,24 @@ pub struct Evaluation {
     /// The windows before it, the latest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<Report>,
-    /// Task by task over all windows; empty for one.
+    /// Every task over all windows; empty for a single window.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rolled: Vec<Rolled>,
 }
 
-/// What was found in one window.
+/// The result of one window.
 #[derive(Debug, Serialize)]
 pub struct Report {
     /// The test window.
     pub window: Window,
-    /// One entry a task that the data allowed.
+    /// Every task that has cases in the data.
     pub tasks: Vec<Task>,
-    /// What each source adds to the slates.
+    /// How much each source adds to the slates.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ablation: Option<Ablation>,
-    /// What audiences promised; only where a model promises probabilities.
+    /// Calibration of audiences, if the model gives probabilities.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub promises: Option<Promises>,
+    pub calibration: Option<AudienceCalibration>,
     /// A few users to look at.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub examples: Vec<Example>,
@@ -53,11 +53,11 @@ impl Report {
 /// One task: every method on the same cases.
 #[derive(Debug, Serialize)]
 pub struct Task {
-    /// `recommend`, `audience` or `bundle`.
+    /// Such as `recommend`, `audience` or `bundle`.
     pub name: &'static str,
     /// Users, items or carts measured.
     pub cases: usize,
-    /// Cases that there were; where there are more than `cases`, every n-th was measured.
+    /// Cases before sampling; if more than `cases`, every n-th was measured.
     pub of: usize,
     /// The metrics that tables show first.
     pub headline: Vec<&'static str>,
@@ -70,26 +70,26 @@ pub struct Task {
 pub struct Method {
     /// `qianmian`, a version, or the baseline's name.
     pub name: String,
-    /// What it is in the comparison.
+    /// Its role in the comparison.
     pub role: Role,
     /// Metric by metric.
     pub metrics: Vec<Metric>,
-    /// What it shows to all together; of slates only.
+    /// Exposure of items over all slates; only for slates.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exposure: Option<Exposure>,
 }
 
-/// What a method is in the comparison.
+/// The role of a method in the comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// The model that is judged.
+    /// The model under measure.
     Ours,
-    /// Ours with a switch on: shown beside it, no baseline.
+    /// Ours with an option on or off; no baseline.
     Variant,
-    /// The artifact that it is compared with.
+    /// Another artifact that it is compared with.
     Rival,
-    /// A published method that is cheap to have.
+    /// A published or simple method.
     Baseline,
 }
 
@@ -105,9 +105,9 @@ impl Role {
 pub struct Metric {
     /// Such as `ndcg@10`.
     pub name: &'static str,
-    /// Mean over the cases where it applies; 0 where there is none.
+    /// Mean over the cases where it applies; 0 without such cases.
     pub mean: f64,
-    /// Of the headline: ours against this method; for ours itself, against the best baseline.
+    /// Of headline metrics: ours against this method; of ours itself, against the best baseline.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub versus: Option<Versus>,
 }
@@ -117,7 +117,7 @@ pub struct Metric {
 pub struct Versus {
     /// The other method.
     pub other: String,
-    /// Ours over it; nothing where it has 0.
+    /// Ours over it; absent where it is 0.
     pub ratio: Option<f64>,
     /// 95 % bootstrap interval of the difference, ours minus it.
     pub difference_95: [f64; 2],
@@ -132,8 +132,8 @@ pub(super) struct Raw {
 }
 
 impl Raw {
-    /// The values of the n-th metric where it applies. Whether it does is the case's doing, so that columns
-    /// of different methods pair.
+    /// The values of the n-th metric where it applies. That depends on the case alone, so the columns of different
+    /// methods are paired.
     fn column(&self, n: usize) -> Vec<f64> {
         self.cases.iter().map(|case| case[n]).filter(|v| !v.is_nan()).collect()
     }
@@ -150,7 +150,7 @@ impl Raw {
 }
 
 impl Task {
-    /// Summarises methods, ours first; `None` without cases. A case where a metric does not apply is NaN.
+    /// Summarizes methods, ours first; `None` without cases. NaN marks a case where a metric does not apply.
     pub(super) fn new(
         name: &'static str,
         metrics: &[&'static str],

@@ -1,22 +1,22 @@
-//! Artifacts of a store, measured on days that none of them has seen.
+//! Stored artifacts, measured on days after all of their data.
 
 use anyhow::{Context, bail, ensure};
 use qianmian_models::snapshot::Snapshot;
 use qianmian_models::storage::versions::ShopStore;
 
-use super::{Bench, Future, Report, Subject, Window};
+use super::{Bench, Future, Report, Subject, TASK_STEPS, Window};
 use crate::config::TrainingConfig;
 use crate::dataset::Dataset;
 use crate::orders::TimeKind;
 use crate::progress::Reporter;
-use crate::train;
+use crate::train::Training;
 
 /// An artifact to be measured.
 #[derive(Debug)]
 pub struct Stored {
     /// Its version.
     pub version: String,
-    /// Opened, as a server opens it.
+    /// Opened as a server opens it.
     pub snapshot: Snapshot,
 }
 
@@ -31,7 +31,7 @@ impl Stored {
     }
 }
 
-/// Measures artifacts, the first of them as ours; the baselines learn from all before the window.
+/// Measures artifacts, the first one as ours; the baselines learn from all data before the window.
 pub(super) fn evaluate(
     dataset: &Dataset,
     window: Window,
@@ -46,9 +46,11 @@ pub(super) fn evaluate(
     );
     models.iter().try_for_each(|model| check(model, window))?;
     let past = dataset.before(window.from);
-    // The baselines ask for counts and vectors only, so that there is nothing to rehearse.
+    // The baselines read counts and vectors only, so nothing is rehearsed.
     let plain = TrainingConfig { rehearse: false, ..training.clone() };
-    let reference = train::learn(&past, &plain, reporter)?.snapshot;
+    let training = Training::new(&past, &plain, reporter);
+    let reporter = &reporter.plan(training.steps() + TASK_STEPS);
+    let reference = training.learn(reporter)?.snapshot;
     let subjects: Vec<Subject<'_>> =
         models.iter().map(|m| Subject::stored(m.version.clone(), &m.snapshot, dataset)).collect();
     let bench = Bench {
@@ -59,14 +61,14 @@ pub(super) fn evaluate(
         baselines: true,
     };
     ensure!(
-        models.is_empty() || subjects[0].knows_anybody(),
-        "version {} knows none of the users of these orders; are they of the same shop?",
+        models.is_empty() || subjects[0].knows_any_user(),
+        "version {} knows none of the users of these orders; are they orders of the same shop?",
         models[0].version
     );
     Ok(bench.measure(reporter))
 }
 
-/// Refuses a version that has seen the window.
+/// Refuses a version that was trained on data of the window.
 fn check(model: &Stored, window: Window) -> anyhow::Result<()> {
     let Stored { version, snapshot } = model;
     if snapshot.data_until <= window.from {
@@ -74,7 +76,7 @@ fn check(model: &Stored, window: Window) -> anyhow::Result<()> {
     }
     let (until, from) = (day(snapshot.data_until)?, day(window.from)?);
     bail!(
-        "version {version} has seen orders until {until}, so it knows what happened in the window from {from} on; \
+        "version {version} was trained on orders until {until}, which include those of the window from {from} on; \
          measure from {until} on, or train a version on earlier orders"
     )
 }

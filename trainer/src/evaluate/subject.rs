@@ -11,21 +11,21 @@ use qianmian_models::{bundle, recommend};
 
 use crate::dataset::Dataset;
 
-/// Stands for an item or a user that the other side does not know; it is never right.
+/// An item or a user that the other side does not know; it never matches.
 const UNKNOWN: u32 = u32::MAX;
 
-/// A model, and how its indices read in those of a dataset.
+/// A model, and the translation between its indices and those of a dataset.
 #[derive(Debug)]
 pub struct Subject<'a> {
-    /// What the tables call it.
+    /// Its name in tables.
     pub name: String,
     /// The model.
     pub snapshot: &'a Snapshot,
-    /// `None` where it was learned from the dataset, so that the indices are the same.
+    /// `None` if it was learned from the dataset, whose indices it then shares.
     translation: Option<Translation>,
 }
 
-/// Indices of the dataset in those of the model, and items and users of the model in those of the dataset.
+/// By index of the dataset, the model's index; and back.
 #[derive(Debug)]
 struct Translation {
     items: Vec<u32>,
@@ -35,7 +35,7 @@ struct Translation {
 }
 
 impl<'a> Subject<'a> {
-    /// A model that was learned from the dataset it is measured on.
+    /// A model learned from the dataset that it is measured on.
     pub fn learned(name: impl Into<String>, snapshot: &'a Snapshot) -> Self {
         Self { name: name.into(), snapshot, translation: None }
     }
@@ -48,18 +48,22 @@ impl<'a> Subject<'a> {
         Self { name: name.into(), snapshot, translation: Some(translation) }
     }
 
-    /// The slate of a user, best first; a user that the model does not know gets what strangers get.
+    /// The model at a moment, unix seconds.
+    fn view(&self, at: i64) -> View<'a> {
+        View::as_trained(self.snapshot).at(at)
+    }
+
+    /// The slate of a user, best first; a user that the model does not know is asked for as anonymous.
     pub fn recommend(&self, user: UserIx, exclude_bought: bool, count: usize, at: i64) -> Vec<ItemIx> {
         let user = self.translation.as_ref().map_or(user, |t| t.users[user as usize]);
         let user = (user != UNKNOWN).then_some(user);
         let query = Query { user, exclude_bought, count, ..Query::default() };
         let slate = recommend::recommend(self.view(at), &query);
-        slate.items.iter().map(|place| self.item_back(place.item)).collect()
+        slate.items.iter().map(|found| self.item_back(found.item)).collect()
     }
 
-    /// The slate of somebody of whom nothing is known but where they are: the first of `places` that the
-    /// model knows counts.
-    pub fn newcomer(&self, places: &[(Kind, &str)], count: usize, at: i64) -> Vec<ItemIx> {
+    /// The slate of a new user at the first of `places` that the model knows.
+    pub fn new_user(&self, places: &[(Kind, &str)], count: usize, at: i64) -> Vec<ItemIx> {
         let known = self.snapshot.places.as_ref();
         let locality = known.and_then(|known| places.iter().find_map(|&(kind, name)| known.ix(kind, name)));
         let query = Query { count, locality, ..Query::default() };
@@ -67,16 +71,15 @@ impl<'a> Subject<'a> {
         slate.items.iter().map(|item| self.item_back(item.item)).collect()
     }
 
-    /// What may come next in a visit of somebody without a history, with scores, best first; `visit` has the latest
-    /// item first.
+    /// The slate of an anonymous visit, with scores, best first; `visit` has the latest item first.
     pub fn visit(&self, visit: &[ItemIx], count: usize, at: i64) -> Vec<(ItemIx, f32)> {
         let recent = visit.iter().filter_map(|&item| self.item(item)).collect();
         let query = Query { recent, count, ..Query::default() };
         let slate = recommend::recommend(self.view(at), &query);
-        slate.items.iter().map(|place| (self.item_back(place.item), place.score)).collect()
+        slate.items.iter().map(|found| (self.item_back(found.item), found.score)).collect()
     }
 
-    /// What ranking sees for a user: candidates with each source's scores divided by its best.
+    /// The candidates of a user, with each source's score divided by its best.
     pub fn evidence(&self, user: UserIx, count: usize, at: i64) -> Vec<(ItemIx, Evidence)> {
         let user = self.translation.as_ref().map_or(user, |t| t.users[user as usize]);
         let query = Query { user: (user != UNKNOWN).then_some(user), count, ..Query::default() };
@@ -84,13 +87,13 @@ impl<'a> Subject<'a> {
         found.iter().map(|(item, candidate)| (self.item_back(*item), candidate.evidence)).collect()
     }
 
-    /// The audience of an item, likeliest first; nobody for an item that the model does not know.
+    /// The audience of an item, most likely buyers first; empty for an item that the model does not know.
     pub fn audience(&self, item: ItemIx, exclude_buyers: bool, count: usize, at: i64) -> Vec<UserIx> {
         self.prospects(item, exclude_buyers, count, at).into_iter().map(|(user, _)| user).collect()
     }
 
-    /// The same with the probability of a purchase, where the model promises one; else nobody.
-    pub fn promises(&self, item: ItemIx, count: usize, at: i64) -> Vec<(UserIx, f32)> {
+    /// The same with the probability of a purchase; empty if the model gives none.
+    pub fn probabilities(&self, item: ItemIx, count: usize, at: i64) -> Vec<(UserIx, f32)> {
         if self.snapshot.likelihood.is_none() {
             return Vec::new();
         }
@@ -106,7 +109,7 @@ impl<'a> Subject<'a> {
         found.iter().map(|prospect| (back(prospect.user), prospect.score)).collect()
     }
 
-    /// What completes a cart, with scores, best first.
+    /// The complements of a cart, with scores, best first.
     pub fn complements(&self, cart: &[ItemIx], count: usize) -> Vec<(ItemIx, f32)> {
         let cart: Vec<ItemIx> = cart.iter().filter_map(|&item| self.item(item)).collect();
         if cart.is_empty() {
@@ -116,7 +119,7 @@ impl<'a> Subject<'a> {
         found.iter().map(|c| (self.item_back(c.item), c.score)).collect()
     }
 
-    /// The same for the person whose cart it is, with the personal term.
+    /// The same for the cart's user, with the personal term.
     pub fn personal_complements(&self, cart: &[ItemIx], user: UserIx, count: usize) -> Vec<(ItemIx, f32)> {
         let known: Vec<ItemIx> = cart.iter().filter_map(|&item| self.item(item)).collect();
         let user = self.translation.as_ref().map_or(user, |t| t.users[user as usize]);
@@ -129,13 +132,8 @@ impl<'a> Subject<'a> {
     }
 
     /// Whether any user of the dataset is known to the model.
-    pub fn knows_anybody(&self) -> bool {
+    pub fn knows_any_user(&self) -> bool {
         self.translation.as_ref().is_none_or(|t| t.users.iter().any(|&user| user != UNKNOWN))
-    }
-
-    /// The model at a moment, unix seconds.
-    fn view(&self, at: i64) -> View<'a> {
-        View::as_trained(self.snapshot).at(at)
     }
 
     fn item(&self, item: ItemIx) -> Option<ItemIx> {
@@ -163,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn indices_are_translated_by_id_and_strangers_stay_strangers() {
+    fn indices_are_translated_by_id_and_unknown_stays_unknown() {
         let ids = ["a", "c", "d"].map(str::to_owned);
         let (there, back) = translate(&ids, &Vocabulary::new(&["b", "c", "d"]).unwrap());
         assert_eq!(there, [UNKNOWN, 1, 2]);

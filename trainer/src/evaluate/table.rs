@@ -4,7 +4,7 @@ use std::fmt;
 
 use comfy_table::{Table, presets};
 
-use super::calibration::{Calibration, Conversions, Promises};
+use super::calibration::{AudienceCalibration, Calibration, Conversions};
 use super::report::{Evaluation, Report, Role, Task, Versus};
 use super::windows::Rolled;
 
@@ -41,18 +41,18 @@ impl fmt::Display for Rolled {
     }
 }
 
-impl fmt::Display for Promises {
+impl fmt::Display for AudienceCalibration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Calibration { predictions, expected_error, brier, .. } = &self.calibration;
+        let Calibration { predictions, expected_error, brier, .. } = &self.users;
         write!(
             f,
             "probabilities: {predictions}; expected calibration error {expected_error:.4}; Brier {brier:.4}"
         )?;
         let Some(first) = &self.first_100 else { return Ok(()) };
-        let Conversions { lists, predicted, realised, ratio, .. } = first;
+        let Conversions { lists, predicted, realized, ratio, .. } = first;
         write!(
             f,
-            "\nfirst 100 of {lists} audiences: {predicted:.0} conversions predicted, {realised:.0} realised"
+            "\nfirst 100 of {lists} audiences: {predicted:.0} conversions predicted, {realized:.0} realized"
         )?;
         ratio.map_or(Ok(()), |ratio| write!(f, " (x{ratio:.3})"))
     }
@@ -72,8 +72,8 @@ impl fmt::Display for Report {
             if let Some(exposure) = exposure(task) {
                 writeln!(f, "{exposure}\n")?;
             }
-            if let Some(promises) = self.promises.as_ref().filter(|_| task.name == "audience") {
-                writeln!(f, "{promises}\n")?;
+            if let Some(calibration) = self.calibration.as_ref().filter(|_| task.name == "audience") {
+                writeln!(f, "{calibration}\n")?;
             }
         }
         Ok(())
@@ -81,10 +81,10 @@ impl fmt::Display for Report {
 }
 
 impl Task {
-    /// `recommend (957 cases)`, and of how many where not all were measured.
+    /// `recommend (957 cases)`, with the number of all cases if only a sample was measured.
     pub fn title(&self) -> String {
         if self.of > self.cases {
-            return format!("{} ({} cases, evenly drawn from {})", self.name, self.cases, self.of);
+            return format!("{} ({} cases, every n-th of {})", self.name, self.cases, self.of);
         }
         format!("{} ({} cases)", self.name, self.cases)
     }
@@ -114,10 +114,10 @@ fn describe(versus: &Versus) -> String {
     format!("{ratio} [{:+.4} {:+.4}]", versus.difference_95[0], versus.difference_95[1])
 }
 
-/// What the first places of all slates are, where the task has slates.
+/// The exposure of every method, if the task has slates.
 fn exposure(task: &Task) -> Option<Table> {
     let mut table = plain();
-    table.set_header(["first 10 places", "coverage", "gini", "novelty (bits)", "new items"]);
+    table.set_header(["first 10 slots", "coverage", "gini", "novelty (bits)", "new items"]);
     for method in &task.methods {
         let e = method.exposure.as_ref()?;
         let values = [e.coverage, e.gini, e.novelty, e.new_share].map(|v| format!("{v:.4}"));

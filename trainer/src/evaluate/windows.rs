@@ -1,24 +1,24 @@
-//! Several windows together: each one's headline, and their mean.
+//! Several windows: the headline metrics of each, and their means.
 
 use serde::Serialize;
 
-use super::metrics::mean;
 use super::report::{Report, Role};
+use crate::metrics::mean;
 
 /// One task over all windows.
 #[derive(Debug, Serialize)]
 pub struct Rolled {
-    /// `recommend`, `audience` or `bundle`.
+    /// Such as `recommend`, `audience` or `bundle`.
     pub task: &'static str,
     /// The metrics, in the order of the values below.
     pub metrics: Vec<&'static str>,
     /// One entry a window that has the task, the latest first.
     pub windows: Vec<RolledWindow>,
-    /// Mean of each method over those windows; each window counts alike.
+    /// Mean of each method over those windows, unweighted.
     pub means: Vec<RolledMethod>,
 }
 
-/// Our values in one window, and against the best baseline of each metric.
+/// Our values in one window, and their ratios to the best baseline of each metric.
 #[derive(Debug, Serialize)]
 pub struct RolledWindow {
     /// First moment of the window, unix seconds.

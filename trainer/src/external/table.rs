@@ -1,4 +1,4 @@
-//! Rows of Parquet and Arrow IPC files: an id with a vector, or two ids with a score.
+//! Rows of Parquet and Arrow IPC files: an id and a vector, or two ids and a score.
 
 use std::fmt;
 use std::fs::File;
@@ -18,13 +18,13 @@ use crate::config::Normalise;
 use crate::orders::Reason;
 use crate::orders::values::id;
 
-/// The ids that a file may speak of.
+/// The ids that a file may name.
 pub struct Ids<'a> {
     /// The column that holds them.
     pub column: &'static str,
-    /// All that the shop knows, in byte order.
+    /// All ids of the shop, in byte order.
     pub known: &'a [String],
-    /// How they are normalised.
+    /// How they are normalized.
     pub how: Option<Normalise>,
 }
 
@@ -41,10 +41,10 @@ impl fmt::Display for Place<'_> {
     }
 }
 
-/// Takes a row's id, vector and place.
+/// Receives a row's id, vector and place.
 pub type VectorSink<'s> = dyn FnMut(Option<u32>, &[f32], Place<'_>) -> anyhow::Result<()> + 's;
 
-/// Gives every row's id (`None` where the shop does not know it) and vector, all numbers finite.
+/// Passes every row's id (`None` where the shop does not know it) and vector, all numbers finite, to `sink`.
 ///
 /// # Errors
 /// When the file cannot be read or lacks a column, or a vector is missing or not finite.
@@ -59,7 +59,7 @@ pub fn vectors(path: &Path, ids: &Ids<'_>, sink: &mut VectorSink<'_>) -> anyhow:
         for row in 0..batch.num_rows() {
             let place = Place { path, row: first + row };
             let range = lists.value_offsets()[row] as usize..lists.value_offsets()[row + 1] as usize;
-            ensure!(!lists.is_null(row), "{place}: there is no vector");
+            ensure!(!lists.is_null(row), "{place}: `vector` is null");
             let vector = &values.values()[range.clone()];
             let finite = vector.iter().all(|v| v.is_finite()) && range.clone().all(|n| values.is_valid(n));
             ensure!(finite, "{place}: the vector has a number that is missing or not finite");
@@ -69,7 +69,7 @@ pub fn vectors(path: &Path, ids: &Ids<'_>, sink: &mut VectorSink<'_>) -> anyhow:
     })
 }
 
-/// Gives every row's pair of items (`None` where the shop does not know both) and finite score.
+/// Passes every row's pair of items (`None` where the shop does not know both) and finite score to `sink`.
 ///
 /// # Errors
 /// When the file cannot be read or lacks a column, or a score is missing or not finite.
@@ -119,7 +119,7 @@ fn texts(path: &Path, batch: &RecordBatch, name: &str) -> anyhow::Result<StringA
     Ok(array.as_string::<i32>().clone())
 }
 
-/// Gives every batch with the number of its first row, from 1.
+/// Passes every batch with the number of its first row, counted from 1, to `sink`.
 fn each(path: &Path, sink: &mut dyn FnMut(&RecordBatch, usize) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let mut first = 1;
     for batch in batches(path)? {
@@ -133,7 +133,7 @@ fn each(path: &Path, sink: &mut dyn FnMut(&RecordBatch, usize) -> anyhow::Result
 
 type Batches = Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>>>;
 
-/// The format is told by the first bytes.
+/// The batches of a file, whose first bytes tell its format.
 fn batches(path: &Path) -> anyhow::Result<Batches> {
     let mut file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
     let mut magic = Vec::new();

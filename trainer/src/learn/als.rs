@@ -1,11 +1,10 @@
-//! Implicit-feedback ALS (Hu, Koren & Volinsky, "Collaborative Filtering for Implicit Feedback
-//! Datasets", 2008), each row solved by a few warm-started conjugate-gradient steps (Takács, Pilászy &
-//! Tikk, "Applications of the Conjugate Gradient Method for Implicit Feedback Collaborative Filtering",
-//! 2011).
+//! Implicit-feedback ALS (Hu, Koren & Volinsky, "Collaborative Filtering for Implicit Feedback Datasets", 2008). Each
+//! row is solved by a few warm-started conjugate-gradient steps (Takács, Pilászy & Tikk, "Applications of the Conjugate
+//! Gradient Method for Implicit Feedback Collaborative Filtering", 2011).
 //!
-//! With confidence `c = 1 + alpha r` it minimises
-//! `sum c (p - x y)^2 + reg (|X|^2 + |Y|^2)` over all user-item pairs, `p` being 1 where `r > 0`.
-//! Rows are independent given the other side, so the result does not depend on the number of threads.
+//! With confidence `c = 1 + alpha r` it minimizes `sum c (p - x y)^2 + reg (|X|^2 + |Y|^2)` over all user-item pairs,
+//! where `p` is 1 if `r > 0`, else 0. Rows are independent given the other side, so the result does not depend on the
+//! number of threads.
 
 use ndarray::Array2;
 use qianmian_models::kernels::simd;
@@ -29,14 +28,8 @@ pub struct AlsOptions {
     pub iterations: usize,
     /// Conjugate-gradient steps a row and pass.
     pub cg_steps: usize,
-    /// Of the first vectors.
+    /// Seed of the first vectors.
     pub seed: u64,
-}
-
-impl Default for AlsOptions {
-    fn default() -> Self {
-        Self { dim: 64, regularization: 8.0, alpha: 6.0, iterations: 12, cg_steps: 3, seed: 7 }
-    }
 }
 
 /// User vectors (`n_rows x dim`), item vectors (`n_columns x dim`).
@@ -163,7 +156,7 @@ fn add(a: &mut [f32], scale: f32, b: &[f32]) {
     }
 }
 
-/// The objective of the module's heading, in double precision. Cost `O(nnz dim + (n + m) dim^2)`.
+/// The objective that is minimized, in double precision. Cost `O(nnz dim + (n + m) dim^2)`.
 pub fn loss(matrix: &Matrix, learned: &Learned, options: &AlsOptions) -> f64 {
     let (x, y) = (learned.rows.mapv(f64::from), learned.columns.mapv(f64::from));
     let everywhere = (&x.t().dot(&x) * &y.t().dot(&y)).sum();
@@ -183,6 +176,9 @@ pub fn loss(matrix: &Matrix, learned: &Learned, options: &AlsOptions) -> f64 {
 mod tests {
     use super::*;
 
+    const OPTIONS: AlsOptions =
+        AlsOptions { dim: 64, regularization: 8.0, alpha: 6.0, iterations: 12, cg_steps: 3, seed: 7 };
+
     fn checkerboard(n: u32) -> Matrix {
         let cells = (0..n)
             .flat_map(move |r| (0..n).filter(move |c| (r + c) % 2 == 0 && *c != r).map(move |c| (r, c, 1.0)));
@@ -190,11 +186,11 @@ mod tests {
     }
 
     #[test]
-    fn a_checkerboard_is_completed() {
-        // Every row misses its own column; it must score that one above all columns of the other colour.
+    fn checkerboard_is_completed() {
+        // Every row misses its own column; it must score that one above all columns of the other color.
         // Two dimensions are enough; with a penalty near zero, the other two would learn the missing cells.
         let matrix = checkerboard(40);
-        let options = AlsOptions { dim: 4, regularization: 1.0, iterations: 40, ..AlsOptions::default() };
+        let options = AlsOptions { dim: 4, regularization: 1.0, iterations: 40, ..OPTIONS };
         let learned = learn(&matrix, &options, &|_| ());
         for row in 0..40usize {
             let score = |c: usize| learned.rows.row(row).dot(&learned.columns.row(c));
@@ -206,8 +202,7 @@ mod tests {
     #[test]
     fn more_passes_lower_the_loss_and_a_seed_repeats() {
         let matrix = checkerboard(30);
-        let options =
-            |iterations| AlsOptions { dim: 3, regularization: 0.5, iterations, ..AlsOptions::default() };
+        let options = |iterations| AlsOptions { dim: 3, regularization: 0.5, iterations, ..OPTIONS };
         let losses: Vec<f64> =
             [1, 3, 9].map(|n| loss(&matrix, &learn(&matrix, &options(n), &|_| ()), &options(n))).to_vec();
         assert!(losses[0] > losses[1] && losses[1] >= losses[2] - 1e-6, "{losses:?}");

@@ -1,8 +1,8 @@
 //! HNSW graphs over vectors, built by hnsw_rs and flattened for the reader in models.
 //!
-//! Inner product is turned into a metric by one added dimension (Bachrach et al. 2014): with `m` the
-//! longest vector's length, `[x, sqrt(m^2 - |x|^2)] / m` is a unit vector whose inner product with
-//! `[q, 0]` orders rows as `q x` does. Rows are inserted one by one, so that a graph is the same every time.
+//! One added dimension turns the inner product into a metric (Bachrach et al. 2014): with `m` the length of the longest
+//! vector, `[x, sqrt(m^2 - |x|^2)] / m` is a unit vector whose inner product with `[q, 0]` orders rows as `q x` does.
+//! Rows are inserted one by one, so a graph is reproducible; that makes building slow.
 
 use hnsw_rs::prelude::{Distance, Hnsw};
 use qianmian_models::error::Result;
@@ -10,13 +10,9 @@ use qianmian_models::index::ann::{Graph, Links};
 use qianmian_models::index::factors::Factors;
 use qianmian_models::kernels::simd;
 
-/// Fewer items than this are scanned faster than a graph is walked, at full recall.
-pub const MIN_ITEMS: usize = 50_000;
-/// The same of users, of whom hundreds are asked for at once.
-pub const MIN_USERS: usize = 500_000;
-/// Links of a row on every layer above the lowest, twice as many on that one.
+/// Links of a row on every layer above the lowest; the lowest has twice as many (decision 4).
 const LINKS: usize = 16;
-/// Candidates kept while a row is linked.
+/// Candidates kept while a row is linked (decision 4).
 const EF_CONSTRUCTION: usize = 100;
 const MAX_LAYERS: usize = 16;
 
@@ -29,7 +25,7 @@ impl Distance<f32> for Angular {
             #[inline(always)]
             || simd::dot(a, b),
         );
-        // hnsw_rs wants distances that are not negative; rounding may leave one a little below zero.
+        // hnsw_rs needs distances of at least zero; rounding may leave one slightly below.
         (1.0 - dot).max(0.0)
     }
 }
@@ -79,17 +75,17 @@ mod tests {
 
     fn clustered(rows: usize, dim: usize) -> Factors {
         let mut rng = ChaCha8Rng::seed_from_u64(3);
-        let centres: Vec<f32> = (0..32 * dim).map(|_| rng.random_range(-1.0..1.0)).collect();
+        let centers: Vec<f32> = (0..32 * dim).map(|_| rng.random_range(-1.0..1.0)).collect();
         let mut values = Vec::with_capacity(rows * dim);
         for row in 0..rows {
-            let centre = &centres[row % 32 * dim..][..dim];
-            values.extend(centre.iter().map(|c| c + rng.random_range(-0.5f32..0.5)));
+            let center = &centers[row % 32 * dim..][..dim];
+            values.extend(center.iter().map(|c| c + rng.random_range(-0.5f32..0.5)));
         }
         Factors::new(dim, values)
     }
 
     #[test]
-    fn the_flat_graph_finds_what_an_exact_scan_finds() {
+    fn graph_search_finds_what_an_exact_scan_finds() {
         let factors = clustered(3_000, 16);
         let graph = learn("item_graph", &factors, &|_| ()).unwrap();
         let mut hits = 0;
@@ -102,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_graph_is_the_same_every_time() {
+    fn a_graph_is_reproducible() {
         let factors = clustered(500, 8);
         let once = learn("item_graph", &factors, &|_| ()).unwrap();
         let twice = learn("item_graph", &factors, &|_| ()).unwrap();

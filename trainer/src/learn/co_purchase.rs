@@ -1,8 +1,7 @@
-//! Co-purchase counts over baskets, cut to the best partners of every item.
+//! Co-purchase: how often items share a basket, for the best partners of every item.
 //!
-//! For each item the baskets that hold it are walked once and partners are counted in a dense array, so
-//! the cost is the sum of squared basket sizes; items are spread over all cores and every list depends on
-//! its own item only, so the result does not depend on the number of threads.
+//! Partners are counted in a dense array over the baskets of an item; the cost is the sum of squared basket sizes.
+//! Every list depends on its own item only, so the result does not depend on the number of threads.
 
 use qianmian_models::error::Result;
 use qianmian_models::index::co_purchase::{CoPurchase, Pair};
@@ -11,12 +10,12 @@ use rayon::prelude::*;
 
 use crate::dataset::Dataset;
 
-/// Partners kept an item.
+/// Partners kept an item (decision 12).
 pub const TOP_N: usize = 100;
-/// Added to the denominator of the cosine: a pair seen once in two rare items is no evidence yet.
+/// Added to the denominator of the cosine: one basket of two rare items is no evidence yet (decision 12).
 pub const SHRINKAGE: f32 = 5.0;
 
-/// The index, and the number of baskets it was counted over.
+/// The index, and the number of baskets it was counted over. `progress` is called with finished items.
 pub fn learn(dataset: &Dataset, progress: &(dyn Fn(u64) + Sync)) -> Result<(CoPurchase, u64)> {
     let baskets = Baskets::new(dataset);
     let n_baskets = baskets.of_basket.rows() as u64;
@@ -51,7 +50,7 @@ impl Rows {
     }
 }
 
-/// Baskets both ways.
+/// The items of every basket and the baskets of every item.
 pub(super) struct Baskets {
     pub(super) of_basket: Rows,
     pub(super) of_item: Rows,
@@ -62,7 +61,7 @@ impl Baskets {
         Self::of(dataset.n_items(), dataset.baskets().map(|basket| basket.iter().map(|line| &line.item)))
     }
 
-    /// From the items of each basket, each once.
+    /// From the items of each basket, without repeats.
     pub(super) fn of<'a, B: IntoIterator<Item = &'a u32>>(
         n_items: usize,
         rows: impl IntoIterator<Item = B>,
@@ -87,7 +86,7 @@ impl Baskets {
         Self { of_basket, of_item: Rows { offsets, values } }
     }
 
-    /// Most pairs of items that baskets can hold together.
+    /// An upper bound of the pairs of items that share a basket.
     pub(super) fn n_pairs(&self) -> f64 {
         let pairs = |n: usize| n as f64 * n.saturating_sub(1) as f64 / 2.0;
         let in_baskets: f64 = (0..self.of_basket.rows()).map(|b| pairs(self.of_basket.row(b).len())).sum();
@@ -95,7 +94,7 @@ impl Baskets {
     }
 }
 
-/// A dense counter with the list of what it touched, one a thread.
+/// A dense counter and the list of its non-zero entries; one a thread.
 struct Counter {
     counts: Vec<u32>,
     touched: Vec<u32>,

@@ -1,9 +1,9 @@
-//! Local EASE: for every item a small ridge regression on its nearest items.
+//! Local EASE: a small ridge regression of every item on its nearest items.
 //!
-//! EASE (Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", 2019) inverts an items x items
-//! matrix. Here each target `j` is regressed on its `neighbours` strongest items `N` only:
-//! `(G_NN + lambda I) w = G_Nj` by Cholesky, so the cost is `items * neighbours^3 / 6` and grows linearly.
-//! `G = X' diag(weight) X` is kept as its strongest entries a row; what is left out counts as zero.
+//! EASE (Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", 2019) inverts an items x items matrix. Here each
+//! target `j` is regressed on its `neighbors` strongest items `N` only: `(G_NN + lambda I) w = G_Nj` by Cholesky. The
+//! cost, `items * neighbors^3 / 6`, grows linearly with the items. `G = X' diag(weight) X` keeps its [`KEPT`] strongest
+//! entries a row; the others count as zero.
 
 use qianmian_models::error::Result;
 use qianmian_models::index::factors::cholesky_solve;
@@ -17,12 +17,12 @@ use super::matrix::Matrix;
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct EaseOptions {
     /// Items that each item is regressed on; 1..=512.
-    pub neighbours: usize,
+    pub neighbors: usize,
     /// Ridge penalty.
     pub lambda: f32,
 }
 
-/// Entries of `G` kept a row.
+/// Entries of `G` kept a row (decision 14).
 const KEPT: usize = 1_024;
 
 /// Learns the weights of `x` (rows x items, `row_weight[r]` how much row `r` counts) and returns them by
@@ -39,7 +39,7 @@ pub fn learn(
     let solved: Vec<Vec<(u32, f32)>> = (0..n_items as u32)
         .into_par_iter()
         .map_init(
-            || Workspace::new(n_items, options.neighbours),
+            || Workspace::new(n_items, options.neighbors),
             |workspace, target| {
                 progress(1);
                 workspace.solve(&gram, target, options)
@@ -100,54 +100,54 @@ impl Gram {
 }
 
 struct Workspace {
-    /// Item -> place in the neighbourhood; outside it, `outside`.
-    place: Vec<u32>,
-    /// The place behind the last.
+    /// Position of each item in the neighborhood; `outside` for all others.
+    position: Vec<u32>,
+    /// The position after the last.
     outside: u32,
     system: Vec<f32>,
 }
 
 impl Workspace {
-    fn new(n_items: usize, neighbours: usize) -> Self {
-        let outside = neighbours as u32;
-        let system = Vec::with_capacity(neighbours * neighbours + neighbours + 1);
-        Self { place: vec![outside; n_items], outside, system }
+    fn new(n_items: usize, neighbors: usize) -> Self {
+        let outside = neighbors as u32;
+        let system = Vec::with_capacity(neighbors * neighbors + neighbors + 1);
+        Self { position: vec![outside; n_items], outside, system }
     }
 
     /// `(source, weight)` of one target, non-zero weights only.
     fn solve(&mut self, gram: &Gram, target: u32, options: EaseOptions) -> Vec<(u32, f32)> {
-        let mut top = TopK::new(options.neighbours);
+        let mut top = TopK::new(options.neighbors);
         for &(other, value) in &gram.rows[target as usize] {
             top.push(other, value / gram.diagonal[other as usize].sqrt());
         }
         let near: Vec<u32> = top.into_sorted().iter().map(|s| s.ix).collect();
         let m = near.len();
-        near.iter().enumerate().for_each(|(n, &item)| self.place[item as usize] = n as u32);
+        near.iter().enumerate().for_each(|(n, &item)| self.position[item as usize] = n as u32);
         self.system.clear();
         near.iter().for_each(|&item| self.push_row(&gram.rows[item as usize], m));
         for (r, &item) in near.iter().enumerate() {
             for c in r + 1..m {
-                // Either row may have cut the pair off; whichever kept it tells both.
+                // Either row may have cut the pair off; the one that kept it counts for both.
                 self.system[r * m + c] = self.system[r * m + c].max(self.system[c * m + r]);
             }
             self.system[r * m + r] = gram.diagonal[item as usize] + options.lambda;
         }
         self.push_row(&gram.rows[target as usize], m);
         let mut weights = self.system.split_off(m * m);
-        near.iter().for_each(|&item| self.place[item as usize] = self.outside);
+        near.iter().for_each(|&item| self.position[item as usize] = self.outside);
         if !cholesky_solve(&mut self.system, &mut weights, m) {
             return Vec::new();
         }
         near.into_iter().zip(weights).filter(|(_, w)| w.is_finite() && w.abs() > 1e-6).collect()
     }
 
-    /// Adds a row of `G` at the `m` places of the neighbourhood to the system. What is outside goes, without a
-    /// branch, to a place behind them that is cut off again.
+    /// Appends the entries of a row of `G` at the `m` positions of the neighborhood to the system. Entries outside are
+    /// written to a position after the last, which is cut off again: no branch is needed.
     fn push_row(&mut self, row: &[(u32, f32)], m: usize) {
         let start = self.system.len();
         self.system.resize(start + self.outside as usize + 1, 0.0);
         let added = &mut self.system[start..];
-        row.iter().for_each(|&(other, value)| added[self.place[other as usize] as usize] = value);
+        row.iter().for_each(|&(other, value)| added[self.position[other as usize] as usize] = value);
         self.system.truncate(start + m);
     }
 }
@@ -158,14 +158,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn with_all_items_as_neighbours_it_is_ease() {
+    fn local_ease_on_all_items_is_ease() {
         // Six rows over four items; the closed form is B = I - P / diag(P), P = (X'X + lambda I)^-1.
         let rows: [&[u32]; 6] = [&[0, 1], &[0, 1, 2], &[1, 2], &[2, 3], &[0, 3], &[0, 1, 3]];
         let cells =
             rows.iter().enumerate().flat_map(|(r, row)| row.iter().map(move |&c| (r as u32, c, 1.0f32)));
         let x = Matrix::new(6, 4, cells);
-        let lists =
-            learn("ease", &x, &[1.0; 6], EaseOptions { neighbours: 4, lambda: 0.5 }, &|_| ()).unwrap();
+        let lists = learn("ease", &x, &[1.0; 6], EaseOptions { neighbors: 4, lambda: 0.5 }, &|_| ()).unwrap();
         let mut g = [[0.0f64; 4]; 4];
         for row in rows {
             for &a in row {

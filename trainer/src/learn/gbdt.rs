@@ -1,8 +1,8 @@
 //! Gradient-boosted regression trees on histograms (Ke et al., "LightGBM", 2017), grown best leaf first.
 //!
-//! Every feature is cut into at most 255 bins at its quantiles, bin 255 holding NaN. The caller gives
-//! gradients and second derivatives; a leaf's value is `-G / (H + lambda)`. Sums are exact and features are
-//! spread over threads, so the trees do not depend on the number of threads.
+//! Every feature is cut into at most 255 bins at its quantiles; bin 255 holds NaN. The caller gives gradients and second
+//! derivatives, and a leaf's value is `-G / (H + lambda)`. Sums are exact and features are spread over threads, so the
+//! trees do not depend on the number of threads.
 
 use qianmian_models::kernels::trees::{MAX_LEAVES, Node};
 use rayon::prelude::*;
@@ -16,7 +16,7 @@ pub struct TreeOptions {
     pub min_rows: usize,
     /// L2 penalty of a leaf's value.
     pub lambda: f64,
-    /// What a leaf's value is multiplied by.
+    /// Factor of a leaf's value.
     pub learning_rate: f64,
 }
 
@@ -26,21 +26,22 @@ impl Default for TreeOptions {
     }
 }
 
+/// The bin of values that are not a number.
 const NAN_BIN: usize = 255;
 const BINS: usize = 256;
-/// Rows that the quantiles are taken from.
+/// Most rows that quantiles are computed from.
 const SAMPLE: usize = 50_000;
 
 /// Rows of features, binned, column by column.
 pub struct Binned {
     n_rows: usize,
-    /// Upper edges of the bins of each feature, rising.
+    /// Upper edges of the bins of each feature, ascending.
     edges: Vec<Vec<f32>>,
     columns: Vec<Vec<u8>>,
 }
 
 impl Binned {
-    /// All rows.
+    /// The numbers of all rows.
     pub fn rows(&self) -> Vec<u32> {
         (0..self.n_rows as u32).collect()
     }
@@ -72,15 +73,15 @@ fn bin(edges: &[f32], value: f32) -> u8 {
     if value.is_nan() { NAN_BIN as u8 } else { edges.partition_point(|&edge| edge < value) as u8 }
 }
 
-/// Sums of gradients, and of second derivatives and rows in one number, as integers: exact, so that their order does
-/// not matter, and quick.
+/// A sum of gradients, and a sum of second derivatives and a row count packed in one number. Integers are exact, so
+/// their order does not matter, and fast.
 #[derive(Clone, Copy, Default)]
 #[repr(align(16))]
 struct Sums([i64; 2]);
 
-/// Bits for the number of rows, below those for second derivatives.
+/// Bits of the row count, below those of the second derivatives.
 const ROW_BITS: u32 = 24;
-/// Most rows that a tree is grown on.
+/// A tree is grown on fewer rows than this.
 const MAX_ROWS: usize = 1 << ROW_BITS;
 /// Bits of the sum of all gradients, and of all second derivatives.
 const GRADIENT_BITS: i32 = 62;
@@ -102,10 +103,10 @@ impl Sums {
     }
 }
 
-/// Gradients and second derivatives, one a row, in units of which the sums are whole numbers.
+/// Gradients and second derivatives of every row, as whole multiples of a unit.
 struct Gradients {
     rows: Vec<Sums>,
-    /// What a unit of each is.
+    /// The unit of the gradients and that of the second derivatives.
     units: [f64; 2],
     lambda: f64,
 }
@@ -114,7 +115,7 @@ impl Gradients {
     fn new(gradients: &[(f32, f32)], lambda: f64) -> Self {
         debug_assert!(gradients.len() < MAX_ROWS);
         let most = |of: fn(&(f32, f32)) -> f32| gradients.iter().map(of).fold(f32::MIN_POSITIVE, f32::max);
-        // The largest in every row would still not overflow.
+        // Chosen so that sums cannot overflow even if every row had the largest value.
         let unit =
             |largest: f32, bits: i32| f64::from(largest) * gradients.len().max(1) as f64 * 2f64.powi(-bits);
         let units = [unit(most(|g| g.0.abs()), GRADIENT_BITS), unit(most(|g| g.1), HESSIAN_BITS)];
@@ -145,7 +146,7 @@ type Histogram = Vec<[Sums; BINS]>;
 struct Split {
     gain: f64,
     feature: usize,
-    /// Bins up to this go left.
+    /// This bin and those below go left.
     bin: usize,
 }
 
@@ -157,8 +158,7 @@ struct Leaf {
     split: Option<Split>,
 }
 
-/// Grows one tree on the gradients and second derivatives (one a row) of `rows`; nodes are numbered from
-/// its root.
+/// Grows one tree on `rows`, given the gradients and second derivatives of all rows; nodes are numbered from its root.
 pub fn grow(data: &Binned, rows: Vec<u32>, gradients: &[(f32, f32)], options: &TreeOptions) -> Vec<Node> {
     let gradients = &Gradients::new(gradients, options.lambda);
     let root = leaf(data, gradients, 0, rows, None, options);
@@ -187,7 +187,7 @@ fn empty(at: usize) -> Node {
     Node { feature: 0, threshold: 0.0, left: at as u32, right: at as u32, value: 0.0 }
 }
 
-/// Splits a leaf in two; the smaller child is counted, the larger is what remains of the parent.
+/// Splits a leaf in two. The smaller child is counted; the larger one is the parent's histogram minus it.
 fn divide(
     data: &Binned,
     gradients: &Gradients,
@@ -240,7 +240,7 @@ fn leaf(
 }
 
 fn count(data: &Binned, gradients: &Gradients, rows: &[u32]) -> Histogram {
-    // Side by side, because every column walks them in the same order.
+    // Gathered once, because every column walks them in the same order.
     let gathered: Vec<Sums> = rows.iter().map(|&row| gradients.rows[row as usize]).collect();
     let tally = |columns: &[Vec<u8>]| match columns {
         [a, b, c, d] => tally([a, b, c, d], rows, &gathered).to_vec(),
@@ -249,8 +249,8 @@ fn count(data: &Binned, gradients: &Gradients, rows: &[u32]) -> Histogram {
     data.columns.par_chunks(4).flat_map_iter(tally).collect()
 }
 
-/// The histograms of some columns: together, because a row waits for the one before it where both fall into the
-/// same bin, and meanwhile other columns have work.
+/// The histograms of `N` columns at once: consecutive rows in the same bin depend on each other, and meanwhile the
+/// processor works on other columns.
 fn tally<const N: usize>(columns: [&Vec<u8>; N], rows: &[u32], gathered: &[Sums]) -> [[Sums; BINS]; N] {
     let mut histograms = [[Sums::default(); BINS]; N];
     for (&row, one) in rows.iter().zip(gathered) {
@@ -294,7 +294,7 @@ mod tests {
     use qianmian_models::kernels::trees::Trees;
 
     #[test]
-    fn boosting_learns_a_step_an_interaction_and_what_is_missing() {
+    fn boosting_learns_steps_interactions_and_missing_values() {
         // y = 1 when x0 > 0.5 and x1 > 0.3, 2 when x0 is missing, else 0.
         let rows: Vec<[f32; 3]> = (0..4_000u32)
             .map(|n| {

@@ -1,12 +1,12 @@
-//! Low-pass embedding: the smoothest directions of the graph of users and items (Shen et al., "How Powerful
-//! is Graph Convolution for Recommendation?", 2021).
+//! Low-pass embedding: the smoothest directions of the user-item graph (Shen et al., "How Powerful is Graph
+//! Convolution for Recommendation?", 2021).
 //!
-//! `Z = Du^-1/2 X Di^-1/2`, `X` being who bought what and `D` the degrees. The `dim` strongest right singular
-//! vectors `V` of `Z` come from a randomised subspace iteration (Halko, Martinsson & Tropp, 2011): any basis
-//! of their span will do, since scores use `V V'` alone. Products run by row in a fixed order, so a seed
-//! repeats whatever the number of threads.
+//! `Z = Du^-1/2 X Di^-1/2`, where `X` is the matrix of purchases and `D` are the degrees. The `dim` strongest right
+//! singular vectors `V` of `Z` come from a randomized subspace iteration (Halko, Martinsson & Tropp, 2011). Any basis of
+//! their span will do, since scores use `V V'` alone. All numbers are finite, whatever the shape and rank of `X`.
+//! Products run by row in a fixed order, so the result does not depend on the number of threads.
 
-use ndarray::{Array2, s};
+use ndarray::{Array2, ArrayView2, Axis, s};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -16,22 +16,22 @@ use super::matrix::Matrix;
 /// What to learn.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct LowPassOptions {
-    /// Length of a vector; at most the number of items is learned.
+    /// Length of a vector; at most the rank that `X` can have is learned, the smaller of users and items.
     pub dim: usize,
     /// Rounds of subspace iteration.
     pub rounds: usize,
-    /// Of the first basis.
+    /// Seed of the first basis.
     pub seed: u64,
 }
 
-/// One vector an item, `n_items x dim`, orthonormal columns. Cost: `rounds dim (nnz + n_items dim)`.
+/// One vector an item, `n_items x dim`, with orthonormal columns. Cost: `rounds dim (nnz + n_items dim)`.
 pub fn learn(x: &Matrix, options: &LowPassOptions, progress: &(dyn Fn(u64) + Sync)) -> Array2<f32> {
     let by_item = x.transposed();
     let scale = |m: &Matrix| -> Vec<f32> {
         (0..m.n_rows()).map(|row| (m.row(row).len().max(1) as f32).sqrt().recip()).collect()
     };
     let (of_user, of_item) = (scale(x), scale(&by_item));
-    let dim = options.dim.min(x.n_columns()).max(1);
+    let dim = options.dim.min(x.n_columns()).min(x.n_rows()).max(1);
     let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
     let mut basis =
         orthonormal(Array2::from_shape_simple_fn((x.n_columns(), dim), || rng.random_range(-1.0f32..1.0)));
@@ -43,7 +43,7 @@ pub fn learn(x: &Matrix, options: &LowPassOptions, progress: &(dyn Fn(u64) + Syn
     basis
 }
 
-/// `diag(row_scale) P diag(column_scale) b`, `P` being the pattern of `matrix`.
+/// `diag(row_scale) P diag(column_scale) b`, where `P` is the pattern of `matrix`.
 fn product(matrix: &Matrix, row_scale: &[f32], column_scale: &[f32], b: &Array2<f32>) -> Array2<f32> {
     let dim = b.ncols();
     let mut out = Array2::zeros((matrix.n_rows(), dim));
@@ -57,10 +57,25 @@ fn product(matrix: &Matrix, row_scale: &[f32], column_scale: &[f32], b: &Array2<
     out
 }
 
-/// The same span with orthonormal columns, by Cholesky: `A L^-T` where `A'A = L L'`. Directions that `A` all
-/// but lacks come out short instead of blown up.
+/// Rows whose products are summed at a time, in double precision.
+const CHUNK: usize = 4_096;
+
+/// `A'A`, exact to double precision: single precision could make it indefinite where columns are nearly dependent,
+/// as they are where users are few, and its Cholesky factor would have no finite inverse.
+fn gram(a: &Array2<f32>) -> Array2<f64> {
+    let chunks: Vec<_> = a.axis_chunks_iter(Axis(0), CHUNK).collect();
+    let product = |chunk: &ArrayView2<'_, f32>| {
+        let chunk = chunk.mapv(f64::from);
+        chunk.t().dot(&chunk)
+    };
+    let products: Vec<Array2<f64>> = chunks.par_iter().map(product).collect();
+    products.iter().fold(Array2::zeros((a.ncols(), a.ncols())), |sum, product| sum + product)
+}
+
+/// The same span with orthonormal columns, by Cholesky: `A L^-T` where `A'A + floor I = L L'`. The floor bounds the
+/// inverse, so directions that `A` nearly lacks come out short instead of blown up.
 fn orthonormal(a: Array2<f32>) -> Array2<f32> {
-    let mut gram = a.t().dot(&a).mapv(f64::from);
+    let mut gram = gram(&a);
     let dim = gram.nrows();
     let floor = (1e-6 * gram.diag().sum() / dim as f64).max(1e-12);
     gram.diag_mut().iter_mut().for_each(|d| *d += floor);
@@ -93,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn two_groups_of_shoppers_are_two_directions() {
+    fn two_groups_of_users_are_two_directions() {
         let options = LowPassOptions { dim: 2, rounds: 20, seed: 7 };
         let v = learn(&two_groups(), &options, &|_| ());
         let kernel = v.dot(&v.t());
@@ -104,8 +119,22 @@ mod tests {
         }
     }
 
+    /// 3 users of 400 items have at most three directions; 64 were asked for.
     #[test]
-    fn more_dimensions_than_directions_stay_finite_and_a_seed_repeats() {
+    fn few_users_of_many_items_stay_finite() {
+        let cells =
+            (0..3u32).flat_map(|user| (0..400).filter(move |i| i % (user + 2) == 0).map(move |i| (user, i)));
+        let x = Matrix::new(3, 400, cells.map(|(user, item)| (user, item, 1.0)));
+        let v = learn(&x, &LowPassOptions { dim: 64, rounds: 4, seed: 7 }, &|_| ());
+        assert_eq!(v.dim(), (400, 3));
+        assert!(v.iter().all(|v| v.is_finite() && v.abs() <= 1.001), "{v:?}");
+        // The floor keeps an orthonormal basis of 64 dependent columns finite, too.
+        let dependent = Array2::from_shape_fn((400, 64), |(r, c)| ((r * (c % 3 + 1)) % 7) as f32);
+        assert!(orthonormal(orthonormal(dependent)).iter().all(|v| v.is_finite()));
+    }
+
+    #[test]
+    fn more_dimensions_than_directions_stay_finite_and_repeat() {
         let options = LowPassOptions { dim: 10, rounds: 3, seed: 7 };
         let v = learn(&two_groups(), &options, &|_| ());
         assert!(v.iter().all(|v| v.is_finite() && v.abs() <= 1.001), "{v:?}");

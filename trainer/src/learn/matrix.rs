@@ -1,6 +1,6 @@
-//! A sparse matrix, as the learners of interactions want it.
+//! A sparse matrix of interactions.
 
-/// A sparse matrix by rows: weight `r > 0` of every (row, column).
+/// A sparse matrix by rows, with a weight above 0 for every stored (row, column).
 #[derive(Debug, Clone)]
 pub struct Matrix {
     n_columns: usize,
@@ -43,7 +43,7 @@ impl Matrix {
         &self.entries[self.offsets[row]..self.offsets[row + 1]]
     }
 
-    /// The same weights by column.
+    /// The same weights by column; rows stay in order.
     pub fn transposed(&self) -> Self {
         let triples =
             (0..self.n_rows()).flat_map(|row| self.row(row).iter().map(move |&(c, w)| (c, row as u32, w)));

@@ -1,14 +1,16 @@
-//! The learners, one a file: each turns a [`Dataset`](crate::dataset::Dataset) into one index of the
-//! artifact.
+//! The learners, one a file. Most turn a [`Dataset`](crate::dataset::Dataset) into one index of the artifact; [`folds`]
+//! cuts past folds, from which [`ranking`] and [`likelihood`] learn how to rank.
 
 pub mod als;
 pub mod ann;
 pub mod blend;
 pub mod bundles;
 pub mod co_purchase;
+pub mod content_neighbors;
 pub mod ease;
+pub mod folds;
 pub mod gbdt;
-pub mod goods;
+pub mod indexes;
 pub mod likelihood;
 pub mod low_pass;
 pub mod matrix;
@@ -17,6 +19,5 @@ pub mod popularity;
 pub mod profile;
 pub mod purchases;
 pub mod ranker;
-pub mod rehearsal;
-pub mod resembling;
+pub mod ranking;
 pub mod transitions;

@@ -1,8 +1,7 @@
-//! What sells in every store, city and channel, and whether knowing it helps.
+//! Popularity by place (store, city, channel), and whether it ranks better than that of the whole shop.
 //!
-//! A place with few purchases says little, so its counts are shrunk towards the shop's. A kind of place is
-//! kept only where, in the rehearsal, it ranked the first baskets of newcomers better than the shop's best
-//! sellers did.
+//! The counts of a place are shrunk towards the shop's, since few purchases say little. A kind of place is kept only
+//! if, in the rehearsal, it ranked the first baskets of new users better than the shop's best sellers.
 
 use std::collections::BTreeMap;
 
@@ -16,20 +15,21 @@ use qianmian_models::snapshot::Snapshot;
 use qianmian_models::view::View;
 use rustc_hash::FxHashSet;
 
+use super::folds::PastFold;
 use super::popularity::HALF_LIFE_DAYS;
-use super::rehearsal::Scene;
 use crate::dataset::Dataset;
-use crate::evaluate::metrics::ndcg;
+use crate::metrics::ndcg;
 
-/// Decayed purchases that the whole shop counts for in a place's.
+/// The shop's popularity counts as much as this many decayed purchases of the place (decision 17).
 const SHRINKAGE: f32 = 300.0;
-/// Items listed a place.
+/// Items listed a place (decision 17).
 const TOP_N: usize = 200;
-/// Fewest newcomers to judge a kind of place by.
-const MIN_NEWCOMERS: usize = 30;
+/// Fewest new users to judge a kind of place by.
+const MIN_NEW_USERS: usize = 30;
+/// Items of a slate.
 const COUNT: usize = 10;
 
-/// What sells in every place of `kinds`; none where no place is known.
+/// The popularity of every place of `kinds`; `None` where no place is known.
 pub fn learn(dataset: &Dataset, popularity: &Popularity, kinds: &[Kind]) -> Result<Option<Places>> {
     let mut counts: BTreeMap<(Kind, u16), BTreeMap<u32, f32>> = BTreeMap::new();
     for line in dataset.lines() {
@@ -55,55 +55,55 @@ pub fn learn(dataset: &Dataset, popularity: &Popularity, kinds: &[Kind]) -> Resu
     if places.is_empty() { Ok(None) } else { Places::new(&places).map(Some) }
 }
 
-/// What a kind of place was worth to newcomers.
+/// How a kind of place ranks the first baskets of new users.
 #[derive(Debug, Clone, serde::Serialize)]
-pub struct Worth {
+pub struct PlaceLift {
     /// `store`, `city` or `channel`.
     pub kind: &'static str,
-    /// Newcomers whose place was known.
-    pub newcomers: usize,
-    /// NDCG@10 of what sells in the place.
+    /// New users whose place was known.
+    pub new_users: usize,
+    /// NDCG@10 of the place's best sellers.
     pub place_ndcg_10: f64,
-    /// NDCG@10 of what sells in the shop.
+    /// NDCG@10 of the shop's best sellers.
     pub shop_ndcg_10: f64,
     /// Whether the difference is above twice its standard error.
     pub kept: bool,
 }
 
-/// What every kind of place was worth in the rehearsal.
-pub fn worth(scenes: &[Scene]) -> Vec<Worth> {
-    Kind::ALL.into_iter().filter_map(|kind| worth_of(scenes, kind)).collect()
+/// The lift of every kind of place that enough new users have.
+pub fn lifts(folds: &[PastFold]) -> Vec<PlaceLift> {
+    Kind::ALL.into_iter().filter_map(|kind| lift(folds, kind)).collect()
 }
 
 /// The kinds that are kept.
-pub fn kept(worth: &[Worth]) -> Vec<Kind> {
-    Kind::ALL.into_iter().filter(|kind| worth.iter().any(|w| w.kept && w.kind == kind.name())).collect()
+pub fn kept(lifts: &[PlaceLift]) -> Vec<Kind> {
+    Kind::ALL.into_iter().filter(|kind| lifts.iter().any(|l| l.kept && l.kind == kind.name())).collect()
 }
 
-fn worth_of(scenes: &[Scene], kind: Kind) -> Option<Worth> {
+fn lift(folds: &[PastFold], kind: Kind) -> Option<PlaceLift> {
     let mut pairs: Vec<(f64, f64)> = Vec::new();
-    for Scene { snapshot, newcomers, .. } in scenes {
+    for PastFold { snapshot, new_users, .. } in folds {
         let Some(places) = &snapshot.places else { continue };
         let shop = slate(snapshot, None);
         let mut slates: BTreeMap<PlaceIx, Vec<u32>> = BTreeMap::new();
-        for newcomer in newcomers {
-            let named = newcomer.places.iter().find(|(of, _)| *of == kind);
+        for user in new_users {
+            let named = user.places.iter().find(|(of, _)| *of == kind);
             let Some(place) = named.and_then(|(_, name)| places.ix(kind, name)) else { continue };
-            let truth: FxHashSet<u32> = newcomer.items.iter().copied().collect();
+            let truth: FxHashSet<u32> = user.items.iter().copied().collect();
             let local = slates.entry(place).or_insert_with(|| slate(snapshot, Some(place)));
             pairs.push((ndcg(local, &truth, COUNT), ndcg(&shop, &truth, COUNT)));
         }
     }
-    if pairs.len() < MIN_NEWCOMERS {
+    if pairs.len() < MIN_NEW_USERS {
         return None;
     }
     let n = pairs.len() as f64;
     let mean = |of: &dyn Fn(&(f64, f64)) -> f64| pairs.iter().map(of).sum::<f64>() / n;
     let gain = mean(&|(place, shop)| place - shop);
     let variance = mean(&|(place, shop)| (place - shop - gain).powi(2));
-    Some(Worth {
+    Some(PlaceLift {
         kind: kind.name(),
-        newcomers: pairs.len(),
+        new_users: pairs.len(),
         place_ndcg_10: mean(&|(place, _)| *place),
         shop_ndcg_10: mean(&|(_, shop)| *shop),
         kept: gain > 2.0 * (variance / n).sqrt(),

@@ -1,14 +1,14 @@
-//! Popularity by window, with time decay.
+//! Popularity: baskets by window, and a decayed score.
 
 use qianmian_models::index::popularity::{Popularity, WINDOW_DAYS};
 
 use crate::dataset::Dataset;
 use crate::orders::TimeKind;
 
-/// Days after which a sale counts half for the shelf order.
+/// Days after which a sale counts half in the score (decision 12).
 pub(super) const HALF_LIFE_DAYS: f64 = 14.0;
 
-/// Sales of every item. Without times all windows hold everything.
+/// The popularity of every item. Without times every window holds all baskets.
 pub fn learn(dataset: &Dataset) -> Popularity {
     let n = dataset.n_items();
     let (mut score, mut baskets) = (vec![0.0f32; n], vec![0u32; n]);

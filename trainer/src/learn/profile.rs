@@ -1,4 +1,4 @@
-//! Users' activity and their recency, frequency and monetary tiers.
+//! User profiles: activity, and recency, frequency and monetary tiers.
 
 use qianmian_models::index::profile::{Profile, Profiles};
 
@@ -35,15 +35,15 @@ pub fn learn(dataset: &Dataset) -> Profiles {
     Profiles::new(&users)
 }
 
-/// Sets one tier by quintile; users with equal values share the tier of the lowest of them.
+/// Sets one tier by quintile, 1 to 5; users with equal values share the lowest of their tiers.
 fn tiers(users: &mut [Profile], tier: usize, value: impl Fn(&Profile) -> f64) {
     let mut order: Vec<usize> = (0..users.len()).collect();
     order.sort_by(|&a, &b| value(&users[a]).total_cmp(&value(&users[b])).then(a.cmp(&b)));
     let n = users.len().max(1);
     let mut start = 0;
-    for (place, &user) in order.iter().enumerate() {
+    for (rank, &user) in order.iter().enumerate() {
         if value(&users[order[start]]) < value(&users[user]) {
-            start = place;
+            start = rank;
         }
         users[user].rfm[tier] = (start * 5 / n) as u8 + 1;
     }
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tiers_are_quintiles_and_equals_share_one() {
+    fn tiers_are_quintiles_and_ties_share_one() {
         let mut users: Vec<Profile> =
             [5u32, 1, 1, 1, 9].iter().map(|&baskets| Profile { baskets, ..Profile::default() }).collect();
         tiers(&mut users, 1, |u| f64::from(u.baskets));

@@ -1,4 +1,4 @@
-//! Users' histories: every (user, item) with its counts and times.
+//! Purchase histories: every (user, item) with its counts and times.
 
 use qianmian_models::error::Result;
 use qianmian_models::index::purchases::{Direction, Purchase, Purchases};
@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use crate::dataset::{Dataset, is_known};
 
-/// The history of every user, latest purchase first; purchases count half after every half-life.
+/// The history of every user, latest purchase first. `decayed` halves with every `half_life_days`.
 pub fn learn(dataset: &Dataset, half_life_days: f64) -> Result<Purchases> {
     let mut bought: Vec<(u32, u32, u32)> = dataset
         .lines()

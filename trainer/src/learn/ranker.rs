@@ -1,7 +1,7 @@
 //! The ranker: trees that order the blend's shortlist, learned by LambdaMART (Burges, "From RankNet to
-//! LambdaRank to LambdaMART", 2010) on the held-out purchases.
+//! LambdaRank to LambdaMART", 2010) on held-out purchases.
 //!
-//! A fifth of the users decides how many trees help; when none do, there is no ranker.
+//! A fifth of the users validates: it decides the number of trees, and whether there is a ranker at all.
 
 use qianmian_models::kernels::topk::TopK;
 use qianmian_models::kernels::trees::Trees;
@@ -15,74 +15,79 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 
+use super::folds::PastFold;
 use super::gbdt::{Binned, TreeOptions, grow};
-use super::rehearsal::Scene;
+use crate::metrics::{dcg, discount, ideal_dcg};
 
-const PLACES: usize = 10;
-const MAX_TREES: usize = 120;
-/// Trees without a better validation after which growing stops.
+/// Slots that the metric looks at.
+const SLOTS: usize = 10;
+/// Most trees (decision 12).
+pub const MAX_TREES: usize = 120;
+/// Boosting stops after this many trees without a better validation (decision 12).
 const PATIENCE: usize = 20;
 /// One user in this many validates.
-const VALIDATION: usize = 5;
-/// Of what was not bought, each tree is grown on one row in so many.
-const STEP: u32 = 3;
-/// Rows that one thread takes at a time.
-const PART: usize = 8_192;
-/// Fewest users to learn from.
+const VALIDATION_ONE_IN: usize = 5;
+/// Each tree is grown on all bought rows and on one in this many of the others (decision 31).
+const SAMPLE_ONE_IN: u32 = 3;
+/// Rows a thread scores at a time.
+const CHUNK: usize = 8_192;
+/// Fewest users to learn from (decision 12).
 const MIN_USERS: usize = 200;
-/// Scores further apart than this are as good as certain, and their exponentials would be zero.
-const LEAST_POWER: f32 = 60.0;
+/// Score differences are cut here: beyond, the exponentials would underflow to zero.
+const MAX_SCORE_GAP: f32 = 60.0;
+/// The popularity window of the best sellers.
+const LAST_30_DAYS: usize = 1;
+/// Best sellers that the popularity baseline draws slates from.
+const BEST_SELLERS: usize = 500;
 
-/// A past with what is asked of it and what was bought.
+/// A view of a past with queries and what was bought.
 type Cases<'a> = (View<'a>, Vec<(Query, Vec<u32>)>);
 
 /// One user's shortlist.
 struct Group {
     rows: std::ops::Range<usize>,
-    /// Best possible DCG@10 over all that was bought, listed or not.
+    /// Best possible DCG@10 over all that was bought, shortlisted or not.
     ideal: f64,
 }
 
 /// Shortlists of many users, row after row.
-struct Lists {
+struct Shortlists {
     features: Vec<Features>,
     bought: Vec<bool>,
     groups: Vec<Group>,
 }
 
-/// What was learned, and what it is worth on users that it was not learned from.
+/// What was learned, with its figures on users that it was not learned from.
 #[derive(Debug, Clone, Default)]
-pub struct Ranked {
-    /// The ranker; `None` where the blend alone ranks as well.
+pub struct Ranker {
+    /// The trees; `None` where the blend alone ranks as well.
     pub trees: Option<Trees>,
     /// NDCG@10 of the blend on the validation users.
     pub blend_ndcg: f64,
     /// NDCG@10 of the trees on the validation users.
     pub ranker_ndcg: f64,
-    /// NDCG@10 of what sold best in the last 30 days on the validation users.
+    /// NDCG@10 of the best sellers of the last 30 days on the validation users.
     pub popularity_ndcg: f64,
 }
 
-/// Learns from users' held-out purchases, `new`: from those of goods that they did not buy before.
-pub fn learn(scenes: &[Scene], new: bool, progress: &dyn Fn(u64)) -> Ranked {
-    let cases: Vec<Cases<'_>> = scenes.iter().map(|s| (s.view(), s.cases(new, PLACES))).collect();
+/// Learns from held-out purchases: from all of them, or from those of items that are `new` to the user. `progress` is
+/// called for every tree, at most [`MAX_TREES`] times.
+pub fn learn(folds: &[PastFold], new: bool, progress: &dyn Fn(u64)) -> Ranker {
+    let cases: Vec<Cases<'_>> = folds.iter().map(|fold| (fold.view(), fold.cases(new, SLOTS))).collect();
     if cases.iter().map(|(_, cases)| cases.len()).sum::<usize>() < MIN_USERS {
-        return Ranked::default();
+        return Ranker::default();
     }
-    let train = Lists::new(&cases, |n| n % VALIDATION != 0);
-    let validation = Lists::new(&cases, |n| n % VALIDATION == 0);
+    let train = Shortlists::new(&cases, |n| n % VALIDATION_ONE_IN != 0);
+    let validation = Shortlists::new(&cases, |n| n % VALIDATION_ONE_IN == 0);
     let blend: Vec<f32> = validation.features.iter().map(|f| f[features::BLEND]).collect();
     let blend_ndcg = validation.ndcg(&blend);
     let (trees, ranker_ndcg) = boost(&train, &validation, progress);
     let trees = (ranker_ndcg > blend_ndcg).then_some(trees);
-    Ranked { trees, blend_ndcg, ranker_ndcg, popularity_ndcg: popularity_ndcg(&cases) }
+    Ranker { trees, blend_ndcg, ranker_ndcg, popularity_ndcg: popularity_ndcg(&cases) }
 }
 
-/// The same figure for a slate of best sellers (not bought before, where that is asked), to know that what was
-/// learned is worth more.
+/// NDCG@10 of slates of best sellers on the validation users, without bought items where those are not asked for.
 fn popularity_ndcg(cases: &[Cases<'_>]) -> f64 {
-    const LAST_30_DAYS: usize = 1;
-    const BEST_SELLERS: usize = 500;
     let (mut sum, mut users) = (0.0, 0usize);
     for (view, cases) in cases {
         let snapshot = view.snapshot;
@@ -91,39 +96,39 @@ fn popularity_ndcg(cases: &[Cases<'_>]) -> f64 {
             top.push(item, snapshot.popularity.baskets_within(LAST_30_DAYS, item) as f32);
         }
         let ranked = top.into_sorted();
-        for (query, basket) in cases.iter().step_by(VALIDATION) {
+        for (query, basket) in cases.iter().step_by(VALIDATION_ONE_IN) {
             let bought =
                 if query.exclude_bought { filter::bought(*view, query) } else { FxHashSet::default() };
-            let slate = ranked.iter().filter(|s| !bought.contains(&s.ix)).take(PLACES).enumerate();
+            let slate = ranked.iter().filter(|s| !bought.contains(&s.ix)).take(SLOTS).enumerate();
             let hits = slate.filter(|(_, s)| basket.binary_search(&s.ix).is_ok());
-            let ideal: f64 = (0..basket.len().min(PLACES)).map(discount).sum();
-            sum += hits.map(|(place, _)| discount(place)).sum::<f64>() / ideal;
+            sum += dcg(hits.map(|(rank, _)| rank)) / ideal_dcg(basket.len(), SLOTS);
             users += 1;
         }
     }
     sum / users.max(1) as f64
 }
 
-/// Grows trees until `validation` likes no more of them; with its NDCG@10.
-fn boost(train: &Lists, validation: &Lists, progress: &dyn Fn(u64)) -> (Trees, f64) {
+/// Boosts with early stopping on `validation`; returns the trees and their NDCG@10 there.
+fn boost(train: &Shortlists, validation: &Shortlists, progress: &dyn Fn(u64)) -> (Trees, f64) {
     let data = Binned::new(&train.features);
     let (mut trees, mut best) = (Trees::default(), (0, f64::MIN));
     let mut scores = vec![0.0f32; train.features.len()];
-    let mut held = vec![0.0f32; validation.features.len()];
+    let mut validation_scores = vec![0.0f32; validation.features.len()];
     for n in 1..=MAX_TREES {
         let mut gradients = train.lambdas(&scores);
-        let bag = train.bag(n, &mut gradients);
-        let options = TreeOptions { min_rows: (bag.len() / 2_000).clamp(20, 200), ..TreeOptions::default() };
-        let tree = grow(&data, bag, &gradients, &options);
+        let sample = train.sample(n, &mut gradients);
+        let options =
+            TreeOptions { min_rows: (sample.len() / 2_000).clamp(20, 200), ..TreeOptions::default() };
+        let tree = grow(&data, sample, &gradients, &options);
         let mut one = Trees::default();
         one.push(&tree);
-        for (lists, scores) in [(train, &mut scores), (validation, &mut held)] {
-            let rows = lists.features.par_chunks(PART);
-            scores.par_chunks_mut(PART).zip(rows).for_each(|(scores, rows)| one.add_scores(rows, scores));
+        for (lists, scores) in [(train, &mut scores), (validation, &mut validation_scores)] {
+            let rows = lists.features.par_chunks(CHUNK);
+            scores.par_chunks_mut(CHUNK).zip(rows).for_each(|(scores, rows)| one.add_scores(rows, scores));
         }
         trees.push(&tree);
         progress(1);
-        let ndcg = validation.ndcg(&held);
+        let ndcg = validation.ndcg(&validation_scores);
         if ndcg > best.1 {
             best = (n, ndcg);
         } else if n >= best.0 + PATIENCE {
@@ -134,18 +139,14 @@ fn boost(train: &Lists, validation: &Lists, progress: &dyn Fn(u64)) -> (Trees, f
     (trees, best.1)
 }
 
-fn discount(place: usize) -> f64 {
-    1.0 / ((place + 2) as f64).log2()
-}
-
-impl Lists {
-    /// The shortlists of the labels whose number `chosen` takes.
+impl Shortlists {
+    /// The shortlists of the cases whose number `chosen` accepts.
     fn new(cases: &[Cases<'_>], chosen: impl Fn(usize) -> bool + Sync) -> Self {
         let mut lists = Self { features: Vec::new(), bought: Vec::new(), groups: Vec::new() };
         for (view, cases) in cases {
             let list = |(_, (query, basket)): (usize, &(Query, Vec<u32>))| {
                 let rows = recommend::shortlist_features(*view, query);
-                let ideal: f64 = (0..basket.len().min(PLACES)).map(discount).sum();
+                let ideal = ideal_dcg(basket.len(), SLOTS);
                 let row = |(item, features): (u32, Features)| (features, basket.binary_search(&item).is_ok());
                 (rows.into_iter().map(row).collect::<Vec<_>>(), ideal)
             };
@@ -160,65 +161,63 @@ impl Lists {
         lists
     }
 
-    /// The rows that the `n`-th tree is grown on: all that were bought, and of the others one in [`STEP`], counting
-    /// for those left out (after Ke et al., "LightGBM", 2017, which leaves out what is nearly learned).
-    fn bag(&self, n: usize, gradients: &mut [(f32, f32)]) -> Vec<u32> {
+    /// The rows that the `n`-th tree is grown on: all that were bought, and one in [`SAMPLE_ONE_IN`] of the others,
+    /// whose gradients also stand for the rows left out (after Ke et al., "LightGBM", 2017, which leaves out rows with
+    /// small gradients).
+    fn sample(&self, n: usize, gradients: &mut [(f32, f32)]) -> Vec<u32> {
         let mut rng = ChaCha8Rng::seed_from_u64(n as u64);
-        let mut bag = Vec::with_capacity(gradients.len() / 2);
+        let mut sample = Vec::with_capacity(gradients.len() / 2);
         for (row, (gradient, hessian)) in gradients.iter_mut().enumerate() {
             if self.bought[row] {
-                bag.push(row as u32);
-            } else if rng.random_ratio(1, STEP) {
-                *gradient *= STEP as f32;
-                *hessian *= STEP as f32;
-                bag.push(row as u32);
+                sample.push(row as u32);
+            } else if rng.random_ratio(1, SAMPLE_ONE_IN) {
+                *gradient *= SAMPLE_ONE_IN as f32;
+                *hessian *= SAMPLE_ONE_IN as f32;
+                sample.push(row as u32);
             }
         }
-        bag
+        sample
     }
 
     /// Mean NDCG@10 under `scores`; ties keep the blend's order.
     fn ndcg(&self, scores: &[f32]) -> f64 {
         let of = |group: &Group| {
             let order = order(&scores[group.rows.clone()]);
-            let hits = order
-                .iter()
-                .take(PLACES)
-                .enumerate()
-                .filter(|(_, row)| self.bought[group.rows.start + **row]);
-            hits.map(|(place, _)| discount(place)).sum::<f64>() / group.ideal
+            let top = order.iter().take(SLOTS).enumerate();
+            let hits = top.filter(|(_, row)| self.bought[group.rows.start + **row]);
+            dcg(hits.map(|(rank, _)| rank)) / group.ideal
         };
         self.groups.iter().map(of).sum::<f64>() / self.groups.len().max(1) as f64
     }
 
-    /// Gradient and second derivative of every row: pairs of a bought and another item, weighted by how
-    /// much swapping them changes NDCG.
+    /// Gradient and second derivative of every row: a logistic loss over all pairs of a bought and another item, each
+    /// weighted by how much swapping the two changes NDCG.
     fn lambdas(&self, scores: &[f32]) -> Vec<(f32, f32)> {
-        // A logarithm a pair would be most of the work.
+        // Computed once: a logarithm for each pair would be most of the work.
         let longest = self.groups.iter().map(|g| g.rows.len()).max().unwrap_or(0);
-        let discounts: Vec<f32> = (0..longest).map(|place| discount(place) as f32).collect();
+        let discounts: Vec<f32> = (0..longest).map(|rank| discount(rank) as f32).collect();
         let of = |group: &Group| {
             let (scores, bought) = (&scores[group.rows.clone()], &self.bought[group.rows.clone()]);
-            let mut place_discounts = vec![0.0f32; scores.len()];
-            order(scores).into_iter().zip(&discounts).for_each(|(row, &d)| place_discounts[row] = d);
+            let mut discount_of = vec![0.0f32; scores.len()];
+            order(scores).into_iter().zip(&discounts).for_each(|(row, &d)| discount_of[row] = d);
             // 1 / (1 + exp(g - b)) is exp(b) / (exp(b) + exp(g)): one exponential a row, none a pair.
             let highest = scores.iter().copied().fold(f32::MIN, f32::max);
-            let powers: Vec<f32> = scores.iter().map(|s| (s - highest).max(-LEAST_POWER).exp()).collect();
+            let powers: Vec<f32> = scores.iter().map(|s| (s - highest).max(-MAX_SCORE_GAP).exp()).collect();
             let (mut gradients, mut hessians) = (vec![0.0f32; scores.len()], vec![0.0f32; scores.len()]);
-            for good in (0..scores.len()).filter(|&row| bought[row]) {
-                let (discount, power) = (place_discounts[good], powers[good]);
+            for buy in (0..scores.len()).filter(|&row| bought[row]) {
+                let (discount, power) = (discount_of[buy], powers[buy]);
                 let (mut gradient, mut hessian) = (0.0, 0.0);
-                for bad in 0..scores.len() {
-                    let change = if bought[bad] { 0.0 } else { (discount - place_discounts[bad]).abs() };
-                    let rho = powers[bad] / (powers[bad] + power);
+                for other in 0..scores.len() {
+                    let change = if bought[other] { 0.0 } else { (discount - discount_of[other]).abs() };
+                    let rho = powers[other] / (powers[other] + power);
                     let (lambda, curvature) = (change * rho, change * rho * (1.0 - rho));
-                    gradients[bad] += lambda;
-                    hessians[bad] += curvature;
+                    gradients[other] += lambda;
+                    hessians[other] += curvature;
                     gradient -= lambda;
                     hessian += curvature;
                 }
-                gradients[good] += gradient;
-                hessians[good] += hessian;
+                gradients[buy] += gradient;
+                hessians[buy] += hessian;
             }
             let ideal = group.ideal as f32;
             gradients.into_iter().zip(hessians).map(|(g, h)| (g / ideal, h / ideal)).collect::<Vec<_>>()
@@ -227,7 +226,7 @@ impl Lists {
     }
 }
 
-/// Rows by score, best first; equal ones in their own order.
+/// Rows by score, best first; ties keep their order.
 fn order(scores: &[f32]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));

@@ -1,7 +1,7 @@
-//! Which items are bought after which: `a` in one basket, `b` in one of the next few of the same user.
+//! Transitions: items bought after an item, in one of the user's next baskets.
 //!
-//! A pair counts `DECAY` less for every basket between, and its weight is divided by the square root of
-//! both items' baskets, so that best sellers do not follow everything.
+//! A pair counts by [`DECAY`] less for every basket in between. Its sum is divided by the geometric mean of both items'
+//! baskets, so that best sellers do not follow everything.
 
 use qianmian_models::error::Result;
 use qianmian_models::index::item_lists::ItemLists;
@@ -11,14 +11,14 @@ use rayon::prelude::*;
 
 use crate::dataset::{Dataset, is_known};
 
-/// Successors kept an item.
+/// Successors kept an item (decision 17).
 const TOP_N: usize = 100;
-/// Added to both items' baskets.
+/// Added to both items' baskets: a pair of two rare items is no evidence yet (decision 17).
 const SHRINKAGE: f32 = 5.0;
-/// Items of a basket that count; pairs of two giant baskets say nothing.
+/// Items of a basket that count; pairs of two giant baskets say little.
 const MAX_ITEMS: usize = 30;
 
-/// The successors of every item, or none where no user bought twice.
+/// The successors of every item, best first; `None` where no user bought twice.
 pub fn learn(section: &'static str, dataset: &Dataset) -> Result<Option<ItemLists>> {
     let sequences = Sequences::new(dataset);
     let mut totals = vec![0.0f32; dataset.n_items()];
@@ -47,11 +47,11 @@ pub fn learn(section: &'static str, dataset: &Dataset) -> Result<Option<ItemList
     ItemLists::new(section, &lists).map(Some)
 }
 
-/// All baskets of known users, grouped by user, in order of time.
+/// The baskets of known users, grouped by user, in order of time.
 struct Sequences {
     /// User of every basket.
     users: Vec<u32>,
-    /// Where every basket begins in `items`, and the end of the last.
+    /// Where every basket begins in `items`; one more entry for the end.
     offsets: Vec<usize>,
     items: Vec<u32>,
 }
@@ -80,7 +80,7 @@ impl Sequences {
         baskets
     }
 
-    /// Adds the items of the baskets after `basket` to `sums`, noting each first touch.
+    /// Adds the items of the baskets after `basket` to `sums`, and those that were 0 to `touched`.
     fn successors(&self, basket: u32, sums: &mut [f32], touched: &mut Vec<u32>) {
         let basket = basket as usize;
         let mut weight = 1.0;

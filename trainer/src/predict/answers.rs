@@ -17,26 +17,26 @@ use super::rows::{Encoder, Part};
 use super::summary::Tally;
 use super::{Kind, Request};
 
-/// Parts that a full chunk is cut into; each is answered by one thread. Fixed, because the output must
-/// not depend on the threads.
+/// Parts of a full chunk, each answered by one thread. Fixed, because the output must not depend on the number of
+/// threads.
 const PARTS: usize = 64;
 
-/// Answers by one model to one request.
+/// The answers of one model to one request.
 pub struct Answers<'a> {
     view: View<'a>,
     request: &'a Request,
-    /// What everybody gets whom the model does not know.
+    /// The slate of all users that the model does not know.
     anonymous: OnceLock<Vec<Scored>>,
 }
 
 impl<'a> Answers<'a> {
-    /// By `snapshot`, as of the request's moment.
+    /// By `snapshot`, at the request's moment.
     pub fn new(snapshot: &'a Snapshot, request: &'a Request) -> Self {
         let view = View::as_trained(snapshot).at(request.at.unwrap_or(snapshot.data_until));
         Self { view, request, anonymous: OnceLock::new() }
     }
 
-    /// The moment that is answered as of, unix seconds.
+    /// The moment of the answers, unix seconds.
     pub fn at(&self) -> i64 {
         self.view.now
     }
@@ -62,7 +62,7 @@ impl<'a> Answers<'a> {
         starts.into_par_iter().map(part).collect()
     }
 
-    /// The outside ids of what is answered.
+    /// The outside ids of the answers.
     fn vocabulary(&self) -> &'a Vocabulary {
         match self.request.kind {
             Kind::Audience => &self.view.snapshot.users,
@@ -70,7 +70,7 @@ impl<'a> Answers<'a> {
         }
     }
 
-    /// Best first; nothing where the model knows nothing of a key, but for users, who get best sellers.
+    /// Best first. A key that the model does not know gets nothing, except a user, who gets best sellers.
     fn answer(&self, key: &Key<'_>) -> Cow<'_, [Scored]> {
         let (view, count) = (self.view, self.request.count);
         let answer: Vec<Scored> = match (self.request.kind, key.known) {
@@ -108,7 +108,8 @@ impl<'a> Answers<'a> {
 
     fn recommend(&self, user: Option<u32>) -> Vec<Scored> {
         let exclude_bought = self.request.exclude_bought;
-        let query = Query { user, exclude_bought, count: self.request.count, ..Query::default() };
+        let query =
+            Query { user, exclude_bought, count: self.request.count, ..Query::default() };
         recommend::recommend(self.view, &query).items.iter().map(|r| scored(r.item, r.score)).collect()
     }
 }

@@ -1,4 +1,4 @@
-//! The keys of the input, a chunk at a time, with what the model knows of them.
+//! The keys of the input, a chunk at a time, with their indices in the model.
 
 use std::cell::Cell;
 
@@ -17,7 +17,7 @@ const KEY: usize = 0;
 const CART_ITEM: usize = 1;
 const CART_USER: usize = 2;
 
-/// The columns that a kind reads; every other one of the input is passed over.
+/// The columns that a kind reads; all others are ignored.
 pub fn columns(kind: Kind) -> Vec<Wanted> {
     let wanted =
         |column: &str, need| Wanted { canonical: column.to_owned(), source: column.to_owned(), need };
@@ -28,26 +28,25 @@ pub fn columns(kind: Kind) -> Vec<Wanted> {
     columns
 }
 
-/// A key of the input, and what the model knows of it.
+/// A key of the input, with its indices in the model.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Key<'a> {
     /// Its outside id.
     pub id: &'a str,
-    /// The user, the item, or the items of the cart, each once.
+    /// The user, the item, or the distinct items of the cart, if the model knows them.
     pub known: &'a [u32],
-    /// Whose cart it is, where the input names somebody known.
+    /// The cart's user, if the input names one that the model knows.
     pub owner: Option<u32>,
 }
 
-/// Keys in the order of the input. One arena holds their text and one list the dense indices of what the
-/// model knows: the user, the item, or the items of the cart, each once.
+/// Keys in the order of the input: one arena of their text, one list of their indices in the model.
 #[derive(Debug, Default)]
 pub struct Chunk {
     text: String,
     known: Vec<u32>,
-    /// By key, where it ends in `text` and in `known`; it starts where the one before it ends.
+    /// Where each key ends in `text` and in `known`; it starts where the one before ends.
     ends: Vec<(usize, usize)>,
-    /// By key.
+    /// The cart's user of each key.
     owners: Vec<Option<u32>>,
 }
 
@@ -93,16 +92,16 @@ impl Chunk {
     }
 }
 
-/// What was read.
+/// Row counts.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Counts {
     /// Rows of all files.
     pub rows: u64,
-    /// Rows of carts whose item the model does not know.
+    /// Rows of carts with an item that the model does not know.
     pub unknown_cart_rows: u64,
 }
 
-/// Gathers rows into chunks.
+/// Collects rows into chunks.
 pub struct KeyReader<'a> {
     snapshot: &'a Snapshot,
     kind: Kind,
@@ -119,11 +118,11 @@ impl<'a> KeyReader<'a> {
         Self { snapshot, kind, chunk_keys, chunk, counts, carts }
     }
 
-    /// Gives all keys to `sink`, a chunk at a time; none is empty and none ends within a cart.
+    /// Passes all keys to `sink`, a chunk at a time. No chunk is empty or ends within a cart.
     ///
     /// # Errors
-    /// When a row has no key or cannot be read, a cart comes back after another one, there is no row at
-    /// all, a file cannot be read to its end, or `sink` fails.
+    /// When a row has no key or cannot be read, the rows of a cart are not adjacent, there are no rows, a file cannot be
+    /// read to its end, or `sink` fails.
     pub fn each_chunk(
         mut self,
         source: &Source,
@@ -155,14 +154,14 @@ impl<'a> KeyReader<'a> {
         Ok(self.counts)
     }
 
-    /// Whether the row begins a key: each does, but for a cart's later ones.
+    /// Whether the row starts a new key: all rows do, except the later ones of a cart.
     fn begins(&mut self, file: &SourceFile, row: &Row<'_>, key: &str) -> anyhow::Result<bool> {
         if self.kind != Kind::Bundle {
             return Ok(true);
         }
         match self.carts.see(key) {
             Seen::Again => bail!(
-                "{}:{}: cart `{key}` comes back after another cart; the rows of a cart must stand together: \
+                "{}:{}: cart `{key}` continues after another cart; the rows of a cart must be adjacent: \
                  sort the input by cart_id",
                 file.name(),
                 row.line
@@ -194,10 +193,10 @@ impl<'a> KeyReader<'a> {
     }
 }
 
-/// Which carts were there.
+/// The carts so far.
 #[derive(Default)]
 struct Carts {
-    /// 128 bits of BLAKE3 of each, so that two different carts are never taken for one.
+    /// 128 bits of BLAKE3 of each: no two carts collide in practice.
     seen: FxHashSet<u128>,
     current: Option<String>,
     /// Of the current cart.
@@ -234,13 +233,13 @@ fn value<'r>(file: &SourceFile, row: &Row<'r>, slot: usize) -> anyhow::Result<&'
     let missing = if slot == CART_ITEM { Reason::NoItem } else { Reason::NoId };
     let value = row.get(slot);
     match id(value, None, missing) {
-        // Without a normalisation, an id is the value itself.
+        // Without normalization, an id is the value itself.
         Ok(_) => Ok(value.unwrap_or_default()),
         Err(reason) => Err(bad_row(file, row.line, reason, &row.show())),
     }
 }
 
-/// A batch has no rejects: an answer that lacks a key would be missed only where it is used.
+/// A batch rejects no rows: a missing answer would be noticed only where it is used.
 fn bad_row(file: &SourceFile, line: u64, reason: Reason, shown: &str) -> anyhow::Error {
     let cure = match reason {
         Reason::InvalidUtf8 => format!("; {}", encoding_cure(&file.name())),

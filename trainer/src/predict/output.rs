@@ -1,4 +1,4 @@
-//! The output file: written beside its name, and moved into place when it is whole.
+//! The output file: written under a temporary name and renamed when it is complete.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -10,15 +10,15 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression as ParquetCompression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
-use super::Kind;
+use super::Request;
 use super::rows::{Encoder, Part};
 use crate::config::Format;
 use crate::orders::source::{Compression, Source, by_ending, packed_by_ending};
 
-/// The level at which zstd keeps up with the model.
+/// The zstd level: the lowest, so that compression keeps up with the model.
 const ZSTD_LEVEL: i32 = 1;
 
-/// A file that has its name only after [`OutputFile::finish`]; dropped before, it is removed.
+/// A file that gets its name by [`OutputFile::finish`]; if dropped before, it is removed.
 pub struct OutputFile {
     /// `None` once finished.
     sink: Option<Sink>,
@@ -35,12 +35,12 @@ enum Sink {
 }
 
 impl OutputFile {
-    /// Begins `path`, whose ending says how it is written.
+    /// Starts the file `path`, whose ending is its format.
     ///
     /// # Errors
     /// When the ending is not known, the file is one of `source`, or it cannot be created.
-    pub fn create(path: &Path, kind: Kind, source: &Source) -> anyhow::Result<Self> {
-        let (encoder, compression) = format(path, kind)?;
+    pub fn create(path: &Path, request: &Request, source: &Source) -> anyhow::Result<Self> {
+        let (encoder, compression) = format(path, request)?;
         let same =
             |input: &Path| input.canonicalize().ok().is_some_and(|i| path.canonicalize().ok() == Some(i));
         if source.files().iter().any(|file| same(&file.path)) {
@@ -60,7 +60,7 @@ impl OutputFile {
         Ok(out)
     }
 
-    /// How its rows are written.
+    /// The encoder of its rows.
     pub fn encoder(&self) -> Encoder {
         self.encoder.clone()
     }
@@ -95,7 +95,7 @@ impl OutputFile {
 
 impl Drop for OutputFile {
     fn drop(&mut self) {
-        // Answering failed half-way; half an output would pass for a whole one.
+        // Answering failed half-way; a partial output would look complete.
         if self.sink.take().is_some() {
             let _ = std::fs::remove_file(&self.unfinished);
         }
@@ -132,14 +132,14 @@ impl Sink {
             (Self::Zstd(out), Part::Text(text)) => out.write_all(&text)?,
             // Row groups of a million rows bound what the writer holds.
             (Self::Parquet(out), Part::Batch(batch)) => out.write(&batch)?,
-            // A Parquet file has its header elsewhere.
+            // A Parquet file has no header row.
             (Self::Parquet(_), Part::Text(text)) if text.is_empty() => {}
             _ => bail!("text rows for a Parquet file, or the reverse"),
         }
         Ok(())
     }
 
-    /// Writes what is buffered, down to the disk: only then is it known to have had room.
+    /// Writes buffered bytes and syncs: only then is it known that the disk had room.
     fn finish(self) -> anyhow::Result<()> {
         let buffered = match self {
             Self::Plain(out) => out,
@@ -152,12 +152,18 @@ impl Sink {
     }
 }
 
-fn format(path: &Path, kind: Kind) -> anyhow::Result<(Encoder, Compression)> {
+fn format(path: &Path, request: &Request) -> anyhow::Result<(Encoder, Compression)> {
     let lower = path.to_string_lossy().to_lowercase();
     let compression = packed_by_ending(&lower);
+    let Request { kind, neutralize_formulas, .. } = *request;
+    let delimited = |delimiter| Encoder::Delimited { delimiter, kind, neutralize: neutralize_formulas };
     let encoder = match by_ending(&lower) {
-        Some(Format::Csv) => Encoder::Delimited(b',', kind),
-        Some(Format::Tsv) => Encoder::Delimited(b'\t', kind),
+        Some(Format::Csv) => delimited(b','),
+        Some(Format::Tsv) => delimited(b'\t'),
+        _ if neutralize_formulas => bail!(
+            "--neutralize-formulas: only .csv and .tsv files are opened by spreadsheets; leave it out for {}",
+            path.display()
+        ),
         Some(Format::Jsonl) => Encoder::JsonLines(kind),
         Some(Format::Parquet) if compression == Compression::Plain => Encoder::columns(kind),
         _ => bail!(

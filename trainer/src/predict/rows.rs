@@ -1,4 +1,4 @@
-//! Answers in their outside form: key, rank, what was found, score.
+//! Answers as rows: key, rank, answer, score.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -14,8 +14,15 @@ use super::Kind;
 /// How rows are written.
 #[derive(Debug, Clone)]
 pub enum Encoder {
-    /// CSV or TSV, by the delimiter.
-    Delimited(u8, Kind),
+    /// CSV or TSV.
+    Delimited {
+        /// Between two cells.
+        delimiter: u8,
+        /// It names the columns.
+        kind: Kind,
+        /// Whether `'` is written before cells that a spreadsheet would run as a formula.
+        neutralize: bool,
+    },
     /// One JSON object a line.
     JsonLines(Kind),
     /// Arrow columns, for Parquet.
@@ -43,10 +50,10 @@ impl Encoder {
         ])))
     }
 
-    /// What text begins with.
+    /// The header line of text files, with its line end; else empty.
     pub fn header(&self) -> String {
         match self {
-            Self::Delimited(delimiter, kind) => {
+            Self::Delimited { delimiter, kind, .. } => {
                 let names = [kind.key_column(), "rank", kind.answer_column(), "score"];
                 names.join(&char::from(*delimiter).to_string()) + "\n"
             }
@@ -57,9 +64,11 @@ impl Encoder {
     /// An empty part.
     pub fn part(&self) -> PartBuilder {
         match self {
-            Self::Delimited(delimiter, _) => {
-                PartBuilder::Delimited { delimiter: *delimiter, key: Vec::new(), out: Vec::new() }
-            }
+            Self::Delimited { delimiter, neutralize, .. } => PartBuilder::Delimited {
+                cells: Cells { delimiter: *delimiter, neutralize: *neutralize },
+                key: Vec::new(),
+                out: Vec::new(),
+            },
             Self::JsonLines(kind) => PartBuilder::JsonLines { kind: *kind, key: Vec::new(), out: Vec::new() },
             Self::Columns(schema) => PartBuilder::Columns(Box::new(Columns {
                 schema: schema.clone(),
@@ -72,12 +81,12 @@ impl Encoder {
     }
 }
 
-/// A part under way. `key` is the beginning that all rows of a key share, encoded once.
+/// A part under construction. `key` is the beginning that all rows of a key share, encoded once.
 pub enum PartBuilder {
     /// See [`Encoder::Delimited`].
     Delimited {
-        /// Between two cells.
-        delimiter: u8,
+        /// How cells are written.
+        cells: Cells,
         /// The key's cell.
         key: Vec<u8>,
         /// Rows so far.
@@ -85,7 +94,7 @@ pub enum PartBuilder {
     },
     /// See [`Encoder::JsonLines`].
     JsonLines {
-        /// It gives the names.
+        /// It names the columns.
         kind: Kind,
         /// The object up to the rank.
         key: Vec<u8>,
@@ -96,7 +105,7 @@ pub enum PartBuilder {
     Columns(Box<Columns>),
 }
 
-/// Columns under way.
+/// Columns under construction.
 pub struct Columns {
     schema: SchemaRef,
     key: StringBuilder,
@@ -106,22 +115,22 @@ pub struct Columns {
 }
 
 impl PartBuilder {
-    /// Adds the rows of one key, best first; `vocabulary` has the ids of what was found.
+    /// Adds the rows of one key, best first; `vocabulary` has the ids of the answers.
     ///
     /// # Errors
     /// Never in practice: writing to memory does not fail.
     pub fn push(&mut self, key_id: &str, answer: &[Scored], vocabulary: &Vocabulary) -> anyhow::Result<()> {
         match self {
-            Self::Delimited { delimiter, key, out } => {
+            Self::Delimited { cells, key, out } => {
                 key.clear();
-                cell(key, key_id, *delimiter);
+                cells.write(key, key_id);
                 for (n, found) in answer.iter().enumerate() {
                     out.extend_from_slice(key);
-                    out.push(*delimiter);
+                    out.push(cells.delimiter);
                     write!(out, "{}", n + 1)?;
-                    out.push(*delimiter);
-                    cell(out, vocabulary.id(found.ix), *delimiter);
-                    out.push(*delimiter);
+                    out.push(cells.delimiter);
+                    cells.write(out, vocabulary.id(found.ix));
+                    out.push(cells.delimiter);
                     serde_json::to_writer(&mut *out, &found.score)?;
                     out.push(b'\n');
                 }
@@ -144,7 +153,7 @@ impl PartBuilder {
         Ok(())
     }
 
-    /// The part, whole.
+    /// The finished part.
     ///
     /// # Errors
     /// Never in practice: the columns are as long as each other.
@@ -178,12 +187,43 @@ impl Columns {
     }
 }
 
-/// One cell, quoted where RFC 4180 asks for it.
-fn cell(out: &mut Vec<u8>, text: &str, delimiter: u8) {
-    if !text.bytes().any(|byte| byte == delimiter || matches!(byte, b'"' | b'\n' | b'\r')) {
-        return out.extend_from_slice(text.as_bytes());
+/// How the text cells of a delimited file are written.
+#[derive(Debug, Clone, Copy)]
+pub struct Cells {
+    delimiter: u8,
+    neutralize: bool,
+}
+
+impl Cells {
+    /// Appends one cell, quoted as RFC 4180 requires.
+    fn write(self, out: &mut Vec<u8>, text: &str) {
+        let formula = self.neutralize && text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+        let mark = if formula { "'" } else { "" };
+        if !text.bytes().any(|byte| byte == self.delimiter || matches!(byte, b'"' | b'\n' | b'\r')) {
+            out.extend_from_slice(mark.as_bytes());
+            return out.extend_from_slice(text.as_bytes());
+        }
+        out.push(b'"');
+        out.extend_from_slice(mark.as_bytes());
+        out.extend_from_slice(text.replace('"', "\"\"").as_bytes());
+        out.push(b'"');
     }
-    out.push(b'"');
-    out.extend_from_slice(text.replace('"', "\"\"").as_bytes());
-    out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cells;
+
+    #[test]
+    fn formulas_are_neutralized_only_where_asked_for() {
+        let written = |text: &str, neutralize| {
+            let mut out = Vec::new();
+            Cells { delimiter: b',', neutralize }.write(&mut out, text);
+            String::from_utf8_lossy(&out).into_owned()
+        };
+        for (text, neutral) in [("=1+1", "'=1+1"), ("@x", "'@x"), ("-2,3", "\"'-2,3\""), ("a=1", "a=1")] {
+            assert_eq!(written(text, true), neutral);
+        }
+        assert_eq!((written("=1+1", false), written("-2,3", false)), ("=1+1".into(), "\"-2,3\"".into()));
+    }
 }

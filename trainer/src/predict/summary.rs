@@ -1,4 +1,4 @@
-//! The account of a run.
+//! The summary of a run.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,16 +9,16 @@ use qianmian_models::snapshot::Snapshot;
 use super::keys::Counts;
 use super::{Kind, Request};
 
-/// What became of some keys.
+/// Counts of answered keys.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Keys.
     pub keys: u64,
-    /// Of them, those with at least one row.
+    /// Keys with at least one row.
     pub answered: u64,
-    /// Of `answered`, those with fewer rows than were asked for.
+    /// Answered keys with fewer rows than asked for.
     pub short: u64,
-    /// Of `keys`, those that the model does not know: users, items, carts without a known item.
+    /// Keys that the model does not know: users, items, carts without a known item.
     pub unknown: u64,
     /// Rows.
     pub rows: u64,
@@ -35,24 +35,24 @@ impl Tally {
     }
 }
 
-/// Where every key of the input went.
+/// What became of every key of the input.
 #[derive(Debug, Clone)]
 pub struct Summary {
-    /// What was asked.
+    /// The question.
     pub kind: Kind,
     /// The version that answered.
     pub version: String,
-    /// The moment that was answered as of, unix seconds.
+    /// The moment of the answers, unix seconds.
     pub at: i64,
-    /// Whether another moment was asked for, beyond what the model can know.
+    /// Whether the moment that was asked for is beyond what the model can know.
     pub at_held: bool,
     /// Rows of the input.
     pub rows_read: u64,
-    /// Rows of carts that name an item which the model does not know; they are left out of their carts.
+    /// Rows of carts with an item that the model does not know; they are ignored.
     pub unknown_cart_rows: u64,
-    /// What became of the keys.
+    /// Counts of answered keys.
     pub tally: Tally,
-    /// Reading, answering and writing, from first to last; opening the model is not in it.
+    /// Duration of reading, answering and writing, without opening the model.
     pub seconds: f64,
 }
 

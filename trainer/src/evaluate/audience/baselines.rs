@@ -1,4 +1,4 @@
-//! What audiences are measured against.
+//! The baselines of audiences.
 
 use std::cmp::Reverse;
 
@@ -9,14 +9,14 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::super::pairs::{Association, Pairs};
 
-/// The baselines over one past; each list goes on with active users until it is `depth` long.
+/// The baselines over one past; every list is filled up with active users to `depth`.
 pub(super) struct Baselines<'a> {
     reference: &'a Snapshot,
     pairs: Pairs,
     depth: usize,
-    /// By how often and how lately they buy, best first.
+    /// All users by activity, most active first.
     active: Vec<UserIx>,
-    /// By the sum of their recency, frequency and monetary tiers, then by activity.
+    /// All users by the sum of their recency, frequency and monetary tiers, then by activity.
     tiers: Vec<UserIx>,
 }
 
@@ -36,7 +36,7 @@ impl<'a> Baselines<'a> {
         Self { reference, pairs, depth, active: sorted(&|_| 0), tiers: sorted(&tiers) }
     }
 
-    /// The users who buy often and lately, whatever the item.
+    /// The most active users, whatever the item.
     pub(super) fn activity(&self, item: ItemIx, new: bool) -> Vec<UserIx> {
         self.fill(item, new, Vec::new())
     }
@@ -46,14 +46,14 @@ impl<'a> Baselines<'a> {
         self.fill(item, new, self.tiers.clone())
     }
 
-    /// The item's buyers by how often, then how lately they bought it.
+    /// The item's buyers by frequency, then recency.
     pub(super) fn personal_frequency(&self, item: ItemIx, new: bool) -> Vec<UserIx> {
         let mut buyers: Vec<_> = self.reference.buyers.of(item).collect();
         buyers.sort_by_key(|p| (Reverse((p.baskets, p.last_at)), p.ix));
         self.fill(item, new, buyers.iter().map(|p| p.ix).collect())
     }
 
-    /// Users by the product of their vector with the item's.
+    /// Users by the inner product of their vector and the item's.
     pub(super) fn als(&self, item: ItemIx, new: bool) -> Vec<UserIx> {
         let Some(embedding) = &self.reference.embedding else { return self.activity(item, new) };
         let wanted = self.depth + if new { self.reference.buyers.ixs(item).len() } else { 0 };
@@ -61,7 +61,7 @@ impl<'a> Baselines<'a> {
         self.fill(item, new, near.iter().map(|s| s.ix).collect())
     }
 
-    /// Users by the sum, over what they bought, of the cosine of shared baskets with the item.
+    /// Users by the sum of the co-purchase cosines between the item and those they bought.
     pub(super) fn co_purchase_profile(&self, item: ItemIx, new: bool) -> Vec<UserIx> {
         let mut scores = vec![0.0f32; self.reference.users.len()];
         let itself = std::iter::once((item, 1.0));
@@ -76,7 +76,7 @@ impl<'a> Baselines<'a> {
         self.fill(item, new, top.into_sorted().iter().map(|s| s.ix).collect())
     }
 
-    /// `head`, without buyers where only new ones are wanted, and active users after it.
+    /// `head`, without earlier buyers if only `new` ones are wanted, filled up with active users.
     fn fill(&self, item: ItemIx, new: bool, head: Vec<UserIx>) -> Vec<UserIx> {
         let mut taken: FxHashSet<u32> = if new {
             self.reference.buyers.ixs(item).iter().copied().collect()
@@ -88,7 +88,7 @@ impl<'a> Baselines<'a> {
     }
 }
 
-/// The `count` users who buy most often and lately, best first.
+/// The `count` most active users, best first.
 pub fn most_active(reference: &Snapshot, count: usize) -> Vec<UserIx> {
     let mut top = TopK::new(count);
     for user in (0..reference.users.len() as u32).filter(|&u| !reference.history.ixs(u).is_empty()) {
@@ -97,9 +97,9 @@ pub fn most_active(reference: &Snapshot, count: usize) -> Vec<UserIx> {
     top.into_sorted().iter().map(|s| s.ix).collect()
 }
 
-/// How often a user buys, damped, and half for every 90 silent days.
+/// Log of a user's baskets, halved for every 90 days without a purchase.
 fn activity(reference: &Snapshot, user: UserIx) -> f32 {
     let (baskets, last_at) = reference.profiles.activity(user);
-    let silent_days = (reference.data_until - i64::from(last_at)).max(0) as f32 / 86_400.0;
-    (1.0 + baskets as f32).ln() * (-silent_days / 90.0).exp2()
+    let idle_days = (reference.data_until - i64::from(last_at)).max(0) as f32 / 86_400.0;
+    (1.0 + baskets as f32).ln() * (-idle_days / 90.0).exp2()
 }

@@ -1,8 +1,7 @@
-//! A report as one HTML file that needs nothing else: no script, no font, no picture from elsewhere.
+//! The report as one HTML file without scripts, external fonts or images.
 //!
-//! Every plot is an inline SVG beside a table of its values. It reads on a light and a dark screen, on
-//! paper and by a screen reader; colours repeat what line styles and labels say. All text that comes from
-//! data is escaped.
+//! Every plot is an inline SVG with a table of its values. The page works on light and dark screens, on paper and with a
+//! screen reader; line styles and labels repeat what colors say. All text from data is escaped.
 
 mod closing;
 mod plots;
@@ -75,7 +74,7 @@ fn window(report: &Report) -> String {
     format!("{} to {}", nowrap(report.window.from), nowrap(report.window.to - 1))
 }
 
-/// The one figure of a task that says most.
+/// The main figure of a task.
 fn tile(task: &Task) -> Option<String> {
     let metric = task.methods.first()?.metric(tasks::main_metric(task))?;
     let against = metric.versus.as_ref().map_or_else(String::new, verdict);
@@ -87,13 +86,13 @@ fn tile(task: &Task) -> Option<String> {
     ))
 }
 
-/// What a difference and its interval say together, in words.
+/// A difference and its interval in words.
 fn verdict(versus: &Versus) -> String {
     let [low, high] = versus.difference_95;
     let (class, word) = match (low > 0.0, high < 0.0) {
         (true, _) => ("up", "above"),
         (_, true) => ("down", "below"),
-        _ => ("open", "not told apart from"),
+        _ => ("open", "not significantly different from"),
     };
     let by = versus.ratio.map_or_else(String::new, |ratio| percent(ratio - 1.0));
     format!("<span class=\"{class}\">{by}</span> {word} {}", escape(&versus.other))

@@ -1,4 +1,4 @@
-//! The plots of a report, each a drawing made of plain values.
+//! The plots of a report.
 
 use super::svg::{Anchor, Scale, Svg};
 use super::text::{number, percent};
@@ -8,7 +8,7 @@ use crate::evaluate::calibration::Calibration;
 const NARROW: f64 = 340.0;
 const WIDE: f64 = 720.0;
 
-/// A line with its name; `class` gives it the colour that the method has everywhere.
+/// The values of a method; `class` is its color and line style, the same in every plot.
 pub(super) struct Series {
     pub(super) name: String,
     pub(super) class: String,
@@ -63,12 +63,12 @@ pub(super) fn bars(title: &str, rows: &[Series]) -> String {
 /// A difference with its interval.
 pub(super) struct Interval {
     pub(super) name: String,
-    /// Low, middle and high, as parts of what is compared with; 0.05 is 5 % more.
+    /// Low, middle and high, as a share of the other method's value; 0.05 is 5 % more.
     pub(super) parts: [f64; 3],
 }
 
-/// Differences with their intervals around zero. A weak rival's row would crush all others, so one far
-/// beyond them is an arrow with its figures.
+/// Differences with their intervals around zero. A row far beyond the others would flatten them, so it is drawn as an
+/// arrow with its figures.
 pub(super) fn intervals(title: &str, x_title: &str, rows: &[Interval]) -> String {
     const ROW: f64 = 24.0;
     let (left, right) = (205.0, WIDE - 165.0);
@@ -107,7 +107,7 @@ pub(super) fn intervals(title: &str, x_title: &str, rows: &[Interval]) -> String
 }
 
 impl Interval {
-    /// Whether it ends over six times as far out as the nearest of `rows` with something to show.
+    /// Whether it reaches more than six times as far as the nearest of `rows`, and more than 30 %.
     fn is_beyond(&self, rows: &[Self]) -> bool {
         let reach = |row: &Self| row.parts.iter().fold(0.0f64, |most, part| most.max(part.abs()));
         let nearest = rows.iter().map(reach).fold(f64::INFINITY, f64::min);
@@ -115,11 +115,11 @@ impl Interval {
     }
 }
 
-/// Realised shares over predicted probabilities; on the diagonal they agree.
+/// Realized shares over predicted probabilities; on the diagonal they agree.
 pub(super) fn reliability(title: &str, calibration: &Calibration) -> String {
     let (left, right, top, bottom) = (44.0, NARROW - 10.0, 12.0, 278.0);
     let mut svg = Svg::new(NARROW, 320.0);
-    let both = calibration.bins.iter().flat_map(|bin| [bin.predicted, bin.realised]);
+    let both = calibration.bins.iter().flat_map(|bin| [bin.predicted, bin.realized]);
     let values: Vec<f64> = both.collect();
     let (x, y) =
         (Scale::new(values.iter().copied(), left, right), Scale::new(values.iter().copied(), bottom, top));
@@ -133,16 +133,16 @@ pub(super) fn reliability(title: &str, calibration: &Calibration) -> String {
     svg.text("axis", Anchor::Middle, [(left + right) / 2.0, bottom + 33.0], "predicted probability");
     let most = calibration.bins.iter().map(|bin| bin.predictions).max().unwrap_or(1) as f64;
     let points: Vec<[f64; 2]> =
-        calibration.bins.iter().map(|bin| [x.at(bin.predicted), y.at(bin.realised)]).collect();
+        calibration.bins.iter().map(|bin| [x.at(bin.predicted), y.at(bin.realized)]).collect();
     svg.polyline("curve m0", &points);
     for (bin, point) in calibration.bins.iter().zip(&points) {
         let told = format!(
-            "predicted {}, realised {}, {} predictions",
+            "predicted {}, realized {}, {} predictions",
             number(bin.predicted),
-            number(bin.realised),
+            number(bin.realized),
             bin.predictions
         );
-        // Area by the logarithm: nearly all predictions are small ones.
+        // Sized by the logarithm, since nearly all predictions are in the lowest bins.
         let radius = 3.0 + 4.0 * (1.0 + bin.predictions as f64).ln() / (1.0 + most).ln();
         svg.dot("mark m0", *point, radius, &told);
     }
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_far_beyond_the_others_becomes_an_arrow() {
+    fn row_far_beyond_the_others_becomes_an_arrow() {
         let rows = [interval(0.02, 0.05, 0.08), interval(-0.1, 0.0, 0.1), interval(8.0, 9.0, 10.0)];
         assert_eq!(rows.iter().map(|row| row.is_beyond(&rows)).collect::<Vec<_>>(), [false, false, true]);
         let svg = intervals("gain", "%", &rows);
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plot_has_a_mark_for_every_value_and_only_finite_places() {
+    fn plot_has_a_mark_for_every_value_and_finite_positions() {
         let series = |name: &str, values: &[f64]| Series {
             name: name.to_owned(),
             class: "m0".to_owned(),

@@ -1,10 +1,10 @@
-//! Drawing: an SVG that scales with its box, and axes to put values on.
+//! SVG drawings that scale with their box, and linear scales.
 
 use std::fmt::Write;
 
 use super::text::escape;
 
-/// A drawing of `width x height` units; colours and type come from the page's style.
+/// A drawing of `width x height` units; colors and fonts come from the page's style.
 #[derive(Debug)]
 pub(super) struct Svg {
     width: f64,
@@ -12,7 +12,7 @@ pub(super) struct Svg {
     body: String,
 }
 
-/// Where a text is anchored.
+/// The point of a text that is placed.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Anchor {
     Start,
@@ -66,7 +66,7 @@ impl Svg {
         );
     }
 
-    /// The drawing, named `title` for those who cannot see it.
+    /// The drawing, with `title` for screen readers.
     pub(super) fn html(&self, title: &str) -> String {
         format!(
             "<svg role=\"img\" aria-label=\"{}\" viewBox=\"0 0 {:.0} {:.0}\" width=\"{:.0}\" height=\"{:.0}\">{}</svg>",
@@ -80,7 +80,7 @@ impl Svg {
     }
 }
 
-/// Values between two round ends, on a stretch of the drawing.
+/// A linear scale between two round values.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scale {
     low: f64,
@@ -91,7 +91,7 @@ pub(super) struct Scale {
 }
 
 impl Scale {
-    /// Holds every value and 0, with about five ticks, from `from` to `to` in the drawing.
+    /// Contains every value and 0, with about five ticks, drawn from `from` to `to`.
     pub(super) fn new(values: impl IntoIterator<Item = f64>, from: f64, to: f64) -> Self {
         let finite = values.into_iter().filter(|v| v.is_finite());
         let (low, high) = finite.fold((0.0f64, 0.0f64), |(low, high), v| (low.min(v), high.max(v)));
@@ -101,12 +101,12 @@ impl Scale {
         Self { low, high, step, from, to }
     }
 
-    /// Where a value stands.
+    /// The position of a value.
     pub(super) fn at(&self, value: f64) -> f64 {
         self.from + (value - self.low) / (self.high - self.low) * (self.to - self.from)
     }
 
-    /// The round values, lowest first.
+    /// The ticks, lowest first.
     pub(super) fn ticks(&self) -> impl Iterator<Item = f64> + '_ {
         let n = ((self.high - self.low) / self.step).round() as usize;
         (0..=n).map(|n| self.low + n as f64 * self.step)
@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scales_end_on_round_values_around_all_that_they_hold() {
+    fn scales_end_on_round_values() {
         let scale = Scale::new([0.13, 0.37], 0.0, 100.0);
         let ticks: Vec<String> = scale.ticks().map(|t| scale.label(t)).collect();
         assert_eq!(ticks, ["0.0", "0.1", "0.2", "0.3", "0.4"]);
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn scales_of_nothing_or_of_zeros_are_finite() {
+    fn scales_without_values_are_finite() {
         for values in [vec![], vec![0.0], vec![f64::NAN]] {
             let scale = Scale::new(values, 0.0, 10.0);
             assert!(scale.ticks().count() > 1 && scale.at(0.0).is_finite());

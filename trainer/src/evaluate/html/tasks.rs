@@ -1,8 +1,8 @@
-//! One section a task: its table, its gains, its curves.
+//! The section of a task: its table, gains and curves.
 
 use super::plots::{self, Interval, Series};
 use super::text::{Table, count, escape, number, percent};
-use crate::evaluate::calibration::Promises;
+use crate::evaluate::calibration::AudienceCalibration;
 use crate::evaluate::recommend::{Ablation, Exposure};
 use crate::evaluate::report::{Method, Report, Role, Task};
 
@@ -14,22 +14,22 @@ pub(super) fn title(task: &Task) -> &'static str {
 /// The same by the task's name.
 pub(super) fn title_of(task: &str) -> &'static str {
     match task {
-        "recommend" => "Goods for people",
-        "newcomers" => "Goods for newcomers",
-        "audience" => "People for goods",
-        "launches" => "People for launches",
-        "launches_shown" => "Launches for people",
-        "session" => "Goods in a visit",
+        "recommend" => "Items for people",
+        "new_users" => "Items for new users",
+        "audience" => "People for items",
+        "cold_items" => "People for cold items",
+        "cold_items_shown" => "Cold items for people",
+        "session" => "The next item of a visit",
         _ => "Bundles",
     }
 }
 
-/// The metric that stands for a task.
+/// The main metric of a task.
 pub(super) fn main_metric(task: &Task) -> &'static str {
     match task.name {
-        "recommend" | "newcomers" => "ndcg@10",
-        "audience" | "launches" => "recall@100",
-        "launches_shown" => "recall@20",
+        "recommend" | "new_users" => "ndcg@10",
+        "audience" | "cold_items" => "recall@100",
+        "cold_items_shown" => "recall@20",
         _ => "hr@10",
     }
 }
@@ -37,35 +37,35 @@ pub(super) fn main_metric(task: &Task) -> &'static str {
 fn question(task: &Task) -> &'static str {
     match task.name {
         "recommend" => {
-            "Users who had bought before the window and bought in it. What they bought is compared with the \
-             slate that was ranked without knowing it. <i>Repeat</i> looks at items the user had bought before, \
-             <i>new</i> at a slate that was asked for without those."
+            "Users who bought before the window and in it. Their slate, from data before the window, is compared with \
+             what they bought. <i>Repeat</i> counts items that the user had bought before; <i>new</i> is measured on a \
+             slate that was asked for without those."
         }
-        "newcomers" => {
-            "Users whose first basket is in the window; nothing is known of them but where they are, if that. Their \
-             first basket is compared with the slate."
+        "new_users" => {
+            "Users whose first basket is in the window; at most their place is known. Their slate is compared with that \
+             basket."
         }
-        "launches" => {
-            "Items whose first sale is in the window, to at least three known users. Their buyers are looked for by \
-             what is written of the item alone."
+        "cold_items" => {
+            "Items whose first sale is in the window, to at least three known users. Users are ranked by the attributes \
+             of the item alone."
         }
-        "launches_shown" => {
-            "Users who had bought before the window and buy an item in it that was never sold before. It is looked \
-             for in a slate that was asked for without bought items; <i>among launches</i>, in the items without \
-             sales of a slate of 200."
+        "cold_items_shown" => {
+            "Users who bought before the window and buy an item in it that was never sold before. It is searched in a \
+             slate that was asked for without bought items; <i>among cold</i> means among the items without sales of a \
+             slate of 200."
         }
         "session" => {
-            "Visits of people without a history: users who were left out of training, guests and new users. The next \
-             item of the visit is looked for by those before it."
+            "Anonymous visits: of users left out of training, of guests and of new users. The next item of a visit is \
+             predicted from the items before it."
         }
         "audience" => {
-            "Items with at least ten buyers in the window. All users known before it are ranked by how likely they \
-             are to buy; who is not ranked ties at the end. <i>Repeat</i> and <i>new</i> look at those who had and \
-             had not bought the item before."
+            "Items with at least ten buyers in the window. All users known before it are ranked by how likely they are \
+             to buy; users that a method does not rank tie at the end. <i>Repeat</i> and <i>new</i> count buyers who had \
+             and had not bought the item before."
         }
         _ => {
-            "Baskets of two or more in the window. One item is hidden, up to three times a basket; the others are the \
-             cart, and the hidden one is looked for. Half of the ties stand before it."
+            "Baskets of two items or more in the window. One item is hidden, up to three times a basket, and predicted from \
+             the others, the cart. Half of the ties rank before it."
         }
     }
 }
@@ -78,27 +78,27 @@ pub(super) fn section(task: &Task, report: &Report) -> String {
         gains(task),
         legend(task),
         curves(task),
-        segments(task),
+        buyer_kinds(task),
     ];
     if task.name == "recommend" {
         parts.push(exposure(task));
         parts.extend(report.ablation.as_ref().map(ablation));
     }
     if task.name == "audience" {
-        parts.extend(report.promises.as_ref().map(promises));
+        parts.extend(report.calibration.as_ref().map(calibration));
     }
     parts.push("</section>".to_owned());
     parts.concat()
 }
 
-/// The class that gives a method its colour and line in every plot.
+/// The class of a method's color and line style, the same in every plot.
 fn class(n: usize) -> String {
     format!("m{}", n.min(7))
 }
 
 fn headline(task: &Task) -> String {
     let cases = match task.of > task.cases {
-        true => format!("{} cases, evenly drawn from {}", count(task.cases), count(task.of)),
+        true => format!("{} cases, every n-th of {}", count(task.cases), count(task.of)),
         false => format!("{} cases", count(task.cases)),
     };
     let caption = format!("Means over {cases}. The best of each column is underlined.");
@@ -115,7 +115,7 @@ fn headline(task: &Task) -> String {
     table.html()
 }
 
-/// Ours against every other method, by the main metric.
+/// The gain of ours over every other method, by the main metric.
 fn gains(task: &Task) -> String {
     let name = main_metric(task);
     let row = |method: &Method| -> Option<Interval> {
@@ -162,7 +162,7 @@ fn legend(task: &Task) -> String {
     format!("<ul class=\"legend\">{entries}</ul>")
 }
 
-/// Every metric that is measured at several lengths, over them.
+/// One plot for each metric that is measured at several lengths.
 fn curves(task: &Task) -> String {
     let Some(ours) = task.methods.first() else { return String::new() };
     let measured: Vec<(&str, &str)> = ours.metrics.iter().filter_map(|m| m.name.split_once('@')).collect();
@@ -214,8 +214,8 @@ fn plot_with_data(caption: &str, svg: &str, axis: &str, labels: &[String], serie
     )
 }
 
-/// Repeat beside new, where a task tells them apart.
-fn segments(task: &Task) -> String {
+/// Repeat and new buyers side by side, if the task separates them.
+fn buyer_kinds(task: &Task) -> String {
     let Some(ours) = task.methods.first() else { return String::new() };
     let names: Vec<&str> = ours.metrics.iter().map(|m| m.name).collect();
     let shown = match task.name {
@@ -236,7 +236,7 @@ fn segments(task: &Task) -> String {
         table.row(method.role == Role::Ours, &method.name, cells);
     }
     format!(
-        "<h3>Repeat and new apart</h3><div class=\"plots\">{plots}</div><details><summary>Values</summary>{}</details>",
+        "<h3>Repeat and new</h3><div class=\"plots\">{plots}</div><details><summary>Values</summary>{}</details>",
         table.html()
     )
 }
@@ -248,9 +248,9 @@ fn exposure(task: &Task) -> String {
         .enumerate()
         .filter_map(|(n, m)| Some((n, m.name.as_str(), m.exposure.as_ref()?)))
         .collect();
-    let head = ["first 10 places", "coverage", "Gini", "novelty, bits", "new items"];
-    let caption = "Coverage: share of the items on sale that anybody is shown. Gini: 0 where all are shown alike. \
-                   Novelty: mean self-information of what is shown.";
+    let head = ["first 10 slots", "coverage", "Gini", "novelty, bits", "new items"];
+    let caption = "Coverage: share of the items on sale that are in any slate. Gini: 0 if all are shown equally often. \
+                   Novelty: mean self-information of the items shown.";
     let mut table = Table::new(caption, head);
     for (n, name, e) in &all {
         let cells = [e.coverage, e.gini, e.novelty, e.new_share].map(number);
@@ -265,47 +265,46 @@ fn exposure(task: &Task) -> String {
             values: e.by_tenth.to_vec(),
         })
         .collect();
-    let caption = "Share of the places by tenth of the items, best selling first";
+    let caption = "Share of the slots by tenth of the items, best sellers first";
     let x = "tenth of the items by sales";
     let coverage: Vec<Series> = all
         .iter()
         .map(|(n, name, e)| Series { name: (*name).to_owned(), class: class(*n), values: vec![e.coverage] })
         .collect();
     format!(
-        "<h3>What of the shop is shown</h3>{}<div class=\"plots\">{}<figure><figcaption>Coverage</figcaption>{}</figure></div>",
+        "<h3>Exposure</h3>{}<div class=\"plots\">{}<figure><figcaption>Coverage</figcaption>{}</figure></div>",
         table.html(),
         plot_with_data(caption, &plots::lines(caption, x, &labels, &tenths), x, &labels, &tenths),
         plots::bars("Coverage", &coverage),
     )
 }
 
-/// Predicted probabilities against what came true.
-fn promises(promises: &Promises) -> String {
-    let calibration = &promises.calibration;
+/// Predicted probabilities against outcomes.
+fn calibration(audiences: &AudienceCalibration) -> String {
+    let calibration = &audiences.users;
     let caption = format!(
         "{} predictions; expected calibration error {}, Brier score {}",
         count(calibration.predictions),
         number(calibration.expected_error),
         number(calibration.brier)
     );
-    let mut table = Table::new(&caption, ["probability from", "predictions", "mean predicted", "realised"]);
+    let mut table = Table::new(&caption, ["probability from", "predictions", "mean predicted", "realized"]);
     for bin in &calibration.bins {
-        let cells = [count(bin.predictions), number(bin.predicted), number(bin.realised)];
+        let cells = [count(bin.predictions), number(bin.predicted), number(bin.realized)];
         table.row(false, &format!("{:.1}", bin.from), cells);
     }
-    let first = promises.first_100.as_ref().map_or_else(String::new, |first| {
+    let first = audiences.first_100.as_ref().map_or_else(String::new, |first| {
         format!(
-            "<p>Audiences of {} items that had ten buyers or more before the window, evenly drawn, whether they sold in it \
-             or not; the first 1,000 users of each. In the first 100 of all of them, {} conversions were predicted and {} \
-             realised.</p>",
+            "<p>Audiences of {} items with ten buyers or more before the window, sold in it or not; the first 1,000 users \
+             of each. Among the first 100 of every audience, {} conversions were predicted and {} realized.</p>",
             count(first.lists),
             number(first.predicted),
-            number(first.realised)
+            number(first.realized)
         )
     });
-    let caption = "Realised share over predicted probability, by bin";
+    let caption = "Realized share over predicted probability, by bin";
     format!(
-        "<h3>Whether probabilities hold</h3>{first}<div class=\"beside\"><figure><figcaption>{caption}</figcaption>{}</figure>{}</div>",
+        "<h3>Calibration of probabilities</h3>{first}<div class=\"beside\"><figure><figcaption>{caption}</figcaption>{}</figure>{}</div>",
         plots::reliability(caption, calibration),
         table.html()
     )
@@ -326,8 +325,8 @@ fn ablation(ablation: &Ablation) -> String {
     }
     format!(
         "<h3>What each source adds</h3><p>The linear blend over {} users, without the ranker, whose trees read all \
-         sources together: its ndcg@10 is {} with all of them. Sources overlap, so that one may be missed little and be \
-         good alone.</p><figure class=\"wide\"><figcaption>{caption}</figcaption>{svg}\
+         sources together. Its ndcg@10 with all sources is {}. Sources overlap: one that is good alone may add little to \
+         the others.</p><figure class=\"wide\"><figcaption>{caption}</figcaption>{svg}\
          <details><summary>Values</summary>{}</details></figure>",
         count(ablation.cases),
         number(ablation.blend_ndcg_10),

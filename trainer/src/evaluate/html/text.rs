@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-/// Text as it must stand in HTML, in elements and in quoted attributes alike.
+/// Text, escaped for HTML elements and quoted attributes.
 pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -12,7 +12,7 @@ pub(super) fn escape(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
-            // Control characters have no place in HTML, and a title may hold any.
+            // HTML allows no control characters, and a title may have any.
             c if c.is_control() && c != '\n' && c != '\t' => out.push('\u{fffd}'),
             c => out.push(c),
         }
@@ -20,9 +20,9 @@ pub(super) fn escape(text: &str) -> String {
     out
 }
 
-/// A figure with as many digits as tell it apart: `0.0384`, `23.04`, `1,234`.
+/// A figure with four significant digits or so: `0.0384`, `23.04`, `1,234`.
 pub(super) fn number(value: f64) -> String {
-    // A sum of nothing is -0.
+    // An empty sum is -0.
     let value = value + 0.0;
     match value.abs() {
         _ if !value.is_finite() => "–".to_owned(),
@@ -32,12 +32,12 @@ pub(super) fn number(value: f64) -> String {
     }
 }
 
-/// A count with its thousands apart: `1,234,567`.
+/// A count with thousands separators: `1,234,567`.
 pub(super) fn count(value: usize) -> String {
     let digits = value.to_string();
     let mut out = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+    for (n, digit) in digits.chars().enumerate() {
+        if n > 0 && (digits.len() - n).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
@@ -65,12 +65,12 @@ impl Table {
         Self { caption: escape(caption), head, rows: Vec::new() }
     }
 
-    /// Adds a row: its header as text, its cells as HTML; `strong` sets it off.
+    /// Adds a row: its header as text, its cells as HTML; `strong` highlights it.
     pub(super) fn row(&mut self, strong: bool, header: &str, cells: impl IntoIterator<Item = String>) {
         self.rows.push((strong, std::iter::once(escape(header)).chain(cells).collect()));
     }
 
-    /// The table in a box that scrolls where the page is narrow.
+    /// The table, in a box that scrolls on narrow pages.
     pub(super) fn html(&self) -> String {
         let mut out = String::from("<div class=\"scroll\"><table>");
         if !self.caption.is_empty() {
@@ -101,13 +101,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_cannot_leave_its_place() {
+    fn text_is_escaped() {
         assert_eq!(escape("<b a='1' c=\"2\">&\u{7}"), "&lt;b a=&#39;1&#39; c=&quot;2&quot;&gt;&amp;\u{fffd}");
         assert_eq!(escape("茶 🍵"), "茶 🍵");
     }
 
     #[test]
-    fn figures_read_well() {
+    fn figures_are_formatted_for_reading() {
         assert_eq!(
             (number(0.03841), number(23.0354), number(1_234_567.0)),
             ("0.0384".into(), "23.04".into(), "1,234,567".into())

@@ -1,6 +1,6 @@
-//! What each source adds: the blend without it, and it alone.
+//! Ablation: the blend without each source, and with each source alone.
 //!
-//! The ranker is left aside: its trees read all sources together and cannot be asked without one.
+//! The ranker is left out, because its trees read all sources together.
 
 use qianmian_models::kernels::topk::TopK;
 use qianmian_models::source::{Evidence, Source};
@@ -8,18 +8,18 @@ use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 use serde::Serialize;
 
-use super::super::metrics::{bootstrap_difference, mean, ndcg};
 use super::super::{Bench, every_nth};
 use super::Cases;
+use crate::metrics::{bootstrap_difference, mean, ndcg};
 
-const PLACES: usize = 10;
-/// More users than this are not asked; every n-th is.
+const SLOTS: usize = 10;
+/// More users than this are not measured; every n-th is.
 const MAX_USERS: usize = 5_000;
 
 /// NDCG@10 of the blend, with all sources and with fewer.
 #[derive(Debug, Serialize)]
 pub struct Ablation {
-    /// Users asked.
+    /// Users measured.
     pub cases: usize,
     /// With all sources, without the ranker.
     pub blend_ndcg_10: f64,
@@ -27,7 +27,7 @@ pub struct Ablation {
     pub sources: Vec<SourceShare>,
 }
 
-/// What one source adds to the blend.
+/// How much one source adds to the blend.
 #[derive(Debug, Serialize)]
 pub struct SourceShare {
     /// The source.
@@ -38,7 +38,7 @@ pub struct SourceShare {
     pub without: f64,
     /// NDCG@10 with every other weight set to 0.
     pub alone: f64,
-    /// 95 % bootstrap interval of what it adds: with all sources, minus without it.
+    /// 95 % bootstrap interval of its contribution: with all sources, minus without it.
     pub adds_95: [f64; 2],
 }
 
@@ -52,8 +52,8 @@ pub(in super::super) fn measure(bench: &Bench<'_>, cases: &Cases) -> Option<Abla
         .collect();
     let users = every_nth(cases.users.iter().collect(), MAX_USERS);
     let of_user = |(user, truth): &&(u32, FxHashSet<u32>)| -> Vec<f64> {
-        let candidates = ours.evidence(*user, PLACES, bench.past.until);
-        variants.iter().map(|weights| ndcg(&best(&candidates, weights), truth, PLACES)).collect()
+        let candidates = ours.evidence(*user, SLOTS, bench.past.until);
+        variants.iter().map(|weights| ndcg(&best(&candidates, weights), truth, SLOTS)).collect()
     };
     let rows: Vec<Vec<f64>> = users.par_iter().map(of_user).collect();
     if rows.is_empty() {
@@ -80,11 +80,11 @@ fn with(mut weights: Evidence, source: usize, weight: f32) -> Evidence {
     weights
 }
 
-/// The items that the weighted sum puts first.
+/// The items with the largest weighted sums.
 fn best(candidates: &[(u32, Evidence)], weights: &Evidence) -> Vec<u32> {
-    let mut top = TopK::new(PLACES);
-    for (place, (_, evidence)) in candidates.iter().enumerate() {
-        top.push(place as u32, evidence.iter().zip(weights).map(|(e, w)| e * w).sum());
+    let mut top = TopK::new(SLOTS);
+    for (n, (_, evidence)) in candidates.iter().enumerate() {
+        top.push(n as u32, evidence.iter().zip(weights).map(|(e, w)| e * w).sum());
     }
     top.into_sorted().iter().map(|s| candidates[s.ix as usize].0).collect()
 }

@@ -1,4 +1,4 @@
-//! A few users to look at: what they bought, what they are shown, what they bought then.
+//! Example users: what they bought before the window, their slate, what they bought in the window.
 
 use qianmian_models::ids::{ItemIx, UserIx};
 use qianmian_models::index::catalog::Text;
@@ -6,18 +6,18 @@ use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 use serde::Serialize;
 
-use super::super::metrics::ndcg;
 use super::super::{Bench, every_nth};
 use super::Cases;
+use crate::metrics::ndcg;
 
-/// Where the users stand among all by the NDCG of their slate: nobody is picked by hand.
+/// The users' quantiles by the NDCG of their slates; none is picked by hand.
 const QUANTILES: [f64; 5] = [0.95, 0.75, 0.5, 0.25, 0.05];
-const PLACES: usize = 10;
+const SLOTS: usize = 10;
 /// Items of the past that are shown.
 const MAX_BEFORE: usize = 10;
 /// Items of the window that are shown.
 const MAX_BOUGHT: usize = 15;
-/// More users than this are not looked at; every n-th is.
+/// More users than this are not considered; every n-th is.
 const MAX_USERS: usize = 5_000;
 
 /// One user.
@@ -33,18 +33,18 @@ pub struct Example {
     pub before: Vec<Shown>,
     /// The slate, best first.
     pub slate: Vec<Shown>,
-    /// What the user bought in the window, what was shown first.
+    /// What the user bought in the window; items of the slate first.
     pub bought: Vec<Shown>,
     /// How many different items those were.
     pub bought_count: usize,
 }
 
-/// An item as a person sees it.
+/// An item as the report shows it.
 #[derive(Debug, Serialize)]
 pub struct Shown {
     /// Outside id.
     pub item: String,
-    /// Its title, if the catalogue has one.
+    /// Its title, if the catalog has one.
     pub title: Option<String>,
     /// Whether the user bought it in the window and was shown it.
     pub hit: bool,
@@ -52,22 +52,22 @@ pub struct Shown {
     pub bought_before: bool,
 }
 
-/// Users spread evenly over how well they are served.
+/// Users at [`QUANTILES`] of the NDCG of their slates.
 pub(in super::super) fn choose(bench: &Bench<'_>, cases: &Cases) -> Vec<Example> {
     let Some(ours) = bench.subjects.first() else { return Vec::new() };
     let users = every_nth(cases.users.iter().collect(), MAX_USERS);
     let ranked = |case: &&(UserIx, FxHashSet<ItemIx>)| {
-        let slate = ours.recommend(case.0, false, PLACES, bench.past.until);
-        (ndcg(&slate, &case.1, PLACES), slate)
+        let slate = ours.recommend(case.0, false, SLOTS, bench.past.until);
+        (ndcg(&slate, &case.1, SLOTS), slate)
     };
     let slates: Vec<(f64, Vec<ItemIx>)> = users.par_iter().map(ranked).collect();
     let mut order: Vec<usize> = (0..users.len()).collect();
     order.sort_by(|&a, &b| slates[a].0.total_cmp(&slates[b].0).then(a.cmp(&b)));
     let mut picked: Vec<(f64, usize)> =
         QUANTILES.iter().filter_map(|&q| Some((q, *order.get((q * users.len() as f64) as usize)?))).collect();
-    picked.dedup_by_key(|(_, place)| *place);
-    let example = |(quantile, place): (f64, usize)| {
-        let ((user, truth), (ndcg_10, slate)) = (users[place], &slates[place]);
+    picked.dedup_by_key(|(_, n)| *n);
+    let example = |(quantile, n): (f64, usize)| {
+        let ((user, truth), (ndcg_10, slate)) = (users[n], &slates[n]);
         example(bench, *user, truth, slate, quantile, *ndcg_10)
     };
     picked.into_iter().map(example).collect()

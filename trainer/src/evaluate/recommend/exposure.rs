@@ -1,39 +1,39 @@
-//! What a method shows to all people together: how much of the shop, how evenly, how familiar.
+//! Exposure: what a method shows over all slates; how much of the shop, how evenly, how familiar.
 
 use qianmian_models::ids::{ItemIx, UserIx};
 use qianmian_models::snapshot::Snapshot;
 use serde::Serialize;
 
-use super::super::metrics::gini;
+use crate::metrics::gini;
 
-/// Parts that the items are cut into by sales.
+/// Parts of the items, by sales.
 const TENTHS: usize = 10;
 
-/// The first places of all slates, taken together.
+/// The first slots of all slates.
 #[derive(Debug, Clone, Serialize)]
 pub struct Exposure {
-    /// Share of the items on sale that anybody is shown; `0..=1`.
+    /// Share of the items on sale that are in any slate; `0..=1`.
     pub coverage: f64,
     /// Gini coefficient of how often each item on sale is shown; `0..=1`.
     pub gini: f64,
-    /// Mean self-information of what is shown, in bits: `-log2` of the share of users who bought the item
+    /// Mean self-information of the items shown, in bits: `-log2` of the share of users who bought the item
     /// (Vargas & Castells 2011).
     pub novelty: f64,
-    /// Share of the places that hold what the person never bought; `0..=1`.
+    /// Share of the slots with an item that the user never bought; `0..=1`.
     pub new_share: f64,
-    /// Share of the places by tenth of the items on sale, those that sell best first; adds up to 1.
+    /// Share of the slots by tenth of the items on sale, best sellers first; adds up to 1.
     pub by_tenth: [f64; TENTHS],
 }
 
-/// The items on sale by sales, to count exposure against.
-pub(super) struct Shelf<'a> {
+/// The items on sale, against which exposure is counted.
+pub(super) struct ItemsOnSale<'a> {
     reference: &'a Snapshot,
-    /// Items that were sold before the window and may be shown, best selling first.
+    /// Items that were sold before the window and are on sale, best sellers first.
     items: Vec<ItemIx>,
     n_users: f64,
 }
 
-impl<'a> Shelf<'a> {
+impl<'a> ItemsOnSale<'a> {
     pub(super) fn new(reference: &'a Snapshot) -> Self {
         let on_sale =
             |item: &ItemIx| reference.popularity.baskets(*item) > 0 && reference.catalog.on_sale(*item);
@@ -43,28 +43,28 @@ impl<'a> Shelf<'a> {
         Self { reference, items, n_users }
     }
 
-    /// Of what each user is shown.
+    /// The exposure of users' slates.
     pub(super) fn exposure<'s>(&self, shown: impl Iterator<Item = (UserIx, &'s [ItemIx])>) -> Exposure {
         let n_items = self.reference.items.len();
         let mut counts = vec![0u32; n_items];
-        let (mut places, mut new, mut novelty) = (0.0f64, 0.0f64, 0.0f64);
+        let (mut slots, mut new, mut novelty) = (0.0f64, 0.0f64, 0.0f64);
         for (user, items) in shown {
             let bought = self.reference.history.ixs(user);
             for &item in items.iter().filter(|item| (**item as usize) < n_items) {
                 counts[item as usize] += 1;
-                places += 1.0;
+                slots += 1.0;
                 new += f64::from(u8::from(!bought.contains(&item)));
                 let buyers = self.reference.buyers.ixs(item).len().max(1) as f64;
                 novelty += (self.n_users / buyers).max(1.0).log2();
             }
         }
         let on_sale: Vec<u32> = self.items.iter().map(|&item| counts[item as usize]).collect();
-        let places = places.max(1.0);
+        let slots = slots.max(1.0);
         Exposure {
             coverage: on_sale.iter().filter(|&&c| c > 0).count() as f64 / on_sale.len().max(1) as f64,
             gini: gini(&on_sale),
-            novelty: novelty / places,
-            new_share: new / places,
+            novelty: novelty / slots,
+            new_share: new / slots,
             by_tenth: by_tenth(&on_sale),
         }
     }
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tenths_share_all_places() {
+    fn tenths_share_all_slots() {
         let shares = by_tenth(&[6, 0, 0, 0, 0, 0, 0, 0, 0, 2]);
         assert_eq!((shares[0], shares[9]), (0.75, 0.25));
         assert_eq!(shares.iter().sum::<f64>(), 1.0);

@@ -1,5 +1,5 @@
-//! TIFUKNN: a user's item frequencies, decayed within groups of baskets and over the groups, mixed with
-//! those of the nearest users (Hu, He, Gao & Zhang, "Modeling personalized item frequency information for
+//! TIFUKNN: a user's item frequencies, decayed within groups of baskets and over the groups, mixed with those of
+//! the nearest users (Hu, He, Gao & Zhang, "Modeling personalized item frequency information for
 //! next-basket recommendation", SIGIR 2020).
 
 use qianmian_models::ids::UserIx;
@@ -16,7 +16,7 @@ const WITHIN_DECAY: f32 = 0.9;
 /// Decay a group back, `r_g`.
 const GROUP_DECAY: f32 = 0.7;
 /// Nearest users by Euclidean distance, `k`.
-const NEIGHBOURS: usize = 300;
+const NEIGHBORS: usize = 300;
 /// Weight of the user's own vector, `alpha`.
 const OWN: f32 = 0.7;
 
@@ -25,7 +25,7 @@ pub(super) struct TifuKnn {
     /// Sparse vector of every user.
     vectors: Vec<Vec<(u32, f32)>>,
     squares: Vec<f32>,
-    /// By item, who has it with which weight.
+    /// By item, the users who have it, with the weight.
     by_item: Vec<Vec<(UserIx, f32)>>,
 }
 
@@ -41,14 +41,14 @@ impl TifuKnn {
         Self { vectors, squares, by_item }
     }
 
-    /// Scored items, in no order.
+    /// Scored items, in any order.
     pub(super) fn scores(&self, user: UserIx) -> FxHashMap<u32, f32> {
         let own = &self.vectors[user as usize];
         let mut scores: FxHashMap<u32, f32> = own.iter().map(|&(item, w)| (item, OWN * w)).collect();
-        let neighbours = self.neighbours(user);
-        let share = (1.0 - OWN) / neighbours.len().max(1) as f32;
-        for neighbour in neighbours {
-            for &(item, weight) in &self.vectors[neighbour as usize] {
+        let neighbors = self.neighbors(user);
+        let share = (1.0 - OWN) / neighbors.len().max(1) as f32;
+        for neighbor in neighbors {
+            for &(item, weight) in &self.vectors[neighbor as usize] {
                 *scores.entry(item).or_default() += share * weight;
             }
         }
@@ -56,12 +56,12 @@ impl TifuKnn {
     }
 
     /// The nearest other users that bought anything.
-    fn neighbours(&self, user: UserIx) -> Vec<UserIx> {
+    fn neighbors(&self, user: UserIx) -> Vec<UserIx> {
         let mut products = vec![0.0f32; self.vectors.len()];
         for &(item, weight) in &self.vectors[user as usize] {
             self.by_item[item as usize].iter().for_each(|&(u, w)| products[u as usize] += weight * w);
         }
-        let mut nearest = TopK::new(NEIGHBOURS);
+        let mut nearest = TopK::new(NEIGHBORS);
         for (other, (product, square)) in products.iter().zip(&self.squares).enumerate() {
             if other as u32 != user && *square > 0.0 {
                 nearest.push(other as u32, 2.0 * product - square);
@@ -79,8 +79,8 @@ fn vector(baskets: &UserBaskets, user: UserIx) -> Vec<(u32, f32)> {
     for group in 0..groups {
         let members = &own[group * own.len() / groups..(group + 1) * own.len() / groups];
         let age = GROUP_DECAY.powi((groups - 1 - group) as i32) / groups as f32;
-        for (place, basket) in members.iter().enumerate() {
-            let weight = age * WITHIN_DECAY.powi((members.len() - 1 - place) as i32) / members.len() as f32;
+        for (n, basket) in members.iter().enumerate() {
+            let weight = age * WITHIN_DECAY.powi((members.len() - 1 - n) as i32) / members.len() as f32;
             basket.iter().for_each(|&item| *sums.entry(item).or_default() += weight);
         }
     }
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_vector_decays_over_groups_and_within_them() {
+    fn vector_decays_over_groups_and_within_them() {
         // Eight baskets in seven groups: the last group holds two.
         let one: &[u32] = &[0];
         let baskets = UserBaskets::of_lists(&[&[one, &[], &[], &[], &[], &[], &[1], &[2]]]);
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_lend_what_the_user_never_bought_below_what_they_did() {
+    fn neighbors_add_items_that_the_user_never_bought() {
         let baskets = UserBaskets::of_lists(&[&[&[0]], &[&[0, 1]], &[&[2]]]);
         let scores = TifuKnn::new(&baskets, 3).scores(0);
         assert!((scores[&0] - (0.7 + 0.15)).abs() < 1e-6, "{scores:?}");

@@ -14,16 +14,16 @@ use super::super::history::UserBaskets;
 const RECENCY: usize = 25;
 /// Asymmetry of the cosine, `alpha`.
 const ASYMMETRY: f32 = 0.25;
-/// Exponent of the similarity, `q`: how local the neighbourhood is.
+/// Exponent of the similarity, `q`: how local the neighborhood is.
 const LOCALITY: i32 = 5;
-/// Users whose baskets count, the nearest first; beyond, the similarity to the power of `q` is nothing.
-const NEIGHBOURS: usize = 1_000;
+/// Nearest users whose baskets count; beyond, the similarity to the power of `q` is negligible.
+const NEIGHBORS: usize = 1_000;
 
 /// The method, over one past.
 pub(super) struct UpCf<'a> {
     history: &'a Purchases,
     buyers: &'a Purchases,
-    /// Share of a user's last baskets that hold an item.
+    /// Of each user, the share of the last baskets with each item.
     popularity: Vec<Vec<(u32, f32)>>,
 }
 
@@ -42,20 +42,20 @@ impl<'a> UpCf<'a> {
         Self { history: &reference.history, buyers: &reference.buyers, popularity }
     }
 
-    /// Scored items, in no order.
+    /// Scored items, in any order.
     pub(super) fn scores(&self, user: UserIx) -> FxHashMap<u32, f32> {
         let mut scores: FxHashMap<u32, f32> = FxHashMap::default();
-        for (neighbour, similarity) in self.neighbours(user) {
+        for (neighbor, similarity) in self.neighbors(user) {
             let weight = similarity.powi(LOCALITY);
-            for (item, share) in &self.popularity[neighbour as usize] {
+            for (item, share) in &self.popularity[neighbor as usize] {
                 *scores.entry(*item).or_default() += weight * share;
             }
         }
         scores
     }
 
-    /// The nearest users by the asymmetric cosine of the sets of items they bought, the user too.
-    fn neighbours(&self, user: UserIx) -> Vec<(UserIx, f32)> {
+    /// The nearest users by the asymmetric cosine of the sets of items they bought, the user included.
+    fn neighbors(&self, user: UserIx) -> Vec<(UserIx, f32)> {
         let own = self.history.ixs(user);
         let mut shared = vec![0u32; self.history.rows()];
         let mut touched = Vec::new();
@@ -65,7 +65,7 @@ impl<'a> UpCf<'a> {
             }
             shared[other as usize] += 1;
         }
-        let mut nearest = TopK::new(NEIGHBOURS);
+        let mut nearest = TopK::new(NEIGHBORS);
         for other in touched {
             let theirs = self.history.ixs(other).len() as f32;
             let length = (own.len() as f32).powf(ASYMMETRY) * theirs.powf(1.0 - ASYMMETRY);
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn similar_users_lend_their_popularity_by_the_asymmetric_cosine() {
+    fn similar_users_add_items_by_the_asymmetric_cosine() {
         let purchase = |ix| Purchase { ix, baskets: 1, first_at: 0, last_at: 0, decayed: 1.0 };
         // The first user bought 0 in one of two baskets, the second 0 and 1, the third 2.
         let entries = [0, 0, 1, 2].map(purchase);

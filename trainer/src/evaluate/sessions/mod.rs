@@ -1,8 +1,8 @@
-//! What comes next in a visit of a person without a history.
+//! Sessions: the next item of an anonymous visit.
 //!
-//! Every tenth user is left out of what is learned. Where only the order of each user's items is known, a visit is
-//! all that such a user did before the window, and what follows is their item in it. Else it is a basket of the
-//! window, of them, of a guest or of somebody new: its items in an order that is drawn, the next one after each.
+//! Every tenth user is left out of training. Where only the order of each user's items is known, a visit is all that such
+//! a user did before the window, and the next item is theirs in the window. Otherwise a visit is a basket of the window,
+//! of such a user, a guest or a new user: its items in random order, each followed by the next one.
 
 mod vmis_knn;
 
@@ -23,26 +23,26 @@ use crate::orders::TimeKind;
 
 const METRICS: [&str; 3] = ["hr@10", "hr@20", "mrr@20"];
 const DEPTH: usize = 20;
-/// More places of visits than this are not measured; every n-th is.
+/// More cases than this are not measured; every n-th is.
 const MAX_CASES: usize = 20_000;
-/// Places of one visit that are measured.
-const MAX_PLACES: usize = 10;
-/// One user in so many is left out.
-const ONE_IN: u32 = 10;
+/// Cases of one visit, at most.
+const MAX_OF_VISIT: usize = 10;
+/// One user in this many is left out.
+const LEFT_OUT_ONE_IN: u32 = 10;
 
-/// A visit so far and what comes next.
+/// A visit so far and the next item.
 struct Case {
     /// The latest item first.
     visit: Vec<ItemIx>,
     next: ItemIx,
 }
 
-/// Whether a user is left out of what is learned.
+/// Whether a user is left out of training.
 pub(super) fn is_left_out(user: u32) -> bool {
-    user % ONE_IN == ONE_IN - 1
+    user % LEFT_OUT_ONE_IN == LEFT_OUT_ONE_IN - 1
 }
 
-/// The task, for a model that was learned without those who are left out.
+/// The task, for a model learned without the users left out.
 pub(super) fn measure(bench: &Bench<'_>) -> Option<Task> {
     let all = cases(bench);
     let of = all.len();
@@ -53,7 +53,7 @@ pub(super) fn measure(bench: &Bench<'_>) -> Option<Task> {
         let rank = |case: &Case| ids(subject.visit(&case.visit, DEPTH, at));
         raw.push(run(&subject.name, Role::of_subject(n), &cases, &rank));
     }
-    let popular = super::recommend::popular(bench, DEPTH + MAX_PLACES);
+    let popular = super::recommend::popular(bench, DEPTH + MAX_OF_VISIT);
     raw.push(run("popularity 30 d", Role::Baseline, &cases, &|case| {
         without_visit(case, popular.iter().copied())
     }));
@@ -70,16 +70,15 @@ pub(super) fn measure(bench: &Bench<'_>) -> Option<Task> {
             best(case, scores)
         }));
     }
-    for (sample, neighbours) in [(500, 100), (5_000, 500)] {
-        let knn = VmisKnn::new(sessions(bench.past), bench.past.n_items(), sample, neighbours);
-        let name = format!("VMIS-kNN m {sample} k {neighbours}");
+    for (sample, neighbors) in [(500, 100), (5_000, 500)] {
+        let knn = VmisKnn::new(sessions(bench.past), bench.past.n_items(), sample, neighbors);
+        let name = format!("VMIS-kNN m {sample} k {neighbors}");
         raw.push(run(&name, Role::Baseline, &cases, &|case| best(case, knn.scores(&case.visit))));
     }
     Task::new("session", &METRICS, &METRICS, of, &raw)
 }
 
-/// What people did, a session each, the oldest first: what a user did where only the order is known, else the
-/// baskets.
+/// Past sessions, the oldest first: all that a user did where only the order is known, else baskets.
 fn sessions(past: &Dataset) -> Vec<Vec<ItemIx>> {
     let items = |lines: &[&crate::orders::Line]| lines.iter().map(|l| l.item).collect();
     let mut lines: Vec<_> = past.lines().iter().collect();
@@ -97,17 +96,17 @@ fn cases(bench: &Bench<'_>) -> Vec<Case> {
     if bench.past.time_kind == TimeKind::Steps {
         return sequences(bench, is_sold);
     }
-    let is_stranger = |user: u32| {
+    let is_anonymous = |user: u32| {
         user == crate::orders::GUEST || is_left_out(user) || bench.reference.history.ixs(user).is_empty()
     };
     let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let lines: Vec<_> = bench.future.lines().filter(|l| is_sold(l.item) && is_stranger(l.user)).collect();
+    let lines: Vec<_> = bench.future.lines().filter(|l| is_sold(l.item) && is_anonymous(l.user)).collect();
     let mut cases = Vec::new();
     for basket in lines.chunk_by(|a, b| a.basket == b.basket) {
         let mut items: Vec<ItemIx> = basket.iter().map(|l| l.item).collect();
         items.shuffle(&mut rng);
-        for place in 1..items.len().min(MAX_PLACES + 1) {
-            cases.push(Case { visit: items[..place].iter().rev().copied().collect(), next: items[place] });
+        for n in 1..items.len().min(MAX_OF_VISIT + 1) {
+            cases.push(Case { visit: items[..n].iter().rev().copied().collect(), next: items[n] });
         }
     }
     cases
@@ -132,9 +131,9 @@ fn sequences(bench: &Bench<'_>, is_sold: impl Fn(ItemIx) -> bool) -> Vec<Case> {
 
 fn run(name: &str, role: Role, cases: &[Case], rank: &(dyn Fn(&Case) -> Vec<ItemIx> + Sync)) -> Raw {
     let measure = |case: &Case| {
-        let place = rank(case).iter().take(DEPTH).position(|item| *item == case.next);
-        let within = |k: usize| f64::from(u8::from(place.is_some_and(|place| place < k)));
-        vec![within(10), within(DEPTH), place.map_or(0.0, |place| 1.0 / (place + 1) as f64)]
+        let found = rank(case).iter().take(DEPTH).position(|item| *item == case.next);
+        let within = |k: usize| f64::from(u8::from(found.is_some_and(|rank| rank < k)));
+        vec![within(10), within(DEPTH), found.map_or(0.0, |rank| 1.0 / (rank + 1) as f64)]
     };
     Raw { name: name.to_owned(), role, exposure: None, cases: cases.par_iter().map(measure).collect() }
 }

@@ -1,4 +1,4 @@
-//! VMIS-kNN: what was in the recent sessions that are most like the visit so far (Kersbergen, Sprangers and
+//! VMIS-kNN: items of the recent sessions most similar to the visit so far (Kersbergen, Sprangers and
 //! Schelter, "Serenade: low-latency session-based recommendation in e-commerce at scale", SIGMOD 2022; after
 //! VS-kNN of Ludewig and Jannach 2018).
 
@@ -6,24 +6,24 @@ use qianmian_models::ids::ItemIx;
 use qianmian_models::kernels::topk::TopK;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-/// Matches further back than this say nothing.
+/// Items further back in the visit do not match.
 const REACH: usize = 10;
 
 /// Past sessions, by recency.
 pub(super) struct VmisKnn {
     /// The oldest first.
     sessions: Vec<Vec<ItemIx>>,
-    /// By item, the sessions that hold it, the latest first.
+    /// By item, the sessions with it, the latest first.
     of_item: Vec<Vec<u32>>,
-    /// Sessions that are looked at, and neighbours among them.
+    /// Sessions that are compared, and neighbors among them.
     sample: usize,
-    neighbours: usize,
+    neighbors: usize,
 }
 
 impl VmisKnn {
-    /// Of sessions from the oldest to the latest; `sample` of the latest that share an item are compared with a
-    /// visit, and the `neighbours` most alike speak.
-    pub(super) fn new(sessions: Vec<Vec<ItemIx>>, n_items: usize, sample: usize, neighbours: usize) -> Self {
+    /// Of sessions, the oldest first. A visit is compared with the `sample` latest sessions that share an item, and scored
+    /// by the `neighbors` most similar ones.
+    pub(super) fn new(sessions: Vec<Vec<ItemIx>>, n_items: usize, sample: usize, neighbors: usize) -> Self {
         let mut of_item: Vec<Vec<u32>> = vec![Vec::new(); n_items];
         for (session, items) in sessions.iter().enumerate().rev() {
             for &item in items {
@@ -33,13 +33,13 @@ impl VmisKnn {
                 }
             }
         }
-        Self { sessions, of_item, sample, neighbours }
+        Self { sessions, of_item, sample, neighbors }
     }
 
-    /// Scores of what may come next after `visit`, the latest item first.
+    /// Scores of next items; `visit` has the latest item first.
     pub(super) fn scores(&self, visit: &[ItemIx]) -> FxHashMap<ItemIx, f32> {
         let mut scores = FxHashMap::default();
-        for (session, similarity) in self.alike(visit) {
+        for (session, similarity) in self.similar(visit) {
             let items: FxHashSet<ItemIx> = self.sessions[session as usize].iter().copied().collect();
             let Some(match_at) = visit.iter().take(REACH).position(|item| items.contains(item)) else {
                 continue;
@@ -52,12 +52,12 @@ impl VmisKnn {
         scores
     }
 
-    /// The sessions most like a visit, with how much they are.
-    fn alike(&self, visit: &[ItemIx]) -> Vec<(u32, f32)> {
+    /// The sessions most similar to a visit, with their similarity.
+    fn similar(&self, visit: &[ItemIx]) -> Vec<(u32, f32)> {
         let mut shared: FxHashMap<u32, f32> = FxHashMap::default();
         let mut seen = FxHashSet::default();
-        for (place, &item) in visit.iter().enumerate().filter(|(_, item)| seen.insert(**item)) {
-            let weight = (visit.len() - place) as f32 / visit.len() as f32;
+        for (n, &item) in visit.iter().enumerate().filter(|(_, item)| seen.insert(**item)) {
+            let weight = (visit.len() - n) as f32 / visit.len() as f32;
             for &session in &self.of_item[item as usize] {
                 *shared.entry(session).or_default() += weight;
             }
@@ -65,7 +65,7 @@ impl VmisKnn {
         let mut recent: Vec<(u32, f32)> = shared.into_iter().collect();
         recent.sort_unstable_by_key(|(session, _)| std::cmp::Reverse(*session));
         recent.truncate(self.sample);
-        let mut top = TopK::new(self.neighbours);
+        let mut top = TopK::new(self.neighbors);
         recent.iter().for_each(|&(session, similarity)| top.push(session, similarity));
         top.into_sorted().iter().map(|s| (s.ix, s.score)).collect()
     }
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_session_that_shares_most_and_latest_speaks_loudest() {
+    fn similar_and_recent_sessions_score_highest() {
         let sessions = vec![vec![0, 1, 2], vec![3, 4], vec![1, 5], vec![6, 7], vec![8]];
         let knn = VmisKnn::new(sessions, 9, 10, 10);
         let scores = knn.scores(&[1, 0]);
@@ -94,11 +94,11 @@ mod tests {
     }
 
     #[test]
-    fn only_the_latest_sessions_and_the_nearest_neighbours_count() {
+    fn only_latest_sessions_and_nearest_neighbors_count() {
         let sessions = vec![vec![0, 1], vec![0, 2], vec![0, 3]];
-        let found = |sample, neighbours| {
+        let found = |sample, neighbors| {
             let mut items: Vec<u32> =
-                VmisKnn::new(sessions.clone(), 4, sample, neighbours).scores(&[0]).into_keys().collect();
+                VmisKnn::new(sessions.clone(), 4, sample, neighbors).scores(&[0]).into_keys().collect();
             items.sort_unstable();
             items
         };

@@ -1,9 +1,9 @@
 //! Exact counts of many itemsets at once.
 //!
-//! Each set is counted in the baskets of its rarest item: these are walked once for all sets of that item,
-//! a bit for each basket and other item is set, and a set's count is the number of bits that all its items
-//! share. The cost is the sum of squared basket sizes, and a 64th of an item's baskets for every set; the
-//! memory of a thread, the baskets of one item times the items of its sets, in bits.
+//! Each set is counted in the baskets of its rarest item, which are walked once for all sets of that item. A bit is set
+//! for each basket and other item; a set's count is the number of bits that all its items share. Cost: the sum of squared
+//! basket sizes, and a 64th of an item's baskets for every set. Memory of a thread: the baskets of one item times the
+//! items of its sets, in bits.
 
 use rayon::prelude::*;
 
@@ -38,9 +38,9 @@ pub fn count(baskets: &Baskets, baskets_of: &[u32], sets: &[Items]) -> Vec<u32> 
     counts
 }
 
-/// Which of an item's baskets hold which other items.
+/// A bit for each basket of one item and each other item of its sets.
 struct Bits {
-    /// By item, its row of bits; [`NONE`] where it has none.
+    /// The row of bits of each item; [`NONE`] for items without one.
     slots: Vec<u32>,
     /// Row by row, a bit for each basket.
     words: Vec<u64>,

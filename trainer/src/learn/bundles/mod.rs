@@ -1,7 +1,7 @@
-//! Bundles: sets of two to five items that baskets hold together more often than any split of them explains.
+//! Bundles: sets of two to five items that share baskets more often than any split of the set explains.
 //!
-//! Sets are grown level by level: a set of `k + 1` items is looked at when all its parts of `k` were kept,
-//! and its baskets are counted exactly. It is kept when it is *productive* (Webb, "Self-sufficient
+//! Sets are grown level by level: a set of `k + 1` items is a candidate if all its parts of `k` were kept, and its
+//! baskets are counted exactly. It is kept if it is *productive* (Webb, "Self-sufficient
 //! itemsets", 2010): for every split into two parts, more baskets hold it than would if the parts were
 //! independent, so that a set is never kept for what one of its parts already says. The margin allows for
 //! as many tests as there are candidates, which makes the least support follow from the data: about 8
@@ -21,12 +21,12 @@ use rustc_hash::FxHashMap;
 use super::co_purchase::Baskets;
 use crate::dataset::Dataset;
 
-/// Sets of one size kept for an item.
+/// Sets of one size kept for an item (decision 16).
 pub const TOP_N: usize = 20;
-/// Chance that any set of a size is kept though its parts are independent.
+/// Probability that any set of a size is kept although its parts are independent (decision 16).
 const FAMILY_ERROR: f64 = 0.05;
 const MAX_SIZE: usize = *SIZES.end();
-/// Fills up the places of sets of fewer items.
+/// Pads sets of fewer items.
 const NO_ITEM: u32 = u32::MAX;
 
 /// Two to five items, rising, then [`NO_ITEM`].
@@ -36,7 +36,7 @@ struct Items([u32; MAX_SIZE]);
 impl Items {
     fn new(items: impl IntoIterator<Item = u32>) -> Self {
         let mut set = [NO_ITEM; MAX_SIZE];
-        set.iter_mut().zip(items).for_each(|(place, item)| *place = item);
+        set.iter_mut().zip(items).for_each(|(slot, item)| *slot = item);
         set.sort_unstable();
         Self(set)
     }
@@ -46,13 +46,13 @@ impl Items {
         &self.0[..len]
     }
 
-    /// The items at the places whose bit is set in `mask`.
+    /// The items at the positions whose bit is set in `mask`.
     fn part(&self, mask: u32) -> Self {
-        Self::new((0..MAX_SIZE).filter(|place| mask >> place & 1 == 1).map(|place| self.0[place]))
+        Self::new((0..MAX_SIZE).filter(|n| mask >> n & 1 == 1).map(|n| self.0[n]))
     }
 }
 
-/// What is known so far.
+/// The sets kept so far, with the counts to judge larger ones.
 struct Kept {
     n_baskets: f64,
     baskets_of: Vec<u32>,
@@ -60,7 +60,7 @@ struct Kept {
     sets: Vec<Itemset>,
 }
 
-/// All sets worth keeping; `co_purchase` has the pairs to begin with.
+/// All productive sets; `co_purchase` has the pairs to begin with. `progress` is called for every size.
 pub fn learn(
     dataset: &Dataset,
     co_purchase: &CoPurchase,
@@ -99,7 +99,7 @@ fn pairs(co_purchase: &CoPurchase, n_items: usize) -> Vec<(Items, u32)> {
 }
 
 impl Kept {
-    /// Keeps the best productive ones of sets of one size; gives them back, rising.
+    /// Keeps the best productive sets of one size and returns them in ascending order.
     fn keep(&mut self, counted: Vec<(Items, u32)>, n_tests: f64) -> Vec<Items> {
         // Of a normal deviate: the tail beyond it is below FAMILY_ERROR / n_tests.
         let z = (2.0 * (n_tests.max(1.0) / FAMILY_ERROR).ln()).sqrt();
@@ -127,16 +127,15 @@ impl Kept {
         level
     }
 
-    /// How much the evidence for a set says, if it is productive: the logarithm of the likelihood ratio
-    /// between what the counts surely are (the lower bound of a Poisson mean, `(sqrt(n) - z / 2)^2`) and
-    /// what the best split explains.
+    /// The score of a productive set, else `None`: the log-likelihood ratio between the lower bound of the set's
+    /// Poisson mean, `(sqrt(n) - z / 2)^2`, and the baskets that the best split explains.
     fn score(&self, items: &Items, baskets: u32, z: f64) -> Option<f32> {
         let low = (f64::from(baskets).sqrt() - z / 2.0).max(0.0).powi(2);
         let expected = self.expected(items)?;
         (low > expected).then(|| (low * (low / expected).ln() - (low - expected)) as f32)
     }
 
-    /// Baskets that would hold the set if the parts of its best split were independent.
+    /// Expected baskets with the set if the parts of its best split were independent.
     fn expected(&self, items: &Items) -> Option<f64> {
         let all = (1u32 << items.as_slice().len()) - 1;
         let mut most = 0.0f64;
@@ -157,7 +156,7 @@ impl Kept {
 
     /// The sets of one more item of which every part is in `level`.
     fn larger(&self, level: &[Items]) -> Vec<Items> {
-        // Sets that agree in all but their last item stand together: any two of those make a candidate.
+        // Sets that differ in their last item only are adjacent; any two of them make a candidate.
         let groups: Vec<&[Items]> = level.chunk_by(|a, b| beginning(a) == beginning(b)).collect();
         let joined = |group: &&[Items]| -> Vec<Items> {
             let pairs =
@@ -171,7 +170,7 @@ impl Kept {
 
     fn has_all_parts(&self, items: &Items) -> bool {
         let all = (1u32 << items.as_slice().len()) - 1;
-        (0..items.as_slice().len()).all(|place| self.counts.contains_key(&items.part(all ^ (1 << place))))
+        (0..items.as_slice().len()).all(|n| self.counts.contains_key(&items.part(all ^ (1 << n))))
     }
 }
 
@@ -218,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_planted_set_is_found_with_all_its_parts_and_exact_counts() {
+    fn planted_set_is_found_with_its_parts_and_exact_counts() {
         let planted = [3, 8, 17, 31];
         let rows = rows(&planted);
         let bundles = mined(&rows);
@@ -232,12 +231,12 @@ mod tests {
     }
 
     #[test]
-    fn chance_makes_no_set() {
+    fn independent_items_make_no_set() {
         assert!(mined(&rows(&[])).is_empty());
     }
 
     #[test]
-    fn a_set_that_its_parts_explain_is_not_kept() {
+    fn set_explained_by_its_parts_is_not_kept() {
         // Two pairs, each held by every tenth basket, and independent of one another.
         let row = |n: u32| {
             let pair = |holds: bool, items: [u32; 2]| holds.then_some(items).into_iter().flatten();

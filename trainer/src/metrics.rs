@@ -1,4 +1,6 @@
-//! Ranking metrics and the bootstrap.
+//! Ranking metrics and the bootstrap: one definition for learners, evaluation and tuning.
+//!
+//! Ranks are counted from 0. Every metric is a pure function of a ranked list and what was really bought.
 
 use rand::RngExt;
 use rand::SeedableRng;
@@ -10,14 +12,32 @@ pub fn recall(ranked: &[u32], truth: &FxHashSet<u32>, k: usize) -> f64 {
     hits(ranked, truth, k).count() as f64 / truth.len().max(1) as f64
 }
 
-/// Normalised discounted cumulative gain of the first `k`, binary relevance; `0..=1` (Järvelin &
-/// Kekäläinen 2002).
+/// Normalized discounted cumulative gain of the first `k`, binary relevance; `0..=1` (Järvelin &
+/// Kekäläinen 2002). 0 where nothing is relevant.
 pub fn ndcg(ranked: &[u32], truth: &FxHashSet<u32>, k: usize) -> f64 {
-    let discount = |place: usize| 1.0 / ((place + 2) as f64).log2();
-    // A sum of nothing is -0, which reads oddly.
-    let gain: f64 = hits(ranked, truth, k).map(discount).sum();
-    let ideal: f64 = (0..truth.len().min(k)).map(discount).sum();
-    if ideal > 0.0 { (0.0 + gain) / ideal } else { 0.0 }
+    ndcg_of_hits(hits(ranked, truth, k), truth.len(), k)
+}
+
+/// The same from the ranks of the hits, each below `k`, of `n_relevant` relevant entries.
+pub fn ndcg_of_hits(hits: impl IntoIterator<Item = usize>, n_relevant: usize, k: usize) -> f64 {
+    let ideal = ideal_dcg(n_relevant, k);
+    if ideal > 0.0 { dcg(hits) / ideal } else { 0.0 }
+}
+
+/// Discounted cumulative gain of hits at these ranks.
+pub fn dcg(hits: impl IntoIterator<Item = usize>) -> f64 {
+    // An empty sum is -0.
+    0.0 + hits.into_iter().map(discount).sum::<f64>()
+}
+
+/// The largest gain that `n_relevant` relevant entries can have within the first `k`.
+pub fn ideal_dcg(n_relevant: usize, k: usize) -> f64 {
+    dcg(0..n_relevant.min(k))
+}
+
+/// What a hit at `rank` counts: `1 / log2(rank + 2)`.
+pub fn discount(rank: usize) -> f64 {
+    1.0 / ((rank + 2) as f64).log2()
 }
 
 /// 1 when any of the first `k` is in `truth`.
@@ -26,14 +46,14 @@ pub fn hit(ranked: &[u32], truth: &FxHashSet<u32>, k: usize) -> f64 {
 }
 
 fn hits<'a>(ranked: &'a [u32], truth: &'a FxHashSet<u32>, k: usize) -> impl Iterator<Item = usize> + 'a {
-    ranked.iter().take(k).enumerate().filter(|(_, ix)| truth.contains(ix)).map(|(place, _)| place)
+    ranked.iter().take(k).enumerate().filter(|(_, ix)| truth.contains(ix)).map(|(rank, _)| rank)
 }
 
-/// Area under the ROC curve: the chance that a buyer stands before a non-buyer, of a `universe` of people.
-/// Who is not in `ranked` ties at the end, and half of the ties count (Hanley & McNeil 1982). NaN where
-/// one of the two kinds is missing.
-pub fn auc(ranked: &[u32], truth: &FxHashSet<u32>, universe: usize) -> f64 {
-    let others = universe.saturating_sub(truth.len()) as f64;
+/// Area under the ROC curve: the probability that a buyer ranks before a non-buyer, among `n_users` users.
+/// Users that are not in `ranked` tie at the end, and a tie counts half (Hanley & McNeil 1982). NaN where
+/// there is no buyer or no non-buyer.
+pub fn auc(ranked: &[u32], truth: &FxHashSet<u32>, n_users: usize) -> f64 {
+    let others = n_users.saturating_sub(truth.len()) as f64;
     let (mut found, mut passed, mut won) = (0usize, 0.0f64, 0.0f64);
     for ix in ranked {
         if truth.contains(ix) {
@@ -47,8 +67,8 @@ pub fn auc(ranked: &[u32], truth: &FxHashSet<u32>, universe: usize) -> f64 {
     (won + missed * (others - passed).max(0.0) / 2.0) / (truth.len() as f64 * others)
 }
 
-/// Gini coefficient of how often each item is shown: 0 where all are shown alike, towards 1 where few take
-/// all places (Fleder & Hosanagar 2009). 0 of nothing.
+/// Gini coefficient of how often each item is shown: 0 where all are shown equally often, towards 1 where few
+/// items fill all slots (Fleder & Hosanagar 2009). 0 for no items.
 pub fn gini(counts: &[u32]) -> f64 {
     let mut sorted: Vec<f64> = counts.iter().map(|&c| f64::from(c)).collect();
     sorted.sort_by(f64::total_cmp);
@@ -56,11 +76,11 @@ pub fn gini(counts: &[u32]) -> f64 {
     if total == 0.0 {
         return 0.0;
     }
-    let weighted: f64 = sorted.iter().enumerate().map(|(place, c)| (place + 1) as f64 * c).sum();
+    let weighted: f64 = sorted.iter().enumerate().map(|(rank, c)| (rank + 1) as f64 * c).sum();
     2.0 * weighted / (n * total) - (n + 1.0) / n
 }
 
-/// Mean; 0 of nothing.
+/// Mean; 0 for no values.
 pub fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
 }
@@ -93,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn metrics_of_a_hand_ranked_list() {
+    fn recall_ndcg_and_hit_match_a_hand_ranked_list() {
         let (ranked, truth) = ([5, 1, 7, 2], set(&[1, 2, 9]));
         assert!((recall(&ranked, &truth, 2) - 1.0 / 3.0).abs() < 1e-12);
         assert!((recall(&ranked, &truth, 4) - 2.0 / 3.0).abs() < 1e-12);
@@ -105,7 +125,7 @@ mod tests {
 
     #[test]
     fn auc_counts_won_pairs_and_half_of_the_ties() {
-        // Of six people 1 and 2 buy; 1 loses to 5 only, 2 is not ranked and ties with three of the others.
+        // Of six people 1 and 2 buy; 1 loses to 5 only; 2 is not ranked and ties with three of the others.
         let (ranked, truth) = ([5, 1], set(&[1, 2]));
         assert!((auc(&ranked, &truth, 6) - (3.0 + 1.5) / 8.0).abs() < 1e-12);
         assert!((auc(&[], &truth, 6) - 0.5).abs() < 1e-12);
@@ -114,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn gini_is_nothing_for_equal_shares_and_nearly_one_where_one_item_takes_all() {
+    fn gini_is_zero_for_equal_shares_and_grows_with_concentration() {
         assert!(gini(&[3; 10]).abs() < 1e-12);
         assert!((gini(&[0, 0, 0, 8]) - 0.75).abs() < 1e-12);
         assert!(gini(&[0, 0, 0, 8]) > gini(&[1, 1, 2, 4]));
@@ -122,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interval_holds_the_mean_and_narrows_with_more_cases() {
+    fn interval_holds_the_mean_and_narrows_with_more_cases() {
         let ones = |n: usize| (0..n).map(|i| f64::from((i % 2) as u8)).collect::<Vec<_>>();
         let width = |n: usize| {
             let [low, high] = bootstrap_difference(&ones(n), &vec![0.0; n]);

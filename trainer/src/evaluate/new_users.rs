@@ -1,18 +1,18 @@
-//! people -> goods for newcomers: what somebody buys first of whom nothing is known but where they are.
+//! people -> items for new users: the first basket of users of whom at most the place is known.
 
 use qianmian_models::ids::UserIx;
 use qianmian_models::index::places::Kind;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::metrics::{hit, ndcg, recall};
 use super::report::{Raw, Role, Task};
 use super::{Bench, recommend};
 use crate::dataset::is_known;
+use crate::metrics::{hit, ndcg, recall};
 
 const METRICS: [&str; 3] = ["recall@10", "ndcg@10", "hr@10"];
 const DEPTH: usize = 10;
 
-/// The places of a first basket, by kind, and what was in it.
+/// The places of a first basket, by kind, and its items.
 struct Case<'a> {
     places: Vec<(Kind, &'a str)>,
     basket: FxHashSet<u32>,
@@ -23,17 +23,17 @@ pub(super) fn measure(bench: &Bench<'_>) -> Option<Task> {
     let cases = cases(bench);
     let mut raw = Vec::new();
     for (n, subject) in bench.subjects.iter().enumerate() {
-        let slate = |places: &[(Kind, &str)]| subject.newcomer(places, DEPTH, bench.past.until);
+        let slate = |places: &[(Kind, &str)]| subject.new_user(places, DEPTH, bench.past.until);
         raw.push(run(&subject.name, Role::of_subject(n), &cases, |case| slate(&case.places)));
         if n == 0 {
-            let placeless = slate(&[]);
+            let without_place = slate(&[]);
             let name = format!("{} without the place", subject.name);
-            raw.push(run(&name, Role::Variant, &cases, |_| placeless.clone()));
+            raw.push(run(&name, Role::Variant, &cases, |_| without_place.clone()));
         }
     }
     let popular = recommend::popular(bench, DEPTH);
     raw.push(run("popularity 30 d", Role::Baseline, &cases, |_| popular.clone()));
-    Task::new("newcomers", &METRICS, &METRICS, cases.len(), &raw)
+    Task::new("new_users", &METRICS, &METRICS, cases.len(), &raw)
 }
 
 fn cases<'a>(bench: &'a Bench<'_>) -> Vec<Case<'a>> {
@@ -46,7 +46,7 @@ fn cases<'a>(bench: &'a Bench<'_>) -> Vec<Case<'a>> {
             places: Kind::ALL.into_iter().filter_map(named).collect(),
             basket: FxHashSet::default(),
         };
-        // Lines come by time.
+        // Lines are in order of time.
         let (basket, case) = first.entry(line.user).or_insert_with(|| (line.basket, case()));
         if *basket == line.basket {
             case.basket.insert(line.item);

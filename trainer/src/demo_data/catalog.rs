@@ -1,8 +1,7 @@
-//! The goods of the demo shop: brands, items and the shelves that they stand on.
+//! The catalog of the demo shop: brands, items, and the items of each kind.
 //!
-//! Items lie kind by kind; within a kind the first is always on sale and the most wanted items
-//! come first, in proportion to a Zipf law. The `sku` that the files show is shuffled, so that
-//! an id tells nothing about popularity.
+//! Items are grouped by kind; within a kind the first is always on sale, and demand falls with the rank by a Zipf law.
+//! The `sku` in the files is shuffled, so an id tells nothing about popularity.
 
 use super::assortment::{ShelfMaker, make_brands};
 use super::dice::{Alias, Dice, Purpose, running_sums};
@@ -13,14 +12,14 @@ use super::kinds::Kind;
 pub(super) const NEVER: i32 = i32::MAX;
 /// Days over which a fading item goes from full appeal to almost none.
 const FADE_DAYS: f32 = 90.0;
-/// Days for which a new item is news.
+/// Days for which a new item sells better.
 const NEWS_DAYS: i32 = 45;
 
 /// A made-up brand of one department.
 pub struct Brand {
     /// Its name, unique in the shop.
     pub name: String,
-    /// Its price band, 0 (cheap) to 3 (dear).
+    /// Its price band, 0 (cheap) to 3 (expensive).
     pub band: u8,
     /// The merchant that sells it, by number.
     pub merchant: u16,
@@ -28,19 +27,19 @@ pub struct Brand {
 
 /// A sellable item.
 pub struct Item {
-    /// What it is called: brand, style, product, pack.
+    /// Its title: brand, style, product, pack.
     pub title: String,
-    /// The number that its id shows.
+    /// The number in its id.
     pub sku: u32,
     /// Index into [`KINDS`].
     pub kind: u16,
-    /// Index into [`Catalogue::brands`].
+    /// Index into [`Catalog::brands`].
     pub brand: u16,
     /// Latent style, below [`super::kinds::STYLES`].
     pub style: u8,
-    /// Price band, 0 (cheap) to 3 (dear).
+    /// Price band, 0 (cheap) to 3 (expensive).
     pub band: u8,
-    /// How widely stores carry it, 255 everywhere.
+    /// How widely stores carry it; 255 is everywhere.
     pub reach: u8,
     /// List price in fen.
     pub price_fen: u32,
@@ -53,7 +52,7 @@ pub struct Item {
 }
 
 impl Item {
-    /// How readily it sells on a day, 0 (not yet launched) to 1 (news).
+    /// Appeal on a day, 0 (not yet launched) to 1 (new).
     pub fn appeal(&self, day: i32) -> f32 {
         if day < self.launched {
             return 0.0;
@@ -65,12 +64,12 @@ impl Item {
         news * (1.0 - (day - self.fades) as f32 / FADE_DAYS).max(0.01)
     }
 
-    /// Pieces left on a day: none of what is gone, and of the rest a number that only its id decides.
+    /// Pieces in stock on a day: none of a discontinued item, else a number that depends on the id only.
     pub fn stock(&self, day: i32) -> u32 {
         if self.is_gone(day) { 0 } else { 3 + self.sku.wrapping_mul(2_654_435_761) % 600 }
     }
 
-    /// Whether it has faded out of the range by this day.
+    /// Whether it is discontinued by this day.
     pub fn is_gone(&self, day: i32) -> bool {
         self.fades != NEVER && (day - self.fades) as f32 >= FADE_DAYS
     }
@@ -80,14 +79,14 @@ impl Item {
 pub struct Shelf {
     /// Index of its first item.
     pub first: u32,
-    /// How many items it has, at least one.
+    /// Number of items, at least one.
     pub len: u32,
-    /// Draws an item's place on the shelf by popularity.
+    /// Draws the rank of an item by popularity.
     pub popular: Alias,
 }
 
 /// Everything that the shop sells.
-pub struct Catalogue {
+pub struct Catalog {
     /// All brands, department by department.
     pub brands: Vec<Brand>,
     /// Where each department's brands begin in `brands`; one more entry than departments.
@@ -96,19 +95,19 @@ pub struct Catalogue {
     pub items: Vec<Item>,
     /// The items of each kind.
     pub shelves: Vec<Shelf>,
-    /// For each kind what goes with it: (kind, probability).
+    /// The complements of each kind: (kind, probability).
     pub complements: Vec<Vec<(usize, f32)>>,
 }
 
-impl Catalogue {
-    /// A catalogue of `n_items` items (at least one a kind) for a window of `days` days.
+impl Catalog {
+    /// A catalog of `n_items` items (at least one a kind) for a window of `days` days.
     pub fn new(seed: u64, n_items: u32, days: u32) -> Self {
         let n_items = n_items.max(KINDS.len() as u32);
         let (brands, brand_starts) = make_brands(seed, n_items);
         let mut shelves = Vec::with_capacity(KINDS.len());
         let mut items = Vec::with_capacity(n_items as usize);
         for (number, len) in shelf_sizes(n_items).into_iter().enumerate() {
-            let mut dice = Dice::new(seed, Purpose::Catalogue, 1 + number as u64);
+            let mut dice = Dice::new(seed, Purpose::Catalog, 1 + number as u64);
             let department = KINDS[number].department;
             let maker = ShelfMaker {
                 kind: number,
@@ -125,8 +124,7 @@ impl Catalogue {
     }
 }
 
-/// How many items each kind gets: by the square root of its sales, at least one, in total
-/// exactly `n_items`.
+/// The number of items of each kind: by the square root of its sales, at least one, in total exactly `n_items`.
 fn shelf_sizes(n_items: u32) -> Vec<u32> {
     let breadth = |k: &Kind| (k.weight * DEPARTMENTS[k.department].weight).sqrt();
     let sums = running_sums(KINDS.iter().map(breadth));
@@ -135,9 +133,9 @@ fn shelf_sizes(n_items: u32) -> Vec<u32> {
     (0..KINDS.len()).map(|k| 1 + upto(k) - if k == 0 { 0 } else { upto(k - 1) }).collect()
 }
 
-/// Deals the numbers 0..n over the items (Fisher-Yates).
+/// Assigns the numbers 0..n to the items at random (Fisher-Yates).
 fn number_items(seed: u64, items: &mut [Item]) {
-    let mut dice = Dice::new(seed, Purpose::Catalogue, u64::MAX);
+    let mut dice = Dice::new(seed, Purpose::Catalog, u64::MAX);
     for i in 0..items.len() {
         items[i].sku = i as u32;
         let j = dice.below(i + 1);
@@ -164,34 +162,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_catalogue_has_exactly_the_asked_number_of_items_and_no_empty_shelf() {
+    fn catalog_has_the_given_number_of_items() {
         for n in [500, 948, 20_000] {
-            let catalogue = Catalogue::new(7, n, 360);
-            assert_eq!(catalogue.items.len(), n as usize);
-            assert!(catalogue.shelves.iter().all(|s| s.len > 0));
+            let catalog = Catalog::new(7, n, 360);
+            assert_eq!(catalog.items.len(), n as usize);
+            assert!(catalog.shelves.iter().all(|s| s.len > 0));
         }
     }
 
     #[test]
     fn titles_brands_and_numbers_are_unique() {
-        let catalogue = Catalogue::new(7, 20_000, 360);
-        let mut titles: Vec<_> = catalogue.items.iter().map(|i| (i.kind, &i.title)).collect();
+        let catalog = Catalog::new(7, 20_000, 360);
+        let mut titles: Vec<_> = catalog.items.iter().map(|i| (i.kind, &i.title)).collect();
         titles.sort_unstable();
         titles.dedup();
         assert_eq!(titles.len(), 20_000);
-        let mut numbers: Vec<_> = catalogue.items.iter().map(|i| i.sku).collect();
+        let mut numbers: Vec<_> = catalog.items.iter().map(|i| i.sku).collect();
         numbers.sort_unstable();
         assert!(numbers.iter().copied().eq(0..20_000));
-        let mut names: Vec<_> = catalogue.brands.iter().map(|b| &b.name).collect();
+        let mut names: Vec<_> = catalog.brands.iter().map(|b| &b.name).collect();
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), catalogue.brands.len());
+        assert_eq!(names.len(), catalog.brands.len());
     }
 
     #[test]
-    fn an_item_sells_only_after_its_launch_and_hardly_after_it_faded() {
-        let mut catalogue = Catalogue::new(7, 500, 360);
-        let item = &mut catalogue.items[1];
+    fn item_sells_from_launch_until_it_fades() {
+        let mut catalog = Catalog::new(7, 500, 360);
+        let item = &mut catalog.items[1];
         (item.launched, item.fades) = (100, 200);
         assert_eq!(item.appeal(99), 0.0);
         assert!(item.appeal(100) > item.appeal(160) && item.appeal(160) > item.appeal(250));
@@ -200,7 +198,7 @@ mod tests {
 
     #[test]
     fn prices_stay_in_the_range_of_their_kind() {
-        for item in &Catalogue::new(7, 5_000, 360).items {
+        for item in &Catalog::new(7, 5_000, 360).items {
             let (low, high) = KINDS[usize::from(item.kind)].price;
             let yuan = item.price_fen as f32 / 100.0;
             assert!(yuan >= low - 9.0 && yuan <= high + 9.0, "{} costs {yuan}", item.title);

@@ -1,26 +1,26 @@
-//! Whether the probabilities of audiences hold.
+//! Calibration of the probabilities of audiences.
 //!
-//! Items are chosen by what was known before the window. To choose those that sold in it would be to choose
-//! the lucky ones, and every promise would look too low.
+//! Items are chosen by what was known before the window. Choosing items that sold in it would select on the outcome, and
+//! every probability would look too low.
 
 use qianmian_models::audience::likelihood::Horizon;
 use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 
-use super::super::calibration::{Outcome, Promises};
+use super::super::calibration::{AudienceCalibration, Outcome};
 use super::super::{Bench, DAY, every_nth};
 use crate::dataset::is_known;
 use crate::orders::TimeKind;
 
 /// Fewest buyers before the window for an item to take part.
 const MIN_BUYERS: usize = 10;
-/// More items than this are not asked about; every n-th is.
+/// More items than this are not measured; every n-th is.
 const MAX_ITEMS: usize = 1_000;
-/// Users of each audience whose promise is looked at.
+/// Users of each audience whose probability is compared.
 const DEPTH: usize = 1_000;
 
-/// Of our model; `None` where it promises nothing, or of another stretch of time than the window.
-pub(in super::super) fn measure(bench: &Bench<'_>) -> Option<Promises> {
+/// Of our model; `None` if it gives no probabilities, or if they are for a period of another length than the window.
+pub(in super::super) fn measure(bench: &Bench<'_>) -> Option<AudienceCalibration> {
     let ours = bench.subjects.first()?;
     let window = bench.future.window;
     let same = match ours.snapshot.likelihood.as_ref()?.horizon {
@@ -41,12 +41,12 @@ pub(in super::super) fn measure(bench: &Bench<'_>) -> Option<Promises> {
     let known = |item: &u32| bench.reference.buyers.ixs(*item).len() >= MIN_BUYERS;
     let items = every_nth((0..bench.past.n_items() as u32).filter(known).collect(), MAX_ITEMS);
     let audience = |item: &u32| -> Vec<Outcome> {
-        let found = ours.promises(*item, DEPTH, bench.past.until);
+        let found = ours.probabilities(*item, DEPTH, bench.past.until);
         let outcome = |(user, probability): (u32, f32)| Outcome {
             probability: f64::from(probability),
             happened: happened.contains(&(*item, user)),
         };
         found.into_iter().map(outcome).collect()
     };
-    Promises::new(&items.par_iter().map(audience).collect::<Vec<_>>())
+    AudienceCalibration::new(&items.par_iter().map(audience).collect::<Vec<_>>())
 }

@@ -1,5 +1,5 @@
-//! people -> goods for launches: whether somebody who buys an item that was never sold before the window is
-//! shown it. Asked for without bought items, as `new` of the slates is.
+//! people -> items for cold items: whether users who buy an item without sales before the window are shown it. Slates are
+//! asked for without bought items, like the `new` slates of the task recommend.
 
 use qianmian_models::ids::{ItemIx, UserIx};
 use rand::SeedableRng;
@@ -8,20 +8,20 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::metrics::{hit, ndcg, recall};
 use super::report::{Raw, Role, Task};
 use super::{Bench, every_nth};
 use crate::dataset::is_known;
+use crate::metrics::{hit, ndcg, recall};
 
 const METRICS: [&str; 5] =
-    ["recall@20", "hr@20", "recall@20 among launches", "ndcg@20 among launches", "hr@20 among launches"];
+    ["recall@20", "hr@20", "recall@20 among cold", "ndcg@20 among cold", "hr@20 among cold"];
 const DEPTH: usize = 20;
-/// The slate that launches are picked from.
+/// Length of the slate whose cold items are ranked among each other.
 const LONG: usize = 200;
 /// More users than this are not measured; every n-th is.
 const MAX_USERS: usize = 5_000;
 
-/// Users seen before the window that buy a launch in it.
+/// Users seen before the window that buy a cold item in it.
 pub(super) fn measure(bench: &Bench<'_>) -> Option<Task> {
     let reference = bench.reference;
     let is_unsold = |item: ItemIx| reference.popularity.baskets(item) == 0;
@@ -36,8 +36,8 @@ pub(super) fn measure(bench: &Bench<'_>) -> Option<Task> {
     let cases = every_nth(users, MAX_USERS);
     let run = |name: &str, role: Role, slates: &Slates<'_>| {
         let case = |(user, truth): &(UserIx, FxHashSet<ItemIx>)| {
-            let [slate, launches] = slates(*user);
-            let among = [recall, ndcg, hit].map(|metric| metric(&launches, truth, DEPTH));
+            let [slate, cold] = slates(*user);
+            let among = [recall, ndcg, hit].map(|metric| metric(&cold, truth, DEPTH));
             [vec![recall(&slate, truth, DEPTH), hit(&slate, truth, DEPTH)], among.to_vec()].concat()
         };
         Raw { name: name.to_owned(), role, exposure: None, cases: cases.par_iter().map(case).collect() }
@@ -50,14 +50,14 @@ pub(super) fn measure(bench: &Bench<'_>) -> Option<Task> {
         }));
     }
     let may_be_shown = |item: &ItemIx| is_unsold(*item) && reference.catalog.on_sale(*item);
-    let launches: Vec<ItemIx> = (0..bench.past.n_items() as ItemIx).filter(may_be_shown).collect();
-    raw.push(run("launches at random", Role::Baseline, &|user| {
-        let mut drawn = launches.clone();
+    let cold: Vec<ItemIx> = (0..bench.past.n_items() as ItemIx).filter(may_be_shown).collect();
+    raw.push(run("random cold items", Role::Baseline, &|user| {
+        let mut drawn = cold.clone();
         let (drawn, _) = drawn.partial_shuffle(&mut ChaCha8Rng::seed_from_u64(user.into()), DEPTH);
         [drawn.to_vec(), drawn.to_vec()]
     }));
-    Task::new("launches_shown", &METRICS, &METRICS, of, &raw)
+    Task::new("cold_items_shown", &METRICS, &METRICS, of, &raw)
 }
 
-/// A slate of a user, and the launches in a long one.
+/// A slate of a user, and the cold items of a long one.
 type Slates<'a> = dyn Fn(UserIx) -> [Vec<ItemIx>; 2] + Sync + 'a;

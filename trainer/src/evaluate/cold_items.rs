@@ -1,5 +1,4 @@
-//! goods -> people for launches: who buys an item that nobody bought before the window, found by what is
-//! written of it.
+//! items -> people for cold items: the buyers of items without sales before the window, found by attributes.
 
 use qianmian_models::ids::{ItemIx, UserIx};
 use rayon::prelude::*;
@@ -7,9 +6,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Bench;
 use super::audience;
-use super::metrics::{ndcg, recall};
 use super::report::{Raw, Role, Task};
 use crate::dataset::is_known;
+use crate::metrics::{ndcg, recall};
 
 const METRICS: [&str; 3] = ["recall@50", "recall@100", "ndcg@100"];
 const DEPTH: usize = 100;
@@ -33,7 +32,7 @@ pub(super) fn measure(bench: &Bench<'_>) -> Option<Task> {
     }
     let active = audience::most_active(bench.reference, DEPTH);
     raw.push(run("activity (RF)", Role::Baseline, &cases, &|_| active.clone()));
-    Task::new("launches", &METRICS, &METRICS, cases.len(), &raw)
+    Task::new("cold_items", &METRICS, &METRICS, cases.len(), &raw)
 }
 
 fn run(

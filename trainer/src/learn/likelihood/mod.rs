@@ -1,0 +1,161 @@
+//! The probability that a user buys an item: three tree ensembles on log loss, for users who bought the item before
+//! (repeat), for users who did not (new), and for items without sales (cold).
+//!
+//! The rows are users of audiences of sampled items, labeled by what was bought after the past folds ([`rows`]). Each
+//! ensemble is boosted with early stopping on a fifth of the users ([`fit`]).
+//!
+//! An ensemble learned from one month is applied to a later one, where it is usually too sure: counts and ages grow
+//! with the data, and the first of a list are selected by the very estimate. So each month is also predicted from the
+//! earlier months alone, and the mean error of the log-odds at the heads of the lists, the drift, is subtracted
+//! (decision 21).
+
+mod fit;
+mod rows;
+
+use qianmian_models::audience::Goods;
+use qianmian_models::audience::features::{BOUGHT, Features};
+use qianmian_models::audience::likelihood::Likelihood;
+use qianmian_models::kernels::topk::TopK;
+use qianmian_models::kernels::trees::{Node, Trees};
+use qianmian_models::view::View;
+
+use self::fit::{MAX_TREES, fit};
+use self::rows::{Rows, lists};
+use super::folds::PastFold;
+
+/// Items that are learned from, over all folds (decision 19).
+const MAX_ITEMS: usize = 900;
+/// The same for items that are treated as if nobody had bought them yet (decision 19).
+const MAX_COLD_ITEMS: usize = 300;
+/// Fewest purchases to learn from (decision 19).
+const MIN_PURCHASES: usize = 200;
+/// Heads of lists at which drift is measured: the first so many by probability (decision 21).
+const HEAD: usize = 100;
+/// Months of zero drift that are averaged with those measured: few months say little about the next (decision 21).
+const PRIOR_MONTHS: f32 = 1.0;
+/// Largest drift, in log-odds, that is believed (decision 21).
+const MAX_DRIFT: f64 = 1.0;
+
+/// What was learned, with its figures on held-out users.
+#[derive(Default)]
+pub struct Learned {
+    /// The ensembles; `None` with too few purchases to learn from.
+    pub likelihood: Option<Likelihood>,
+    /// Log loss and drift of each ensemble, for the manifest.
+    pub metrics: serde_json::Value,
+}
+
+/// Trees that [`learn`] grows at most.
+pub fn max_trees(folds: &[PastFold]) -> u64 {
+    (3 * folds.len() * MAX_TREES) as u64
+}
+
+/// Learns from what was bought after the pasts. `progress` is called for every tree.
+pub fn learn(folds: &[PastFold], seed: u64, progress: &dyn Fn(u64)) -> Learned {
+    let Some(latest) = folds.first() else { return Learned::default() };
+    let of = |goods: fn(View<'_>, u32) -> Goods, items: usize| -> Vec<Vec<Rows>> {
+        folds.iter().map(|fold| lists(fold, goods, items / folds.len(), seed)).collect()
+    };
+    let sold = of(Goods::of_item, MAX_ITEMS);
+    if sold.iter().flatten().map(Rows::n_bought).sum::<usize>() < MIN_PURCHASES {
+        return Learned::default();
+    }
+    let (repeat, repeat_metrics) = fit_with_drift(&sold, &|row| !row[BOUGHT].is_nan(), progress);
+    let (new, new_metrics) = fit_with_drift(&sold, &|row| row[BOUGHT].is_nan(), progress);
+    drop(sold);
+    let cold_rows = of(Goods::as_if_unsold, MAX_COLD_ITEMS);
+    let (launch, cold_metrics) = fit_with_drift(&cold_rows, &|_| true, progress);
+    let metrics = serde_json::json!({"repeat": repeat_metrics, "new": new_metrics, "cold": cold_metrics});
+    Learned { likelihood: Some(Likelihood { repeat, new, launch, horizon: latest.future.horizon }), metrics }
+}
+
+/// Trees learned from the rows of all months (latest first) that `takes` accepts, with the drift subtracted.
+fn fit_with_drift(
+    months: &[Vec<Rows>],
+    takes: &dyn Fn(&Features) -> bool,
+    progress: &dyn Fn(u64),
+) -> (Trees, serde_json::Value) {
+    let (mut trees, loss) = fit(&months.iter().flatten().collect::<Vec<_>>(), takes, progress);
+    let drift_of = |(n, month): (usize, &Vec<Rows>)| {
+        let (earlier, _) = fit(&months[n + 1..].iter().flatten().collect::<Vec<_>>(), takes, progress);
+        drift(month, &earlier, takes)
+    };
+    let predicted = months.len().saturating_sub(1);
+    let drifts: Vec<f32> = months.iter().enumerate().take(predicted).map(drift_of).collect();
+    let value = drifts.iter().sum::<f32>() / (predicted as f32 + PRIOR_MONTHS);
+    trees.push(&[Node { feature: 0, threshold: 0.0, left: 0, right: 0, value }]);
+    (trees, serde_json::json!({"log_loss": loss, "drift": drifts}))
+}
+
+/// What must be added to log-odds learned from earlier months so that the heads of this month's lists buy as often as
+/// predicted, by bisection within [`MAX_DRIFT`]; 0 where nobody bought.
+fn drift(month: &[Rows], earlier: &Trees, takes: &dyn Fn(&Features) -> bool) -> f32 {
+    let (mut heads, mut bought) = (Vec::new(), 0.0);
+    for list in month {
+        let mut top = TopK::new(HEAD);
+        for (n, features) in list.features.iter().enumerate().filter(|(_, features)| takes(features)) {
+            top.push(n as u32, earlier.score(features));
+        }
+        for scored in top.into_sorted() {
+            let weight = f64::from(list.weights[scored.ix as usize]);
+            bought += if list.bought[scored.ix as usize] { weight } else { 0.0 };
+            heads.push((f64::from(scored.score), weight));
+        }
+    }
+    if bought == 0.0 {
+        return 0.0;
+    }
+    let predicted = |shift: f64| -> f64 { heads.iter().map(|(s, w)| w / (1.0 + (-s - shift).exp())).sum() };
+    let (mut low, mut high) = (-MAX_DRIFT, MAX_DRIFT);
+    for _ in 0..40 {
+        let middle = (low + high) / 2.0;
+        if predicted(middle) < bought { low = middle } else { high = middle }
+    }
+    ((low + high) / 2.0) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use qianmian_models::audience::features::COUNT;
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+
+    /// Lists in which the first feature gives the log-odds; `share` of what it predicts comes true.
+    #[test]
+    fn drift_corrects_the_heads_of_lists() {
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        let list = |share: f32, rng: &mut ChaCha8Rng| {
+            let mut rows = Rows::default();
+            for user in 0..400 {
+                let mut features = [f32::NAN; COUNT];
+                features[0] = if user < 100 { 1.0 } else { 0.0 };
+                let predicted = if user < 100 { 0.3 } else { 0.01 };
+                rows.push(user, features, rng.random::<f32>() < share * predicted, 1.0);
+            }
+            rows
+        };
+        let leaf = |at: u32, p: f32| Node {
+            feature: 0,
+            threshold: 0.0,
+            left: at,
+            right: at,
+            value: (p / (1.0 - p)).ln(),
+        };
+        let mut earlier = Trees::default();
+        earlier.push(&[
+            Node { feature: 0, threshold: 0.5, left: 1, right: 2, value: 0.0 },
+            leaf(1, 0.01),
+            leaf(2, 0.3),
+        ]);
+        let mut of = |share: f32| {
+            let month: Vec<Rows> = (0..60).map(|_| list(share, &mut rng)).collect();
+            drift(&month, &earlier, &|_| true)
+        };
+        assert!(of(1.0).abs() < 0.06);
+        let (odds, too_sure) = (|p: f32| (p / (1.0 - p)).ln(), of(0.7));
+        assert!((too_sure - (odds(0.21) - odds(0.3))).abs() < 0.06, "{too_sure}");
+        assert_eq!(of(0.0), 0.0);
+    }
+}
