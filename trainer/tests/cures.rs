@@ -1,4 +1,4 @@
-//! What the trainer refuses, and that it says what to do about it; and the account of every row.
+//! Refused input, with errors that name the cure; and the summary of every row.
 
 use std::path::Path;
 
@@ -26,7 +26,7 @@ fn a_run_without_orders_says_how_to_name_them() {
 }
 
 #[test]
-fn a_misspelt_field_names_the_nearest_one() {
+fn a_misspelled_field_names_the_nearest_one() {
     let folder = folder();
     let config = folder.path().join("shop.toml");
     std::fs::write(&config, "shop = \"a\"\n[training]\nregularisation = 3.0\n").unwrap();
@@ -49,7 +49,7 @@ fn a_missing_store_says_how_to_fill_it() {
 }
 
 #[test]
-fn an_unknown_version_names_those_that_are_there() {
+fn an_unknown_version_names_the_existing_ones() {
     let folder = folder();
     let (path, store) = (folder.path().join("orders.csv"), folder.path().join("store"));
     orders(&path, [("1", "ann", "tea", "2025-01-01")]);
@@ -98,7 +98,7 @@ fn too_many_rejects_stop_the_run_before_anything_is_written() {
     done(&args!["train", "--orders", path, "--store", store, "--max-reject-ratio", "0.5"]);
 }
 
-/// Every kind of row; the comment says where it goes.
+/// Every kind of row.
 const ROWS: &str = "\
 order_id,user_id,item_id,ordered_at,quantity,unit_price,status
 1,ann,tea,2025-01-01T08:00:00Z,2,3.5,paid
@@ -120,7 +120,7 @@ order_id,user_id,item_id,ordered_at,quantity,unit_price,status
 12,bob,tea,2099-01-08T08:00:00Z,1,1,paid
 ";
 
-/// Trains on [`ROWS`] and gives the account in the manifest.
+/// Trains on [`ROWS`] and returns the row counts in the manifest.
 fn account(folder: &Path) -> Value {
     let (config, store) = (folder.join("shop.toml"), folder.join("store"));
     std::fs::write(folder.join("orders.csv"), ROWS).unwrap();
@@ -144,7 +144,7 @@ fn account(folder: &Path) -> Value {
 }
 
 #[test]
-fn the_account_of_a_run_holds_every_row_once() {
+fn the_summary_counts_every_row_once() {
     let folder = folder();
     let account = account(folder.path());
     let count = |name: &str| account[name].as_u64().unwrap();
@@ -169,7 +169,7 @@ fn the_account_of_a_run_holds_every_row_once() {
 }
 
 #[test]
-fn rejects_are_filed_with_their_line_and_reason() {
+fn rejects_have_their_line_and_reason() {
     let folder = folder();
     account(folder.path());
     let mut rejects = csv::Reader::from_path(folder.path().join("rejects.csv")).unwrap();

@@ -1,4 +1,4 @@
-//! What the generated shop promises, checked on its files alone.
+//! Properties of the generated shop, checked on its files alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -211,7 +211,7 @@ fn all_formats_hold_the_same_order_lines() {
 }
 
 #[test]
-fn every_line_names_a_known_item_after_its_launch_inside_the_window() {
+fn every_line_has_a_launched_item_inside_the_window() {
     let shop = shop();
     let users: BTreeSet<_> = shop.users.iter().map(|u| &u["user_id"]).collect();
     let mut seen = BTreeSet::new();
@@ -258,7 +258,7 @@ fn guests_returns_and_channels_have_their_shares() {
 }
 
 #[test]
-fn users_order_some_six_times_a_year_with_a_heavy_tail_and_two_or_three_lines_a_basket() {
+fn order_counts_and_basket_sizes_are_realistic() {
     let shop = shop();
     let mut orders = BTreeMap::<&str, i64>::new();
     for basket in shop.baskets().values().filter(|b| !b[0].user.is_empty()) {
@@ -273,7 +273,7 @@ fn users_order_some_six_times_a_year_with_a_heavy_tail_and_two_or_three_lines_a_
 }
 
 #[test]
-fn complements_are_bought_together_far_more_often_than_by_chance() {
+fn complements_are_bought_together_more_than_by_chance() {
     let shop = shop();
     let leaves = |basket: &Vec<&Purchase>| basket.iter().map(|p| shop.level(&p.item, 2)).collect();
     let baskets: Vec<BTreeSet<&str>> = shop.baskets().values().map(leaves).collect();
@@ -330,7 +330,7 @@ fn the_eleventh_of_november_is_the_busiest_day() {
 }
 
 #[test]
-fn tastes_are_strong_enough_to_beat_popularity_which_is_not_useless() {
+fn tastes_beat_popularity_which_beats_chance() {
     let shop = shop();
     let split: NaiveDate = "2025-12-02".parse().unwrap();
     let known = || shop.purchases.iter().filter(|p| !p.user.is_empty());
@@ -371,7 +371,7 @@ fn tastes_are_strong_enough_to_beat_popularity_which_is_not_useless() {
 }
 
 #[test]
-fn everybody_has_an_identity_many_have_several_and_none_is_a_phone_number() {
+fn every_user_has_identities_and_none_is_a_phone_number() {
     let shop = shop();
     let mut of_user = BTreeMap::<&str, usize>::new();
     let mut pairs = BTreeSet::new();
@@ -420,7 +420,7 @@ fn progress_ends_at_all_users() {
 /// `/dev/full` refuses every byte, as a full disk does.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk_is_an_error_that_names_the_file_and_leaves_no_configuration_of_an_earlier_run() {
+fn full_disk_names_the_file_and_leaves_no_old_configuration() {
     let folder = generated(|_| {});
     std::os::unix::fs::symlink("/dev/full", folder.path().join("orders.csv.tmp")).unwrap();
     let mut args = args(folder.path());

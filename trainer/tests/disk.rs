@@ -1,8 +1,8 @@
-//! A disk that fills up while an artifact is written: the run fails with the file's name, the published
-//! version stays, and nothing half-written is left.
+//! A disk that fills up while an artifact is written: the run fails with the file's name, the published version stays,
+//! and nothing half-written is left.
 //!
-//! The disk is a tmpfs of 6 MB in a mount namespace of its own, which needs `unshare` and the right to
-//! use it; elsewhere the tests say that they are skipped.
+//! The disk is a tmpfs of 6 MB in a mount namespace of its own, which needs `unshare` and permission to use it; without,
+//! the tests are reported as skipped.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -11,7 +11,7 @@ use crate::support::{
     TRAINER, done, finished, folder, leftovers, names, opened, orders, quick_demo, shop, skipped,
 };
 
-/// Page of a tmpfs, which gives whole ones to files.
+/// Page size of a tmpfs, which stores files in whole pages.
 const PAGE: u64 = 4096;
 /// Room to write a manifest beside the old one.
 const MANIFEST_PAGES: u64 = 4;
@@ -36,7 +36,7 @@ struct Disk {
 }
 
 impl Disk {
-    /// `None`, said loudly, where a disk of our own cannot be mounted.
+    /// `None`, with a message, if no disk can be mounted.
     fn new() -> Option<Self> {
         let may = Command::new("unshare").args(["-rm", "mount", "-t", "tmpfs", "none", "/mnt"]).output();
         if !may.is_ok_and(|output| output.status.success()) {
@@ -49,7 +49,7 @@ impl Disk {
         Some(Self { config: quick_demo(folder.path(), 1_000), folder })
     }
 
-    /// Trains with so many free pages; gives the run's output and a copy of the store.
+    /// Trains with this many free pages; returns the run's output and a copy of the store.
     fn train(&self, free_pages: u64) -> (Output, PathBuf) {
         let path = |name: &str| self.folder.path().join(name);
         let out = path(&format!("out-{free_pages}"));
@@ -65,7 +65,7 @@ impl Disk {
         (output, out)
     }
 
-    /// What an artifact of the demo shop takes, in pages.
+    /// Size of an artifact of the demo shop, in pages.
     fn artifact_pages(&self) -> u64 {
         let store = self.folder.path().join("store");
         done(&args!["train", "--config", self.config, "--store", store]);
@@ -76,7 +76,7 @@ impl Disk {
     }
 }
 
-/// What must hold after a run that found the disk full.
+/// Checks the state after a run on a full disk; returns the error.
 fn check(output: &Output, store: &Path, versions: usize) -> String {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{said}");
@@ -93,7 +93,7 @@ fn check(output: &Output, store: &Path, versions: usize) -> String {
 }
 
 #[test]
-fn a_disk_that_fills_up_while_sections_are_written_leaves_nothing_behind() {
+fn full_disk_while_writing_sections_leaves_nothing_behind() {
     let Some(disk) = Disk::new() else { return };
     let whole = disk.artifact_pages();
     let mut files = std::collections::BTreeSet::new();
@@ -103,15 +103,15 @@ fn a_disk_that_fills_up_while_sections_are_written_leaves_nothing_behind() {
         let name = error.split(": ").find(|part| part.contains(".writing-")).unwrap();
         files.insert(name.rsplit('/').next().unwrap().to_owned());
     }
-    // The last one has room for all sections, but not for the manifest.
+    // The last run has room for all sections, but not for the manifest.
     assert!(files.len() >= 3 && files.iter().any(|name| name.starts_with("manifest.")), "{files:?}");
 }
 
 #[test]
-fn a_disk_without_room_for_the_verdict_keeps_the_old_pointer_and_a_new_version_that_reads() {
+fn full_disk_before_the_verdict_keeps_the_old_pointer() {
     let Some(disk) = Disk::new() else { return };
     let (output, store) = disk.train(disk.artifact_pages());
-    // The new version is whole, and can be published when there is room.
+    // The new version is complete and can be published when there is room.
     let error = check(&output, &store, 2);
     assert!(error.contains("manifest.new"), "{error}");
     for version in shop(&store).versions().unwrap() {
@@ -121,7 +121,7 @@ fn a_disk_without_room_for_the_verdict_keeps_the_old_pointer_and_a_new_version_t
 }
 
 #[test]
-fn a_disk_with_room_is_trained_on() {
+fn disk_with_room_is_trained_on() {
     let Some(disk) = Disk::new() else { return };
     let (output, store) = disk.train(disk.artifact_pages() + MANIFEST_PAGES);
     assert!(output.status.success(), "{output:?}");

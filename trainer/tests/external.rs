@@ -1,4 +1,4 @@
-//! What was learned elsewhere takes part, and bad files are refused by row.
+//! External models take part, and bad files are refused by row.
 //!
 //! `QIANMIAN_PYTHON` names an interpreter with numpy and pyarrow; else `python3` is tried.
 
@@ -17,7 +17,7 @@ use qianmian_models::recommend::recommend;
 use qianmian_models::source::Source;
 use qianmian_models::view::View;
 
-/// Four users who buy two items each; nobody has bought `e`, which only what is brought can propose.
+/// Four users who buy two items each; nobody has bought `e`, which only an external model can propose.
 fn tiny(folder: &Path, external: &str) -> PathBuf {
     let lines = ["1 u1 a", "1 u1 b", "2 u2 a", "2 u2 b", "3 u3 c", "3 u3 d", "4 u4 c", "4 u4 d", "5 u4 e"];
     let parts = lines.map(|line| {
@@ -54,7 +54,7 @@ fn train(config: &Path, store: &Path) -> String {
 }
 
 #[test]
-fn vectors_without_users_propose_what_points_the_same_way() {
+fn item_vectors_propose_items_of_the_same_direction() {
     let folder = folder();
     let config = tiny(folder.path(), "[[external]]\nname = \"titles\"\nitems = \"items.parquet\"\n");
     let rows = [("a", vec![2.0, 0.0]), ("e", vec![9.0, 1.0]), ("c", vec![0.0, 3.0]), ("zz", vec![1.0, 1.0])];
@@ -71,7 +71,7 @@ fn vectors_without_users_propose_what_points_the_same_way() {
 }
 
 #[test]
-fn scores_argue_for_their_targets_by_name() {
+fn scores_propose_their_targets() {
     let folder = folder();
     let config = tiny(folder.path(), "[[external]]\nname = \"partner\"\nscores = \"scores.parquet\"\n");
     let columns: Vec<(&str, ArrayRef)> = vec![
@@ -82,7 +82,7 @@ fn scores_argue_for_their_targets_by_name() {
     write(&folder.path().join("scores.parquet"), columns);
     train(&config, &folder.path().join("store"));
     let snapshot = served(&folder.path().join("store"));
-    let Knowledge::Scores(scores) = &snapshot.external[0].knowledge else { panic!("scores were brought") };
+    let Knowledge::Scores(scores) = &snapshot.external[0].knowledge else { panic!("scores were given") };
     let a = snapshot.items.ix("a").unwrap();
     assert_eq!(scores.of(a).collect::<Vec<_>>(), [(snapshot.items.ix("e").unwrap(), 5.0)]);
     let query = Query { recent: vec![a], count: 5, ..Query::default() };
@@ -109,7 +109,7 @@ fn bad_files_are_refused_with_file_and_row() {
     let error = said(&[("a", vec![1.0, 2.0]), ("b", vec![1.0])]);
     assert!(error.contains("row 2: the vector has 1 numbers, the first one has 2"), "{error}");
     let error = said(&[("a", vec![1.0]), ("a", vec![1.0])]);
-    assert!(error.contains("row 2: the id comes a second time"), "{error}");
+    assert!(error.contains("row 2: the id is repeated"), "{error}");
     let error = said(&[("A", vec![1.0])]);
     assert!(error.contains("none of its 1 ids"), "{error}");
     vectors(&path("items.parquet"), "sku", &[("a", vec![1.0])]);

@@ -1,4 +1,4 @@
-//! The gate before a publish, through the real binary and real stores.
+//! The gate before a publish, with the real binary and real stores.
 
 use std::path::Path;
 use std::sync::OnceLock;

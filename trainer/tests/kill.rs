@@ -1,6 +1,5 @@
-//! A process that is killed at any moment of a training run or of a publish leaves the store whole:
-//! `latest.json` names a complete version, every version that can be named is complete, and the next
-//! writer removes what is left.
+//! A process killed at any moment of a training run or a publish leaves the store intact: `latest.json` names a complete
+//! version, every listed version is complete, and the next writer removes the rest.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -18,27 +17,27 @@ use tempfile::TempDir;
 /// Files of an artifact without graphs: eleven sections, the manifest, its checksum.
 const FILES: usize = 13;
 
-/// When to kill.
+/// The moment of a kill.
 #[derive(Debug, Clone, Copy)]
 enum Moment {
-    /// So long after the start.
+    /// This long after the start.
     After(Duration),
-    /// When the hidden folder is there and holds so many files.
+    /// When the hidden folder has this many files.
     Writing(usize),
-    /// So long after the version has its name, while it is verified and published.
+    /// This long after the version got its name, while it is verified and published.
     Named(Duration),
-    /// When the new pointer stands beside the old one.
+    /// When the new pointer file exists beside the old one.
     Pointing,
 }
 
-struct Scene {
+struct Shop {
     _folder: TempDir,
     store: PathBuf,
     shop: ShopStore,
     train: Vec<OsString>,
 }
 
-impl Scene {
+impl Shop {
     /// A small demo shop, one version of which is published.
     fn new() -> Self {
         let folder = folder();
@@ -74,7 +73,7 @@ impl Scene {
         Some(self.shop.folder().join(name))
     }
 
-    /// What must hold after every kill.
+    /// Checks the store after a kill.
     fn check(&self, case: &str) {
         let latest = self.shop.latest().unwrap().expect(case);
         let versions = self.shop.versions().unwrap();
@@ -88,7 +87,7 @@ impl Scene {
     }
 }
 
-/// Looks as often as it can, until `reached` or the end of the process.
+/// Polls without a pause until `reached` or the end of the process.
 fn wait_until(child: &mut Child, reached: impl Fn() -> bool) {
     while !reached() && child.try_wait().unwrap().is_none() {
         std::thread::yield_now();
@@ -101,11 +100,11 @@ fn files(folder: PathBuf) -> usize {
 }
 
 #[test]
-fn a_run_killed_at_any_moment_leaves_a_complete_version_published() {
+fn killed_run_leaves_a_complete_version_published() {
     let _alone = alone();
-    let scene = Scene::new();
+    let demo = Shop::new();
     let started = Instant::now();
-    done(&scene.train);
+    done(&demo.train);
     let whole = started.elapsed();
     let mut rng = ChaCha8Rng::seed_from_u64(40);
     let mut moments: Vec<Moment> = (0..=FILES).map(Moment::Writing).collect();
@@ -116,26 +115,26 @@ fn a_run_killed_at_any_moment_leaves_a_complete_version_published() {
 
     let (mut running, mut interrupted) = (0, 0);
     for moment in &moments {
-        running += usize::from(scene.killed(&scene.train, *moment));
-        scene.check(&format!("{moment:?}"));
-        interrupted += usize::from(scene.hidden(".writing-").is_some());
+        running += usize::from(demo.killed(&demo.train, *moment));
+        demo.check(&format!("{moment:?}"));
+        interrupted += usize::from(demo.hidden(".writing-").is_some());
     }
-    // Otherwise the moments missed what they aim at, and nothing has been tested.
+    // Otherwise the moments missed their targets, and nothing was tested.
     assert!(running > moments.len() / 2, "{running} of {} were killed before their end", moments.len());
     assert!(interrupted > 0, "no run was killed while it wrote");
 
-    done(&scene.train);
-    scene.check("the run after all");
-    assert_eq!(leftovers(&scene.shop), [""; 0]);
+    done(&demo.train);
+    demo.check("the run after all");
+    assert_eq!(leftovers(&demo.shop), [""; 0]);
 }
 
 #[test]
-fn a_publish_killed_at_any_moment_leaves_one_of_two_versions_published() {
+fn killed_publish_leaves_one_of_two_versions_published() {
     let _alone = alone();
-    let scene = Scene::new();
-    done(&scene.train);
-    let versions = scene.shop.versions().unwrap();
-    let publish = |n: usize| args!["publish", versions[n % 2], "--store", scene.store].to_vec();
+    let demo = Shop::new();
+    done(&demo.train);
+    let versions = demo.shop.versions().unwrap();
+    let publish = |n: usize| args!["publish", versions[n % 2], "--store", demo.store].to_vec();
     let started = Instant::now();
     done(&publish(0));
     let whole = started.elapsed();
@@ -145,23 +144,23 @@ fn a_publish_killed_at_any_moment_leaves_one_of_two_versions_published() {
             0 => Moment::Pointing,
             _ => Moment::After(whole.mul_f64(rng.random_range(0.0..1.1))),
         };
-        scene.killed(&publish(n), moment);
-        scene.check(&format!("{moment:?}"));
+        demo.killed(&publish(n), moment);
+        demo.check(&format!("{moment:?}"));
     }
     done(&publish(1));
-    assert_eq!(scene.shop.latest().unwrap().unwrap().version, versions[1]);
-    assert_eq!(leftovers(&scene.shop), [""; 0]);
+    assert_eq!(demo.shop.latest().unwrap().unwrap().version, versions[1]);
+    assert_eq!(leftovers(&demo.shop), [""; 0]);
 }
 
 #[test]
-fn the_next_run_removes_what_killed_ones_left() {
-    let scene = Scene::new();
-    let half = scene.shop.folder().join(".writing-20200101T000000Z-1");
+fn the_next_run_removes_leftovers() {
+    let demo = Shop::new();
+    let half = demo.shop.folder().join(".writing-20200101T000000Z-1");
     std::fs::create_dir(&half).unwrap();
     std::fs::write(half.join("items.arrow"), "half").unwrap();
-    std::fs::write(scene.shop.folder().join(".latest.json-1"), "{\"ver").unwrap();
-    assert_eq!(leftovers(&scene.shop).len(), 2);
-    assert_eq!(scene.shop.versions().unwrap().len(), 1, "what is half written is no version");
-    done(&scene.train);
-    assert_eq!(leftovers(&scene.shop), [""; 0]);
+    std::fs::write(demo.shop.folder().join(".latest.json-1"), "{\"ver").unwrap();
+    assert_eq!(leftovers(&demo.shop).len(), 2);
+    assert_eq!(demo.shop.versions().unwrap().len(), 1, "what is half written is no version");
+    done(&demo.train);
+    assert_eq!(leftovers(&demo.shop), [""; 0]);
 }

@@ -1,6 +1,6 @@
-//! An artifact is open: pyarrow and polars read every section, in place.
+//! Artifacts are open: pyarrow and polars read every section in place.
 //!
-//! `QIANMIAN_PYTHON` names an interpreter that has both; else `python3` is tried.
+//! `QIANMIAN_PYTHON` names an interpreter that has both; otherwise `python3` is tried.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -220,7 +220,7 @@ fn pyarrow_and_polars_read_every_section_in_place() {
 }
 
 #[test]
-fn lists_and_ids_read_from_python_are_those_that_the_snapshot_holds() {
+fn python_reads_the_lists_and_ids_of_the_snapshot() {
     let Some(python) = python() else { return };
     let folder = folder();
     let (config, store) = (quick_demo(folder.path(), 1_000), folder.path().join("store"));

@@ -1,4 +1,4 @@
-//! The trainer finds out by itself what helps: places, and parameters.
+//! The trainer decides by measurement: which places help, and which parameters.
 
 use std::path::{Path, PathBuf};
 
@@ -10,8 +10,8 @@ use qianmian_models::snapshot::Snapshot;
 use qianmian_models::view::View;
 use serde_json::Value;
 
-/// Every day eight newcomers buy, each in one of two stores, and come back three weeks later. What a store
-/// sells is its own where `apart`.
+/// Every day eight new users buy, each in one of two stores, and again three weeks later. If `apart`, each store sells
+/// items of its own.
 fn stores(folder: &Path, apart: bool) -> PathBuf {
     let mut csv = csv::Writer::from_path(folder.join("orders.csv")).unwrap();
     csv.write_record(["order_id", "user_id", "item_id", "ordered_at", "store_id"]).unwrap();
@@ -34,7 +34,7 @@ fn stores(folder: &Path, apart: bool) -> PathBuf {
     config
 }
 
-fn newcomer(snapshot: &Snapshot, store: &str) -> Vec<String> {
+fn slate_in(snapshot: &Snapshot, store: &str) -> Vec<String> {
     let place = snapshot.places.as_ref().unwrap().ix(Kind::Store, store);
     let query = Query { count: 9, locality: place, ..Query::default() };
     recommend(View::as_trained(snapshot), &query)
@@ -45,25 +45,25 @@ fn newcomer(snapshot: &Snapshot, store: &str) -> Vec<String> {
 }
 
 #[test]
-fn places_are_learned_where_they_tell_newcomers_apart_and_only_there() {
+fn places_are_learned_only_where_they_help_new_users() {
     for apart in [true, false] {
         let folder = folder();
         let (config, store) = (stores(folder.path(), apart), folder.path().join("store"));
         done(&args!["train", "--config", config, "--store", store]);
         let artifact = shop(&store).artifact(None).unwrap();
-        let worth = &artifact.manifest().metrics["rehearsal"]["newcomers"][0];
-        assert_eq!((&worth["kind"], &worth["kept"]), (&"store".into(), &apart.into()), "{worth}");
+        let lift = &artifact.manifest().metrics["rehearsal"]["places"][0];
+        assert_eq!((&lift["kind"], &lift["kept"]), (&"store".into(), &apart.into()), "{lift}");
         let snapshot = served(&store);
         assert_eq!(snapshot.places.is_some(), apart);
         if apart {
-            assert!(newcomer(&snapshot, "north").iter().all(|id| id.starts_with("north")));
-            assert!(newcomer(&snapshot, "south").iter().all(|id| id.starts_with("south")));
+            assert!(slate_in(&snapshot, "north").iter().all(|id| id.starts_with("north")));
+            assert!(slate_in(&snapshot, "south").iter().all(|id| id.starts_with("south")));
         }
     }
 }
 
 #[test]
-fn tuning_tries_the_defaults_first_keeps_every_trial_and_ends_with_the_best_sound_one() {
+fn tuning_keeps_all_trials_and_ends_with_the_best() {
     let folder = folder();
     let (config, store) = (stores(folder.path(), true), folder.path().join("store"));
     let said = done(&args!["train", "--config", config, "--store", store, "--tune", "--budget", "0.05"]);

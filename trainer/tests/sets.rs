@@ -1,4 +1,4 @@
-//! Files that say who had what, and nothing of when or in which order: the usual public data set.
+//! Data sets without times or order, as most public ones are.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -14,7 +14,7 @@ const USERS: u32 = 800;
 /// Items of each of the two tastes.
 const ITEMS: u32 = 30;
 
-/// What a user has: ten items of their taste or so and one of the other, by chance, sorted.
+/// The items of a user: about ten random ones of their taste and one of the other, sorted.
 fn items(user: u32) -> Vec<u32> {
     let mut state = u64::from(user) + 1;
     let mut draw = || {
@@ -30,7 +30,7 @@ fn items(user: u32) -> Vec<u32> {
     items
 }
 
-/// The same facts in one of the shapes that files have.
+/// The same data in one of the formats of files.
 fn write(shape: &str, folder: &Path) -> String {
     let mut text = String::new();
     if shape != "sequences" {
@@ -53,7 +53,7 @@ fn write(shape: &str, folder: &Path) -> String {
     format!("[orders]\nfiles = [\"facts.csv\"]\n{format}[training]\ndim = 8\niterations = 3\n")
 }
 
-/// How many of the first ten that `user` is offered are of the user's taste.
+/// Number of items of the user's taste among the first ten of the slate.
 fn of_taste(snapshot: &Snapshot, user: u32, exclude_bought: bool) -> usize {
     let known = snapshot.users.ix(&user.to_string());
     let query = Query { user: known, exclude_bought, count: 10, ..Query::default() };
@@ -66,7 +66,7 @@ fn of_taste(snapshot: &Snapshot, user: u32, exclude_bought: bool) -> usize {
 }
 
 #[test]
-fn facts_without_an_order_teach_the_ranking_in_whatever_shape_they_come() {
+fn unordered_sets_teach_the_ranking_in_every_format() {
     for shape in ["an order a row", "an order a user", "sequences"] {
         let folder = folder();
         let config = folder.path().join("shop.toml");
@@ -90,7 +90,7 @@ fn facts_without_an_order_teach_the_ranking_in_whatever_shape_they_come() {
 }
 
 #[test]
-fn where_nobody_buys_again_what_was_bought_comes_after_all_else() {
+fn bought_items_come_last_where_users_do_not_buy_again() {
     let folder = folder();
     let config = folder.path().join("shop.toml");
     std::fs::write(&config, write("an order a row", folder.path())).unwrap();

@@ -1,4 +1,4 @@
-//! Shops at the edges of what is usual, trained and asked as a server would ask.
+//! Unusual shops, trained and asked as a server asks.
 
 use std::path::Path;
 
@@ -131,7 +131,7 @@ fn ids_of_any_kind_survive_to_the_sections() {
 }
 
 #[test]
-fn baskets_without_users_and_times_give_co_purchase_and_popularity() {
+fn baskets_without_users_give_co_purchase_and_popularity() {
     let folder = folder();
     let (path, config, store) =
         (folder.path().join("groceries.csv"), folder.path().join("shop.toml"), folder.path().join("store"));

@@ -1,4 +1,4 @@
-//! From orders to a published artifact and back again, through the real binary.
+//! From orders to a published artifact, with the real binary.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -35,7 +35,7 @@ fn the_same_orders_seed_and_threads_give_the_same_bytes() {
 }
 
 #[test]
-fn another_seed_changes_the_vectors_and_nothing_that_was_counted() {
+fn another_seed_changes_vectors_but_no_counts() {
     let folder = folder();
     let (config, store) = (quick_demo(folder.path(), 1_000), folder.path().join("store"));
     done(&args!["train", "--config", config, "--store", store]);
@@ -97,7 +97,7 @@ fn inspect_shows_an_artifact_as_a_table_as_json_and_by_example() {
     assert_eq!(all["manifest"], json(&on_disk));
 
     let snapshot = served(&store);
-    let example = |kind| json(&done(&args!["inspect", "--store", store, "--examples", kind]));
+    let example = |kind| json(&done(&args!["inspect", "--store", store, "--examples", kind, "--json"]));
     let user = snapshot.users.ix(example("users").as_str().unwrap()).unwrap();
     assert!(
         (0..snapshot.users.len() as u32)

@@ -72,9 +72,12 @@ pub fn publish(args: &PublishArgs) -> anyhow::Result<()> {
     let _lock = store.lock()?;
     let place = format!("--store {} --shop {}", args.store.store.display(), args.store.shop);
     let published = through_gate(&store, &args.version, &args.force, &place);
-    let (latest, verdict) = published.map_err(|error| match error.downcast::<Error>() {
-        Ok(error) => args.store.explain(&store, error),
-        Err(other) => other,
+    let (latest, verdict) = published.map_err(|error| match error.downcast_ref::<Error>() {
+        Some(Error::NotFound { .. }) => match error.downcast::<Error>() {
+            Ok(error) => args.store.explain(&store, error),
+            Err(error) => error,
+        },
+        _ => error,
     })?;
     let before = latest.previous.unwrap_or_else(|| "none".to_owned());
     super::say(&format!("published version {}; before it: {before}\n{verdict}", latest.version));

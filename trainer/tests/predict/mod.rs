@@ -1,4 +1,4 @@
-//! What `predict` promises, asked of the real binary: the answers of the serving code, in every format,
+//! `predict`, with the real binary: the answers of the serving code, in every format,
 //! or no output at all.
 
 mod shop;
@@ -15,7 +15,7 @@ use std::path::Path;
 
 const WEEK: i64 = 7 * 86_400;
 
-/// All users of the model several times over and some strangers: more than one chunk.
+/// All users of the model several times and some unknown ones: more than one chunk.
 fn users(shop: &Shop) -> Vec<String> {
     let ids = (0..shop.snapshot.users.len() as u32).map(|ix| shop.snapshot.users.id(ix).to_owned());
     let round: Vec<String> = ids.chain(["stranger".to_owned()]).collect();
@@ -60,13 +60,13 @@ fn expected(shop: &Shop, of_users: bool, keys: &[String], answer: impl Fn(&str) 
     rows
 }
 
-/// A figure of the account.
+/// A figure of the summary.
 fn counted(said: &str, name: &str) -> usize {
     said.lines().find_map(|line| line.trim().strip_prefix(name)).unwrap().trim().parse().unwrap()
 }
 
 #[test]
-fn recommend_gives_the_slates_of_the_pipeline_item_by_item_and_score_by_score() {
+fn recommend_equals_the_slates_of_the_pipeline() {
     let (shop, folder) = (shop(), tempfile::tempdir().unwrap());
     let keys = users(shop);
     let input = write(folder.path(), "users.csv", &table("user_id", &keys));
@@ -85,7 +85,7 @@ fn recommend_gives_the_slates_of_the_pipeline_item_by_item_and_score_by_score() 
 }
 
 #[test]
-fn similar_gives_what_the_model_finds_and_no_rows_for_an_unknown_item() {
+fn similar_equals_the_model_and_skips_unknown_items() {
     let (shop, folder) = (shop(), tempfile::tempdir().unwrap());
     let keys = items(shop);
     let input = write(folder.path(), "items.jsonl", &table("item_id", &keys));
@@ -107,7 +107,7 @@ fn similar_gives_what_the_model_finds_and_no_rows_for_an_unknown_item() {
 }
 
 #[test]
-fn bundle_completes_each_cart_from_its_known_items_each_once() {
+fn bundle_completes_carts_from_their_known_items() {
     let (shop, folder) = (shop(), tempfile::tempdir().unwrap());
     let mut carts = shop.carts.clone();
     carts.push(("odd".to_owned(), vec!["no such item".to_owned()]));
@@ -141,7 +141,7 @@ fn bundle_completes_each_cart_from_its_known_items_each_once() {
 }
 
 #[test]
-fn a_cart_whose_user_is_known_is_answered_for_that_person() {
+fn a_cart_of_a_known_user_is_answered_personally() {
     let (shop, folder) = (shop(), tempfile::tempdir().unwrap());
     let s = &shop.snapshot;
     let carts = &shop.carts[..600];
@@ -185,7 +185,7 @@ fn a_cart_whose_user_is_known_is_answered_for_that_person() {
 }
 
 #[test]
-fn audience_gives_the_prospects_of_the_model_at_the_moment_asked_for() {
+fn audience_equals_the_model_at_the_given_moment() {
     let (shop, folder) = (shop(), tempfile::tempdir().unwrap());
     let keys: Vec<String> = items(shop).into_iter().take(40).collect();
     let input = write(folder.path(), "items.csv", &table("item_id", &keys));
@@ -208,7 +208,7 @@ fn audience_gives_the_prospects_of_the_model_at_the_moment_asked_for() {
 }
 
 #[test]
-fn every_format_in_and_out_gives_the_same_rows_whatever_other_columns_there_are() {
+fn every_input_and_output_format_gives_the_same_rows() {
     let shop = shop();
     let odd = ["面 🍚", "a,b", "say \"hi\"", "two\nlines", "tab\there", "/x?y=z", "17"].map(str::to_owned);
     let users: Vec<String> = users(shop).into_iter().take(200).chain(odd).collect();
@@ -251,7 +251,7 @@ fn keys_that_are_numbers_are_taken_as_they_are_written() {
 }
 
 #[test]
-fn an_unknown_user_gets_the_best_sellers_and_a_key_given_twice_is_answered_twice() {
+fn unknown_users_get_best_sellers_and_repeated_keys_repeat() {
     let (shop, folder) = (shop(), tempfile::tempdir().unwrap());
     let keys = ["nobody", "U00000000", "nobody"].map(str::to_owned);
     let input = write(folder.path(), "users.csv", &table("user_id", &keys));
@@ -293,7 +293,7 @@ fn a_count_has_bounds_that_the_error_names() {
     assert!(failure(shop, "audience", &input, &output, &["--count", "100001"]).contains("give 1 to 100000"));
     assert!(failure(shop, "recommend", &input, &output, &["--count", "-1"]).contains("--count"));
     let error = failure(shop, "similar", &input, &output, &["--count", "5", "--exclude-bought"]);
-    assert!(error.contains("only recommend and audience"), "{error}");
+    assert!(error.contains("unexpected argument '--exclude-bought'"), "{error}");
 }
 
 /// Runs on a file of these bytes and checks that an earlier output stays as it is, and alone.
@@ -362,9 +362,12 @@ fn a_bad_row_is_an_error_with_its_file_line_and_reason() {
 }
 
 #[test]
-fn a_cart_that_comes_back_is_an_error_with_its_line() {
+fn a_cart_that_is_not_adjacent_is_an_error() {
     let rows = b"cart_id,item_id\na,i1\na,i2\nb,i1\na,i3\n";
-    assert_says(&error_of("bundle", "in.csv", rows), &["in.csv:5", "cart `a` comes back", "sort the input"]);
+    assert_says(
+        &error_of("bundle", "in.csv", rows),
+        &["in.csv:5", "cart `a` continues after another cart", "sort the input"],
+    );
 }
 
 #[test]
@@ -378,6 +381,9 @@ fn an_output_that_cannot_be_is_refused() {
     refused(&input, &["this is the input"]);
     refused(&folder.path().join("out.txt"), &["out.txt", ".parquet"]);
     refused(&folder.path().join("out.parquet.gz"), &[".parquet"]);
+    let neutralized = &["--count", "5", "--neutralize-formulas"];
+    let error = failure(shop, "recommend", &input, &folder.path().join("out.parquet"), neutralized);
+    assert_says(&error, &["--neutralize-formulas", ".csv and .tsv"]);
     refused(&folder.path().join("no folder").join("out.csv"), &["cannot create"]);
     let output = folder.path().join("out.csv");
     for (arguments, words) in [
@@ -412,4 +418,15 @@ fn a_full_disk_leaves_no_half_output() {
         assert_says(&error, &["cannot write", ending, "File too large"]);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "{ending}");
     }
+}
+
+#[test]
+fn formulas_are_neutralized_on_demand_only() {
+    let (shop, folder) = (shop(), tempfile::tempdir().unwrap());
+    let input = write(folder.path(), "in.csv", &Rows::of(&["user_id"], &[&["=1+1"]]));
+    let output = folder.path().join("out.csv");
+    success(shop, "recommend", &input, &output, &["--count", "3"]);
+    assert!(rows_of(&output).iter().all(|row| row.0 == "=1+1"));
+    success(shop, "recommend", &input, &output, &["--count", "3", "--neutralize-formulas"]);
+    assert!(rows_of(&output).iter().all(|row| row.0 == "'=1+1"));
 }

@@ -28,7 +28,7 @@ pub struct Shop {
     pub carts: Vec<(String, Vec<String>)>,
 }
 
-/// The shop, made once by the binary itself.
+/// The shop, trained once by the binary.
 pub fn shop() -> &'static Shop {
     static SHOP: OnceLock<Shop> = OnceLock::new();
     SHOP.get_or_init(|| {

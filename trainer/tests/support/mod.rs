@@ -1,4 +1,4 @@
-//! Runs the real binary, and looks at what it left.
+//! Runs the real binary and inspects its results.
 
 use std::cell::Cell;
 use std::io::Write;
@@ -14,12 +14,12 @@ use tempfile::TempDir;
 /// The binary under test.
 pub const TRAINER: &str = env!("CARGO_BIN_EXE_qianmian-trainer");
 
-/// A temporary folder on the disk that the build uses, where a sync is a real one.
+/// A temporary folder on the build's disk, where a sync is real.
 pub fn folder() -> TempDir {
     TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
 }
 
-/// What a run of the binary said.
+/// The result of a run of the binary.
 pub struct Said {
     /// Whether it exited with 0.
     pub ok: bool,
@@ -63,7 +63,7 @@ pub fn finished(command: &mut Command) -> Output {
     command.output().unwrap()
 }
 
-/// Runs the binary; a run never panics, whatever it is given.
+/// Runs the binary; no input may make it panic.
 pub fn run<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Said {
     let output = finished(Command::new(TRAINER).args(args).stdin(Stdio::null()));
     let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -78,14 +78,14 @@ pub fn run<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Said {
     said
 }
 
-/// Runs the binary and expects it to succeed; gives standard output.
+/// Runs the binary and expects success; returns standard output.
 pub fn done<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> String {
     let said = run(args);
     assert!(said.ok, "{}\n{}", said.out, said.err);
     said.out
 }
 
-/// Runs the binary and expects it to fail; gives standard error.
+/// Runs the binary and expects failure; returns standard error.
 pub fn refused<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> String {
     let said = run(args);
     assert!(!said.ok, "{}\n{}", said.out, said.err);
@@ -98,7 +98,7 @@ macro_rules! args {
     ($($arg:expr),* $(,)?) => { [$(std::ffi::OsStr::new(&$arg).to_owned()),*] };
 }
 
-/// Writes a demo shop of so many users into `folder/demo` and gives its configuration.
+/// Writes a demo shop of this many users into `folder/demo`; returns its configuration.
 pub fn demo(folder: &Path, users: u32) -> PathBuf {
     let out = folder.join("demo");
     done(&args!["demo-data", "--out", out, "--users", users.to_string(), "--until", "2026-01-01"]);
@@ -145,12 +145,12 @@ pub fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// What interrupted writers left in a shop's folder.
+/// Hidden leftovers of interrupted writers in a shop's folder.
 pub fn leftovers(shop: &ShopStore) -> Vec<String> {
     names(shop.folder()).into_iter().filter(|name| name.starts_with('.') && name != ".lock").collect()
 }
 
-/// Says, past the test runner's capture, that a test could not do its work here.
+/// Reports, past the test runner's capture, that a test cannot run here.
 pub fn skipped(why: &str) {
     let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
 }
