@@ -163,7 +163,7 @@ pub fn user(out: &mut Vec<u8>, shop: &Shop, who: &Shopper) {
         }
         out.extend_from_slice(tag.as_bytes());
     }
-    for consent in [who.allows_personalisation, who.allows_contact] {
+    for consent in [who.allows_personalization, who.allows_contact] {
         out.extend_from_slice(if consent { b",true" } else { b",false" });
     }
     out.push(b'\n');

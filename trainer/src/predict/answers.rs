@@ -108,8 +108,7 @@ impl<'a> Answers<'a> {
 
     fn recommend(&self, user: Option<u32>) -> Vec<Scored> {
         let exclude_bought = self.request.exclude_bought;
-        let query =
-            Query { user, exclude_bought, count: self.request.count, ..Query::default() };
+        let query = Query { user, exclude_bought, count: self.request.count, ..Query::default() };
         recommend::recommend(self.view, &query).items.iter().map(|r| scored(r.item, r.score)).collect()
     }
 }
