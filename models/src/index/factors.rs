@@ -4,7 +4,7 @@
 //! `n_rows x dim`. Section `fold_in`: the regularised Gram matrix of the items, `dim x dim`, with which a
 //! vector is computed for a user that training never saw (Hu, Koren & Volinsky 2008, equation 4).
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow_array::{ArrayRef, FixedSizeListArray, Float32Array, RecordBatch};
 use arrow_buffer::ScalarBuffer;
@@ -13,6 +13,7 @@ use arrow_schema::{DataType, Field};
 use crate::error::{Error, Result};
 use crate::ids::ItemIx;
 use crate::index::ann::Graph;
+use crate::kernels::scan::Codes;
 use crate::kernels::simd;
 use crate::kernels::topk::{Scored, TopK};
 use crate::storage::section::{self, Section};
@@ -22,8 +23,14 @@ use crate::storage::section::{self, Section};
 pub struct Factors {
     dim: usize,
     values: ScalarBuffer<f32>,
+    /// Made by the first scan that is worth it.
+    codes: Arc<OnceLock<Codes>>,
 }
 
+/// Below this many numbers a scan of the rows themselves is quicker than one of their codes.
+const MIN_CODED: usize = 1 << 18;
+/// Where more than one row in so many is wanted, bounds leave out too few.
+const ROWS_PER_WANTED: usize = 64;
 /// Below this many multiplications a scan of every row beats a graph walk.
 const SCAN_FLOPS: usize = 1 << 21;
 
@@ -31,7 +38,7 @@ impl Factors {
     /// From row-major values, `rows x dim`. Panics when their number is no multiple of `dim`.
     pub fn new(dim: usize, values: Vec<f32>) -> Self {
         assert!(dim > 0 && values.len().is_multiple_of(dim), "values must be rows x dim");
-        Self { dim, values: values.into() }
+        Self { dim, values: values.into(), codes: Arc::default() }
     }
 
     /// Length of a vector.
@@ -68,6 +75,13 @@ impl Factors {
 
     /// The `k` rows with the largest inner product with `query`, exactly, best first.
     pub fn scan(&self, query: &[f32], k: usize) -> Vec<Scored> {
+        if self.values.len() >= MIN_CODED && k * ROWS_PER_WANTED <= self.rows() && query.len() == self.dim {
+            let codes = self.codes.get_or_init(|| Codes::new(&self.values, self.dim));
+            return simd::dispatch(
+                #[inline(always)]
+                || codes.scan(query, k, |ix| simd::dot(query, self.row(ix))),
+            );
+        }
         let mut top = TopK::new(k);
         simd::dispatch(
             #[inline(always)]
@@ -107,7 +121,7 @@ impl Factors {
         if dim == 0 {
             return Err(Error::malformed(section.name(), "vectors of at least one number", "none"));
         }
-        Ok(Self { dim, values })
+        Ok(Self { dim, values, codes: Arc::default() })
     }
 }
 

@@ -1,6 +1,7 @@
-//! Inner loops shared by all answers: dot products, passes over blocks of scores, the best of many, and tree ensembles.
+//! Inner loops shared by all answers: dot products, passes over blocks of scores, exact scans, the best of many, and tree ensembles.
 
 pub mod blocks;
+pub mod scan;
 pub mod simd;
 pub mod topk;
 pub mod trees;
