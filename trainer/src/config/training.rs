@@ -30,8 +30,8 @@ pub struct TrainingConfig {
     pub low_pass_dim: usize,
     /// From so many items on, their vectors get an HNSW graph; below, a scan is faster and exact.
     pub item_graph_min_rows: usize,
-    /// The same of users. An audience asks for hundreds of users at once, where a scan stays ahead for
-    /// longer, and rows are inserted one by one to be repeatable, so a graph of millions takes its time.
+    /// The same for users. An audience asks for hundreds of users at once, for which a scan stays faster for longer, and a
+    /// graph is built row by row to be repeatable, which takes minutes (decision 51).
     pub user_graph_min_rows: usize,
     /// Learn the order of answers from the last months. Without it training takes a third of the time, and
     /// every source counts by default.
@@ -54,7 +54,7 @@ impl Default for TrainingConfig {
             basket_ease_lambda: 10.0,
             low_pass_dim: 128,
             item_graph_min_rows: 50_000,
-            user_graph_min_rows: 500_000,
+            user_graph_min_rows: 1_000_000,
             rehearse: true,
             seed: 7,
         }
