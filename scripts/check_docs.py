@@ -40,13 +40,24 @@ def slug(heading):
     return re.sub(r"[^\w\- ]", "", text).replace(" ", "-")
 
 
+def listed(root):
+    """The project's files, as git knows them; without git all but what is built."""
+    git = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    try:
+        known = subprocess.run(git, cwd=root, capture_output=True, text=True, check=True).stdout
+        return known.splitlines()
+    except (OSError, subprocess.CalledProcessError):
+        built = {".git", "target", "var", ".venv"}
+        parts = (path.relative_to(root).parts for path in root.rglob("*"))
+        return ["/".join(part) for part in parts if part[0] not in built and "__pycache__" not in part]
+
+
 class Project:
     """The files under version control and what they declare."""
 
     def __init__(self, root):
         self.root = root
-        listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=root, capture_output=True, text=True, check=True)
-        self.files = sorted(file for file in set(listed.stdout.split("\n")) if file and (root / file).is_file())
+        self.files = sorted(file for file in set(listed(root)) if (root / file).is_file())
         self.documents = [file for file in self.files if file.endswith(".md")]
         self.ends = {"/".join(parts[n:]) for parts in (f.split("/") for f in self.files) for n in range(len(parts))}
         members = re.search(r"^members\s*=\s*\[(.*?)\]", self.read("Cargo.toml"), re.MULTILINE | re.DOTALL)

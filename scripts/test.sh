@@ -4,10 +4,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/check-k8s.sh
+status=0
 if command -v "${PYTHON:-python3}" >/dev/null; then
-  "${PYTHON:-python3}" scripts/check_context.py
+  "${PYTHON:-python3}" scripts/check_context.py || status=1
+  "${PYTHON:-python3}" scripts/check_docs.py || status=1
 else
-  echo "SKIPPED: python3 is missing; the context of the image was NOT checked" >&2
+  echo "SKIPPED: python3 is missing; the context of the image and the documents were NOT checked" >&2
 fi
 if scripts/venv.sh pyarrow polars numpy; then
   export QIANMIAN_PYTHON="$PWD/var/venv/bin/python"
@@ -16,7 +18,6 @@ fi
 scripts/install-redis.sh || echo "SKIPPED: no redis-server; see above for how to install it" >&2
 mkdir -p var
 log=var/test.log
-status=0
 "${CARGO:-cargo}" test --release --workspace --no-fail-fast "$@" 2>&1 | tee "$log" || status=$?
 awk '/^test result:/ { passed += $4; failed += $6; skipped += $8 }
      END { printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped }' "$log"
