@@ -1,4 +1,4 @@
-//! What every request shares: the shops with their models, the keys, the bounds, the metrics.
+//! State that all requests share: the shops with their models, the keys, the bounds, the metrics.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,55 +15,66 @@ use crate::config::{Config, SceneConfig, duration};
 use crate::live::Live;
 use crate::problem::{Code, Problem};
 use crate::request_id::RequestIds;
+use crate::screen::Trusted;
 use crate::slots::Slots;
 use crate::snapshots::{Loaded, Reaper, Snapshots};
-use crate::telemetry::Telemetry;
+use crate::telemetry::{RouteMetrics, Telemetry};
+use crate::workers::Health;
 
-/// A command that opens a model may take this long; it goes on when the caller leaves.
+/// Longest time for a command that opens a model; the command itself goes on when the caller leaves.
 pub const ADMIN_PATIENCE: Duration = Duration::from_secs(120);
 
-/// What every request shares.
+/// State that all requests share.
 pub struct App {
-    /// Who is let in.
+    /// API keys.
     pub keys: Keyring,
+    /// Names and origins that a server without keys trusts.
+    pub trusted: Trusted,
+    /// Origins of web pages that any key may be used from.
+    pub origins: Vec<String>,
     /// The shops, numbered as the keys number them.
     pub shops: Vec<Arc<Shop>>,
     /// Every metric.
     pub telemetry: Telemetry,
+    /// Requests whose head could not be read.
+    pub malformed: RouteMetrics,
+    /// Which background workers keep failing.
+    pub workers: Arc<Health>,
     /// Ids of requests.
     pub request_ids: RequestIds,
     /// Requests in flight.
     pub slots: Slots,
-    /// Places on the blocking pool for long computations: as many as there are processors.
+    /// Permits for long computations on the blocking pool: one a processor.
     pub heavy: Arc<Semaphore>,
-    /// Longest body, in bytes.
+    /// Longest body in bytes, as it arrives and unpacked.
     pub body_bytes: usize,
-    /// For the body to arrive, and for the answer to be worked out.
+    /// Longest time for the body to arrive, and for the answer to be computed.
     pub patience: Duration,
     /// Whether everyone may read `/metrics`.
     pub open_metrics: bool,
 }
 
-/// One shop: nothing of it is reachable from another.
+/// One shop. Nothing of it is reachable from another.
 pub struct Shop {
     /// Its name in the configuration and in the store.
     pub name: String,
     /// Its models.
     pub models: Snapshots,
-    /// Its live state, where it is kept.
+    /// Its live state, if the configuration has a folder for it.
     live: Option<Arc<Live>>,
     /// Its requests in flight.
     pub slots: Slots,
-    /// What is particular to its scenes.
+    /// Settings of its scenes.
     scenes: BTreeMap<String, SceneConfig>,
 }
 
 impl App {
-    /// From a checked configuration; no model is open yet. Needs a tokio runtime.
+    /// From a checked configuration; no model is open yet. `loopback` says that the server listens on loopback only.
+    /// Needs a tokio runtime.
     ///
     /// # Errors
-    /// The configuration is not what [`Config::read`] would have let through.
-    pub fn new(config: &Config, store: &Path) -> anyhow::Result<Arc<Self>> {
+    /// The configuration would not pass [`Config::read`], or live state cannot be opened.
+    pub fn new(config: &Config, store: &Path, loopback: bool) -> anyhow::Result<Arc<Self>> {
         let telemetry = Telemetry::new();
         let reaper = Reaper::start(telemetry.retired.clone());
         let shop = |name: &String| -> anyhow::Result<Arc<Shop>> {
@@ -79,9 +90,19 @@ impl App {
                 scenes: choices.scenes,
             }))
         };
+        let trusted = Trusted {
+            keyed: !config.keys.is_empty(),
+            loopback,
+            hosts: config.allowed_hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
+            origins: config.cors.origins.clone(),
+        };
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Arc::new(Self {
             keys: config.keyring()?,
+            trusted,
+            origins: config.origins(),
+            malformed: telemetry.route("ANY", "malformed"),
+            workers: Arc::default(),
             shops: config.shop_names().iter().map(shop).collect::<Result<_, _>>()?,
             request_ids: RequestIds::new().context("the operating system gives no randomness")?,
             slots: Slots::new(config.limits.in_flight),
@@ -93,7 +114,7 @@ impl App {
         }))
     }
 
-    /// Whether traffic may come: every shop's stores were looked at, and at least one shop has a model. One
+    /// Whether traffic may come: the stores of every shop were read once, and at least one shop has a model. One
     /// shop without a model does not keep the others offline.
     pub fn ready(&self) -> bool {
         let tried =
@@ -102,7 +123,7 @@ impl App {
     }
 }
 
-/// The live state of a shop, where the configuration gives it a folder.
+/// The live state of a shop, if the configuration has a folder for it.
 fn open_live(config: &Config, shop: &str, telemetry: &Telemetry) -> anyhow::Result<Option<Arc<Live>>> {
     let Some(folder) = config.live.folder.as_ref().map(|folder| folder.join(shop)) else { return Ok(None) };
     let live = Live::open(&config.live, &folder, shop, || telemetry.redis(shop))?;
@@ -126,22 +147,22 @@ impl Shop {
         Err(Problem::new(Code::NoModel, cure))
     }
 
-    /// What is particular to a scene.
+    /// Settings of a scene.
     pub fn scene(&self, name: &str) -> SceneConfig {
         self.scenes.get(name).copied().unwrap_or_default()
     }
 
-    /// The live state, to write to.
+    /// The live state, for calls that need it.
     ///
     /// # Errors
     /// `live_unavailable`, with the cure.
     pub fn live(&self) -> Result<&Live, Problem> {
-        let cure = "no live state is kept here: set `live.folder` in the server's configuration";
+        let cure = "this server keeps no live state: set `live.folder` in its configuration";
         self.live.as_deref().ok_or_else(|| Problem::new(Code::LiveUnavailable, cure))
     }
 
-    /// The live state, to read from where it is kept.
-    pub fn kept(&self) -> Option<&Arc<Live>> {
+    /// The live state, if there is one.
+    pub fn live_store(&self) -> Option<&Arc<Live>> {
         self.live.as_ref()
     }
 }

@@ -1,8 +1,8 @@
 //! API keys: what a caller may do, and for which shop.
 //!
-//! A key is 32 random bytes, so a plain blake3 of it cannot be guessed back; only that hash is kept. A
-//! caller's key is hashed and compared with every known hash in constant time, without an early exit, so
-//! that the time taken tells nothing. Keys are never logged; neither are their hashes.
+//! A key is 32 random bytes, so its plain blake3 hash cannot be inverted; the configuration holds only the hash.
+//! A caller's key is hashed and compared with every known hash in constant time, without an early exit, so
+//! that the duration reveals nothing. Neither keys nor their hashes are logged.
 
 use axum::http::{HeaderMap, header};
 use serde::{Deserialize, Serialize};
@@ -14,11 +14,11 @@ use utoipa::ToSchema;
 pub enum Scope {
     /// Ask for recommendations, bundles, audiences, profiles.
     Read,
-    /// Send what users do, and which names are theirs.
+    /// Send events and links of identities.
     Events,
-    /// Change what is told of items; see who is who, and correct it.
+    /// Change the live state of items; read and correct identities.
     Write,
-    /// Change which model is served, read metrics.
+    /// Change which model is served; read metrics.
     Admin,
 }
 
@@ -37,11 +37,13 @@ impl Scope {
     }
 }
 
-/// A known key: the hash of it, its shop, its scopes.
+/// A known key: its hash, its shop, its scopes.
 pub struct Key {
     hash: blake3::Hash,
     shop: usize,
     scopes: Vec<Scope>,
+    /// Origins of web pages that may use it.
+    origins: Vec<String>,
 }
 
 /// What a caller's key allows.
@@ -51,18 +53,20 @@ pub struct Grant<'k> {
     pub shop: usize,
     /// Scopes inside that shop.
     pub scopes: &'k [Scope],
+    /// Origins of web pages that may use the key, beside those of the configuration.
+    pub origins: &'k [String],
 }
 
-/// Why a caller is not let in.
+/// Why a caller is denied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Denied {
     /// No `Authorization: Bearer` header.
     MissingKey,
-    /// None of the known keys.
+    /// The key is not known.
     UnknownKey,
 }
 
-/// All known keys. Without any, everyone may do everything to shop 0.
+/// All known keys. Without any, everyone may do everything in shop 0.
 #[derive(Default)]
 pub struct Keyring {
     keys: Vec<Key>,
@@ -71,7 +75,13 @@ pub struct Keyring {
 impl Key {
     /// A key by the hash that the configuration holds, for shop number `shop`.
     pub fn new(hash: blake3::Hash, shop: usize, scopes: Vec<Scope>) -> Self {
-        Self { hash, shop, scopes }
+        Self { hash, shop, scopes, origins: Vec::new() }
+    }
+
+    /// The key, for use by web pages of these origins, too.
+    pub fn with_origins(mut self, origins: &[String]) -> Self {
+        self.origins = origins.to_vec();
+        self
     }
 }
 
@@ -81,18 +91,18 @@ impl Keyring {
         Self { keys }
     }
 
-    /// Whether there are no keys at all, so that everyone is let in.
+    /// Whether there are no keys at all, so that nobody needs one.
     pub fn is_open(&self) -> bool {
         self.keys.is_empty()
     }
 
-    /// What the caller who sent `headers` may do.
+    /// Permissions of the caller who sent `headers`.
     ///
     /// # Errors
-    /// Why they are not let in.
+    /// Why they are denied.
     pub fn check(&self, headers: &HeaderMap) -> Result<Grant<'_>, Denied> {
         if self.is_open() {
-            return Ok(Grant { shop: 0, scopes: &Scope::ALL });
+            return Ok(Grant { shop: 0, scopes: &Scope::ALL, origins: &[] });
         }
         let token = bearer(headers).ok_or(Denied::MissingKey)?;
         let hash = blake3::hash(token);
@@ -103,7 +113,8 @@ impl Keyring {
                 found = Some(key);
             }
         }
-        found.map(|key| Grant { shop: key.shop, scopes: &key.scopes }).ok_or(Denied::UnknownKey)
+        let key = found.ok_or(Denied::UnknownKey)?;
+        Ok(Grant { shop: key.shop, scopes: &key.scopes, origins: &key.origins })
     }
 }
 
@@ -113,7 +124,7 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
 }
 
-/// A new key in words: to be given to its holder once, and its hash for the configuration.
+/// A new key as text, to be shown to its holder once, and its hash for the configuration.
 ///
 /// # Errors
 /// The operating system gives no randomness.

@@ -40,7 +40,7 @@ impl Drains {
         let (alive, ended) = mpsc::channel(1);
         let every = config.live.drain.as_ref().map(|drain| duration(drain.every_seconds));
         for shop in &app.shops {
-            let (Some(live), Some(every)) = (shop.kept(), every) else { continue };
+            let (Some(live), Some(every)) = (shop.live_store(), every) else { continue };
             let task = Task {
                 shop: shop.name.clone(),
                 live: Arc::clone(live),

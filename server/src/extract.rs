@@ -1,28 +1,28 @@
-//! What a handler takes from a request: a JSON body, a query string, a path, each read strictly.
+//! Extractors: a JSON body, a body of rows, a query string, a path parameter, each read strictly.
 //!
 //! Bodies are parsed by the handler from the bytes that arrived, so that ids are borrowed from them. A
-//! body is parsed once; only one that fails is parsed again, slower, to name the field at fault.
+//! body is parsed once; only one that fails is parsed again, more slowly, to name the field at fault.
 
 use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::Uri;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Uri, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::app::App;
+use crate::body::{self, media_type};
 use crate::fields::Object;
-use crate::nearest::{cut, unknown_field};
+use crate::nearest::{cut, shortened, unknown_field};
 use crate::problem::{Code, Problem};
 
 /// The media type of JSON lines.
 const NDJSON: &str = "application/x-ndjson";
 
-/// A body that was declared as JSON, whole and within the bound.
+/// A whole body that was declared as JSON.
 pub struct JsonBody(Bytes);
 
 impl JsonBody {
@@ -70,9 +70,9 @@ pub struct RowsBody {
 
 /// The rows of a body, not parsed yet.
 pub enum Rows<'b> {
-    /// A JSON object that holds them.
+    /// A JSON object that holds the rows.
     Whole(&'b [u8]),
-    /// A row each; blank lines are none.
+    /// One row each, without blank lines.
     Lines(Vec<&'b [u8]>),
 }
 
@@ -89,15 +89,15 @@ impl RowsBody {
 
 fn json_fault(path: &str, message: &str, not_json: bool) -> Problem {
     if not_json {
-        return Problem::new(Code::InvalidJson, message.to_owned());
+        return Problem::new(Code::InvalidJson, shortened(message));
     }
     let field = if path == "." { "" } else { path };
     value_fault(field, message)
 }
 
-/// A problem with the field at `path` (empty for the whole), from serde's message about it.
+/// The problem with the field at `path` (empty for the whole), from serde's message about it.
 fn value_fault(path: &str, message: &str) -> Problem {
-    let detail = message.to_owned();
+    let detail = shortened(message);
     if let Some(unknown) = unknown_field(message) {
         // The path may or may not end with the unknown name itself.
         let parent = path.strip_suffix(unknown.field.as_str()).unwrap_or(path).trim_end_matches('.');
@@ -123,7 +123,7 @@ impl FromRequest<Arc<App>> for JsonBody {
             let detail = "declare the body with `content-type: application/json`";
             return Err(Problem::new(Code::UnsupportedMediaType, detail));
         }
-        Ok(Self(whole(request, app).await?))
+        Ok(Self(body::read(request, app).await?))
     }
 }
 
@@ -137,39 +137,28 @@ impl FromRequest<Arc<App>> for RowsBody {
             let detail = "declare the body with `content-type: application/json` or `application/x-ndjson`";
             return Err(Problem::new(Code::UnsupportedMediaType, detail));
         }
-        Ok(Self { bytes: whole(request, app).await?, lines })
+        Ok(Self { bytes: body::read(request, app).await?, lines })
     }
 }
 
-/// The body, within the bounds of length and time.
-async fn whole(request: Request, app: &App) -> Result<Bytes, Problem> {
-    let too_large =
-        || Problem::new(Code::BodyTooLarge, format!("a body may be {} bytes long", app.body_bytes));
-    if declared_length(request.headers()).is_some_and(|length| length > app.body_bytes as u64) {
-        return Err(too_large());
-    }
-    let body = Limited::new(request.into_body(), app.body_bytes).collect();
-    match tokio::time::timeout(app.patience.mul_f64(0.9), body).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(_)) => Err(Problem::new(Code::InvalidRequest, "the body ended too early")),
-        Err(_) => Err(Problem::new(Code::BodyTimeout, "send the body faster, or less of it")),
-    }
-}
+/// A [`RowsBody`] that web pages send by `navigator.sendBeacon`, too: as `text/plain` or without a type, which needs
+/// no permission of the browser. It holds JSON.
+pub struct BeaconBody(pub RowsBody);
 
-/// What the body is declared as, in lower case and without parameters.
-fn media_type(headers: &HeaderMap) -> String {
-    let declared = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    declared.and_then(|value| value.split(';').next()).unwrap_or_default().trim().to_ascii_lowercase()
+impl FromRequest<Arc<App>> for BeaconBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        if matches!(media_type(request.headers()).as_str(), "" | "text/plain") {
+            return Ok(Self(RowsBody { bytes: body::read(request, app).await?, lines: false }));
+        }
+        RowsBody::from_request(request, app).await.map(Self)
+    }
 }
 
 fn is_json(media_type: &str) -> bool {
     media_type == "application/json"
         || (media_type.starts_with("application/") && media_type.ends_with("+json"))
-}
-
-fn declared_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// A query string, read strictly.
@@ -186,7 +175,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for QueryString<T> {
     }
 }
 
-/// Whether the percent-encoded query is UTF-8; decoders put a replacement character where it is not.
+/// Whether the percent-encoded query is UTF-8; decoders would replace what is not.
 fn decodes(uri: &Uri) -> bool {
     let query = uri.query().unwrap_or_default().as_bytes();
     let mut decoded = Vec::with_capacity(query.len());

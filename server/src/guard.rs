@@ -1,61 +1,60 @@
-//! What stands before every route: scope, bounds, deadline, panics, metrics, and the form of errors.
+//! The layer in front of every route: scope, bounds, deadline, panics, metrics, and the form of errors.
 //!
-//! One layer rather than a stack of them: a route's guard knows its scope and its metrics when the router
-//! is built, so that a request pays for one boxed future and a few atomic additions.
+//! One layer instead of several: a route's guard knows its scope and its metrics when the router
+//! is built, so that a request costs one boxed future and a few atomic additions.
 
-use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::app::{App, Shop};
 use crate::auth::{Denied, Scope};
+use crate::caught::Caught;
 use crate::problem::{Code, Problem};
 use crate::request_id::RequestId;
+use crate::screen::screen;
 use crate::telemetry::RouteMetrics;
 
-/// The header that names an answer's request.
+/// The header with the id of the answered request.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Everyone, without a key; never bounded, so that probes get through when the server is busy.
+    /// Everyone, without a key and without a bound, so that probes get through when the server is busy.
     Open,
-    /// Who has a key with this scope.
+    /// Holders of a key with this scope.
     Scoped(Scope),
 }
 
 /// The guard of one route.
 pub struct Guard {
-    /// What every request shares.
+    /// State that all requests share.
     pub app: Arc<App>,
     /// Who may call.
     pub access: Access,
     /// Whether the route takes a query string.
     pub takes_query: bool,
-    /// For the answer to be worked out.
+    /// Longest time to compute the answer.
     pub patience: Duration,
     /// The route's metrics.
     pub metrics: RouteMetrics,
 }
 
-/// The call being answered: its id, its beginning and its shop. Only a guarded route has one.
+/// The call being answered: its id, its start and its shop. Only routes with a scope have one.
 #[derive(Clone)]
 pub struct Call {
     /// The request's id.
     pub id: RequestId,
     /// When its headers were read.
     pub started: Instant,
-    /// The shop that the key names.
+    /// The shop that the key is for.
     pub shop: Arc<Shop>,
 }
 
@@ -70,19 +69,20 @@ impl<S: Sync> FromRequestParts<S> for Call {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let missing = || Problem::new(Code::Internal, "the route is not guarded");
+        let missing = || Problem::new(Code::Internal, "the route has no scope");
         parts.extensions.remove::<Self>().ok_or_else(missing)
     }
 }
 
-/// Lets a request through to its route, or not, and finishes the answer.
+/// Passes a request on to its route, or refuses it, and finishes the answer.
 pub async fn guard(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let app = &guard.app;
     let id = app.request_ids.next();
-    let mut response = match guard.access {
-        Access::Open => guard.answer(request, next).await,
-        Access::Scoped(scope) => match guard.admit(scope, id, started, request) {
+    let mut response = match (screen(&request, &app.trusted), guard.access) {
+        (Err(problem), _) => guard.refused(problem).into_response(),
+        (Ok(()), Access::Open) => guard.answer(request, next).await,
+        (Ok(()), Access::Scoped(scope)) => match guard.admit(scope, id, started, request) {
             Ok((request, shop)) => guard.answer_bounded(&shop, request, next).await,
             Err(problem) => problem.into_response(),
         },
@@ -116,6 +116,14 @@ impl Guard {
         Ok((request, shop))
     }
 
+    /// Counts a request that was refused before its key was looked at.
+    fn refused(&self, problem: Problem) -> Problem {
+        if problem.code() == Code::UntrustedOrigin {
+            self.app.telemetry.untrusted_origin.increment(1);
+        }
+        problem
+    }
+
     fn denied(&self, denied: Denied) -> Problem {
         let telemetry = &self.app.telemetry;
         match denied {
@@ -125,13 +133,13 @@ impl Guard {
             }
             Denied::UnknownKey => {
                 telemetry.unknown_key.increment(1);
-                Problem::new(Code::UnknownKey, "the key is none of those that the configuration holds")
+                Problem::new(Code::UnknownKey, "the configuration does not hold this key")
             }
         }
     }
 
     async fn answer_bounded(&self, shop: &Shop, request: Request, next: Next) -> Response {
-        let (Some(_one), Some(_other)) = (self.app.slots.take(), shop.slots.take()) else {
+        let (Some(_in_process), Some(_in_shop)) = (self.app.slots.take(), shop.slots.take()) else {
             self.app.telemetry.overloaded.increment(1);
             let detail = "too many requests are in flight; try again after `Retry-After` seconds";
             return Problem::new(Code::Overloaded, detail).into_response();
@@ -141,7 +149,7 @@ impl Guard {
 
     async fn answer(&self, request: Request, next: Next) -> Response {
         let work = pin!(next.run(request));
-        match tokio::time::timeout(self.patience, Caught { work }).await {
+        match tokio::time::timeout(self.patience, Caught::new(work)).await {
             Ok(Some(response)) => response,
             Ok(None) => {
                 self.app.telemetry.panics.increment(1);
@@ -155,7 +163,7 @@ impl Guard {
     }
 }
 
-/// Gives an answer its request id, and an error its form: whoever made it, it leaves as a problem.
+/// Gives an answer its request id, and turns an error into a problem, whoever made it.
 fn finish(response: &mut Response, id: RequestId) {
     let status = response.status();
     if status.is_client_error() || status.is_server_error() {
@@ -173,26 +181,10 @@ fn finish(response: &mut Response, id: RequestId) {
             code => tracing::debug!(request_id = %id, ?code, "a request was refused"),
         }
     }
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     // Hex digits make a header value.
     if let Ok(value) = HeaderValue::from_bytes(&id.digits()) {
         response.headers_mut().insert(REQUEST_ID, value);
-    }
-}
-
-/// A future that ends with `None` when it panics. The panic itself is reported by the panic hook.
-struct Caught<'f, F> {
-    work: Pin<&'f mut F>,
-}
-
-impl<F: Future> Future for Caught<'_, F> {
-    type Output = Option<F::Output>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        // A request that panicked is dropped whole, so nothing half changed is seen again.
-        match catch_unwind(AssertUnwindSafe(|| self.work.as_mut().poll(context))) {
-            Ok(poll) => poll.map(Some),
-            Err(_) => Poll::Ready(None),
-        }
     }
 }
 
@@ -201,19 +193,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_panic_becomes_an_answer() {
-        let work = pin!(async {
-            if std::hint::black_box(true) {
-                panic!("on purpose")
-            }
-        });
-        assert!(Caught { work }.await.is_none());
-        let work = pin!(async { 7 });
-        assert_eq!(Caught { work }.await, Some(7));
-    }
-
-    #[tokio::test]
-    async fn an_error_that_the_framework_made_leaves_as_a_problem() {
+    async fn an_error_of_the_framework_becomes_a_problem() {
         let mut response = (axum::http::StatusCode::PAYLOAD_TOO_LARGE, "plain text").into_response();
         finish(&mut response, RequestId::default());
         assert_eq!(response.headers()["content-type"], crate::problem::MEDIA_TYPE);

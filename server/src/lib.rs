@@ -3,38 +3,46 @@
 //! | file | what it is |
 //! |---|---|
 //! | [`router`] | every route, with who may call it |
-//! | [`guard`] | what stands before every route: scope, bounds, deadline, panics, metrics |
+//! | [`screen`], [`guard`] | the layer in front of every route: head, scope, bounds, deadline, panics, metrics |
 //! | [`handlers`] | the calls, a file for each URL |
-//! | [`snapshots`] | which model answers, and how it is replaced meanwhile |
-//! | [`live`] | what changed since the model was trained: the latest of users and items |
-//! | [`app`] | what every request shares |
-//! | [`serve`] | connections, background tasks, graceful shutdown |
+//! | [`snapshots`] | the model that answers, and its replacement meanwhile |
+//! | [`live`] | live state: what users did and what changed about items since training |
+//! | [`app`] | state that all requests share |
+//! | [`browsers`] | web pages as callers: cross-origin requests, compressed answers |
+//! | [`serve`], [`connection`] | listener, connections, graceful shutdown |
+//! | [`workers`] | supervised background tasks |
 //! | [`auth`], [`config`] | keys, shops, bounds |
-//! | [`extract`], [`fields`], [`nearest`] | reading requests strictly, with errors that help |
-//! | [`problem`], [`openapi`], [`telemetry`] | how it fails, how it describes itself, how it is watched |
+//! | [`body`], [`extract`], [`fields`], [`nearest`] | reading requests strictly, with errors that help |
+//! | [`problem`], [`openapi`], [`telemetry`], [`log`] | errors, the API's own description, metrics, log lines |
 //!
-//! A request: [`serve`] reads its headers, [`router`] finds the route, [`guard`] checks the key and takes a
-//! place, a handler takes the shop's snapshot once, asks `qianmian-models`, and serialises the answer from
-//! the snapshot's own strings. Everything that waits does so before or after the model is asked.
+//! A request: [`serve`] reads its head, [`router`] finds the route, [`guard`] checks the key and takes a
+//! slot, a handler takes the shop's snapshot once, asks `qianmian-models`, and serializes the answer from
+//! the snapshot's own strings. All waiting happens before or after the model is asked.
 
 #![warn(missing_docs)]
 
 pub mod app;
 pub mod auth;
+pub mod body;
+pub mod browsers;
+pub mod caught;
 pub mod config;
+pub mod connection;
 pub mod drain;
 pub mod extract;
 pub mod fields;
 pub mod guard;
 pub mod handlers;
 pub mod live;
+pub mod log;
 pub mod nearest;
 pub mod openapi;
 pub mod problem;
 pub mod request_id;
 pub mod router;
+pub mod screen;
 pub mod serve;
 pub mod slots;
 pub mod snapshots;
-pub mod stall;
 pub mod telemetry;
+pub mod workers;

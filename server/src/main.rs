@@ -1,15 +1,15 @@
 //! The server's command line: run, check a configuration, make a key.
 
 use std::io::Write;
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
+use qianmian_models::storage::versions::{DEFAULT_SHOP, ShopStore, check_name};
 use qianmian_server::auth::{Scope, new_key};
 use qianmian_server::config::Config;
+use qianmian_server::log::{LogFormat, log_to_stderr};
 use qianmian_server::serve::{Place, Server};
-use qianmian_server::telemetry::{LogFormat, log_to_stderr};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// An answer allocates a few dozen short-lived buffers; this allocator keeps them on the thread that asks.
@@ -28,9 +28,9 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve (what happens without a command, too)
+    /// Serve (the default without a command)
     Run(RunArgs),
-    /// Check the configuration and say what it means, without serving
+    /// Check the configuration and the model store, and summarize them, without serving
     CheckConfig(RunArgs),
     /// Print a new API key, once, and its entry for the configuration
     NewKey(KeyArgs),
@@ -41,19 +41,19 @@ struct RunArgs {
     /// Configuration file (TOML): keys, shops, bounds
     #[arg(long, env = "QIANMIAN_CONFIG")]
     config: Option<PathBuf>,
-    /// The model store: a folder a shop in it
+    /// The model store, with a folder for each shop
     #[arg(long, env = "QIANMIAN_STORE", default_value = "models")]
     store: PathBuf,
-    /// Where to listen
-    #[arg(long, env = "QIANMIAN_LISTEN", default_value = "127.0.0.1:8080")]
-    listen: SocketAddr,
-    /// Threads that answer; one a processor by default
+    /// Where to listen: a host name or address, and a port ([::1]:8080 for IPv6)
+    #[arg(long, env = "QIANMIAN_LISTEN", default_value = "127.0.0.1:8080", value_name = "HOST:PORT")]
+    listen: String,
+    /// Threads that answer; by default one a processor
     #[arg(long, env = "QIANMIAN_THREADS", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
-    /// Allow listening on other than loopback without API keys
+    /// Allow listening on more than loopback without API keys
     #[arg(long, env = "QIANMIAN_ALLOW_OPEN")]
     allow_open: bool,
-    /// Check the configuration and say what it means, without serving
+    /// Check the configuration and the model store, and summarize them, without serving
     #[arg(long)]
     check_config: bool,
     /// Form of the log lines on standard error
@@ -67,7 +67,7 @@ struct RunArgs {
 #[derive(Args)]
 struct KeyArgs {
     /// The shop that the key is for
-    #[arg(long, default_value = qianmian_models::storage::versions::DEFAULT_SHOP)]
+    #[arg(long, default_value = DEFAULT_SHOP)]
     shop: String,
     /// What it allows
     #[arg(long, value_delimiter = ',', default_value = "read", value_parser = scope)]
@@ -92,7 +92,7 @@ fn main() -> anyhow::Result<()> {
 }
 
 fn read(args: &RunArgs) -> anyhow::Result<Config> {
-    // A variable alone and no flag: everyone on the machine may read a command line.
+    // A variable and no flag: every user of the machine can read command lines.
     let urls = std::env::var("QIANMIAN_REDIS_URL").unwrap_or_default();
     let urls: Vec<String> = urls.split(',').filter(|url| !url.is_empty()).map(str::to_owned).collect();
     Ok(Config::read(args.config.as_deref(), &urls)?)
@@ -101,7 +101,7 @@ fn read(args: &RunArgs) -> anyhow::Result<Config> {
 fn check(args: &RunArgs) -> anyhow::Result<()> {
     let config = read(args)?;
     let keys = match config.keys.len() {
-        0 => "no API keys: everyone is let in".to_owned(),
+        0 => "no API keys: nobody needs one".to_owned(),
         n => format!("{n} API keys"),
     };
     let shops = config.shop_names().join(", ");
@@ -113,8 +113,41 @@ fn check(args: &RunArgs) -> anyhow::Result<()> {
             format!("live state: in Redis{cluster}, spooled in {}", folder.display())
         }
     };
-    writeln!(std::io::stdout(), "The configuration is valid.\nshops: {shops}\n{keys}\n{live}")?;
+    let models: Vec<String> = config.shop_names().iter().map(|shop| models(&args.store, shop)).collect();
+    let models = models.join("\n");
+    writeln!(std::io::stdout(), "The configuration is valid.\nshops: {shops}\n{keys}\n{live}\n{models}")?;
     Ok(())
+}
+
+/// What the store holds for a shop, in one line. An empty store is no error: a server may start before the first
+/// model is published.
+fn models(store: &Path, shop: &str) -> String {
+    let found = ShopStore::new(store, shop).and_then(|store| Ok((store.latest()?, store.versions()?)));
+    let folder = store.join(shop);
+    let folder = folder.display();
+    match found {
+        Err(error) => format!("models of {shop}: WARNING: {error}"),
+        Ok((None, _)) if !store.join(shop).is_dir() => {
+            format!(
+                "models of {shop}: WARNING: {folder} does not exist; answers are 503 until a model is published"
+            )
+        }
+        Ok((None, versions)) => format!(
+            "models of {shop}: WARNING: none of the {} versions in {folder} is published; answers are 503",
+            versions.len()
+        ),
+        Ok((Some(latest), versions)) if !versions.contains(&latest.version) => format!(
+            "models of {shop}: WARNING: {folder} has no version {}, which latest.json names",
+            latest.version
+        ),
+        Ok((Some(latest), versions)) => {
+            format!(
+                "models of {shop}: {} is published, of {} versions in {folder}",
+                latest.version,
+                versions.len()
+            )
+        }
+    }
 }
 
 fn run(args: &RunArgs) -> anyhow::Result<()> {
@@ -125,21 +158,21 @@ fn run(args: &RunArgs) -> anyhow::Result<()> {
         runtime.worker_threads(threads.into());
     }
     let runtime = runtime.enable_all().build().context("cannot start the threads")?;
-    let place = Place { store: args.store.clone(), listen: args.listen, allow_open: args.allow_open };
+    let place = Place { store: args.store.clone(), listen: args.listen.clone(), allow_open: args.allow_open };
     runtime.block_on(serve(&config, &place))
 }
 
 async fn serve(config: &Config, place: &Place) -> anyhow::Result<()> {
-    // Before listening, so that no signal falls through.
+    // Before listening, so that no signal is missed.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut look = signal(SignalKind::hangup())?;
+    let mut hangup = signal(SignalKind::hangup())?;
     let server = Server::start(config, place).await?;
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = look.recv() => server.poll_now().await,
+            _ = hangup.recv() => server.poll_now().await,
         }
     }
     server.stop().await;
@@ -147,7 +180,7 @@ async fn serve(config: &Config, place: &Place) -> anyhow::Result<()> {
 }
 
 fn print_key(args: &KeyArgs) -> anyhow::Result<()> {
-    qianmian_models::storage::versions::check_name("shop", &args.shop)?;
+    check_name("shop", &args.shop)?;
     let (key, hash) = new_key().context("the operating system gives no randomness")?;
     let scopes: Vec<String> = args.scopes.iter().map(|scope| format!("\"{}\"", scope.name())).collect();
     writeln!(

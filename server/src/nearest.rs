@@ -7,6 +7,8 @@ use qianmian_suggest::nearest;
 
 /// Longest piece of a caller's name that is repeated to them, in characters.
 const MAX_ECHO: usize = 80;
+/// Longest part of an error message that may hold a caller's text, in characters.
+const MAX_MESSAGE_ECHO: usize = 180;
 
 /// A field that is not known, and the known one that it resembles most, where one does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,12 +26,24 @@ pub fn unknown_field(message: &str) -> Option<UnknownField> {
     let end = rest.rfind("`, expected").or_else(|| rest.rfind("`, there are no fields"))?;
     let known = rest[end + 1..].split('`').skip(1).step_by(2);
     let field = &rest[..end];
-    Some(UnknownField { field: cut(field), nearest: nearest(field, known).map(str::to_owned) })
+    let field = cut(field);
+    let nearest = nearest(&field, known).map(str::to_owned);
+    Some(UnknownField { field, nearest })
 }
 
 /// The beginning of a caller's text, short enough to repeat.
 pub fn cut(text: &str) -> String {
     text.chars().take(MAX_ECHO).collect()
+}
+
+/// A message of serde with what it repeats of the caller's text shortened; what was expected stays whole.
+pub fn shortened(message: &str) -> String {
+    // The last occurrence: the caller's text may hold the same words.
+    let (echo, expected) = message.split_at(message.rfind(", expected").unwrap_or(message.len()));
+    match echo.char_indices().nth(MAX_MESSAGE_ECHO) {
+        Some((end, _)) => format!("{} ...{expected}", &echo[..end]),
+        None => message.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -64,5 +78,17 @@ mod tests {
         let odd = r#"{"x`, expected one of `y":1}"#;
         assert_eq!(read(odd).field, "x`, expected one of `y");
         assert_eq!(read(&format!("{{\"{}\":1}}", "名".repeat(1000))).field.chars().count(), MAX_ECHO);
+    }
+
+    #[test]
+    fn a_long_text_is_repeated_in_part_and_what_was_expected_in_full() {
+        let error = serde_json::from_str::<Known>(&format!("{{\"{}\":1}}", "x".repeat(1 << 20))).unwrap_err();
+        let short = shortened(&error.to_string());
+        assert!(
+            short.len() < 300 && short.ends_with("expected `count` or `item_ids` at line 1 column 1048578"),
+            "{short}"
+        );
+        assert_eq!(shortened("missing field `count`"), "missing field `count`");
+        assert_eq!(shortened(&"牙".repeat(500)).chars().count(), MAX_MESSAGE_ECHO + 4);
     }
 }

@@ -1,8 +1,8 @@
 //! The one error at the HTTP edge: RFC 9457 `application/problem+json` with a stable `code`.
 //!
-//! A [`Problem`] says what was wrong and how to cure it, and travels in the response's extensions until
-//! the [guard](crate::guard) renders it with the request's id. A missing model is a problem; an unknown
-//! user or item is not, it is a normal answer.
+//! A [`Problem`] states the fault and its cure. It travels in the response's extensions until the
+//! [guard](crate::guard) renders it with the request's id. A missing model is a problem; an unknown
+//! user or item is a normal answer.
 
 use std::borrow::Cow;
 
@@ -16,35 +16,37 @@ use crate::request_id::RequestId;
 /// The media type of every error.
 pub const MEDIA_TYPE: &str = "application/problem+json";
 
-/// What kind of problem it is; clients may switch on it.
+/// The kind of problem; clients may switch on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Code {
     /// The body is not JSON.
     InvalidJson,
-    /// A field's value is not one that it may have.
+    /// A field has a value that it may not have.
     InvalidField,
-    /// A field is not known; `nearest` may name the one that was meant.
+    /// A field is not known; `nearest` may name the one meant.
     UnknownField,
-    /// A field that must be there is absent.
+    /// A required field is absent.
     MissingField,
     /// The path cannot be decoded.
     InvalidPath,
-    /// The HTTP request itself is not as it should be.
+    /// The HTTP request itself is malformed.
     InvalidRequest,
     /// No API key was sent.
     MissingKey,
     /// The API key is not known.
     UnknownKey,
-    /// The API key lacks the scope that the route asks for.
+    /// The API key lacks the scope that the route requires.
     MissingScope,
+    /// A web page, or a host name, that a server without keys does not trust.
+    UntrustedOrigin,
     /// There is nothing under this path.
     NotFound,
     /// The model does not know this user.
     UnknownUser,
     /// The store holds no such version.
     UnknownVersion,
-    /// The path exists, the method does not; `Allow` lists those that do.
+    /// The path does not have this method; `Allow` lists those it has.
     MethodNotAllowed,
     /// The body did not arrive in time.
     BodyTimeout,
@@ -52,16 +54,22 @@ pub enum Code {
     NoPreviousModel,
     /// The artifact is damaged or not understood, and was refused.
     ModelRefused,
-    /// The names are of two people; nothing was changed.
+    /// The identities are of two people; nothing was changed.
     IdentityConflict,
     /// The person, or the shop, would have too many identities; nothing was changed.
     TooManyIdentities,
     /// The body is longer than the server reads.
     BodyTooLarge,
-    /// The body is not declared as JSON.
+    /// The path and query string are longer than the server reads.
+    UriTooLong,
+    /// The headers are longer than the server reads.
+    HeadersTooLarge,
+    /// The body is not declared as a type that the call reads, or is packed in an unknown way.
     UnsupportedMediaType,
     /// A fault of the server.
     Internal,
+    /// The request uses a part of HTTP that the server does not have.
+    NotImplemented,
     /// Too many requests are in flight.
     Overloaded,
     /// No model is served for this shop yet.
@@ -70,7 +78,7 @@ pub enum Code {
     NotReady,
     /// The answer took too long.
     TimedOut,
-    /// Live state is not kept for this shop, or cannot be written now.
+    /// The shop has no live state, or it cannot be written now.
     LiveUnavailable,
 }
 
@@ -88,6 +96,7 @@ impl Code {
             Self::MissingKey => (S::UNAUTHORIZED, "An API key is needed"),
             Self::UnknownKey => (S::UNAUTHORIZED, "The API key is not known"),
             Self::MissingScope => (S::FORBIDDEN, "The API key lacks a scope"),
+            Self::UntrustedOrigin => (S::FORBIDDEN, "The request comes from an untrusted page or host"),
             Self::NotFound => (S::NOT_FOUND, "There is nothing here"),
             Self::UnknownUser => (S::NOT_FOUND, "The user is not known"),
             Self::UnknownVersion => (S::NOT_FOUND, "The version is not in the store"),
@@ -98,8 +107,11 @@ impl Code {
             Self::IdentityConflict => (S::CONFLICT, "They are two people"),
             Self::TooManyIdentities => (S::CONFLICT, "There would be too many identities"),
             Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "The body is too large"),
+            Self::UriTooLong => (S::URI_TOO_LONG, "The path and query string are too long"),
+            Self::HeadersTooLarge => (S::REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers are too long"),
             Self::UnsupportedMediaType => (S::UNSUPPORTED_MEDIA_TYPE, "The body must be JSON"),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "The server failed"),
+            Self::NotImplemented => (S::NOT_IMPLEMENTED, "The server does not have this part of HTTP"),
             Self::Overloaded => (S::SERVICE_UNAVAILABLE, "The server is busy"),
             Self::NoModel => (S::SERVICE_UNAVAILABLE, "No model is served yet"),
             Self::NotReady => (S::SERVICE_UNAVAILABLE, "The server is not ready"),
@@ -113,7 +125,7 @@ impl Code {
         self.meaning().0
     }
 
-    /// The code that speaks for a bare status of the framework.
+    /// The code for a bare status that the framework answered.
     pub fn of_status(status: StatusCode) -> Self {
         match status {
             StatusCode::NOT_FOUND => Self::NotFound,
@@ -121,12 +133,14 @@ impl Code {
             StatusCode::REQUEST_TIMEOUT => Self::BodyTimeout,
             StatusCode::PAYLOAD_TOO_LARGE => Self::BodyTooLarge,
             StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::UnsupportedMediaType,
+            StatusCode::URI_TOO_LONG => Self::UriTooLong,
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Self::HeadersTooLarge,
             status if status.is_client_error() => Self::InvalidRequest,
             _ => Self::Internal,
         }
     }
 
-    /// Seconds after which trying again makes sense.
+    /// Seconds after which a retry makes sense.
     fn retry_after(self) -> Option<HeaderValue> {
         let seconds = match self {
             Self::Overloaded | Self::TimedOut => "1",
@@ -144,32 +158,40 @@ pub struct Problem {
     detail: Cow<'static, str>,
     field: Option<String>,
     nearest: Option<String>,
+    /// Content codings that the call reads, to be sent with the problem.
+    accepted_encodings: Option<&'static str>,
 }
 
 impl Problem {
-    /// A problem with what is wrong and, where there is one, the cure.
+    /// A problem with its fault and, where there is one, the cure.
     pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, detail: detail.into(), field: None, nearest: None }
+        Self { code, detail: detail.into(), field: None, nearest: None, accepted_encodings: None }
     }
 
-    /// Names the field that is at fault.
+    /// Names the field at fault.
     pub fn at_field(mut self, field: impl Into<String>) -> Self {
         self.field = Some(field.into());
         self
     }
 
-    /// Names the known field that may have been meant.
+    /// Names the known field that may be meant.
     pub fn nearest(mut self, nearest: Option<String>) -> Self {
         self.nearest = nearest;
         self
     }
 
-    /// What kind of problem it is.
+    /// Names the content codings that the call reads.
+    pub fn accepted_encodings(mut self, codings: &'static str) -> Self {
+        self.accepted_encodings = Some(codings);
+        self
+    }
+
+    /// The kind of problem.
     pub fn code(&self) -> Code {
         self.code
     }
 
-    /// What is wrong.
+    /// The fault and its cure.
     pub fn detail(&self) -> &str {
         &self.detail
     }
@@ -179,14 +201,13 @@ impl Problem {
         self.field.as_deref()
     }
 
-    /// The known name that may have been meant.
+    /// The known name that may be meant.
     pub fn nearest_name(&self) -> Option<&str> {
         self.nearest.as_deref()
     }
 
-    /// Replaces the body and the media type of `response` by this problem's, keeping its other headers
-    /// (`Allow`, for one).
-    pub fn render(&self, request_id: RequestId, response: &mut Response) {
+    /// The body, as JSON.
+    pub fn body(&self, request_id: RequestId) -> Vec<u8> {
         let (status, title) = self.code.meaning();
         let body = ProblemBody {
             r#type: format_args!("urn:qianmian:problem:{}", CodeName(self.code)).to_string(),
@@ -198,8 +219,15 @@ impl Problem {
             nearest: self.nearest.as_deref(),
             request_id,
         };
-        // Plain strings and numbers always serialise.
-        *response.body_mut() = serde_json::to_vec(&body).unwrap_or_default().into();
+        // Plain strings and numbers always serialize.
+        serde_json::to_vec(&body).unwrap_or_default()
+    }
+
+    /// Replaces the body and the media type of `response` by this problem's, keeping its other headers
+    /// (`Allow`, for one).
+    pub fn render(&self, request_id: RequestId, response: &mut Response) {
+        let status = self.code.status();
+        *response.body_mut() = self.body(request_id).into();
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.remove(header::CONTENT_LENGTH);
@@ -209,6 +237,9 @@ impl Problem {
         }
         if let Some(seconds) = self.code.retry_after() {
             headers.insert(header::RETRY_AFTER, seconds);
+        }
+        if let Some(codings) = self.accepted_encodings {
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(codings));
         }
     }
 }
@@ -229,7 +260,7 @@ impl std::fmt::Display for CodeName {
     }
 }
 
-/// An error, as RFC 9457 words it.
+/// An error in the form of RFC 9457.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub struct ProblemBody<'a> {
@@ -242,12 +273,12 @@ pub struct ProblemBody<'a> {
     status: u16,
     /// The kind of problem, to switch on.
     code: Code,
-    /// What is wrong here, and the cure where there is one.
+    /// The fault, and its cure where there is one.
     detail: &'a str,
     /// The field at fault, as a path: `user.id`, `item_ids[3]`.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'a str>,
-    /// The known field that may have been meant.
+    /// The known field that may be meant.
     #[serde(skip_serializing_if = "Option::is_none")]
     nearest: Option<&'a str>,
     /// The request's id, as in the `x-request-id` header.

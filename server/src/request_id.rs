@@ -1,20 +1,19 @@
-//! The id of one request: 32 lower-case hex digits, unlike any other of this or of another process.
+//! The id of one request: 32 lower-case hex digits.
+//!
+//! An id is a keyed hash of the request's number, with a random key for each process: ids do not repeat, and do not
+//! reveal to one shop how many requests others send. Cost: one blake3 block, about 100 ns.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Serialize, Serializer};
 
-/// Ties an answer to its log lines, and later events to the slate they came from.
+/// Ties an answer to its log lines, and later events to the slate that led to them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct RequestId {
-    process: u64,
-    request: u64,
-}
+pub struct RequestId(u128);
 
-/// The ids of one process: a random half and a counted half, without a lock or randomness a request.
-#[derive(Debug)]
+/// The ids of one process.
 pub struct RequestIds {
-    process: u64,
+    key: [u8; blake3::KEY_LEN],
     next: AtomicU64,
 }
 
@@ -22,26 +21,30 @@ impl RequestIds {
     /// # Errors
     /// The operating system gives no randomness.
     pub fn new() -> Result<Self, getrandom::Error> {
-        Ok(Self { process: getrandom::u64()?, next: AtomicU64::new(1) })
+        let mut key = [0; blake3::KEY_LEN];
+        getrandom::fill(&mut key)?;
+        Ok(Self { key, next: AtomicU64::new(0) })
     }
 
     /// The next one.
     pub fn next(&self) -> RequestId {
-        RequestId { process: self.process, request: self.next.fetch_add(1, Ordering::Relaxed) }
+        let number = self.next.fetch_add(1, Ordering::Relaxed).to_le_bytes();
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&blake3::keyed_hash(&self.key, &number).as_bytes()[..16]);
+        RequestId(u128::from_le_bytes(bytes))
     }
 }
 
 impl RequestId {
     /// The hex digits.
     pub fn digits(self) -> [u8; 32] {
-        let value = (u128::from(self.process) << 64) | u128::from(self.request);
-        std::array::from_fn(|n| b"0123456789abcdef"[(value >> (124 - 4 * n)) as usize & 15])
+        std::array::from_fn(|n| b"0123456789abcdef"[(self.0 >> (124 - 4 * n)) as usize & 15])
     }
 }
 
 impl std::fmt::Display for RequestId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:016x}{:016x}", self.process, self.request)
+        write!(f, "{:032x}", self.0)
     }
 }
 
@@ -61,8 +64,11 @@ mod tests {
     fn ids_differ_and_both_forms_agree() {
         let ids = RequestIds::new().unwrap();
         let (a, b) = (ids.next(), ids.next());
-        assert_ne!(a, b);
         assert_eq!(serde_json::to_string(&a).unwrap(), format!("\"{a}\""));
-        assert_eq!(a.to_string().len(), 32);
+        assert_eq!((a.to_string().len(), a.digits().len()), (32, 32));
+        // Consecutive ids share about half of their bits, as random ones do, and no half of their digits.
+        let differing = (a.0 ^ b.0).count_ones();
+        assert!((20..108).contains(&differing), "{a} {b}");
+        assert_ne!(a.to_string()[..16], b.to_string()[..16]);
     }
 }

@@ -1,25 +1,26 @@
 //! Every route, with who may call it: the table of contents of the API.
 //!
-//! A route cannot be added without saying its [`Access`]; what it says guards it, and stands in the
-//! OpenAPI document, which is made from the same table.
+//! A route cannot be added without its [`Access`], which guards it and stands in the OpenAPI document.
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::handler::Handler;
-use axum::http::header;
+use axum::http::{Method, StatusCode, header};
 use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use utoipa::openapi::OpenApi;
-use utoipa::openapi::path::{HttpMethod, PathItem};
+use utoipa::openapi::path::{Operation, PathItem};
 use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
 
 use crate::app::{ADMIN_PATIENCE, App};
 use crate::auth::Scope::{Admin, Events, Read, Write};
+use crate::browsers;
 use crate::guard::Access::{self, Open, Scoped};
-use crate::guard::{Guard, guard};
+use crate::guard::{self, Guard};
 use crate::handlers::{
     audience, bundle, docs, events, health, identities, items, models, recommend, similar, users,
 };
@@ -47,9 +48,9 @@ pub fn router(app: &Arc<App>) -> (Router, OpenApi) {
         .call(metrics, routes!(health::metrics))
         .call(Open, routes!(health::healthz))
         .call(Open, routes!(health::readyz))
-        .page("/docs", get(docs::home))
-        .page("/docs/", get(docs::page))
-        .page("/docs/{*file}", get(docs::file))
+        .page(Open, "/docs", get(docs::home))
+        .page(Open, "/docs/", get(docs::page))
+        .page(Open, "/docs/{*file}", get(docs::file))
         .finish()
 }
 
@@ -67,17 +68,17 @@ impl Routes {
 
     /// Adds one call of the API: guarded by `access`, described in the document.
     fn call(mut self, access: Access, (schemas, paths, methods): UtoipaMethodRouter<Arc<App>>) -> Self {
-        let components = self.api.components.get_or_insert_default();
-        components.schemas.extend(schemas);
+        self.api.components.get_or_insert_default().schemas.extend(schemas);
         for (path, mut item) in paths.paths {
             let mut takes_query = false;
-            for operation in operations(&mut item) {
+            let mut names = Vec::new();
+            for (name, operation) in operations(&mut item) {
                 takes_query |= openapi::takes_query(operation);
                 openapi::complete(operation, access, !self.app.keys.is_open());
+                names.push(name);
             }
-            let method = if item.get.is_some() { HttpMethod::Get } else { HttpMethod::Post };
-            let guarded = self.guarded(access, method, &path, takes_query, methods.clone());
-            self.router = self.router.route(&path, guarded);
+            let guard = self.guard(access, &names.join(","), &path, takes_query);
+            self.router = self.router.route(&path, guarded(guard, methods.clone()));
             match self.api.paths.paths.get_mut(&path) {
                 Some(known) => known.merge_operations(item),
                 None => {
@@ -88,57 +89,64 @@ impl Routes {
         self
     }
 
-    /// Adds a page for people: open, and not part of the document.
-    fn page(mut self, path: &str, methods: MethodRouter<Arc<App>>) -> Self {
-        let guarded = self.guarded(Open, HttpMethod::Get, path, true, methods);
-        self.router = self.router.route(path, guarded);
+    /// Adds a page for people: not part of the document.
+    fn page(mut self, access: Access, path: &str, methods: MethodRouter<Arc<App>>) -> Self {
+        let guard = self.guard(access, "GET", path, true);
+        self.router = self.router.route(path, guarded(guard, methods));
         self
     }
 
-    fn guarded(
-        &self,
-        access: Access,
-        method: HttpMethod,
-        path: &str,
-        takes_query: bool,
-        methods: MethodRouter<Arc<App>>,
-    ) -> MethodRouter<Arc<App>> {
-        let method = if method == HttpMethod::Get { "GET" } else { "POST" };
-        methods.route_layer(from_fn_with_state(self.guard(access, method, path, takes_query), guard))
-    }
-
-    fn guard(&self, access: Access, method: &'static str, path: &str, takes_query: bool) -> Arc<Guard> {
+    fn guard(&self, access: Access, method: &str, path: &str, takes_query: bool) -> Arc<Guard> {
         let patience = if access == Scoped(Admin) { ADMIN_PATIENCE } else { self.app.patience };
         let metrics = self.app.telemetry.route(method, path);
         Arc::new(Guard { app: Arc::clone(&self.app), access, takes_query, patience, metrics })
     }
 
     fn finish(mut self) -> (Router, OpenApi) {
-        // Plain strings, numbers and lists always serialise.
+        // Plain strings, numbers and lists always serialize.
         let document = Bytes::from(serde_json::to_vec_pretty(&self.api).unwrap_or_default());
         let json = [(header::CONTENT_TYPE, "application/json")];
-        self = self.page("/openapi.json", get(move || async move { (json, document) }));
-        // Whatever is left over is counted as one route.
-        let left_over = from_fn_with_state(self.guard(Open, "ANY", "unmatched", true), guard);
+        self = self.page(Open, "/openapi.json", get(move || async move { (json, document) }));
+        // Requests without a route are counted as one.
+        let left_over = from_fn_with_state(self.guard(Open, "ANY", "unmatched", true), guard::guard);
         let router = self
             .router
             .fallback(not_found.layer(left_over.clone()))
             .method_not_allowed_fallback(method_not_allowed.layer(left_over))
-            .with_state(self.app);
-        (router, self.api)
+            .with_state(Arc::clone(&self.app));
+        (browsers::layers(router, &self.app), self.api)
     }
 }
 
-fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut utoipa::openapi::path::Operation> {
-    [item.get.as_mut(), item.post.as_mut(), item.put.as_mut(), item.delete.as_mut()].into_iter().flatten()
+fn guarded(guard: Arc<Guard>, methods: MethodRouter<Arc<App>>) -> MethodRouter<Arc<App>> {
+    methods.route_layer(from_fn_with_state(guard, guard::guard))
+}
+
+/// The operations of a path, with their methods.
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
+    let methods = [
+        ("GET", item.get.as_mut()),
+        ("PUT", item.put.as_mut()),
+        ("POST", item.post.as_mut()),
+        ("DELETE", item.delete.as_mut()),
+        ("OPTIONS", item.options.as_mut()),
+        ("HEAD", item.head.as_mut()),
+        ("PATCH", item.patch.as_mut()),
+        ("TRACE", item.trace.as_mut()),
+    ];
+    methods.into_iter().filter_map(|(method, operation)| Some((method, operation?)))
 }
 
 async fn not_found() -> Problem {
     Problem::new(Code::NotFound, "no route of this server; `/docs` lists them")
 }
 
-async fn method_not_allowed() -> Problem {
-    Problem::new(Code::MethodNotAllowed, "the path takes other methods; `Allow` lists them")
+/// `OPTIONS` asks which methods a path has; the router answers that in `Allow`.
+async fn method_not_allowed(method: Method) -> Response {
+    if method == Method::OPTIONS {
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    Problem::new(Code::MethodNotAllowed, "the path takes other methods; `Allow` lists them").into_response()
 }
 
 #[cfg(test)]
@@ -155,12 +163,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_handler_that_panics_is_answered_as_a_problem_and_counted() {
-        let app = App::new(&crate::config::Config::default(), std::path::Path::new("/nowhere")).unwrap();
-        let (router, _) = Routes::new(&app).page("/panic", get(panicking)).finish();
+    async fn a_panicking_handler_is_answered_as_a_problem_and_counted() {
+        let app =
+            App::new(&crate::config::Config::default(), std::path::Path::new("/nowhere"), true).unwrap();
+        let (router, _) = Routes::new(&app).page(Open, "/panic", get(panicking)).finish();
         let router = TowerToHyperService::new(router);
         for _ in 0..2 {
-            let request = Request::get("/panic").body(Body::empty()).unwrap();
+            let request = Request::get("/panic").header("host", "localhost").body(Body::empty()).unwrap();
             let response = router.call(request).await.unwrap();
             assert_eq!(response.status(), 500);
             assert_eq!(response.headers()["content-type"], crate::problem::MEDIA_TYPE);

@@ -1,46 +1,50 @@
-//! A running server: its listener, its connections, its background tasks, its end.
+//! A running server: its listener, its connections, its shutdown.
 //!
-//! On shutdown it stops accepting, lets requests in flight finish within `drain_seconds`, drains the events that
-//! are left, and closes.
+//! On shutdown it stops accepting, and closes connections without a request at once. Requests in flight have three
+//! quarters of `drain_seconds`; what is left of it, and at least a quarter, belongs to the drain of events.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, HeaderValue, Request, Response, header};
+use http_body_util::BodyExt;
+use hyper::body::{Body as HttpBody, Incoming};
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
-use qianmian_live::followers::Follower;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::sync::{Semaphore, watch};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
 
 use crate::app::{App, Shop};
 use crate::config::{Config, duration};
+use crate::connection::{Activity, stream};
 use crate::drain::Drains;
 use crate::router::router;
-use crate::stall::Stall;
+use crate::workers::{self, Workers};
 
 /// Longest request head, in bytes.
 const MAX_HEAD_BYTES: usize = 64 << 10;
-/// How often histograms are folded.
-const UPKEEP_EVERY: Duration = Duration::from_secs(5);
-/// How often what trends is renewed.
-const FOLLOW_EVERY: Duration = Duration::from_secs(1);
-/// How often old events are forgotten.
-const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// Part of `drain_seconds` that requests in flight may use; the rest is for the drain of events.
+const REQUESTS_SHARE: f64 = 0.75;
+/// How often a connection is checked for requests while the server stops.
+const IDLE_CHECK: Duration = Duration::from_millis(100);
 
 /// Where a server is.
 #[derive(Debug, Clone)]
 pub struct Place {
-    /// The model store: a folder a shop in it.
+    /// The model store, with a folder for each shop.
     pub store: PathBuf,
-    /// Where to listen; port 0 takes a free one.
-    pub listen: SocketAddr,
+    /// Where to listen: a host name or address, and a port; port 0 takes a free one.
+    pub listen: String,
     /// Allows listening on other than loopback without keys.
     pub allow_open: bool,
 }
@@ -54,25 +58,28 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens and begins to serve; models are opened in the background. Needs a tokio runtime.
+    /// Listens and starts to serve; models are opened in the background. Needs a tokio runtime.
     ///
     /// # Errors
-    /// Listening is refused by the rules or by the operating system.
+    /// The address is none, or listening on it is refused by the rules or by the operating system.
     pub async fn start(config: &Config, place: &Place) -> anyhow::Result<Self> {
-        check_openness(config, place)?;
-        let app = App::new(config, &place.store)?;
-        let listener = TcpListener::bind(place.listen)
+        let addresses = addresses(&place.listen).await?;
+        let loopback = addresses.iter().all(|address| address.ip().to_canonical().is_loopback());
+        check_openness(config, place, loopback)?;
+        let app = App::new(config, &place.store, loopback)?;
+        let listener = TcpListener::bind(&addresses[..])
             .await
             .with_context(|| format!("cannot listen on {}", place.listen))?;
         let address = listener.local_addr().context("the listener has no address")?;
         let (stop, stopped) = watch::channel(false);
         let (router, _) = router(&app);
         let shops = app.shops.clone();
-        let acceptor = Acceptor::new(config, &app, listener, router);
-        let background = Background { tasks: background(config, &app), drains: Drains::start(config, &app)? };
+        let background =
+            Background { workers: workers::start(config, &app), drains: Drains::start(config, &app)? };
+        let acceptor = Acceptor::new(config, &app, listener, router, stopped);
         let drain = duration(config.drain_seconds);
         tracing::info!(%address, shops = shops.len(), keyed = !app.keys.is_open(), "listening");
-        let task = tokio::spawn(acceptor.run(stopped, drain, background));
+        let task = tokio::spawn(acceptor.run(drain, background));
         Ok(Self { address, stop, shops, task })
     }
 
@@ -81,14 +88,14 @@ impl Server {
         self.address
     }
 
-    /// Looks at the store now, for every shop.
+    /// Looks at the store now, for every shop, and tries a refused version again.
     pub async fn poll_now(&self) {
         for shop in &self.shops {
-            shop.models.poll().await;
+            shop.models.poll_now().await;
         }
     }
 
-    /// Stops accepting and waits until the requests in flight are answered or `drain_seconds` are over.
+    /// Stops accepting and waits until requests in flight are answered or `drain_seconds` are over.
     pub async fn stop(self) {
         self.stop.send_replace(true);
         // The task ends by itself; a panic in it was reported by the panic hook.
@@ -96,9 +103,19 @@ impl Server {
     }
 }
 
+/// The addresses of `listen`.
+async fn addresses(listen: &str) -> anyhow::Result<Vec<SocketAddr>> {
+    let form = "expected a host and a port: 127.0.0.1:8080, localhost:8080, [::1]:8080 or 0.0.0.0:8080";
+    let found = lookup_host(listen).await.with_context(|| format!("cannot listen on `{listen}`: {form}"))?;
+    let found: Vec<SocketAddr> = found.collect();
+    if found.is_empty() {
+        bail!("cannot listen on `{listen}`: the name has no address");
+    }
+    Ok(found)
+}
+
 /// Without keys, everyone who reaches the server may read every profile and swap every model.
-fn check_openness(config: &Config, place: &Place) -> anyhow::Result<()> {
-    let loopback = place.listen.ip().to_canonical().is_loopback();
+fn check_openness(config: &Config, place: &Place, loopback: bool) -> anyhow::Result<()> {
     if config.keys.is_empty() && !loopback && !place.allow_open {
         bail!(
             "refusing to listen on {} without API keys: everyone who reaches it could read every profile \
@@ -112,131 +129,152 @@ fn check_openness(config: &Config, place: &Place) -> anyhow::Result<()> {
 
 /// What runs beside requests.
 struct Background {
-    tasks: JoinSet<()>,
+    workers: Workers,
     drains: Drains,
 }
 
-/// The tasks that run beside requests; they end when the set is dropped.
-fn background(config: &Config, app: &Arc<App>) -> JoinSet<()> {
-    let mut tasks = JoinSet::new();
-    let every = duration(config.poll_seconds);
-    for shop in app.shops.iter().cloned() {
-        tasks.spawn(async move {
-            loop {
-                shop.models.poll().await;
-                tokio::time::sleep(every).await;
-            }
-        });
-    }
-    for live in app.shops.iter().filter_map(|shop| shop.kept().cloned()) {
-        let followed = Arc::clone(&live);
-        tasks.spawn(async move {
-            let mut follower = Follower::default();
-            loop {
-                followed.follow(&mut follower).await;
-                tokio::time::sleep(FOLLOW_EVERY).await;
-            }
-        });
-        tasks.spawn(async move {
-            loop {
-                live.sweep().await;
-                tokio::time::sleep(SWEEP_EVERY).await;
-            }
-        });
-    }
-    for shop in app.shops.iter().cloned() {
-        let Some(live) = shop.kept().cloned() else { continue };
-        tasks.spawn(async move {
-            live.tend(|ids| shop.models.item_news(ids)).await;
-        });
-    }
-    let app = Arc::clone(app);
-    tasks.spawn(async move {
-        loop {
-            tokio::time::sleep(UPKEEP_EVERY).await;
-            app.telemetry.upkeep();
-        }
-    });
-    tasks
-}
-
-/// Takes connections in.
+/// Accepts connections.
 struct Acceptor {
     listener: TcpListener,
     service: TowerToHyperService<Router>,
     http: http1::Builder,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
+    connections: u32,
     stall: Duration,
     app: Arc<App>,
+    stopped: watch::Receiver<bool>,
 }
 
 impl Acceptor {
-    fn new(config: &Config, app: &Arc<App>, listener: TcpListener, router: Router) -> Self {
+    fn new(
+        config: &Config,
+        app: &Arc<App>,
+        listener: TcpListener,
+        router: Router,
+        stopped: watch::Receiver<bool>,
+    ) -> Self {
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             .header_read_timeout(duration(config.limits.header_seconds))
             .max_buf_size(MAX_HEAD_BYTES);
+        let most = Semaphore::MAX_PERMITS.min(u32::MAX as usize);
+        let connections = config.limits.connections.min(most);
         Self {
             listener,
             service: TowerToHyperService::new(router),
             http,
-            places: Arc::new(Semaphore::new(config.limits.connections.min(Semaphore::MAX_PERMITS))),
+            permits: Arc::new(Semaphore::new(connections)),
+            connections: u32::try_from(connections).unwrap_or(u32::MAX),
             stall: duration(config.limits.stall_seconds),
             app: Arc::clone(app),
+            stopped,
         }
     }
 
-    async fn run(self, mut stopped: watch::Receiver<bool>, drain: Duration, background: Background) {
-        let graceful = GracefulShutdown::new();
+    async fn run(self, drain: Duration, background: Background) {
+        let mut stopped = self.stopped.clone();
         tokio::select! {
-            () = self.accept(&graceful) => {}
+            () = self.accept() => {}
             // An error means that the server's handle is gone, which is as good a reason to stop.
             _ = stopped.wait_for(|stop| *stop) => {}
         }
         drop(self.listener);
-        drop(background.tasks);
+        drop(background.workers);
         let until = Instant::now() + drain;
-        tracing::info!(connections = graceful.count(), "draining");
-        match tokio::time::timeout(drain, graceful.shutdown()).await {
-            Ok(()) => tracing::info!("stopped; every request was answered"),
+        let open = self.connections as usize - self.permits.available_permits();
+        tracing::info!(connections = open, "draining");
+        let all_closed = self.permits.acquire_many(self.connections);
+        match tokio::time::timeout(drain.mul_f64(REQUESTS_SHARE), all_closed).await {
+            Ok(_) => tracing::info!("stopped; every request was answered"),
             Err(_) => tracing::warn!("stopped; some requests took longer than `drain_seconds`"),
         }
         background.drains.finish(until.saturating_duration_since(Instant::now())).await;
     }
 
-    async fn accept(&self, graceful: &GracefulShutdown) {
+    async fn accept(&self) {
         loop {
             // The semaphore is never closed.
-            let place = Arc::clone(&self.places).acquire_owned().await.ok();
+            let permit = Arc::clone(&self.permits).acquire_owned().await.ok();
             match self.listener.accept().await {
-                Ok((stream, _)) => {
-                    let connection = self.connection(stream, graceful.watcher());
+                Ok((socket, _)) => {
+                    let connection = self.connection(socket);
                     let gauge = self.app.telemetry.connections.clone();
                     tokio::spawn(async move {
                         gauge.increment(1.0);
                         connection.await;
                         gauge.decrement(1.0);
-                        drop(place);
+                        drop(permit);
                     });
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
-                    // Out of files, most likely: others need time to close theirs.
+                    // Out of file descriptors, most likely: others need time to close theirs.
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             }
         }
     }
 
-    fn connection(&self, stream: TcpStream, watcher: Watcher) -> impl Future<Output = ()> + use<> {
+    fn connection(&self, socket: TcpStream) -> impl Future<Output = ()> + use<> {
         // A refusal only costs a little latency.
-        let _ = stream.set_nodelay(true);
-        let io = TokioIo::new(Stall::new(stream, self.stall));
-        let connection = watcher.watch(self.http.serve_connection(io, self.service.clone()));
+        let _ = socket.set_nodelay(true);
+        let activity = Arc::new(Activity::default());
+        let io = TokioIo::new(stream(socket, self.stall, Arc::clone(&self.app), Arc::clone(&activity)));
+        let (service, answered) = (self.service.clone(), Arc::clone(&activity));
+        let service = service_fn(move |request| answer(service.clone(), Arc::clone(&answered), request));
+        let connection = self.http.serve_connection(io, service);
+        let mut stopped = self.stopped.clone();
         async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended early");
+            let mut connection = pin!(connection);
+            tokio::select! {
+                ended = connection.as_mut() => return log_early_end(ended),
+                _ = stopped.wait_for(|stop| *stop) => connection.as_mut().graceful_shutdown(),
+            }
+            loop {
+                tokio::select! {
+                    ended = connection.as_mut() => return log_early_end(ended),
+                    () = tokio::time::sleep(IDLE_CHECK) => {
+                        // Half a head is no request: its client is not waited for.
+                        if activity.is_idle() {
+                            return;
+                        }
+                    }
+                }
             }
         }
+    }
+}
+
+fn log_early_end(ended: hyper::Result<()>) {
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// Answers one request, and notes on the connection how long it lasts.
+async fn answer(
+    service: TowerToHyperService<Router>,
+    activity: Arc<Activity>,
+    request: Request<Incoming>,
+) -> Result<Response<impl HttpBody<Data = Bytes, Error = axum::Error>>, Infallible> {
+    let answering = activity.begin();
+    let has_body = !request.body().is_end_stream();
+    let mut response = service.call(request).await?;
+    activity.set_unread(has_body && !response.status().is_success());
+    allow_options(response.headers_mut());
+    // The closure, and with it the body, holds `answering` until the last byte is written.
+    Ok(response.map(|body: Body| {
+        body.inspect_err(move |_| {
+            let _ = &answering;
+        })
+    }))
+}
+
+/// Every path takes OPTIONS, so that `Allow` has to list it.
+fn allow_options(headers: &mut HeaderMap) {
+    let allowed = headers.get(header::ALLOW).and_then(|methods| methods.to_str().ok());
+    let listed = allowed.filter(|methods| !methods.is_empty()).map(|methods| format!("{methods},OPTIONS"));
+    if let Some(methods) = listed.and_then(|methods| HeaderValue::from_str(&methods).ok()) {
+        headers.insert(header::ALLOW, methods);
     }
 }

@@ -1,35 +1,35 @@
-//! A bound on how many requests are in flight, refused at once rather than queued.
+//! A bound on requests in flight. What exceeds it is refused at once, not queued.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A number of places.
+/// A limited number of slots.
 #[derive(Debug)]
 pub struct Slots {
     limit: usize,
     taken: AtomicUsize,
 }
 
-/// A place taken, given back when dropped.
+/// A slot in use; dropping it frees it.
 #[derive(Debug)]
 pub struct Slot<'s> {
     slots: &'s Slots,
 }
 
 impl Slots {
-    /// `limit` places.
+    /// `limit` free slots.
     pub fn new(limit: usize) -> Self {
         Self { limit, taken: AtomicUsize::new(0) }
     }
 
-    /// Takes a place, if one is free.
+    /// Takes a slot, if one is free.
     pub fn take(&self) -> Option<Slot<'_>> {
-        // Built before the check, so that a refused place is given back, too.
+        // Built before the check, so that a refused one is freed, too.
         let slot = Slot { slots: self };
         let before = self.taken.fetch_add(1, Ordering::Relaxed);
         (before < self.limit).then_some(slot)
     }
 
-    /// How many places are taken.
+    /// Number of slots in use.
     pub fn taken(&self) -> usize {
         self.taken.load(Ordering::Relaxed)
     }
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_free_again_when_its_holder_is_gone() {
+    fn a_slot_is_free_again_after_its_holder() {
         let slots = Slots::new(2);
         let first = slots.take();
         let second = slots.take();

@@ -31,7 +31,10 @@ struct Serving {
 impl Serving {
     fn start(store: &Path, arguments: &[&str]) -> Self {
         let mut command = server();
-        command.arg("--store").arg(store).args(["--listen", "127.0.0.1:0", "--log", "debug"]).args(arguments);
+        command.arg("--store").arg(store).args(["--log", "debug"]).args(arguments);
+        if !arguments.contains(&"--listen") {
+            command.args(["--listen", "127.0.0.1:0"]);
+        }
         let mut child = command.spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
         let address = loop {
@@ -59,7 +62,7 @@ impl Serving {
     }
 
     fn get(&self, path: &str, headers: &str) -> String {
-        self.ask(&format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}\r\n"))
+        self.ask(&format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}\r\n"))
     }
 
     fn until_ready(&self) {
@@ -88,8 +91,7 @@ fn a_request_in_flight_is_answered_before_the_server_ends() {
     let mut serving = Serving::start(store.path(), &[]);
     serving.until_ready();
     let mut slow = TcpStream::connect(&serving.address).unwrap();
-    let head =
-        "POST /similar HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 26\r\n\r\n";
+    let head = "POST /similar HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 26\r\n\r\n";
     slow.write_all(head.as_bytes()).unwrap();
     slow.write_all(b"{\"item_ids\":").unwrap();
     let _idle = TcpStream::connect(&serving.address).unwrap();
@@ -112,8 +114,7 @@ fn a_request_that_never_ends_does_not_hold_the_end_up() {
     std::fs::write(&config, "drain_seconds = 0.2\n[limits]\nrequest_seconds = 60\n").unwrap();
     let mut serving = Serving::start(store.path(), &["--config", config.to_str().unwrap()]);
     let mut slow = TcpStream::connect(&serving.address).unwrap();
-    let head =
-        "POST /similar HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 26\r\n\r\n";
+    let head = "POST /similar HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 26\r\n\r\n";
     slow.write_all(head.as_bytes()).unwrap();
     std::thread::sleep(std::time::Duration::from_millis(200));
     let started = std::time::Instant::now();
@@ -194,4 +195,115 @@ fn a_configuration_is_checked_without_serving() {
     assert!(message.contains("server.toml"), "{message}");
     let missing = run(&["check-config", "--config", "/nowhere.toml"]);
     assert!(text(&missing.stderr).contains("/nowhere.toml"));
+}
+
+/// The fields of a JSON object, also those that come twice.
+struct Fields(Vec<String>);
+
+impl<'de> serde::Deserialize<'de> for Fields {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Fields;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+                let mut fields = Vec::new();
+                while let Some((field, _)) = map.next_entry::<String, serde::de::IgnoredAny>()? {
+                    fields.push(field);
+                }
+                Ok(Fields(fields))
+            }
+        }
+        deserializer.deserialize_map(Visitor)
+    }
+}
+
+#[test]
+fn log_lines_are_json_with_each_key_once() {
+    let store = tempfile::tempdir().unwrap();
+    std::fs::create_dir(store.path().join("default")).unwrap();
+    let latest = r#"{"version":"nope","previous":null}"#;
+    std::fs::write(store.path().join("default").join("latest.json"), latest).unwrap();
+    let mut serving = Serving::start(store.path(), &[]);
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    serving.signal("TERM");
+    let mut log = String::new();
+    serving.log.read_to_string(&mut log).unwrap();
+    assert!(log.contains("\"message\":\"model refused; the old one goes on\""), "{log}");
+    assert!(log.contains("\"reason\":\"version `nope` is not in"), "{log}");
+    for line in log.lines() {
+        let Fields(mut fields) = serde_json::from_str(line).unwrap();
+        let count = fields.len();
+        fields.sort_unstable();
+        fields.dedup();
+        assert_eq!(fields.len(), count, "{line}");
+    }
+}
+
+#[test]
+fn an_empty_store_is_logged_with_its_path() {
+    let store = tempfile::tempdir().unwrap();
+    let mut serving = Serving::start(&store.path().join("missing"), &[]);
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    serving.signal("TERM");
+    let mut log = String::new();
+    serving.log.read_to_string(&mut log).unwrap();
+    let folder = store.path().join("missing").join("default");
+    let said = log.lines().filter(|line| line.contains("the model store has no model for this shop"));
+    let said: Vec<&str> = said.collect();
+    assert!(said.len() == 1 && said[0].contains(folder.to_str().unwrap()), "{log}");
+}
+
+#[test]
+fn half_a_request_head_does_not_hold_up_the_shutdown() {
+    let store = tempfile::tempdir().unwrap();
+    let config = store.path().join("server.toml");
+    std::fs::write(&config, "drain_seconds = 60\n").unwrap();
+    let mut serving = Serving::start(store.path(), &["--config", config.to_str().unwrap()]);
+    let mut half = TcpStream::connect(&serving.address).unwrap();
+    half.write_all(b"GET /healthz HTTP/1.1\r\nhost:").unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    let started = std::time::Instant::now();
+    serving.signal("TERM");
+    assert!(serving.child.wait().unwrap().success());
+    assert!(started.elapsed() < std::time::Duration::from_secs(20), "{:?}", started.elapsed());
+}
+
+#[test]
+fn it_listens_on_a_name_and_on_ipv6() {
+    let store = tempfile::tempdir().unwrap();
+    for listen in ["localhost:0", "[::1]:0"] {
+        if listen.starts_with('[') && std::net::TcpListener::bind("[::1]:0").is_err() {
+            eprintln!("SKIPPED {listen}: this machine has no IPv6");
+            continue;
+        }
+        let serving = Serving::start(store.path(), &["--listen", listen]);
+        assert!(serving.get("/healthz", "").starts_with("HTTP/1.1 200 "), "{listen}");
+    }
+    let refused = run(&["--store", store.path().to_str().unwrap(), "--listen", "8080"]);
+    let message = text(&refused.stderr);
+    assert!(!refused.status.success() && message.contains("localhost:8080"), "{message}");
+}
+
+#[test]
+fn check_config_looks_at_the_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("models");
+    let check = || {
+        let checked = run(&["check-config", "--store", store.to_str().unwrap()]);
+        assert!(checked.status.success(), "{}", text(&checked.stderr));
+        text(&checked.stdout)
+    };
+    let missing = check();
+    assert!(missing.contains("WARNING") && missing.contains("does not exist"), "{missing}");
+    publish(&store, "default", "v1", "a");
+    let found = check();
+    assert!(found.contains("v1 is published, of 1 versions") && !found.contains("WARNING"), "{found}");
+    std::fs::rename(store.join("default").join("v1"), store.join("default").join("v2")).unwrap();
+    let torn = check();
+    assert!(torn.contains("WARNING") && torn.contains("v1"), "{torn}");
 }

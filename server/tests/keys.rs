@@ -144,7 +144,7 @@ async fn a_shops_bound_is_its_own() {
     running.until_ready().await;
     let mut holder = tokio::net::TcpStream::connect(running.server.address()).await.unwrap();
     let head = format!(
-        "POST /similar HTTP/1.1\r\nhost: x\r\nauthorization: {tea}\r\ncontent-type: application/json\r\n\
+        "POST /similar HTTP/1.1\r\nhost: localhost\r\nauthorization: {tea}\r\ncontent-type: application/json\r\n\
          content-length: 9\r\n\r\n{{"
     );
     tokio::io::AsyncWriteExt::write_all(&mut holder, head.as_bytes()).await.unwrap();

@@ -9,6 +9,7 @@ mod support;
 
 mod answers;
 mod binary;
+mod browsers;
 mod chaos;
 mod document;
 mod documents;

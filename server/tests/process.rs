@@ -42,7 +42,7 @@ impl Serving {
     pub fn get(&self, path: &str) -> String {
         let mut answer = String::new();
         if let Ok(mut stream) = TcpStream::connect(&self.address) {
-            let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+            let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
             if stream.write_all(request.as_bytes()).is_ok() {
                 let _ = stream.read_to_string(&mut answer);
             }

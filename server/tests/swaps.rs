@@ -1,5 +1,6 @@
 //! Replacing the model while answers go on.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -244,4 +245,50 @@ async fn a_version_of_the_store_is_activated_by_name() {
     }
     assert_eq!(refusals(&running).await, "0");
     assert_eq!(running.version().await, "v0");
+}
+
+/// Copies the files of a version, those that `wanted` picks.
+fn copy(from: &Path, to: &Path, wanted: impl Fn(usize) -> bool) {
+    std::fs::create_dir_all(to).unwrap();
+    let mut files: Vec<_> = std::fs::read_dir(from).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    for (_, file) in files.iter().enumerate().filter(|(n, _)| wanted(*n)) {
+        std::fs::copy(file, to.join(file.file_name().unwrap())).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_version_that_is_copied_late_is_served_when_it_is_whole() {
+    let (source, store) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    publish(source.path(), "default", "v1", "a");
+    let (from, shop) = (source.path().join("default"), store.path().join("default"));
+    let pointer = shop.join("latest.json");
+    std::fs::create_dir_all(&shop).unwrap();
+    std::fs::copy(from.join("latest.json"), &pointer).unwrap();
+    let running = start(EAGER, store).await;
+    let refused = || async { running.get("/models").await.ok()["last_error"]["version"] == "v1" };
+    running.until("refused", refused).await;
+    copy(&from.join("v1"), &shop.join("v1"), |n| n % 2 == 0);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(running.get("/readyz").await.status, 503);
+    copy(&from.join("v1"), &shop.join("v1"), |n| n % 2 == 1);
+    running.until_ready().await;
+    assert_eq!(running.get("/models").await.ok()["last_error"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_refused_version_is_tried_again_on_demand_and_by_name() {
+    let store = tempfile::tempdir().unwrap();
+    publish(store.path(), "default", "v1", "a");
+    let folder = store.path().join("default").join("v1");
+    let (section, aside) = (folder.join("items.arrow"), store.path().join("items.arrow"));
+    std::fs::rename(&section, &aside).unwrap();
+    // It looks only when it is told to.
+    let running = start("poll_seconds = 3600\n", store).await;
+    let refused = || async { running.get("/models").await.ok()["last_error"]["version"] == "v1" };
+    running.until("refused", refused).await;
+    running.post("/models/v1/activate", &json!({})).await.problem(409, "model_refused");
+    std::fs::rename(&aside, &section).unwrap();
+    running.server.poll_now().await;
+    assert_eq!(running.version().await, "v1");
 }

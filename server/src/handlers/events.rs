@@ -1,92 +1,156 @@
-//! `POST /events`: what users do, taken in durably.
+//! `POST /events`: what users do, stored durably.
 
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
+use qianmian_live::check;
 use qianmian_live::event::{Event, RawEvent};
 use qianmian_live::log::Outcome;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::answer::json;
 use super::person::IdentityRef;
-use super::rows::{self, RowFault, RowResult};
+use super::rows::{self, Checked, Row, RowResult};
 use crate::app::App;
-use crate::extract::{RowsBody, parse};
-use crate::fields::{Id, optional_object};
+use crate::extract::{BeaconBody, QueryString, parse};
+use crate::fields::{Id, Timestamp, optional_id, optional_object};
 use crate::guard::Call;
 use crate::live::now_ms;
-use crate::problem::Problem;
+use crate::nearest::cut;
+use crate::problem::{Code, Problem};
 use crate::request_id::RequestId;
 
 /// What users did. As `application/x-ndjson` the body is one event a line instead.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EventsRequest<'a> {
-    /// Each is taken in or refused by itself.
+    /// Each is accepted or refused by itself.
     #[serde(borrow)]
     #[schema(value_type = Vec<EventRow<'a>>, min_items = 1, max_items = 1000)]
     events: Vec<&'a RawValue>,
+    /// When the body was sent, by the clock of the device: by how much that clock is wrong is subtracted from every
+    /// `occurred_at`, in whole minutes.
+    #[schema(value_type = Option<Timestamp>)]
+    sent_at: Option<Timestamp>,
+}
+
+/// How strictly events are read.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct EventsQuery {
+    /// Accept events with unknown fields, without these fields; `ignored_fields` of the answer counts them.
+    #[serde(default)]
+    lenient: bool,
 }
 
 /// Something that a user did or was shown.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EventRow<'a> {
-    /// The caller's own id of the event: sent again within the `ttl`, it counts once.
+    /// The caller's own id of the event. Sent again within the `ttl`, the event counts once.
     #[serde(borrow)]
     event_id: Id<'a>,
     /// `expose`, `click`, `view`, `add_to_cart`, `favorite`, `checkout`, `purchase`, `refund`, `dislike`, `share`,
     /// `search`, `room_enter`, `room_leave`, or a name that GA4, Segment or WeChat gives one of these.
     #[serde(borrow)]
     r#type: Id<'a>,
-    /// When, RFC 3339 with an offset.
-    #[serde(borrow)]
-    #[schema(value_type = String, format = DateTime)]
-    occurred_at: Id<'a>,
-    /// Who; this, `identity` or `session_id`.
-    #[serde(borrow)]
+    /// When, by the clock of the device.
+    occurred_at: Timestamp,
+    /// When this event was sent, by the same clock; else that of the whole body counts.
+    sent_at: Option<Timestamp>,
+    /// The person; this, `identity` or `session_id` is required.
+    #[serde(borrow, default, deserialize_with = "optional_id")]
     user_id: Option<Id<'a>>,
-    /// A name by which a channel knows them; where `user_id` is there, the event counts for that.
+    /// The person, by an identity of a channel; with `user_id`, the event counts for that.
     #[serde(borrow, default, deserialize_with = "optional_object")]
     identity: Option<IdentityRef<'a>>,
     /// The visit.
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "optional_id")]
     session_id: Option<Id<'a>>,
     /// The item; all types need one but `checkout`, `share`, `search`, `room_enter` and `room_leave`.
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "optional_id")]
     item_id: Option<Id<'a>>,
     /// Where: the channel.
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "optional_id")]
     channel: Option<Id<'a>>,
-    /// Where: the region, as the shop tells its regions apart; what trends is told by channel and region.
-    #[serde(borrow)]
+    /// Where: the region, as the shop names its regions; trends are counted by channel and region.
+    #[serde(borrow, default, deserialize_with = "optional_id")]
     region: Option<Id<'a>>,
-    /// Where: the scene; of an exposure `home` where it is not given.
-    #[serde(borrow)]
+    /// Where: the scene; `home` for an exposure without one.
+    #[serde(borrow, default, deserialize_with = "optional_id")]
     scene: Option<Id<'a>>,
     /// Where: the livestream room.
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "optional_id")]
     room_id: Option<Id<'a>>,
-    /// The answer that led to it, by its `request_id`.
-    #[serde(borrow)]
+    /// The `request_id` of the answer that led to it.
+    #[serde(borrow, default, deserialize_with = "optional_id")]
     request_id: Option<Id<'a>>,
     /// Money that went with it, in the shop's currency.
     #[schema(minimum = -1000000000.0, maximum = 1000000000.0)]
     value: Option<f64>,
 }
 
+/// Names of the fields of [`EventRow`]; a test holds them equal.
+const FIELDS: [&str; 14] = [
+    "event_id",
+    "type",
+    "occurred_at",
+    "sent_at",
+    "user_id",
+    "identity",
+    "session_id",
+    "item_id",
+    "channel",
+    "region",
+    "scene",
+    "room_id",
+    "request_id",
+    "value",
+];
+/// How far ahead of this server's clock an event may be and still count: a wrong clock, not nonsense.
+const MAX_AHEAD_MS: i64 = 86_400_000;
+/// Clocks that differ by at most this are not corrected; others are in steps of this.
+const MINUTE_MS: i64 = 60_000;
+/// Most different names that `ignored_fields` has.
+const MAX_IGNORED_NAMES: usize = 20;
+
+const CORRECTED: &str =
+    "the device's clock is wrong by `sent_at`; `occurred_at` was corrected by whole minutes";
+const RECEIVED: &str = "`occurred_at` is more than 10 minutes ahead of this server's clock; the time it was received \
+    counts";
+
+/// When an event that was received at `now` happened by this server's clock, and a note if that is not what was sent.
+///
+/// The correction is in whole minutes, so that an event sent again, a moment later, is the same event.
+fn corrected(occurred_at: i64, sent_at: Option<i64>, now: i64) -> (i64, Option<&'static str>) {
+    let ahead = sent_at.map_or(0, |sent_at| sent_at.saturating_sub(now));
+    let minutes = ahead.saturating_add(ahead.signum() * MINUTE_MS / 2) / MINUTE_MS;
+    let is_wrong = ahead.unsigned_abs() > MINUTE_MS.unsigned_abs();
+    let at = if is_wrong { occurred_at.saturating_sub(minutes * MINUTE_MS) } else { occurred_at };
+    let lead = at.saturating_sub(now);
+    if lead > check::MAX_AHEAD_MS && lead <= MAX_AHEAD_MS {
+        return (now, Some(RECEIVED));
+    }
+    (at, (at != occurred_at).then_some(CORRECTED))
+}
+
 impl EventRow<'_> {
-    fn check(&self, now: i64) -> Result<Event, RowFault> {
+    fn check(&self, sent_at: Option<Timestamp>, now: i64) -> Checked<Event> {
         fn text<'t>(id: &'t Option<Id<'_>>) -> Option<&'t str> {
             id.as_ref().map(Id::as_str)
         }
+        let sent_at = self.sent_at.or(sent_at).map(|at| at.0);
+        let (at, note) = corrected(self.occurred_at.0, sent_at, now);
         let raw = RawEvent {
             event_id: self.event_id.as_str(),
             kind: self.r#type.as_str(),
-            occurred_at: self.occurred_at.as_str(),
+            occurred_at: &Timestamp(at).to_rfc3339(),
             user_id: text(&self.user_id),
             identity: self
                 .identity
@@ -101,11 +165,46 @@ impl EventRow<'_> {
             request_id: text(&self.request_id),
             value: self.value,
         };
-        raw.check(now).map_err(RowFault::from)
+        Ok(Row { value: raw.check(now)?, note })
     }
 }
 
-/// What became of each event.
+/// Reads rows, and counts the fields that it ignored.
+#[derive(Default)]
+struct Reader {
+    lenient: bool,
+    /// By name, at most [`MAX_IGNORED_NAMES`].
+    ignored: RefCell<BTreeMap<String, usize>>,
+}
+
+impl Reader {
+    fn event(&self, row: &[u8], sent_at: Option<Timestamp>, now: i64) -> Checked<Event> {
+        match parse::<EventRow<'_>>(row) {
+            Ok(row) => row.check(sent_at, now),
+            Err(problem) if self.lenient && problem.code() == Code::UnknownField => {
+                let known = self.without_unknown(row)?;
+                parse::<EventRow<'_>>(&known)?.check(sent_at, now)
+            }
+            Err(problem) => Err(problem.into()),
+        }
+    }
+
+    /// The row with its known fields alone.
+    fn without_unknown(&self, row: &[u8]) -> Result<Vec<u8>, Problem> {
+        let fields: BTreeMap<String, &RawValue> = parse(row)?;
+        let (known, unknown): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            fields.into_iter().partition(|(name, _)| FIELDS.contains(&name.as_str()));
+        let mut ignored = self.ignored.borrow_mut();
+        for name in unknown.keys().map(|name| cut(name)) {
+            if ignored.len() < MAX_IGNORED_NAMES || ignored.contains_key(&name) {
+                *ignored.entry(name).or_default() += 1;
+            }
+        }
+        serde_json::to_vec(&known).map_err(|error| Problem::new(Code::InvalidJson, error.to_string()))
+    }
+}
+
+/// Outcome of each event.
 #[derive(Serialize, ToSchema)]
 pub struct EventsResponse {
     #[schema(value_type = String)]
@@ -114,21 +213,25 @@ pub struct EventsResponse {
     accepted: usize,
     /// One for each event, in order.
     results: Vec<RowResult<EventStatus>>,
+    /// With `lenient`: how many events had an unknown field, by its name; at most 20 names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    ignored_fields: Option<BTreeMap<String, usize>>,
     /// Microseconds from reading the request's headers to writing this.
     took_us: u64,
 }
 
-/// What became of an event.
+/// Outcome of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EventStatus {
     /// It counts.
     Accepted,
-    /// It was sent before, and counted then.
+    /// It was sent before and counted then.
     Duplicate,
     /// Another event was sent under its `event_id` before; this one does not count.
     Conflict,
-    /// It is not as an event must be; `field` and `reason` say why.
+    /// It is no valid event; `field` and `reason` say why.
     Rejected,
 }
 
@@ -142,32 +245,87 @@ impl From<Outcome> for EventStatus {
     }
 }
 
-/// Takes in what users do. What is `accepted` is durable, and the next answer knows it.
+/// Stores what users do. What is `accepted` is durable, and the next answer uses it.
 ///
-/// Durable is: on this server's disk, or as Redis is set up to be.
-#[utoipa::path(post, path = "/events", operation_id = "send_events", tag = "live state",
+/// Durable means: on this server's disk, or as Redis is configured. Web pages may send the body by
+/// `navigator.sendBeacon`, as `text/plain`.
+#[utoipa::path(post, path = "/events", operation_id = "send_events", tag = "live state", params(EventsQuery),
     request_body(content((EventsRequest<'_> = "application/json"), (EventRow<'_> = "application/x-ndjson"))),
-    responses((status = 200, description = "What became of each event.", body = EventsResponse)))]
-pub async fn post(call: Call, State(app): State<Arc<App>>, body: RowsBody) -> Result<Response, Problem> {
+    responses((status = 200, description = "Outcome of each event.", body = EventsResponse)))]
+pub async fn post(
+    call: Call,
+    State(app): State<Arc<App>>,
+    QueryString(query): QueryString<EventsQuery>,
+    BeaconBody(body): BeaconBody,
+) -> Result<Response, Problem> {
     let live = call.shop.live()?;
     let now = now_ms();
-    let checked =
-        rows::read(&body, "events", |request: EventsRequest<'_>| request.events, |row| event(row, now))?;
-    let events: Vec<Event> = checked.iter().filter_map(|row| row.as_ref().ok().cloned()).collect();
-    let outcomes = live.append(events).await?;
+    let (reader, sent_at) = (Reader { lenient: query.lenient, ..Reader::default() }, Cell::new(None));
+    let checked = rows::read(
+        &body,
+        "events",
+        |request: EventsRequest<'_>| {
+            sent_at.set(request.sent_at);
+            request.events
+        },
+        |row| reader.event(row, sent_at.get(), now),
+    )?;
+    let outcomes = live.append(rows::values(&checked)).await?;
     let results = rows::results(checked, outcomes, EventStatus::Rejected);
     let count = |status| results.iter().filter(|result| result.status == status).count();
+    let accepted = count(EventStatus::Accepted);
     app.telemetry.events.record([
-        count(EventStatus::Accepted),
+        accepted,
         count(EventStatus::Duplicate),
         count(EventStatus::Conflict),
         count(EventStatus::Rejected),
     ]);
-    let accepted = count(EventStatus::Accepted);
     let bytes = 128 + 64 * results.len();
-    json(&EventsResponse { request_id: call.id, accepted, results, took_us: call.took_us() }, bytes)
+    let ignored_fields = query.lenient.then(|| reader.ignored.into_inner());
+    let response =
+        EventsResponse { request_id: call.id, accepted, results, ignored_fields, took_us: call.took_us() };
+    json(&response, bytes)
 }
 
-fn event(row: &[u8], now: i64) -> Result<Event, RowFault> {
-    parse::<EventRow<'_>>(row).map_err(RowFault::from)?.check(now)
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn the_known_fields_are_those_of_a_row() {
+        let problem = parse::<EventRow<'_>>(br#"{"?":1}"#).unwrap_err();
+        let named = problem.detail().split('`').skip(3).step_by(2).collect::<Vec<_>>();
+        assert_eq!(named, FIELDS);
+    }
+
+    #[test]
+    fn a_wrong_clock_is_corrected_by_whole_minutes() {
+        let (now, minute) = (1_800_000_000_000, MINUTE_MS);
+        assert_eq!(
+            corrected(now - 5_000, Some(now + 900), now),
+            (now - 5_000, None),
+            "clocks differ a little"
+        );
+        let ahead = now + 11 * minute;
+        assert_eq!(corrected(ahead, Some(ahead), now), (now, Some(CORRECTED)));
+        assert_eq!(corrected(ahead, Some(ahead - 400), now), (now, Some(CORRECTED)), "sent again, the same");
+        let behind = now - 180 * minute;
+        assert_eq!(corrected(behind, Some(behind + minute), now), (now - minute, Some(CORRECTED)));
+        assert_eq!(corrected(ahead, None, now), (now, Some(RECEIVED)));
+        let absurd = now + 2 * MAX_AHEAD_MS;
+        assert_eq!(corrected(absurd, None, now), (absurd, None), "refused by the check");
+        assert!(corrected(now, Some(i64::MIN), now).0 >= now, "no overflow");
+    }
+
+    #[test]
+    fn unknown_fields_are_ignored_and_counted_on_demand() {
+        let row = br#"{"event_id":"1","type":"view","occurred_at":"2027-01-15T08:00:00Z","user_id":"u","item_id":"i","platform":"ios"}"#;
+        let now = 1_800_000_000_000;
+        let strict = Reader::default();
+        assert!(strict.event(row, None, now).is_err());
+        let lenient = Reader { lenient: true, ..Reader::default() };
+        assert_eq!(lenient.event(row, None, now).unwrap().value.event_id, "1");
+        assert_eq!(lenient.ignored.into_inner(), BTreeMap::from([("platform".to_owned(), 1)]));
+    }
 }

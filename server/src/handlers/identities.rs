@@ -18,7 +18,7 @@ use super::answer::{Moment, json};
 use super::person::{IdentityRef, checked, too_many, wrong};
 use crate::app::App;
 use crate::extract::{JsonBody, PathId};
-use crate::fields::{Id, Object, is_id};
+use crate::fields::{Id, Object, is_id, optional_id};
 use crate::guard::Call;
 use crate::live::now_ms;
 use crate::problem::{Code, Problem};
@@ -31,17 +31,17 @@ use crate::telemetry::Linked;
 #[schema(as = LinkRequest)]
 pub struct LinkBody<'a> {
     /// Their user id, where the caller has one; else one is made up for those whom nobody knows.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "optional_id")]
     user_id: Option<Id<'a>>,
     /// Names by which channels know them.
     #[serde(borrow, default)]
     #[schema(value_type = Vec<IdentityRef<'a>>, max_items = 64)]
     identities: Vec<Object<IdentityRef<'a>>>,
     /// The visit in which they were seen: an identity of the type `session`.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "optional_id")]
     session_id: Option<Id<'a>>,
     /// Who says so; it stands in the audit trail.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "optional_id")]
     source: Option<Id<'a>>,
 }
 
@@ -181,7 +181,7 @@ pub struct UndoBody<'a> {
     #[serde(borrow)]
     merge_id: Id<'a>,
     /// Who says so; it stands in the audit trail.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "optional_id")]
     source: Option<Id<'a>>,
 }
 

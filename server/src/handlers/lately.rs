@@ -45,7 +45,7 @@ impl<'a> Lately<'a> {
     pub async fn load(shop: &Shop, asks: Asks<'a>) -> Self {
         let (now, place) = (now_ms(), (asks.scene, shop.scene(asks.scene)));
         let (known, degraded) = asks.who.known(shop, asks.session_id, now).await;
-        let hot = shop.kept().and_then(|live| live.trending(asks.channel, asks.region));
+        let hot = shop.live_store().and_then(|live| live.trending(asks.channel, asks.region));
         Self { known, degraded, place, hot, now }
     }
 

@@ -117,7 +117,7 @@ impl Who<'_> {
             user.into_iter().chain(identities).chain(session_id.map(Name::Session)).collect();
         let alone =
             || Known { user_ids: self.user_id.map(str::to_owned).into_iter().collect(), ..Known::default() };
-        match shop.kept() {
+        match shop.live_store() {
             None => (alone(), &[]),
             Some(_) if names.is_empty() => (Known::default(), &[]),
             Some(live) => match live.user(&names, now).await {

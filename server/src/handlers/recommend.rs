@@ -23,7 +23,7 @@ use super::lately::{Asks, Lately};
 use super::person::{UserRef, Who};
 use crate::app::{self, App};
 use crate::extract::{JsonBody, QueryString};
-use crate::fields::{Count, Id, Ids, OwnedId, object, optional_object};
+use crate::fields::{Count, Id, Ids, OwnedId, object, optional_id, optional_object, optional_owned_id};
 use crate::guard::Call;
 use crate::live::USER_STATE;
 use crate::problem::Problem;
@@ -45,11 +45,11 @@ pub struct RecommendRequest<'a> {
     #[serde(borrow, default, deserialize_with = "optional_object")]
     user: Option<UserRef<'a>>,
     /// The visit that the call belongs to: its events count, beside the person's.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "optional_id")]
     session_id: Option<Id<'a>>,
     /// The place where the slate is shown: what was shown to the person there often, and left alone, comes
     /// after all others.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "optional_id")]
     #[schema(default = "home")]
     scene: Option<Id<'a>>,
     /// Length of the slate.
@@ -86,16 +86,16 @@ pub struct Context<'a> {
     cart: Ids<'a, 0, 100>,
     /// The store that the person is in. For a person without purchases, what sells there (else in the city,
     /// else in the channel) stands in, where the training found that such places tell people apart.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "optional_id")]
     store_id: Option<Id<'a>>,
     /// The city that the person lives in.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "optional_id")]
     city: Option<Id<'a>>,
     /// The channel that the person comes through; what trends there is lifted.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "optional_id")]
     channel: Option<Id<'a>>,
     /// The region that the person is in, as events name regions; what trends there is lifted.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "optional_id")]
     region: Option<Id<'a>>,
 }
 
@@ -106,9 +106,11 @@ pub struct Context<'a> {
 pub struct RecommendQuery {
     /// The person; leave it out for an anonymous visitor.
     #[param(inline)]
+    #[serde(default, deserialize_with = "optional_owned_id")]
     user_id: Option<OwnedId>,
     /// The place where the slate is shown; `home` where it is not given.
     #[param(inline)]
+    #[serde(default, deserialize_with = "optional_owned_id")]
     scene: Option<OwnedId>,
     /// Length of the slate; 20 where it is not given.
     #[param(inline)]

@@ -1,4 +1,4 @@
-//! What calls share that take many rows, each taken in or refused by itself.
+//! Calls with many rows, each accepted or refused by itself.
 
 use qianmian_live::check::Fault;
 use serde::{Deserialize, Serialize};
@@ -19,40 +19,27 @@ pub struct RowFault {
     nearest: Option<String>,
 }
 
-/// What became of one row.
+/// Outcome of one row.
 #[derive(Serialize, ToSchema)]
 pub struct RowResult<S> {
-    /// What became of it.
+    /// Its outcome.
     pub status: S,
-    /// Of a rejected one: the field at fault; empty where the row is not JSON at all.
+    /// Of a rejected row: the field at fault; empty if the row is not JSON at all.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     field: Option<String>,
-    /// Of a rejected one: what is wrong, and what it may be.
+    /// Of a rejected row: what is wrong, and what it may be.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     reason: Option<String>,
-    /// The known name that may have been meant.
+    /// The known name that may be meant.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     nearest: Option<String>,
-    /// Of an accepted one: how it was read, where that is not as it was sent.
+    /// How a value was read that is not quite as it should be.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = String, nullable = false, required = false)]
-    pub note: Option<&'static str>,
-}
-
-impl<S> RowResult<S> {
-    /// That of a row which was read.
-    fn of(status: S) -> Self {
-        Self { status, field: None, reason: None, nearest: None, note: None }
-    }
-
-    /// That of a row which was not; `status` says so.
-    fn refused(status: S, fault: RowFault) -> Self {
-        let (field, reason) = (Some(fault.field), Some(fault.reason));
-        Self { status, field, reason, nearest: fault.nearest, note: None }
-    }
+    #[schema(nullable = false)]
+    note: Option<&'static str>,
 }
 
 impl From<Fault> for RowFault {
@@ -75,14 +62,22 @@ impl From<Problem> for RowFault {
     }
 }
 
-/// A row as it was read, or why it is refused.
-pub type Checked<T> = Result<T, RowFault>;
+/// A row that was read, with a note on how, if it needs one.
+pub struct Row<T> {
+    /// What the row holds.
+    pub value: T,
+    /// How it was read, if not literally.
+    pub note: Option<&'static str>,
+}
 
-/// Reads the rows of a body, each by itself: those that `within` finds in the list `field` of a whole body, or
+/// A row that was read, or why it is refused.
+pub type Checked<T> = Result<Row<T>, RowFault>;
+
+/// Reads the rows of a body, each by itself: the elements of the list `field`, which `within` finds in a JSON body, or
 /// its lines.
 ///
 /// # Errors
-/// The whole is not as it must be, or has no row, or more than a thousand.
+/// The body itself is malformed, or has no row, or more than a thousand.
 pub fn read<'b, B: Deserialize<'b>, T>(
     body: &'b RowsBody,
     field: &'static str,
@@ -102,7 +97,12 @@ pub fn read<'b, B: Deserialize<'b>, T>(
     }
 }
 
-/// What became of every row: `outcomes`, in order, of those that were read, `rejected` of the others.
+/// The values of the rows that were read, in order.
+pub fn values<T: Clone>(checked: &[Checked<T>]) -> Vec<T> {
+    checked.iter().filter_map(|row| row.as_ref().ok().map(|row| row.value.clone())).collect()
+}
+
+/// The results of all rows: `outcomes`, in order, for those that were read, `rejected` for the others.
 pub fn results<T, O, S: From<O> + Copy>(
     checked: Vec<Checked<T>>,
     outcomes: Vec<O>,
@@ -110,14 +110,23 @@ pub fn results<T, O, S: From<O> + Copy>(
 ) -> Vec<RowResult<S>> {
     let mut outcomes = outcomes.into_iter();
     let result = |row: Checked<T>| match row {
-        // There is an outcome for each row that was read.
-        Ok(_) => RowResult::of(outcomes.next().map_or(rejected, S::from)),
-        Err(fault) => RowResult::refused(rejected, fault),
+        Ok(row) => {
+            // There is an outcome for each row that was read.
+            let status = outcomes.next().map_or(rejected, S::from);
+            RowResult { status, field: None, reason: None, nearest: None, note: row.note }
+        }
+        Err(fault) => RowResult {
+            status: rejected,
+            field: Some(fault.field),
+            reason: Some(fault.reason),
+            nearest: fault.nearest,
+            note: None,
+        },
     };
     checked.into_iter().map(result).collect()
 }
 
-/// Whether a call may have so many rows.
+/// Checks that a call has 1 to [`MAX_ROWS`] rows.
 fn check_count(field: &'static str, rows: usize) -> Result<(), Problem> {
     if (1..=MAX_ROWS).contains(&rows) {
         return Ok(());

@@ -1,6 +1,10 @@
 //! Reading the store: what `latest.json` says, and opening a version. All of it blocks, so all of it runs
-//! on the blocking pool; a panic there is one more reason to refuse.
+//! on the blocking pool; a panic there is a refusal, too.
 
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::time::SystemTime;
 
 use chrono::{DateTime, Utc};
@@ -37,7 +41,7 @@ impl Loaded {
     }
 }
 
-/// Why a version is not served.
+/// Why a version was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// The version, where the store named one.
@@ -46,7 +50,7 @@ pub struct Refusal {
     pub section: Option<String>,
     /// What is wrong with it.
     pub message: String,
-    /// Whether the store simply holds no such version.
+    /// Whether the store holds no such version.
     pub absent: bool,
     /// Whether opening it panicked.
     pub panicked: bool,
@@ -66,12 +70,12 @@ impl Refusal {
     }
 
     fn panicked(version: Option<String>) -> Self {
-        let message = "opening it panicked; the log holds where".to_owned();
+        let message = "opening it panicked; the log has the backtrace".to_owned();
         Self { version, section: None, message, absent: false, panicked: true }
     }
 }
 
-/// What `latest.json` says, and when it was written: publishing a version again is a change, too.
+/// Content of `latest.json`, and when it was written: publishing a version again is a change, too.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Pointer {
     written_at: Option<SystemTime>,
@@ -98,6 +102,34 @@ pub(super) async fn pointer(store: ShopStore) -> Pointer {
 /// The version that `latest.json` names as the one before.
 pub(super) async fn previous(store: ShopStore) -> Result<Option<String>, Refusal> {
     Ok(contained(None, move || store.latest()).await?.and_then(|latest| latest.previous))
+}
+
+/// Whether the shop's folder is there.
+pub(super) async fn exists(store: ShopStore) -> bool {
+    contained(None, move || Ok(store.folder().is_dir())).await.unwrap_or(false)
+}
+
+/// Changes with any file of the version that `pointer` names: its name, length, times or permissions. 0 for none.
+pub(super) async fn fingerprint(store: ShopStore, pointer: &Pointer) -> u64 {
+    let Ok(Some(version)) = &pointer.version else { return 0 };
+    let folder = store.folder().join(version);
+    contained(None, move || Ok(fingerprint_of(&folder))).await.unwrap_or(0)
+}
+
+fn fingerprint_of(folder: &Path) -> u64 {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let files: BTreeMap<_, _> = entries
+        .filter_map(|entry| {
+            let file = std::fs::metadata(entry.path()).ok()?;
+            // Copying sets the time of change, and so does a change of permissions.
+            let changed = (file.ctime(), file.ctime_nsec());
+            Some((entry.file_name(), (file.len(), file.mtime(), file.mtime_nsec(), changed)))
+        })
+        .collect();
+    let own = std::fs::metadata(folder).map(|folder| (folder.ctime(), folder.ctime_nsec())).ok();
+    let mut hasher = DefaultHasher::new();
+    (files, own).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Opens, verifies and warms a version.

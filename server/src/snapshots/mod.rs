@@ -1,17 +1,20 @@
-//! Which model a shop answers from, and how it is replaced while answers go on.
+//! The models of a shop: which one answers, and its replacement while answers go on.
 //!
 //! Invariants: a request takes the current snapshot once; a version is opened, verified and warmed before
-//! it is swapped in; the version before is kept for an instant way back; the one before that is freed off
+//! it is swapped in; the version before is kept for an instant rollback; the one before that is freed off
 //! the request path. An artifact that is damaged, not understood or makes opening it panic is refused,
-//! counted and remembered, and the old one goes on serving.
+//! counted and remembered, and the old one goes on serving. A refused version is tried again: at once when a file
+//! of its folder changes or on SIGHUP, else with growing pauses.
 //!
 //! `latest.json` decides. A version [activated](Snapshots::activate) or [rolled back](Snapshots::rollback)
-//! to by hand is *pinned*: it is served by this process until `latest.json` is next written.
+//! to by hand is *pinned*: this process serves it until `latest.json` is next written.
 
 mod load;
 mod reaper;
+mod retry;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwapOption, Guard};
 use chrono::{DateTime, Utc};
@@ -24,6 +27,10 @@ pub use reaper::Reaper;
 use crate::live::Live;
 use crate::telemetry::SwapMetrics;
 use load::Pointer;
+use retry::Retry;
+
+/// A fault that lasts is logged this often.
+const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
 
 /// The models of one shop.
 pub struct Snapshots {
@@ -33,7 +40,7 @@ pub struct Snapshots {
     live: Option<Arc<Live>>,
     current: ArcSwapOption<Loaded>,
     ledger: Mutex<Ledger>,
-    /// Held while something is opened, so that versions are opened one at a time. Going back to the kept
+    /// Held while a version is opened, so that they are opened one at a time. A rollback to the kept
     /// version does not wait for it.
     turn: tokio::sync::Mutex<()>,
     reaper: Reaper,
@@ -41,26 +48,30 @@ pub struct Snapshots {
     panics: Counter,
 }
 
-/// What is remembered between two swaps.
+/// State between two swaps.
 #[derive(Default)]
 struct Ledger {
     previous: Option<Arc<Loaded>>,
     /// What `latest.json` said when it was last acted on.
     seen: Option<Pointer>,
+    /// When the version in `seen` is tried again, if it was refused.
+    retry: Option<Retry>,
     pinned: bool,
     last_error: Option<Failure>,
+    /// The last fault that was logged, and when.
+    complaint: Option<(String, Instant)>,
 }
 
 /// The last refusal.
 #[derive(Debug, Clone)]
 pub struct Failure {
-    /// What was refused, and why.
+    /// The refused version and the reason.
     pub refusal: Refusal,
     /// When.
     pub at: DateTime<Utc>,
 }
 
-/// What is served now, for people to look at.
+/// What is served now, for `GET /models`.
 pub struct Status {
     /// The model that answers.
     pub current: Option<Arc<Loaded>>,
@@ -139,7 +150,7 @@ impl Snapshots {
         }
     }
 
-    /// Whether the store was looked at since the start.
+    /// Whether the store was read at least once.
     pub fn tried(&self) -> bool {
         self.ledger().seen.is_some()
     }
@@ -149,11 +160,29 @@ impl Snapshots {
         &self.store
     }
 
-    /// Looks at `latest.json` and, when it was written since the last look, serves what it names.
+    /// Reads `latest.json`. If it was written since the last look, or names a refused version that is due, serves the
+    /// version that it names.
     pub async fn poll(&self) {
+        self.look(false).await;
+    }
+
+    /// As [`poll`](Self::poll), and tries a refused version again whether it is due or not.
+    pub async fn poll_now(&self) {
+        self.look(true).await;
+    }
+
+    async fn look(&self, at_once: bool) {
         let _turn = self.turn.lock().await;
         let pointer = load::pointer(self.store.clone()).await;
-        if self.ledger().seen.as_ref() == Some(&pointer) {
+        let is_new = self.ledger().seen.as_ref() != Some(&pointer);
+        if let Ok(None) = pointer.version {
+            self.complain_of_empty_store().await;
+        }
+        if !is_new && self.ledger().retry.is_none() {
+            return;
+        }
+        let content = load::fingerprint(self.store.clone(), &pointer).await;
+        if !is_new && !self.is_due(content, at_once) {
             return;
         }
         let outcome = match &pointer.version {
@@ -162,11 +191,48 @@ impl Snapshots {
             Err(refusal) => Err(self.refuse(refusal.clone())),
         };
         let mut ledger = self.ledger();
-        ledger.pinned = false;
-        if outcome.is_ok() {
-            ledger.last_error = None;
+        if is_new {
+            ledger.pinned = false;
         }
+        ledger.retry = match outcome {
+            Ok(()) => {
+                ledger.last_error = None;
+                ledger.complaint = None;
+                None
+            }
+            Err(_) if is_new => Some(Retry::first(content)),
+            Err(_) => ledger.retry.take().map(|retry| retry.next(content)),
+        };
         ledger.seen = Some(pointer);
+    }
+
+    /// Whether a refused version is to be tried again; one that was replaced by hand is not.
+    fn is_due(&self, content: u64, at_once: bool) -> bool {
+        let ledger = self.ledger();
+        ledger.retry.as_ref().is_some_and(|retry| !ledger.pinned && (at_once || retry.is_due(content)))
+    }
+
+    async fn complain_of_empty_store(&self) {
+        let folder = self.store.folder().display().to_string();
+        let state = if load::exists(self.store.clone()).await {
+            "nothing is published in it"
+        } else {
+            "it is missing"
+        };
+        if self.complains(state) {
+            tracing::warn!(shop = %self.shop, folder, state, "the model store has no model for this shop");
+        }
+    }
+
+    /// Whether to log a fault: when it is new, and then once a minute.
+    fn complains(&self, fault: &str) -> bool {
+        let mut ledger = self.ledger();
+        let is_known = |(known, at): &(String, Instant)| known == fault && at.elapsed() < COMPLAIN_EVERY;
+        let complains = !ledger.complaint.as_ref().is_some_and(is_known);
+        if complains {
+            ledger.complaint = Some((fault.to_owned(), Instant::now()));
+        }
+        complains
     }
 
     /// Serves `version` until `latest.json` is next written.
@@ -179,7 +245,7 @@ impl Snapshots {
         self.pin()
     }
 
-    /// Serves the version before the current one again, until `latest.json` is next written: at once where
+    /// Serves the version before the current one again, until `latest.json` is next written: at once if
     /// it is kept in memory, else the one that `latest.json` names as previous.
     ///
     /// # Errors
@@ -197,7 +263,7 @@ impl Snapshots {
         self.pin()
     }
 
-    /// Serves `version`, which is opened unless it is served or kept already.
+    /// Serves `version`, which is opened unless it is current or kept already.
     async fn bring(&self, version: &str, cause: Cause) -> Result<(), Refusal> {
         let is = |loaded: &Arc<Loaded>| loaded.snapshot.version == version;
         if self.current.load_full().as_ref().is_some_and(is) {
@@ -208,15 +274,16 @@ impl Snapshots {
         }
         let started = std::time::Instant::now();
         let opened = load::open(self.store.clone(), version.to_owned()).await;
-        // Asking by hand for what is not there is a slip of the caller, no fault of the store.
-        let slip = |refusal: &Refusal| refusal.absent && cause != Cause::Published;
-        let loaded = opened.map_err(|refusal| if slip(&refusal) { refusal } else { self.refuse(refusal) })?;
+        // A command for a version that is absent is the caller's mistake, no fault of the store.
+        let is_mistake = |refusal: &Refusal| refusal.absent && cause != Cause::Published;
+        let loaded =
+            opened.map_err(|refusal| if is_mistake(&refusal) { refusal } else { self.refuse(refusal) })?;
         self.metrics.open_seconds.record(started.elapsed().as_secs_f64());
         self.swap_in(&mut self.ledger(), Arc::new(loaded), cause);
         Ok(())
     }
 
-    /// Exchanges the current and the kept version, if there is a kept one and it `is` the one wanted.
+    /// Exchanges the current and the kept version, if there is a kept one for which `is` holds.
     fn swap_back(&self, cause: Cause, is: impl FnOnce(&Arc<Loaded>) -> bool) -> bool {
         let mut ledger = self.ledger();
         match ledger.previous.take_if(|kept| is(kept)) {
@@ -260,13 +327,17 @@ impl Snapshots {
             self.panics.increment(1);
         }
         let Refusal { version, section, message, .. } = &refusal;
-        tracing::error!(shop = %self.shop, version, section, message, "model refused; the old one goes on");
+        if self.complains(message) {
+            tracing::error!(
+                shop = %self.shop, version, section, reason = message, "model refused; the old one goes on"
+            );
+        }
         self.ledger().last_error = Some(Failure { refusal: refusal.clone(), at: Utc::now() });
         refusal
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        // Nothing that holds the lock leaves the ledger half changed.
+        // No holder of the lock panics with the ledger half changed.
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,7 +1,7 @@
 //! Frees replaced snapshots off the request path.
 //!
 //! A retired snapshot may still answer a request, or stream an audience to a slow reader. The reaper holds
-//! it until nobody else does and frees it on the blocking pool, so that no request ever pays for unmapping
+//! it until nobody else does and frees it on the blocking pool, so that no request pays for unmapping
 //! a model.
 
 use std::sync::Arc;
@@ -29,7 +29,7 @@ impl Reaper {
         Self { retired }
     }
 
-    /// Takes `snapshot`, to be freed when the last request is done with it.
+    /// Takes `snapshot`, to be freed after the last request that reads it.
     pub fn retire(&self, snapshot: Arc<Loaded>) {
         // Without the task the process is ending, and memory goes with it.
         let _ = self.retired.send(snapshot);
@@ -56,7 +56,7 @@ async fn reap(mut retired: UnboundedReceiver<Arc<Loaded>>, gauge: Gauge) {
         gauge.set(waiting.len() as f64);
         let free: Vec<Arc<Loaded>> = free;
         if !free.is_empty() {
-            // Failing to join means a panic in a destructor, which was reported where it happened.
+            // A failed join means a panic in a destructor, which the panic hook reported.
             let _ = tokio::task::spawn_blocking(move || drop(free)).await;
         }
     }

@@ -8,7 +8,6 @@ pub mod drained;
 pub mod redis;
 pub mod shop;
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use http_body_util::{BodyExt, Full};
@@ -98,8 +97,7 @@ pub async fn start(config: &str, store: TempDir) -> Running {
 }
 
 pub fn place(store: &Path) -> Place {
-    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    Place { store: store.to_owned(), listen, allow_open: false }
+    Place { store: store.to_owned(), listen: "127.0.0.1:0".to_owned(), allow_open: false }
 }
 
 impl Running {
@@ -133,12 +131,22 @@ impl Running {
     }
 
     pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        self.send_bytes(method, path, headers, body.to_owned().into_bytes()).await
+    }
+
+    pub async fn send_bytes(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Answer {
         let uri = format!("http://{}{path}", self.server.address());
         let mut request = Request::builder().method(method).uri(uri);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(Full::new(Bytes::from(body.to_owned()))).unwrap();
+        let request = request.body(Full::new(Bytes::from(body))).unwrap();
         let (head, body) = self.client.request(request).await.unwrap().into_parts();
         Answer { status: head.status, headers: head.headers, body: body.collect().await.unwrap().to_bytes() }
     }

@@ -12,9 +12,10 @@ use super::answer::{Audience, Within};
 
 /// The media type of the stream.
 const NDJSON: &str = "application/x-ndjson";
-/// The headers of the stream that say what the body of the other form says.
-const MODEL_VERSION: HeaderName = HeaderName::from_static("x-model-version");
-const WITHIN_DAYS: HeaderName = HeaderName::from_static("x-within-days");
+/// Header of the stream: the version of the model.
+pub const MODEL_VERSION: HeaderName = HeaderName::from_static("x-model-version");
+/// Header of the stream: the days that probabilities are for.
+pub const WITHIN_DAYS: HeaderName = HeaderName::from_static("x-within-days");
 /// People written before the connection is offered them.
 const LINES_A_FRAME: usize = 256;
 

@@ -20,6 +20,7 @@ use crate::guard::Call;
 use crate::live::Live;
 use crate::problem::{Code, Problem};
 use answer::{Audience, AudienceResponse, AudienceUser};
+pub use lines::{MODEL_VERSION, WITHIN_DAYS};
 use request::AudienceRequest;
 
 /// Finds the people for goods. With `Accept: application/x-ndjson` the answer is a stream, one person a
@@ -45,7 +46,7 @@ pub async fn post(
     let work = move || {
         // Given back when the work is done, even if nobody waits for it any more.
         let _place = place;
-        if let Some(live) = call.shop.kept() {
+        if let Some(live) = call.shop.live_store() {
             query.since = since(live, &model.snapshot, &query.items);
         }
         let view = model.view(now);

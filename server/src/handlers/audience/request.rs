@@ -7,7 +7,7 @@ use qianmian_models::view::View;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::fields::{Count, Id, Ids, optional_object};
+use crate::fields::{Count, Id, Ids, optional_id, optional_object};
 use crate::handlers::answer::resolve;
 use crate::problem::{Code, Problem};
 
@@ -38,18 +38,19 @@ pub struct AudienceRequest<'a> {
 #[serde(deny_unknown_fields)]
 struct NewItem<'a> {
     /// As it will be shown to people.
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "optional_id")]
     title: Option<Id<'a>>,
     /// A path, as in the catalogue: `a/b/c`.
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "optional_id")]
     category: Option<Id<'a>>,
     /// The brand's name, as in the catalogue.
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "optional_id")]
     brand: Option<Id<'a>>,
     /// The seller, as in the catalogue.
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "optional_id")]
     merchant_id: Option<Id<'a>>,
     /// In the shop's currency, above 0.
+    #[schema(exclusive_minimum = 0.0)]
     price: Option<f32>,
 }
 

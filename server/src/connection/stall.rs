@@ -1,39 +1,50 @@
-//! A connection that gives up on a client who stops reading.
+//! Giving up on a client that stops reading.
 //!
-//! Reading is bounded by deadlines elsewhere; without this, a client that asks for a large audience and
-//! takes no byte of it would hold its connection, and the model behind it, for ever.
+//! Reading is bounded by deadlines elsewhere; without this, a client that requests a large audience and
+//! reads no byte of it would hold its connection, and the model behind it, for ever.
 
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// A stream whose writes fail once none has made progress for a while.
+use super::Activity;
+
+/// A stream whose writes fail after `patience` without progress.
 pub struct Stall<S> {
     stream: S,
     patience: Duration,
     /// Runs while a write waits for the client.
     deadline: Pin<Box<Sleep>>,
     waiting: bool,
+    activity: Arc<Activity>,
 }
 
 impl<S> Stall<S> {
-    /// `stream`, with `patience` for the client to take a byte.
-    pub fn new(stream: S, patience: Duration) -> Self {
-        Self { stream, patience, deadline: Box::pin(sleep(patience)), waiting: false }
+    pub fn new(stream: S, patience: Duration, activity: Arc<Activity>) -> Self {
+        Self { stream, patience, deadline: Box::pin(sleep(patience)), waiting: false, activity }
+    }
+
+    fn set_waiting(&mut self, waiting: bool) {
+        self.waiting = waiting;
+        self.activity.blocked.store(waiting, Ordering::Relaxed);
     }
 
     fn watch<T>(&mut self, context: &mut Context<'_>, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if poll.is_ready() {
-            self.waiting = false;
+            if self.waiting {
+                self.set_waiting(false);
+            }
             return poll;
         }
         if !self.waiting {
-            self.waiting = true;
+            self.set_waiting(true);
             self.deadline.as_mut().reset(Instant::now() + self.patience);
         }
         ready!(self.deadline.as_mut().poll(context));
@@ -80,8 +91,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stall<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let poll = Pin::new(&mut self.stream).poll_shutdown(context);
-        self.watch(context, poll)
+        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
 
@@ -92,9 +102,10 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     #[tokio::test]
-    async fn a_write_fails_when_nobody_reads_and_goes_on_when_someone_does() {
+    async fn a_write_fails_when_the_client_stops_reading() {
         let (near, mut far) = tokio::io::duplex(8);
-        let mut near = Stall::new(near, Duration::from_millis(200));
+        let activity = Arc::new(Activity::default());
+        let mut near = Stall::new(near, Duration::from_millis(200), Arc::clone(&activity));
         let reader = tokio::spawn(async move {
             let mut taken = [0u8; 16];
             far.read_exact(&mut taken).await.unwrap();
@@ -102,6 +113,7 @@ mod tests {
         });
         near.write_all(&[1; 16]).await.unwrap();
         let _far = reader.await.unwrap();
+        assert!(activity.is_idle());
         let error = near.write_all(&[1; 16]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }

@@ -1,0 +1,79 @@
+//! Background workers: what runs beside requests, supervised.
+
+mod supervisor;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use qianmian_live::followers::Follower;
+
+use crate::app::App;
+use crate::config::{Config, duration};
+pub use supervisor::{Health, Workers};
+
+/// How often histograms are folded.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+/// How often trends and recent buyers are renewed.
+const FOLLOW_EVERY: Duration = Duration::from_secs(1);
+/// How often expired events are deleted.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+
+/// Starts every worker of `app`; they end when the result is dropped. Needs a tokio runtime.
+pub fn start(config: &Config, app: &Arc<App>) -> Workers {
+    let mut workers = Workers::new(Arc::clone(&app.workers));
+    let poll_every = duration(config.poll_seconds);
+    for shop in &app.shops {
+        let shop = Arc::clone(shop);
+        workers.spawn("models", app.telemetry.worker_restarts("models"), move || {
+            let shop = Arc::clone(&shop);
+            async move {
+                loop {
+                    shop.models.poll().await;
+                    tokio::time::sleep(poll_every).await;
+                }
+            }
+        });
+    }
+    for shop in &app.shops {
+        let Some(live) = shop.live_store().cloned() else { continue };
+        let shop = Arc::clone(shop);
+        let followed = Arc::clone(&live);
+        workers.spawn("trends", app.telemetry.worker_restarts("trends"), move || {
+            let live = Arc::clone(&followed);
+            async move {
+                let mut follower = Follower::default();
+                loop {
+                    live.follow(&mut follower).await;
+                    tokio::time::sleep(FOLLOW_EVERY).await;
+                }
+            }
+        });
+        let swept = Arc::clone(&live);
+        workers.spawn("sweep", app.telemetry.worker_restarts("sweep"), move || {
+            let live = Arc::clone(&swept);
+            async move {
+                loop {
+                    live.sweep().await;
+                    tokio::time::sleep(SWEEP_EVERY).await;
+                }
+            }
+        });
+        workers.spawn("live_store", app.telemetry.worker_restarts("live_store"), move || {
+            let (shop, live) = (Arc::clone(&shop), Arc::clone(&live));
+            async move {
+                live.tend(|ids| shop.models.item_news(ids)).await;
+            }
+        });
+    }
+    let metered = Arc::clone(app);
+    workers.spawn("metrics", app.telemetry.worker_restarts("metrics"), move || {
+        let app = Arc::clone(&metered);
+        async move {
+            loop {
+                tokio::time::sleep(UPKEEP_EVERY).await;
+                app.telemetry.upkeep();
+            }
+        }
+    });
+    workers
+}
