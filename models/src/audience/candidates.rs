@@ -236,10 +236,8 @@ fn brought(view: View<'_>, query: &AudienceQuery, goods: &Goods, found: &mut Can
 /// How often each candidate buys at all, damped; with too few candidates, nobody is added: an audience
 /// without evidence is no audience.
 fn activity(view: View<'_>, found: &mut Candidates) {
+    let activity = view.snapshot.profiles.activity_at(view.now);
     for (user, candidate) in found.entries_mut() {
-        let (baskets, last_at) = view.snapshot.profiles.activity(*user);
-        let silent_days = (view.now - i64::from(last_at)).max(0) as f32 / 86_400.0;
-        let score = (1.0 + baskets as f32).ln() * (-silent_days / 90.0).exp2();
-        candidate.evidence[Source::Popularity as usize] = score.max(1e-6);
+        candidate.evidence[Source::Popularity as usize] = activity(*user).max(1e-6);
     }
 }

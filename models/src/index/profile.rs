@@ -87,7 +87,14 @@ pub struct Profiles {
     amounts: [ScalarBuffer<f32>; 2],
     rfm: [ScalarBuffer<u8>; 3],
     channel: StringArray,
+    /// Derived: how often each user bought, damped and decayed until `latest`.
+    activity: Arc<[f32]>,
+    /// The last purchase of any user, unix seconds.
+    latest: u32,
 }
+
+/// Days in which activity is halved.
+const ACTIVITY_HALF_LIFE: f32 = 90.0;
 
 const COUNTS: [&str; 3] = ["baskets", "first_at", "last_at"];
 const AMOUNTS: [&str; 2] = ["units", "spend"];
@@ -96,16 +103,40 @@ const TIERS: [&str; 3] = ["recency", "frequency", "monetary"];
 impl Profiles {
     /// From one entry a user, in vocabulary order.
     pub fn new(users: &[Profile]) -> Self {
-        Self {
-            counts: [
-                users.iter().map(|u| u.baskets).collect(),
-                users.iter().map(|u| u.first_at).collect(),
-                users.iter().map(|u| u.last_at).collect(),
-            ],
-            amounts: [users.iter().map(|u| u.units).collect(), users.iter().map(|u| u.spend).collect()],
-            rfm: std::array::from_fn(|n| users.iter().map(|u| u.rfm[n]).collect()),
-            channel: StringArray::from_iter_values(users.iter().map(|u| u.channel.as_str())),
-        }
+        let counts = [
+            users.iter().map(|u| u.baskets).collect(),
+            users.iter().map(|u| u.first_at).collect(),
+            users.iter().map(|u| u.last_at).collect(),
+        ];
+        let amounts = [users.iter().map(|u| u.units).collect(), users.iter().map(|u| u.spend).collect()];
+        let rfm = std::array::from_fn(|n| users.iter().map(|u| u.rfm[n]).collect());
+        Self::assemble(
+            counts,
+            amounts,
+            rfm,
+            StringArray::from_iter_values(users.iter().map(|u| u.channel.as_str())),
+        )
+    }
+
+    fn assemble(
+        counts: [ScalarBuffer<u32>; 3],
+        amounts: [ScalarBuffer<f32>; 2],
+        rfm: [ScalarBuffer<u8>; 3],
+        channel: StringArray,
+    ) -> Self {
+        let latest = counts[2].iter().copied().max().unwrap_or(0);
+        let activity = |(&baskets, &last_at): (&u32, &u32)| {
+            (1.0 + baskets as f32).ln() * decay(i64::from(latest) - i64::from(last_at))
+        };
+        let activity = counts[0].iter().zip(counts[2].iter()).map(activity).collect();
+        Self { counts, amounts, rfm, channel, activity, latest }
+    }
+
+    /// How often a user buys at all, damped: `ln(1 + baskets)`, halved for every 90 days between their last purchase and
+    /// `now` (unix seconds). The logarithm and the power of each user are computed when the profiles are opened.
+    pub fn activity_at(&self, now: i64) -> impl Fn(UserIx) -> f32 + '_ {
+        let since = decay(now - i64::from(self.latest));
+        move |user| self.activity[user as usize] * since
     }
 
     /// The profile of `user`.
@@ -161,18 +192,30 @@ impl Profiles {
         if !counts[1].iter().zip(counts[2].iter()).all(|(first, last)| first <= last) {
             return Err(Error::malformed(SECTION, "first_at <= last_at", "the reverse"));
         }
-        Ok(Self {
-            counts,
-            amounts: [units?, spend?],
-            rfm: [recency?, frequency?, monetary?],
-            channel: section.strings("channel")?,
-        })
+        let (amounts, rfm) = ([units?, spend?], [recency?, frequency?, monetary?]);
+        Ok(Self::assemble(counts, amounts, rfm, section.strings("channel")?))
     }
+}
+
+/// What activity is multiplied by after some seconds.
+fn decay(seconds: i64) -> f32 {
+    (-(seconds.max(0) as f32) / 86_400.0 / ACTIVITY_HALF_LIFE).exp2()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn activity_is_halved_every_90_days_of_silence() {
+        const DAY: u32 = 86_400;
+        let user = |baskets, last_at| Profile { baskets, last_at, ..Profile::default() };
+        let profiles = Profiles::new(&[user(3, 100 * DAY), user(1, 10 * DAY)]);
+        let activity = profiles.activity_at(i64::from(190 * DAY));
+        for (user, want) in [(0, 4f32.ln() / 2.0), (1, 2f32.ln() / 4.0)] {
+            assert!((activity(user) - want).abs() < 1e-6);
+        }
+    }
 
     #[test]
     fn the_stage_follows_the_users_own_pace() {
