@@ -1,6 +1,7 @@
 //! What the likelihood models see of one user and one item: one function for training and for serving.
 
 use crate::ids::{ItemIx, UserIx};
+use crate::index::popularity::SalesWindow;
 use crate::index::purchases::Purchase;
 use crate::recommend::candidates::Candidate;
 use crate::source::{Evidence, Source};
@@ -35,7 +36,8 @@ impl ItemFacts {
         let at = view.now;
         let Some(item) = item else { return Self { at, row: [f32::NAN; 12] } };
         let sold = |window| view.snapshot.popularity.baskets_within(window, item) as f32;
-        let (week, month, quarter) = (sold(0), sold(1), sold(2));
+        let (week, month, quarter) =
+            (sold(SalesWindow::Days7), sold(SalesWindow::Days30), sold(SalesWindow::Days90));
         let all = view.snapshot.popularity.baskets(item) as f32;
         let mut acquired = [0.0; 2];
         for purchase in view.snapshot.buyers.of(item) {

@@ -16,9 +16,39 @@ use crate::storage::section::{self, Section};
 
 /// The section's name.
 pub const SECTION: &str = "popularity";
-/// The windows that are counted, in days before the end of the data.
-pub const WINDOW_DAYS: [u32; 3] = [7, 30, 90];
-const WINDOW_COLUMNS: [&str; 3] = ["baskets_7d", "baskets_30d", "baskets_90d"];
+/// A window before the end of the data over which baskets are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SalesWindow {
+    /// The last 7 days.
+    Days7,
+    /// The last 30 days.
+    Days30,
+    /// The last 90 days.
+    Days90,
+}
+
+impl SalesWindow {
+    /// All windows, in the order of their columns.
+    pub const ALL: [Self; 3] = [Self::Days7, Self::Days30, Self::Days90];
+
+    /// Length of the window, days.
+    pub const fn days(self) -> u32 {
+        match self {
+            Self::Days7 => 7,
+            Self::Days30 => 30,
+            Self::Days90 => 90,
+        }
+    }
+
+    /// The column of the counts.
+    const fn column(self) -> &'static str {
+        match self {
+            Self::Days7 => "baskets_7d",
+            Self::Days30 => "baskets_30d",
+            Self::Days90 => "baskets_90d",
+        }
+    }
+}
 
 /// Popularity of every item.
 #[derive(Debug, Clone)]
@@ -60,9 +90,9 @@ impl Popularity {
         &self.score
     }
 
-    /// Baskets with `item` in the last [`WINDOW_DAYS`]`[window]` days.
-    pub fn baskets_within(&self, window: usize, item: ItemIx) -> u32 {
-        self.windows[window][item as usize]
+    /// Baskets with `item` in a window.
+    pub fn baskets_within(&self, window: SalesWindow, item: ItemIx) -> u32 {
+        self.windows[window as usize][item as usize]
     }
 
     /// Baskets with `item` in the whole data window.
@@ -75,8 +105,12 @@ impl Popularity {
             |values: &ScalarBuffer<u32>| Arc::new(UInt32Array::new(values.clone(), None)) as ArrayRef;
         let score = Arc::new(Float32Array::new(self.score.clone(), None)) as ArrayRef;
         let mut columns = vec![("score", score)];
-        columns
-            .extend(WINDOW_COLUMNS.iter().zip(&self.windows).map(|(name, values)| (*name, counts(values))));
+        columns.extend(
+            SalesWindow::ALL
+                .iter()
+                .zip(&self.windows)
+                .map(|(window, values)| (window.column(), counts(values))),
+        );
         columns.extend([("baskets", counts(&self.baskets)), ("ranked", counts(&self.ranked))]);
         section::batch(SECTION, columns)
     }
@@ -95,7 +129,8 @@ impl Popularity {
         if !score.iter().all(|s| s.is_finite()) {
             return Err(Error::malformed(SECTION, "finite scores", "a non-finite one"));
         }
-        let windows = [counts(WINDOW_COLUMNS[0])?, counts(WINDOW_COLUMNS[1])?, counts(WINDOW_COLUMNS[2])?];
+        let [days_7, days_30, days_90] = SalesWindow::ALL.map(|window| counts(window.column()));
+        let windows = [days_7?, days_30?, days_90?];
         Ok(Self { score, windows, baskets: counts("baskets")?, ranked })
     }
 }

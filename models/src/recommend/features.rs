@@ -1,6 +1,7 @@
 //! The row of features that the ranker reads of one candidate: one function for training and for serving.
 
 use crate::ids::ItemIx;
+use crate::index::popularity::SalesWindow;
 use crate::index::purchases::Purchase;
 use crate::index::traits::Taste;
 use crate::recommend::query::Query;
@@ -85,7 +86,8 @@ pub fn row(view: View<'_>, user: &UserFacts, ranked: &Contender, bought: Option<
         facts[8] = since - user.silent_days;
     }
     let sold = |window| snapshot.popularity.baskets_within(window, item) as f32;
-    let (week, month, quarter) = (sold(0), sold(1), sold(2));
+    let (week, month, quarter) =
+        (sold(SalesWindow::Days7), sold(SalesWindow::Days30), sold(SalesWindow::Days90));
     let all = snapshot.popularity.baskets(item) as f32;
     let buyers = snapshot.buyers.ixs(item).len() as f32;
     facts[9] = snapshot.popularity.score(item);

@@ -1,6 +1,6 @@
 //! Popularity: baskets by window, and a decayed score.
 
-use qianmian_models::index::popularity::{Popularity, WINDOW_DAYS};
+use qianmian_models::index::popularity::{Popularity, SalesWindow};
 
 use crate::dataset::Dataset;
 use crate::orders::TimeKind;
@@ -17,9 +17,9 @@ pub fn learn(dataset: &Dataset) -> Popularity {
         let item = line.item as usize;
         score[item] += dataset.decay(line.at, HALF_LIFE_DAYS);
         baskets[item] += 1;
-        for (window, days) in windows.iter_mut().zip(WINDOW_DAYS) {
-            let inside = dataset.until - line.at <= i64::from(days) * 86_400;
-            window[item] += u32::from(inside || dataset.time_kind == TimeKind::None);
+        for (counts, window) in windows.iter_mut().zip(SalesWindow::ALL) {
+            let inside = dataset.until - line.at <= i64::from(window.days()) * 86_400;
+            counts[item] += u32::from(inside || dataset.time_kind == TimeKind::None);
         }
     }
     Popularity::new(score, windows, baskets)

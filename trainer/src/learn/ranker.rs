@@ -3,6 +3,7 @@
 //!
 //! A fifth of the users validates: it decides the number of trees, and whether there is a ranker at all.
 
+use qianmian_models::index::popularity::SalesWindow;
 use qianmian_models::kernels::topk::TopK;
 use qianmian_models::kernels::trees::Trees;
 use qianmian_models::recommend;
@@ -35,8 +36,6 @@ const CHUNK: usize = 8_192;
 const MIN_USERS: usize = 200;
 /// Score differences are cut here: beyond, the exponentials would underflow to zero.
 const MAX_SCORE_GAP: f32 = 60.0;
-/// The popularity window of the best sellers.
-const LAST_30_DAYS: usize = 1;
 /// Best sellers that the popularity baseline draws slates from.
 const BEST_SELLERS: usize = 500;
 
@@ -93,7 +92,7 @@ fn popularity_ndcg(cases: &[Cases<'_>]) -> f64 {
         let snapshot = view.snapshot;
         let mut top = TopK::new(BEST_SELLERS);
         for item in (0..snapshot.items.len() as u32).filter(|&item| view.on_sale(item)) {
-            top.push(item, snapshot.popularity.baskets_within(LAST_30_DAYS, item) as f32);
+            top.push(item, snapshot.popularity.baskets_within(SalesWindow::Days30, item) as f32);
         }
         let ranked = top.into_sorted();
         for (query, basket) in cases.iter().step_by(VALIDATION_ONE_IN) {

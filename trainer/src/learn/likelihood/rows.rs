@@ -6,6 +6,7 @@
 
 use qianmian_models::audience::features::{BOUGHT, Features};
 use qianmian_models::audience::{self, AudienceQuery, Goods};
+use qianmian_models::index::popularity::SalesWindow;
 use qianmian_models::view::View;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -23,8 +24,6 @@ const SAMPLE_ONE_IN: usize = 8;
 const VALIDATION_ONE_IN: u32 = 5;
 /// Rows a thread takes at a time; fixed, so that sums do not depend on the number of threads.
 pub(super) const CHUNK: usize = 8_192;
-/// The popularity window that items are sampled by.
-const LAST_90_DAYS: usize = 2;
 
 /// Rows of users and items with what was bought afterwards, column by column.
 #[derive(Default)]
@@ -67,7 +66,8 @@ fn sample(fold: &PastFold, n_items: usize, seed: u64) -> Vec<u32> {
     let snapshot = &fold.snapshot;
     let sold: Vec<u32> =
         (0..snapshot.items.len() as u32).filter(|&i| !snapshot.buyers.ixs(i).is_empty()).collect();
-    let share = |item: u32| (1.0 + f64::from(snapshot.popularity.baskets_within(LAST_90_DAYS, item))).sqrt();
+    let share =
+        |item: u32| (1.0 + f64::from(snapshot.popularity.baskets_within(SalesWindow::Days90, item))).sqrt();
     let total: f64 = sold.iter().map(|&item| share(item)).sum();
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     sold.into_iter().filter(|&item| rng.random::<f64>() < n_items as f64 * share(item) / total).collect()
