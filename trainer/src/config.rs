@@ -21,8 +21,6 @@ use qianmian_suggest::nearest;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
-use crate::orders::source::expand;
-
 /// Everything that a training run may be told in a file.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -97,24 +95,6 @@ impl Config {
     /// current folder.
     pub fn replace_orders(&mut self, paths: &[PathBuf]) {
         self.orders.files = paths.iter().map(|path| path.to_string_lossy().into_owned()).collect();
-    }
-
-    /// Every file that training reads, as found now.
-    ///
-    /// # Errors
-    /// When a pattern matches no file.
-    pub fn files(&self) -> anyhow::Result<Vec<PathBuf>> {
-        let tables = [("items", &self.items), ("users", &self.users), ("identities", &self.identities)];
-        let mut files = expand("orders.files", &self.orders.files, self.orders.format)?;
-        for (name, table) in tables.iter().filter_map(|(name, table)| Some((name, table.as_ref()?))) {
-            if !table.from_orders {
-                files.extend(expand(&format!("{name}.files"), &table.files, table.format)?);
-            }
-        }
-        if let Some(events) = &self.events {
-            files.extend(expand("events.files", &events.files, events.format)?);
-        }
-        Ok(files.into_iter().map(|file| file.path).collect())
     }
 
     fn check(&self) -> anyhow::Result<()> {

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::config::Config;
 use crate::dataset::Dataset;
+use crate::orders::source::expand;
 
 /// What is needed to get the same figures again.
 #[derive(Debug, Serialize)]
@@ -51,7 +52,7 @@ impl Provenance {
     /// # Errors
     /// When a data file cannot be read again.
     pub fn new(config: &Config, dataset: &Dataset, versions: Vec<String>) -> anyhow::Result<Self> {
-        let files = config.files()?.into_iter().map(DataFile::new).collect::<anyhow::Result<_>>()?;
+        let files = files(config)?.into_iter().map(DataFile::new).collect::<anyhow::Result<_>>()?;
         Ok(Self {
             command: std::env::args().map(|word| quoted(&word)).collect::<Vec<_>>().join(" "),
             program: concat!("qianmian-trainer ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -65,6 +66,21 @@ impl Provenance {
             versions,
         })
     }
+}
+
+/// Every file that training reads, as found now.
+fn files(config: &Config) -> anyhow::Result<Vec<PathBuf>> {
+    let tables = [("items", &config.items), ("users", &config.users), ("identities", &config.identities)];
+    let mut files = expand("orders.files", &config.orders.files, config.orders.format)?;
+    for (name, table) in tables.iter().filter_map(|(name, table)| Some((name, table.as_ref()?))) {
+        if !table.from_orders {
+            files.extend(expand(&format!("{name}.files"), &table.files, table.format)?);
+        }
+    }
+    if let Some(events) = &config.events {
+        files.extend(expand("events.files", &events.files, events.format)?);
+    }
+    Ok(files.into_iter().map(|file| file.path).collect())
 }
 
 impl DataFile {
