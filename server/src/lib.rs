@@ -5,6 +5,7 @@
 //! | [`router`] | every route, with who may call it |
 //! | [`screen`], [`guard`] | the layer in front of every route: head, scope, bounds, deadline, panics, metrics |
 //! | [`handlers`] | the calls, a file for each URL |
+//! | [`context`] | live state as the live part of a query |
 //! | [`snapshots`] | the model that answers, and its replacement meanwhile |
 //! | [`live`] | live state: what users did and what changed about items since training |
 //! | [`app`] | state that all requests share |
@@ -28,6 +29,7 @@ pub mod browsers;
 pub mod caught;
 pub mod config;
 pub mod connection;
+pub mod context;
 pub mod drain;
 pub mod extract;
 pub mod fields;

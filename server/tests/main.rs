@@ -11,6 +11,7 @@ mod answers;
 mod binary;
 mod browsers;
 mod chaos;
+mod context;
 mod document;
 mod documents;
 mod drain;

@@ -13,10 +13,11 @@ use qianmian_models::view::View;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::answer::{EmptyReason, ModelRef, finite, json, resolve, title};
-use super::lately::{Asks, Lately};
+use super::answer::{EmptyReason, ModelRef, finite, json, resolve};
+use super::card::ItemCard;
 use super::person::UserRef;
 use crate::app::{self, App};
+use crate::context::{LiveContext, Visit};
 use crate::extract::JsonBody;
 use crate::fields::{Count, Ids, optional_object};
 use crate::guard::Call;
@@ -24,7 +25,7 @@ use crate::live::USER_STATE;
 use crate::problem::{Code, Problem};
 use crate::request_id::RequestId;
 
-/// What exposures of bundles would be told as; none are asked for.
+/// The scene of bundles; exposures in it are not counted.
 const SCENE: &str = "bundle";
 
 /// What goes with this cart?
@@ -54,7 +55,7 @@ pub struct BundleRequest<'a> {
     #[serde(default)]
     #[schema(default = "strict")]
     mode: Mode,
-    /// The person; they matter with `personalize` only: what they bought, lately too, and what they do not want.
+    /// The person, with `personalize` only: their purchases, live ones too, and what they rejected.
     #[serde(borrow, default, deserialize_with = "optional_object")]
     user: Option<UserRef<'a>>,
     /// Lifts complements that the person buys again and again; fewer will be new to them.
@@ -91,12 +92,12 @@ impl BundleRequest<'_> {
         })
     }
 
-    /// What is known of the person to personalise for, where one is wanted.
-    async fn lately(&self, call: &Call) -> Result<Option<Lately<'_>>, Problem> {
+    /// The live context of the person, if the answer is personalized.
+    async fn context(&self, call: &Call) -> Result<Option<LiveContext<'_>>, Problem> {
         let who = self.user.as_ref().map(UserRef::who).transpose()?;
         let Some(who) = who.filter(|_| self.personalize) else { return Ok(None) };
-        let asks = Asks { who, session_id: None, scene: SCENE, channel: None, region: None };
-        Ok(Some(Lately::load(&call.shop, asks).await))
+        let visit = Visit { who, session_id: None, scene: SCENE, channel: None, region: None };
+        Ok(Some(LiveContext::load(&call.shop, visit).await))
     }
 }
 
@@ -149,7 +150,7 @@ pub struct BundleResponse<'a> {
 #[derive(Serialize, ToSchema)]
 pub struct ComplementItem<'a> {
     #[serde(flatten)]
-    item: BundledItem<'a>,
+    item: ItemCard<'a>,
     /// Place, from 1.
     rank: usize,
     /// Comparable within one answer; higher is better.
@@ -168,7 +169,7 @@ pub struct BundleSet<'a> {
     /// What stands behind the set.
     evidence: EvidenceName,
     /// The items; those of the cart are first.
-    items: Vec<BundledItem<'a>>,
+    items: Vec<ItemCard<'a>>,
     /// Of a predicted set, the two of its items that fewest baskets hold together; the figures are of this pair.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -200,19 +201,6 @@ pub enum EvidenceName {
     Predicted,
 }
 
-/// An item of a bundle.
-#[derive(Serialize, ToSchema)]
-pub struct BundledItem<'a> {
-    item_id: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    title: Option<&'a str>,
-    /// In the shop's currency.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    price: Option<f32>,
-}
-
 /// How strongly two things go together: two items, or the items of the cart in a set and the rest of it.
 #[derive(Serialize, ToSchema)]
 pub struct Figures {
@@ -233,24 +221,14 @@ impl Figures {
     }
 }
 
-impl<'a> BundledItem<'a> {
-    fn of(view: View<'a>, item: ItemIx) -> Self {
-        Self {
-            item_id: view.snapshot.items.id(item),
-            title: title(view.snapshot, item),
-            price: view.price(item),
-        }
-    }
-}
-
 /// Finds what completes a cart, and sets that are bought together.
 #[utoipa::path(post, path = "/bundle", operation_id = "bundle", tag = "goods -> goods", request_body = BundleRequest<'_>,
     responses((status = 200, description = "Complements and bundles.", body = BundleResponse<'_>)))]
 pub async fn post(call: Call, State(app): State<Arc<App>>, body: JsonBody) -> Result<Response, Problem> {
     let request: BundleRequest<'_> = body.parse()?;
     // Before the model is taken: it is not held while something waits.
-    let lately = request.lately(&call).await?;
-    let degraded = lately.as_ref().map_or(&[][..], Lately::degraded);
+    let context = request.context(&call).await?;
+    let degraded = context.as_ref().map_or(&[][..], LiveContext::degraded);
     if degraded.contains(&USER_STATE) {
         app.telemetry.degraded_user_state.increment(1);
     }
@@ -259,7 +237,8 @@ pub async fn post(call: Call, State(app): State<Arc<App>>, body: JsonBody) -> Re
     let snapshot = view.snapshot;
     let mut unknown_item_ids = Vec::new();
     let cart = resolve(snapshot, request.cart.iter(), &mut unknown_item_ids);
-    let person = lately.as_ref().map(|lately| lately.told_to(snapshot, Query::default())).unwrap_or_default();
+    let person =
+        context.as_ref().map(|context| context.apply_to(snapshot, Query::default())).unwrap_or_default();
     let query = request.query(&cart, &person.exclude)?;
     let complements = bundle::personal_complements(view, &cart, &person, query.count);
     let bundles = bundle::bundles(view, &query);
@@ -281,7 +260,7 @@ pub async fn post(call: Call, State(app): State<Arc<App>>, body: JsonBody) -> Re
 
 fn complement_item<'s>(view: View<'s>, rank: usize, complement: &Complement) -> ComplementItem<'s> {
     ComplementItem {
-        item: BundledItem::of(view, complement.item),
+        item: ItemCard::of(view, complement.item),
         rank,
         score: finite(complement.score),
         with_item_id: view.snapshot.items.id(complement.with),
@@ -300,7 +279,7 @@ fn bundle_set<'s>(view: View<'s>, rank: usize, bundle: &Bundle) -> BundleSet<'s>
     BundleSet {
         rank,
         evidence,
-        items: bundle.items.iter().map(|&item| BundledItem::of(view, item)).collect(),
+        items: bundle.items.iter().map(|&item| ItemCard::of(view, item)).collect(),
         pair_item_ids,
         figures: Figures::of(bundle.baskets, bundle.association),
         price: bundle.offer.price,

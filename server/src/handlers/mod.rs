@@ -1,15 +1,15 @@
 //! The calls, a file for each URL. Every handler takes the shop's snapshot once, asks `models`, and
-//! serialises the answer straight out of the snapshot, without a copy of its strings.
+//! serializes the answer from the snapshot's own strings.
 
 pub mod answer;
 pub mod audience;
 pub mod bundle;
+pub mod card;
 pub mod docs;
 pub mod events;
 pub mod health;
 pub mod identities;
 pub mod items;
-mod lately;
 pub mod models;
 mod moment;
 pub mod person;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use qianmian_live::people::state::DEFAULT_SCENE;
-use qianmian_models::ids::{ItemIx, UserIx};
+use qianmian_models::ids::ItemIx;
 use qianmian_models::index::places::{Kind, PlaceIx};
 use qianmian_models::recommend;
 use qianmian_models::recommend::query::Query;
@@ -17,11 +17,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::answer::{
-    Evidences, ModelRef, Moment, Reason, Reasons, bought_together, finite, json, resembles, resolve, title,
+    Evidences, ModelRef, Reason, Reasons, bought_together, finite, json, resembles, resolve,
 };
-use super::lately::{Asks, Lately};
+use super::card::{Bought, ItemCard};
 use super::person::{UserRef, Who};
 use crate::app::{self, App};
+use crate::context::{LiveContext, Visit};
 use crate::extract::{JsonBody, QueryString};
 use crate::fields::{Count, Id, Ids, OwnedId, object, optional_id, optional_object, optional_owned_id};
 use crate::guard::Call;
@@ -174,21 +175,15 @@ pub enum Fallback {
     EmptyCatalog,
 }
 
-/// One place of a slate.
+/// One item of a slate.
 #[derive(Serialize, ToSchema)]
 pub struct RecommendedItem<'a> {
-    item_id: &'a str,
-    /// Place, from 1.
+    #[serde(flatten)]
+    card: ItemCard<'a>,
+    /// Position, from 1.
     rank: usize,
     /// Comparable within one answer; higher is better.
     score: f32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    title: Option<&'a str>,
-    /// In the shop's currency.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    price: Option<f32>,
     /// The source that contributed most.
     #[schema(value_type = SourceName)]
     source: Source,
@@ -253,15 +248,15 @@ pub async fn post(call: Call, State(app): State<Arc<App>>, body: JsonBody) -> Re
 
 async fn answer(call: &Call, app: &App, request: &RecommendRequest<'_>) -> Result<Response, Problem> {
     // Before the model is taken: it is not held while something waits.
-    let lately = Lately::load(&call.shop, request.asks()?).await;
-    if lately.degraded().contains(&USER_STATE) {
+    let context = LiveContext::load(&call.shop, request.visit()?).await;
+    if context.degraded().contains(&USER_STATE) {
         app.telemetry.degraded_user_state.increment(1);
     }
     let model = call.shop.model()?;
     let view = model.view(app::now());
     let snapshot = view.snapshot;
     let mut unknown_item_ids = Vec::new();
-    let query = lately.told_to(snapshot, query(snapshot, request, &mut unknown_item_ids));
+    let query = context.apply_to(snapshot, query(snapshot, request, &mut unknown_item_ids));
     let slate = recommend::recommend(view, &query);
     let fallback = fallback(snapshot, request, &query, &slate);
     app.telemetry.slates.record(&slate, fallback.map(|fallback| fallback as usize));
@@ -270,7 +265,7 @@ async fn answer(call: &Call, app: &App, request: &RecommendRequest<'_>) -> Resul
         request_id: call.id,
         model: ModelRef::of(snapshot),
         personalized: slate.personalized,
-        degraded: lately.degraded(),
+        degraded: context.degraded(),
         fallback,
         unknown_item_ids,
         items: slate.items.iter().enumerate().map(item).collect(),
@@ -280,10 +275,10 @@ async fn answer(call: &Call, app: &App, request: &RecommendRequest<'_>) -> Resul
 }
 
 impl RecommendRequest<'_> {
-    /// What live state is asked.
-    fn asks(&self) -> Result<Asks<'_>, Problem> {
+    /// Whose context, and where.
+    fn visit(&self) -> Result<Visit<'_>, Problem> {
         let who = self.user.as_ref().map(UserRef::who).transpose()?;
-        Ok(Asks {
+        Ok(Visit {
             who: who.filter(|_| self.personalize).unwrap_or_else(Who::default),
             session_id: self.session_id.as_ref().map(Id::as_str).filter(|_| self.personalize),
             scene: self.scene.as_ref().map_or(DEFAULT_SCENE, Id::as_str),
@@ -328,10 +323,10 @@ fn fallback(
     slate: &Slate,
 ) -> Option<Fallback> {
     let named = request.personalize && request.user.is_some();
-    let lately = slate.personalized && !query.touched.is_empty();
+    let is_live = slate.personalized && !query.touched.is_empty();
     if snapshot.items.is_empty() {
         Some(Fallback::EmptyCatalog)
-    } else if named && query.user.is_none() && !lately {
+    } else if named && query.user.is_none() && !is_live {
         Some(Fallback::UnknownUser)
     } else if slate.personalized {
         None
@@ -351,14 +346,12 @@ fn recommended_item<'s>(
 ) -> RecommendedItem<'s> {
     let snapshot = view.snapshot;
     RecommendedItem {
-        item_id: snapshot.items.id(item.item),
+        card: ItemCard::of(view, item.item),
         rank,
         score: finite(item.score),
-        title: title(snapshot, item.item),
-        price: view.price(item.item),
         source: item.source,
         reasons: Reasons::of(&item.evidence, weights, |source| match source {
-            Source::Personal => bought_before(view, query.user?, item.item),
+            Source::Personal => bought_before(view, query, item.item),
             Source::CoPurchase | Source::Ease | Source::EaseRecent | Source::Transition => {
                 item.seed.map(|other| bought_together(snapshot, other))
             }
@@ -372,11 +365,14 @@ fn recommended_item<'s>(
     }
 }
 
-/// That `user` bought `item`, if they did.
-pub fn bought_before<'a>(view: View<'_>, user: UserIx, item: ItemIx) -> Option<Reason<'a>> {
+/// That the person of `query` bought `item`, if they did: as the model knows, or since.
+fn bought_before<'a>(view: View<'_>, query: &Query, item: ItemIx) -> Option<Reason<'a>> {
     let snapshot = view.snapshot;
-    let place = snapshot.history.ixs(user).iter().position(|&bought| bought == item)?;
-    let purchase = snapshot.history.of(user).nth(place)?;
-    let is_due = purchase.is_due(view.now);
-    Some(Reason::BoughtBefore { times: purchase.baskets, last_at: Moment(purchase.last_at.into()), is_due })
+    let mut bought = Bought::default();
+    let n = query.user.and_then(|user| snapshot.history.ixs(user).iter().position(|&known| known == item));
+    if let Some((user, n)) = query.user.zip(n) {
+        snapshot.history.of(user).nth(n).iter().for_each(|purchase| bought.add(purchase, view.now));
+    }
+    query.bought.iter().filter(|(known, _)| *known == item).for_each(|&(_, at)| bought.add_since(at));
+    bought.reason()
 }

@@ -6,7 +6,8 @@ use qianmian_models::source::Source;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::answer::{EmptyReason, ModelRef, finite, json, resolve, title};
+use super::answer::{EmptyReason, ModelRef, finite, json, resolve};
+use super::card::ItemCard;
 use super::recommend::SourceName;
 use crate::app;
 use crate::extract::JsonBody;
@@ -51,22 +52,16 @@ pub struct SimilarResponse<'a> {
 /// One similar item.
 #[derive(Serialize, ToSchema)]
 pub struct SimilarItem<'a> {
-    item_id: &'a str,
-    /// Place, from 1.
+    #[serde(flatten)]
+    card: ItemCard<'a>,
+    /// Position, from 1.
     rank: usize,
     /// Comparable within one answer; higher is more alike.
     score: f32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    title: Option<&'a str>,
-    /// In the shop's currency.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    price: Option<f32>,
     /// The source that contributed most.
     #[schema(value_type = SourceName)]
     source: Source,
-    /// The item of the request that argues most for it, where one does.
+    /// The item of the request that contributed most, if one did.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     because_item_id: Option<&'a str>,
@@ -88,11 +83,9 @@ pub async fn post(call: Call, body: JsonBody) -> Result<Response, Problem> {
         .iter()
         .enumerate()
         .map(|(n, ranked)| SimilarItem {
-            item_id: snapshot.items.id(ranked.ix),
+            card: ItemCard::of(view, ranked.ix),
             rank: n + 1,
             score: finite(ranked.score),
-            title: title(snapshot, ranked.ix),
-            price: view.price(ranked.ix),
             source: ranked.source,
             because_item_id: ranked.candidate.seed.map(|(item, _)| snapshot.items.id(item)),
         })

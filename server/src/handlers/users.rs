@@ -9,7 +9,8 @@ use qianmian_models::view::View;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::answer::{ModelRef, Moment, finite, json, title};
+use super::answer::{ModelRef, Moment, finite, json};
+use super::card::ItemCard;
 use crate::app;
 use crate::extract::{PathId, QueryString};
 use crate::fields::{Count, is_id};
@@ -106,14 +107,8 @@ impl From<Lifecycle> for Stage {
 /// One item of a history.
 #[derive(Serialize, ToSchema)]
 pub struct HistoryItem<'a> {
-    item_id: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    title: Option<&'a str>,
-    /// In the shop's currency.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    price: Option<f32>,
+    #[serde(flatten)]
+    card: ItemCard<'a>,
     /// Baskets in which they bought it.
     times: u32,
     /// First purchase.
@@ -177,11 +172,8 @@ fn activity<'s>(snapshot: &'s Snapshot, user: UserIx, profile: &Profile) -> Acti
 }
 
 fn history_item<'s>(view: View<'s>, purchase: &Purchase) -> HistoryItem<'s> {
-    let snapshot = view.snapshot;
     HistoryItem {
-        item_id: snapshot.items.id(purchase.ix),
-        title: title(snapshot, purchase.ix),
-        price: view.price(purchase.ix),
+        card: ItemCard::of(view, purchase.ix),
         times: purchase.baskets,
         first_at: Moment(purchase.first_at.into()),
         last_at: Moment(purchase.last_at.into()),

@@ -12,7 +12,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::guard::Call;
-use crate::handlers::answer::{EmptyReason, ModelRef, Moment, Reason, Reasons, finite, json, title};
+use crate::handlers::answer::{EmptyReason, ModelRef, Reason, Reasons, finite, json, title};
+use crate::handlers::card::Bought;
 use crate::problem::Problem;
 use crate::request_id::RequestId;
 use crate::snapshots::Loaded;
@@ -184,20 +185,15 @@ impl Audience {
     }
 
     fn bought_before<'a>(&self, snapshot: &'a Snapshot, user: UserIx) -> Option<Reason<'a>> {
-        let goods = |item: &u32| self.query.items.binary_search(item).is_ok();
-        let (mut times, mut last_at, mut is_due) = (0u32, 0, false);
-        for purchase in snapshot.history.of(user).filter(|purchase| goods(&purchase.ix)) {
-            times = times.saturating_add(purchase.baskets);
-            last_at = last_at.max(purchase.last_at);
-            is_due |= purchase.is_due(self.now);
+        let is_asked = |item: &u32| self.query.items.binary_search(item).is_ok();
+        let mut bought = Bought::default();
+        for purchase in snapshot.history.of(user).filter(|purchase| is_asked(&purchase.ix)) {
+            bought.add(&purchase, self.now);
         }
         let since = &self.query.since[self.query.since.partition_point(|since| since.user < user)..];
-        for at in since.iter().take_while(|since| since.user == user).filter_map(|since| since.bought_at) {
-            times = times.saturating_add(1);
-            last_at = last_at.max(u32::try_from(at).unwrap_or(u32::MAX));
-            is_due = false;
-        }
-        (times > 0).then_some(Reason::BoughtBefore { times, last_at: Moment(last_at.into()), is_due })
+        let of_user = since.iter().take_while(|since| since.user == user);
+        of_user.filter_map(|since| since.bought_at).for_each(|at| bought.add_since(at));
+        bought.reason()
     }
 
     /// What the user bought of something that goes with the goods, or that they resemble.

@@ -9,15 +9,12 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use qianmian_live::followers::Reaction;
-use qianmian_models::audience::{self, Since};
-use qianmian_models::ids::ItemIx;
-use qianmian_models::snapshot::Snapshot;
+use qianmian_models::audience;
 
 use crate::app::{self, App};
+use crate::context::reactions_since;
 use crate::extract::JsonBody;
 use crate::guard::Call;
-use crate::live::Live;
 use crate::problem::{Code, Problem};
 use answer::{Audience, AudienceResponse, AudienceUser};
 pub use lines::{MODEL_VERSION, WITHIN_DAYS};
@@ -42,12 +39,12 @@ pub async fn post(
     let holdout = request.holdout.as_ref().map(|lot| (lot.share, lot.seed.as_str().to_owned()));
     let stream = lines::wanted(&headers);
     // The semaphore is never closed.
-    let place = Arc::clone(&app.heavy).acquire_owned().await.ok();
+    let permit = Arc::clone(&app.heavy).acquire_owned().await.ok();
     let work = move || {
-        // Given back when the work is done, even if nobody waits for it any more.
-        let _place = place;
+        // Released when the work is done, even if nobody waits for it any more.
+        let _permit = permit;
         if let Some(live) = call.shop.live_store() {
-            query.since = since(live, &model.snapshot, &query.items);
+            query.since = reactions_since(live, &model.snapshot, &query.items);
         }
         let view = model.view(now);
         let (now, prospects) = (view.now, audience::audience(view, &query));
@@ -56,22 +53,4 @@ pub async fn post(
     };
     let failed = |_| Problem::new(Code::Internal, "finding the audience panicked");
     tokio::task::spawn_blocking(work).await.map_err(failed)?
-}
-
-/// What people whom the model knows did about `items` after the end of its data, in order of the people.
-fn since(live: &Live, snapshot: &Snapshot, items: &[ItemIx]) -> Vec<Since> {
-    let ids: Vec<&str> = items.iter().map(|&item| snapshot.items.id(item)).collect();
-    let mut since = Vec::new();
-    live.reactions(&ids, |n, user, reaction| {
-        let bought_at = match reaction {
-            Reaction::Bought(at) => Some(at / 1_000),
-            Reaction::Rejected => None,
-        };
-        let is_news = bought_at.is_none_or(|at| at > snapshot.data_until);
-        if let Some(user) = snapshot.users.ix(user).filter(|_| is_news) {
-            since.push(Since { item: items[n], user, bought_at });
-        }
-    });
-    since.sort_unstable_by_key(|since| (since.user, since.item));
-    since
 }

@@ -1,0 +1,112 @@
+//! Live state as the live part of a query: what a person did since training, what trends, who bought since.
+//!
+//! All waiting for the live store is here, before the model is taken; then the same context serves `/recommend` and
+//! `/bundle`. `/audience` asks the other way around, for everybody's reactions to its items.
+
+use qianmian_live::followers::{Reaction, Trending};
+use qianmian_live::people::Known;
+use qianmian_models::audience::Since;
+use qianmian_models::ids::ItemIx;
+use qianmian_models::recommend::query::Query;
+use qianmian_models::snapshot::Snapshot;
+
+use crate::app::Shop;
+use crate::config::SceneConfig;
+use crate::handlers::person::{Who, bought_as, in_model};
+use crate::live::{Live, now_ms};
+
+/// Most items touched since training that stand for a person beside their purchases.
+const MAX_TOUCHED: usize = 20;
+
+/// Whose context, and where the answer is shown.
+#[derive(Debug)]
+pub struct Visit<'a> {
+    /// The person, if the call names one.
+    pub who: Who<'a>,
+    /// The session.
+    pub session_id: Option<&'a str>,
+    /// The scene of the answer.
+    pub scene: &'a str,
+    /// The person's channel.
+    pub channel: Option<&'a str>,
+    /// The person's region.
+    pub region: Option<&'a str>,
+}
+
+/// The live state of a visit.
+pub struct LiveContext<'a> {
+    known: Known,
+    degraded: &'static [&'static str],
+    scene: &'a str,
+    settings: SceneConfig,
+    trending: Option<Trending>,
+    /// The moment of the call, unix milliseconds.
+    now: i64,
+}
+
+impl<'a> LiveContext<'a> {
+    /// Loads it from the shop's live store in one call; empty without one.
+    pub async fn load(shop: &Shop, visit: Visit<'a>) -> Self {
+        let now = now_ms();
+        let (known, degraded) = visit.who.known(shop, visit.session_id, now).await;
+        let trending = shop.live_store().and_then(|live| live.trending(visit.channel, visit.region));
+        let (scene, settings) = (visit.scene, shop.scene(visit.scene));
+        Self { known, degraded, scene, settings, trending, now }
+    }
+
+    /// Parts that did not answer.
+    pub fn degraded(&self) -> &'static [&'static str] {
+        self.degraded
+    }
+
+    /// `query` with this context. In the model, the person is the one of their user ids with most history; purchases
+    /// under their other ids count as bought and touched.
+    pub fn apply_to(&self, snapshot: &Snapshot, mut query: Query) -> Query {
+        let known = |id: &str| snapshot.items.ix(id);
+        let state = &self.known.state;
+        let recent = state.context(self.now);
+        let touched = recent.touched.iter().filter_map(|(id, weight)| Some((known(id)?, *weight)));
+        query.touched = touched.take(MAX_TOUCHED).collect();
+        query.exclude.extend(recent.unwanted.iter().filter_map(|id| known(id)));
+        let (user, others) = in_model(snapshot, &self.known.user_ids);
+        query.user = user;
+        let history = user.map_or(&[][..], |user| snapshot.history.ixs(user));
+        let bought = recent.bought.iter().filter_map(|(id, at)| Some((known(id)?, at / 1_000)));
+        // Purchases that the model was trained on are in the history already.
+        query.bought =
+            bought.filter(|(item, at)| *at > snapshot.data_until || !history.contains(item)).collect();
+        for (item, weight, at) in bought_as(snapshot, &others) {
+            query.bought.push((item, at));
+            if !query.touched.iter().any(|&(touched, _)| touched == item) {
+                query.touched.push((item, weight));
+            }
+        }
+        query.touched.sort_by(|a, b| b.1.total_cmp(&a.1));
+        if self.settings.exposures > 0 {
+            let from = self.now - i64::from(self.settings.exposure_window_seconds) * 1_000;
+            let overexposed = state.overexposed(self.scene, self.settings.exposures, from);
+            query.overexposed = overexposed.into_iter().filter_map(known).collect();
+        }
+        let trending = self.trending.iter().flat_map(|trending| trending.iter());
+        query.trending = trending.filter_map(|(id, heat)| Some((known(id)?, *heat))).collect();
+        query
+    }
+}
+
+/// Reactions to `items` since the end of the model's data, of people whom the model knows, ordered by person.
+pub fn reactions_since(live: &Live, snapshot: &Snapshot, items: &[ItemIx]) -> Vec<Since> {
+    let ids: Vec<&str> = items.iter().map(|&item| snapshot.items.id(item)).collect();
+    let mut since = Vec::new();
+    live.reactions(&ids, |n, user, reaction| {
+        let bought_at = match reaction {
+            Reaction::Bought(at) => Some(at / 1_000),
+            Reaction::Rejected => None,
+        };
+        let is_new = bought_at.is_none_or(|at| at > snapshot.data_until);
+        if let Some(user) = snapshot.users.ix(user).filter(|_| is_new) {
+            since.push(Since { item: items[n], user, bought_at });
+        }
+    });
+    since.sort_unstable_by_key(|since| (since.user, since.item));
+    since
+}

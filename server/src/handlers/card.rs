@@ -1,0 +1,95 @@
+//! An item as a card shows it, and the reason that somebody bought it before.
+
+use qianmian_models::ids::ItemIx;
+use qianmian_models::index::catalog::Text;
+use qianmian_models::index::purchases::Purchase;
+use qianmian_models::view::View;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::answer::{Moment, Reason};
+
+/// An item as a card shows it: the part that the items of all answers share.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ItemCard<'a> {
+    item_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    title: Option<&'a str>,
+    /// In the shop's currency.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    price: Option<f32>,
+    /// A path, as in the catalog: `a/b/c`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    category: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    brand: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    image_url: Option<&'a str>,
+}
+
+impl<'a> ItemCard<'a> {
+    /// The card of `item`; attributes that the catalog lacks are left out.
+    pub fn of(view: View<'a>, item: ItemIx) -> Self {
+        let text = |text| view.snapshot.catalog.text(item, text);
+        Self {
+            item_id: view.snapshot.items.id(item),
+            title: text(Text::Title),
+            price: view.price(item),
+            category: text(Text::Category),
+            brand: text(Text::Brand),
+            image_url: text(Text::ImageUrl),
+        }
+    }
+}
+
+/// Purchases of the same items by one person: those of the model, and those since.
+#[derive(Debug, Default)]
+pub struct Bought {
+    times: u32,
+    /// Unix seconds.
+    last_at: i64,
+    is_due: bool,
+}
+
+impl Bought {
+    /// Adds what the model knows of one item, at `now`, unix seconds.
+    pub fn add(&mut self, purchase: &Purchase, now: i64) {
+        self.times = self.times.saturating_add(purchase.baskets);
+        self.last_at = self.last_at.max(purchase.last_at.into());
+        self.is_due |= purchase.is_due(now);
+    }
+
+    /// Adds a purchase that the model does not know, at unix seconds. After a later one nothing is due.
+    pub fn add_since(&mut self, at: i64) {
+        self.times = self.times.saturating_add(1);
+        self.is_due &= at < self.last_at;
+        self.last_at = self.last_at.max(at);
+    }
+
+    /// The reason, if there was a purchase.
+    pub fn reason<'a>(self) -> Option<Reason<'a>> {
+        let Self { times, last_at, is_due } = self;
+        (times > 0).then_some(Reason::BoughtBefore { times, last_at: Moment(last_at), is_due })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_purchase_since_training_counts_and_makes_nothing_due() {
+        let mut bought = Bought { times: 2, last_at: 100, is_due: true };
+        bought.add_since(50);
+        assert!(bought.is_due);
+        bought.add_since(200);
+        let reason = Reason::BoughtBefore { times: 4, last_at: Moment(200), is_due: false };
+        assert_eq!(bought.reason(), Some(reason));
+        assert_eq!(Bought::default().reason(), None);
+    }
+}
