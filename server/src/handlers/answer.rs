@@ -35,19 +35,19 @@ impl<'a> ModelRef<'a> {
 pub enum EmptyReason {
     /// The model knows none of the items.
     UnknownItems,
-    /// The items are known, but nothing is known to go with them.
+    /// The items are known, but too few data connect them with others.
     InsufficientData,
     /// None of the items can be sold now.
     OffSale,
 }
 
 impl EmptyReason {
-    /// Why nothing was found for the `known` items, where nothing was.
+    /// Why nothing was found for the `known` items, if nothing was.
     pub fn of(known: &[ItemIx], found: usize) -> Option<Self> {
         Self::of_known(known.len(), found)
     }
 
-    /// The same of so many goods that are known or described.
+    /// The same for a number of items that are known or described.
     pub fn of_known(known: usize, found: usize) -> Option<Self> {
         match (known, found) {
             (0, _) => Some(Self::UnknownItems),
@@ -61,70 +61,69 @@ impl EmptyReason {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
 #[serde(tag = "code", rename_all = "snake_case")]
 pub enum Reason<'a> {
-    /// The person bought it before.
+    /// The person bought it before, live purchases included.
     BoughtBefore {
-        /// Baskets in which they did.
+        /// Number of their baskets with it.
         times: u32,
-        /// When they last did.
+        /// The last purchase.
         #[schema(value_type = String, format = DateTime)]
         last_at: Moment,
-        /// Whether their usual time between two purchases of it is over.
+        /// Whether their usual time between two purchases of it has passed.
         is_due: bool,
     },
-    /// The person bought what goes with these goods, or what they resemble.
+    /// The person bought an item that goes with these items, or that they resemble.
     BoughtCompanion {
         /// That item.
         item_id: &'a str,
-        /// Its title, where it is known.
+        /// Its title, if the catalog has one.
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(nullable = false)]
         title: Option<&'a str>,
-        /// Baskets in which they bought it.
+        /// Number of their baskets with it.
         times: u32,
-        /// How many times likelier than chance its baskets hold the goods, where that was counted.
+        /// Lift: how many times likelier than chance its baskets hold the items, if that was counted.
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(nullable = false)]
         lift: Option<f32>,
     },
-    /// It goes with an item of the person's: people who buy the one buy the other, at once or later.
+    /// It goes with an item of the person: people who buy the one buy the other, together or later.
     BoughtTogether {
         /// That item.
         item_id: &'a str,
-        /// Its title, where it is known.
+        /// Its title, if the catalog has one.
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(nullable = false)]
         title: Option<&'a str>,
     },
-    /// It resembles an item of the person's by what is written of both, and one of the two was never sold.
+    /// Its attributes resemble those of an item of the person, and one of the two was never sold.
     Resembles {
         /// That item.
         item_id: &'a str,
-        /// Its title, where it is known.
+        /// Its title, if the catalog has one.
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(nullable = false)]
         title: Option<&'a str>,
     },
-    /// It is to the person's taste, as learned from everyone's purchases.
+    /// It is to the person's taste, learned from the purchases of all.
     Taste,
     /// It sells well.
     Popular,
-    /// The person buys often and did so lately.
+    /// The person buys often, and did recently.
     Active,
 }
 
-/// At most one reason a source, strongest first.
+/// At most one reason for each source, strongest first.
 #[derive(Debug, Clone, Copy)]
 pub struct Reasons<'a> {
     list: [Reason<'a>; Source::COUNT],
     len: usize,
 }
 
-/// A source whose share of the score is below this part of the strongest one's is no reason.
+/// A source is a reason from this part of the strongest source's share of the score on.
 const NOTABLE: f32 = 0.2;
 
 impl<'a> Reasons<'a> {
-    /// The reasons behind `evidence`, weighted as the score was; `reason` words the one of a source, if it
-    /// has one.
+    /// The reasons behind `evidence`, weighted as the score was; `reason` gives that of a source, if it has one.
     pub fn of(
         evidence: &Evidence,
         weights: &Evidence,
@@ -138,7 +137,7 @@ impl<'a> Reasons<'a> {
         for source in sources {
             let notable = share(source) > 0.0 && share(source) >= least;
             let worded = notable.then(|| reason(source)).flatten();
-            // Two sources may word the same reason.
+            // Two sources may give the same reason.
             if let Some(reason) = worded.filter(|r| !reasons.list[..reasons.len].contains(r)) {
                 reasons.list[reasons.len] = reason;
                 reasons.len += 1;
@@ -154,7 +153,7 @@ impl Serialize for Reasons<'_> {
     }
 }
 
-/// What each source said of a candidate, each divided by its best in the answer; 0 to 1.
+/// The score of each source for a candidate, divided by the source's best in the answer; 0 to 1.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 pub struct Evidences {
     /// Bought before.
@@ -165,21 +164,21 @@ pub struct Evidences {
     pub factors: f32,
     /// Sells well (a person: buys often).
     pub popularity: f32,
-    /// Follows from all that they bought.
+    /// Regression on all of their purchases.
     pub ease: f32,
-    /// Follows from what they bought lately.
+    /// Regression on their recent purchases.
     pub ease_recent: f32,
-    /// Is bought after what they bought last.
+    /// Bought after what they bought last.
     pub transition: f32,
     /// Bought by people like them.
     pub user_knn: f32,
-    /// Lies in the smooth directions of what they bought.
+    /// In the smooth directions of what they bought.
     pub low_pass: f32,
-    /// The first source that was learned elsewhere.
+    /// The first external model.
     pub external_1: f32,
-    /// The second one.
+    /// The second external model.
     pub external_2: f32,
-    /// Resembles what they bought or look at, by what is written of it.
+    /// Resembles what they bought or view, by its attributes.
     pub content: f32,
 }
 
@@ -203,17 +202,17 @@ impl From<&Evidence> for Evidences {
     }
 }
 
-/// An item that argues for another.
+/// The reason that an item goes with `item`.
 pub fn bought_together(snapshot: &Snapshot, item: ItemIx) -> Reason<'_> {
     Reason::BoughtTogether { item_id: snapshot.items.id(item), title: title(snapshot, item) }
 }
 
-/// An item that another resembles.
+/// The reason that an item resembles `item`.
 pub fn resembles(snapshot: &Snapshot, item: ItemIx) -> Reason<'_> {
     Reason::Resembles { item_id: snapshot.items.id(item), title: title(snapshot, item) }
 }
 
-/// The title of an item, where it is known.
+/// The title of an item, if the catalog has one.
 pub fn title(snapshot: &Snapshot, item: ItemIx) -> Option<&str> {
     snapshot.catalog.text(item, Text::Title)
 }
@@ -243,7 +242,7 @@ pub fn resolve<'r>(
 /// An answer as JSON, in a body of about `bytes`.
 ///
 /// # Errors
-/// `internal`; the types of this crate always serialise.
+/// `internal`; the types of this crate always serialize.
 pub fn json(answer: &impl Serialize, bytes: usize) -> Result<Response, Problem> {
     let mut body = Vec::with_capacity(bytes);
     serde_json::to_writer(&mut body, answer)
@@ -257,7 +256,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reasons_come_strongest_first_and_without_the_faint_ones() {
+    fn reasons_come_strongest_first_without_weak_ones() {
         let word = |source| match source {
             Source::Factors => Some(Reason::Taste),
             Source::Popularity => Some(Reason::Popular),

@@ -58,7 +58,7 @@ pub struct BundleRequest<'a> {
     /// The person, with `personalize` only: their purchases, live ones too, and what they rejected.
     #[serde(borrow, default, deserialize_with = "optional_object")]
     user: Option<UserRef<'a>>,
-    /// Lifts complements that the person buys again and again; fewer will be new to them.
+    /// Lifts complements that the person buys repeatedly; fewer will be new to them.
     #[serde(default)]
     personalize: bool,
 }
@@ -101,7 +101,7 @@ impl BundleRequest<'_> {
     }
 }
 
-/// Whether anything that the person bought is known.
+/// Whether any purchase of the person is known.
 fn has_bought(snapshot: &Snapshot, person: &Query) -> bool {
     !person.bought.is_empty() || person.user.is_some_and(|user| !snapshot.history.ixs(user).is_empty())
 }
@@ -130,11 +130,11 @@ pub struct BundleResponse<'a> {
     model: ModelRef<'a>,
     /// Whether purchases of the person went into the complements.
     personalized: bool,
-    /// Parts that could not be asked; empty when all is well.
+    /// Parts that did not answer; usually empty.
     degraded: &'a [&'a str],
-    /// Why both lists are empty, where they are.
+    /// Why both lists are empty, if they are.
     empty_reason: Option<EmptyReason>,
-    /// Why there are no bundles, where there are none.
+    /// Why there are no bundles, if there are none.
     bundles_empty_reason: Option<EmptyReason>,
     /// Ids of the request that the model does not know.
     unknown_item_ids: Vec<&'a str>,
@@ -155,7 +155,7 @@ pub struct ComplementItem<'a> {
     rank: usize,
     /// Comparable within one answer; higher is better.
     score: f32,
-    /// The cart item that it goes with best; the figures are of this pair.
+    /// The cart item that it goes with best; the figures are for this pair.
     with_item_id: &'a str,
     #[serde(flatten)]
     figures: Figures,
@@ -166,21 +166,21 @@ pub struct ComplementItem<'a> {
 pub struct BundleSet<'a> {
     /// Place, from 1.
     rank: usize,
-    /// What stands behind the set.
+    /// The evidence for the set.
     evidence: EvidenceName,
     /// The items; those of the cart are first.
     items: Vec<ItemCard<'a>>,
-    /// Of a predicted set, the two of its items that fewest baskets hold together; the figures are of this pair.
+    /// Of a predicted set, the two items that fewest baskets hold together; the figures are for this pair.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pair_item_ids: Option<[&'a str; 2]>,
     #[serde(flatten)]
     figures: Figures,
-    /// Sum of the prices in the shop's currency, where all are known.
+    /// Sum of the prices in the shop's currency, if all are known.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     price: Option<f32>,
-    /// Price less the sum of the costs, where all are known.
+    /// Price minus the sum of the costs, if all are known.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     margin: Option<f32>,
@@ -191,13 +191,13 @@ pub struct BundleSet<'a> {
     stock: Option<u32>,
 }
 
-/// What stands behind a set.
+/// The evidence for a set.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EvidenceName {
     /// Real baskets hold all of it.
     Observed,
-    /// It is foretold; real baskets hold every two of its items.
+    /// It is predicted; real baskets hold every two of its items.
     Predicted,
 }
 

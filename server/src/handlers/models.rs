@@ -1,4 +1,4 @@
-//! `/models`: what is served, what could be, and swapping it by hand.
+//! `/models`: the served model, the available ones, and swaps by hand.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::problem::{Code, Problem};
 use crate::request_id::RequestId;
 use crate::snapshots::{Failure, Loaded, SwapError};
 
-/// What a shop's process serves, and what its store holds.
+/// The models of a shop: served by this process, and available in the store.
 #[derive(Serialize, ToSchema)]
 pub struct ModelsResponse<'a> {
     #[schema(value_type = String)]
@@ -24,11 +24,11 @@ pub struct ModelsResponse<'a> {
     shop: &'a str,
     /// The model that answers; none before the first publish.
     serving: Option<ServedModel<'a>>,
-    /// The model that a rollback puts back at once.
+    /// The model that a rollback restores at once.
     previous: Option<ModelRef<'a>>,
-    /// Whether the model was chosen by hand; it then stays until `latest.json` is next written.
+    /// Whether the model was activated by hand; it then stays until `latest.json` is next written.
     pinned: bool,
-    /// What the store's `latest.json` says.
+    /// Content of the store's `latest.json`.
     latest: Option<LatestPointer<'a>>,
     /// Versions in the store, in byte order.
     available: &'a [String],
@@ -49,7 +49,7 @@ pub struct ServedModel<'a> {
     /// Earliest order of its data.
     #[schema(value_type = String, format = DateTime)]
     data_from: Moment,
-    /// Latest order of its data: the moment that it knows the world at.
+    /// Latest order of its data.
     #[schema(value_type = String, format = DateTime)]
     data_until: Moment,
     /// Items, users, baskets, ...
@@ -59,7 +59,7 @@ pub struct ServedModel<'a> {
     metrics: &'a serde_json::Value,
 }
 
-/// What `latest.json` says.
+/// Content of `latest.json`.
 #[derive(Serialize, ToSchema)]
 pub struct LatestPointer<'a> {
     /// The version to serve.
@@ -68,12 +68,12 @@ pub struct LatestPointer<'a> {
     previous: Option<&'a str>,
 }
 
-/// Why a version is not served.
+/// Why a version was refused.
 #[derive(Serialize, ToSchema)]
 pub struct LastError<'a> {
-    /// The version, where the store named one.
+    /// The version, if the store named one.
     version: Option<&'a str>,
-    /// The section at fault, where one is.
+    /// The section at fault, if one is.
     section: Option<&'a str>,
     message: &'a str,
     /// When it was refused.
@@ -94,7 +94,7 @@ pub struct SwapResponse<'a> {
     took_us: u64,
 }
 
-/// Lists what is served and what could be.
+/// Lists the served model and the available ones.
 #[utoipa::path(get, path = "/models", operation_id = "models", tag = "models",
     responses((status = 200, description = "The models of the key's shop.", body = ModelsResponse<'_>)))]
 pub async fn list(call: Call) -> Result<Response, Problem> {
@@ -102,7 +102,7 @@ pub async fn list(call: Call) -> Result<Response, Problem> {
     let read = move || Ok((store.latest()?, store.versions()?));
     let (latest, available) = match tokio::task::spawn_blocking(read).await {
         Ok(Ok(read)) => read,
-        // What is served is worth telling even when the store cannot be read; `last_error` says why.
+        // The served model is listed even if the store cannot be read; `last_error` has the reason.
         Ok(Err::<_, qianmian_models::error::Error>(_)) | Err(_) => (None, Vec::new()),
     };
     let status = call.shop.models.status();
@@ -159,7 +159,7 @@ fn moment(at: DateTime<Utc>) -> String {
             body = crate::problem::ProblemBody<'_>, content_type = "application/problem+json")))]
 pub async fn activate(call: Call, PathId(version): PathId) -> Result<Response, Problem> {
     let shop = Arc::clone(&call.shop);
-    // A task of its own: the swap is made even when the caller does not wait for it.
+    // A task of its own: the swap completes even if the caller leaves.
     let swap = tokio::spawn(async move { shop.models.activate(&version).await });
     swapped(&call, swap.await)
 }

@@ -1,4 +1,4 @@
-//! Whom a call speaks of: a user id, or identities; and what is known of them, live and in the model.
+//! The person of a call: named by a user id or by identities, found in live state and in the model.
 
 use qianmian_live::check::Fault;
 use qianmian_live::identity::Identity;
@@ -13,25 +13,25 @@ use crate::fields::{Id, Object};
 use crate::live::USER_STATE;
 use crate::problem::{Code, Problem};
 
-/// Identities that one call may name a person by.
+/// Most identities by which one call may name a person.
 const MAX_NAMES: usize = 16;
-/// What a person bought under their other user ids: the latest so many of each.
+/// Most purchases under each of a person's other user ids that count; the latest ones.
 const MAX_ALSO: usize = 30;
 
 /// A person: `id` or `ids`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UserRef<'a> {
-    /// Their id, as in the orders, or any other user id that is theirs.
+    /// Their id, as in the orders, or any other of their user ids.
     #[serde(borrow, default)]
     id: Option<Id<'a>>,
-    /// Names by which channels know them, in the order of trust: the first that is somebody's says who it is.
+    /// Identities by which channels know them, most trusted first: the first that belongs to a person decides.
     #[serde(borrow, default)]
     #[schema(value_type = Vec<IdentityRef<'a>>, min_items = 1, max_items = 16)]
     ids: Vec<Object<IdentityRef<'a>>>,
 }
 
-/// A name by which a channel knows somebody.
+/// An identity: a name by which a channel knows a person.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IdentityRef<'a> {
@@ -45,7 +45,7 @@ pub struct IdentityRef<'a> {
     pub(super) value: Id<'a>,
 }
 
-/// Whom a call speaks of, checked.
+/// The person of a call, checked.
 #[derive(Debug, Default)]
 pub struct Who<'a> {
     user_id: Option<&'a str>,
@@ -58,10 +58,10 @@ impl<'a> UserRef<'a> {
         Self { id: Some(id), ids: Vec::new() }
     }
 
-    /// Whom it speaks of.
+    /// The person, checked.
     ///
     /// # Errors
-    /// Neither `id` nor `ids`, both, too many, or an identity that is not as it must be.
+    /// Neither `id` nor `ids`, both, too many, or an invalid identity.
     pub fn who(&self) -> Result<Who<'_>, Problem> {
         match (&self.id, self.ids.len()) {
             (Some(id), 0) => Ok(Who { user_id: Some(id.as_str()), identities: Vec::new() }),
@@ -82,7 +82,7 @@ impl<'a> UserRef<'a> {
 /// The identities of a list, checked; `field` is the path of the list.
 ///
 /// # Errors
-/// The first that is not as it must be.
+/// The first invalid one.
 pub fn checked(field: &str, identities: &[Object<IdentityRef<'_>>]) -> Result<Vec<Identity>, Problem> {
     let check = |(n, Object(identity)): (usize, &Object<IdentityRef<'_>>)| {
         Identity::check(identity.r#type.as_str(), identity.value.as_str())
@@ -91,20 +91,20 @@ pub fn checked(field: &str, identities: &[Object<IdentityRef<'_>>]) -> Result<Ve
     identities.iter().enumerate().map(check).collect()
 }
 
-/// A problem with the identity at `path`.
+/// The problem with the identity at `path`.
 pub fn wrong(path: &str, fault: Fault) -> Problem {
     let problem = Problem::new(Code::InvalidField, fault.reason).at_field(format!("{path}.{}", fault.field));
     problem.nearest(fault.nearest.map(str::to_owned))
 }
 
-/// That a list has too many elements.
+/// The problem that a list has too many elements.
 pub fn too_many(field: &str, count: usize, most: usize) -> Problem {
     Problem::new(Code::InvalidField, format!("1 to {most} identities, not {count}")).at_field(field)
 }
 
 impl Who<'_> {
-    /// What is known of them, and of the visit `session_id` beside; and the parts that could not be asked, where
-    /// live state fails: then a user id stands for itself alone.
+    /// Their live state and that of the session `session_id`, and the parts that did not answer. If live state fails, a
+    /// user id stands for itself alone.
     pub async fn known(
         &self,
         shop: &Shop,
@@ -129,18 +129,18 @@ impl Who<'_> {
     }
 }
 
-/// A person in the model: the one of their user ids that the model knows best, by different items bought, and
-/// the others that it knows.
+/// A person in the model: the one of their user ids with most different items bought, and the others that the
+/// model knows.
 pub fn in_model(snapshot: &Snapshot, user_ids: &[String]) -> (Option<UserIx>, Vec<UserIx>) {
     let mut users: Vec<UserIx> = user_ids.iter().filter_map(|id| snapshot.users.ix(id)).collect();
-    // The first of several that are known equally well: it is the one that the person goes by.
+    // The first of equals, because the first is the person's main user id.
     let bought = |user: UserIx| snapshot.history.ixs(user).len();
     let best = (0..users.len()).rev().max_by_key(|&n| bought(users[n]));
     (best.map(|n| users.remove(n)), users)
 }
 
-/// What a person bought under these user ids: each item with how much it draws them (`0..=1`), most first, and when
-/// they last bought it, unix seconds.
+/// Items bought under these user ids, each with its decayed weight (`0..=1`), heaviest first, and its last purchase,
+/// unix seconds.
 pub fn bought_as(snapshot: &Snapshot, users: &[UserIx]) -> Vec<(ItemIx, f32, i64)> {
     let latest = |&user: &UserIx| snapshot.history.of(user).take(MAX_ALSO);
     let bought = users.iter().flat_map(latest);

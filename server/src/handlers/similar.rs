@@ -33,13 +33,13 @@ fn usual_count() -> Count<200> {
     Count::of(20)
 }
 
-/// Items like those that were asked about.
+/// Items like those of the request.
 #[derive(Serialize, ToSchema)]
 pub struct SimilarResponse<'a> {
     #[schema(value_type = String)]
     request_id: RequestId,
     model: ModelRef<'a>,
-    /// Why there are none, where there are none.
+    /// Why there are none, if there are none.
     empty_reason: Option<EmptyReason>,
     /// Ids of the request that the model does not know.
     unknown_item_ids: Vec<&'a str>,

@@ -1,4 +1,4 @@
-//! `/users/{id}`: what the model knows of one person.
+//! `/users/{id}`: the profile of one person in the model.
 
 use axum::response::Response;
 use qianmian_models::ids::UserIx;
@@ -18,17 +18,17 @@ use crate::guard::Call;
 use crate::problem::{Code, Problem};
 use crate::request_id::RequestId;
 
-/// How much to tell.
+/// Length of the profile.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct UserQuery {
-    /// Length of the history; 50 where it is not given.
+    /// Length of the history; 50 by default.
     #[param(inline)]
     count: Option<Count<1000>>,
 }
 
-/// What the model knows of a person.
+/// The profile of a person in the model.
 #[derive(Serialize, ToSchema)]
 pub struct UserResponse<'a> {
     #[schema(value_type = String)]
@@ -46,7 +46,7 @@ pub struct UserResponse<'a> {
     took_us: u64,
 }
 
-/// What they bought in the model's data window.
+/// Their purchases in the model's data window.
 #[derive(Serialize, ToSchema)]
 pub struct Activity<'a> {
     /// Baskets bought.
@@ -61,14 +61,14 @@ pub struct Activity<'a> {
     /// Last purchase.
     #[schema(value_type = String, format = DateTime)]
     last_at: Moment,
-    /// The channel that they buy through most, where it is known.
+    /// The channel of most of their purchases, if known.
     channel: Option<&'a str>,
 }
 
 /// Tiers over the shop's users, each 1 to 5, 5 best.
 #[derive(Serialize, ToSchema)]
 pub struct Rfm {
-    /// How lately they bought.
+    /// How recently they bought.
     #[schema(minimum = 0, maximum = 5)]
     recency: u8,
     /// How often they buy.
@@ -109,7 +109,7 @@ impl From<Lifecycle> for Stage {
 pub struct HistoryItem<'a> {
     #[serde(flatten)]
     card: ItemCard<'a>,
-    /// Baskets in which they bought it.
+    /// Number of their baskets with it.
     times: u32,
     /// First purchase.
     #[schema(value_type = String, format = DateTime)]
@@ -117,13 +117,13 @@ pub struct HistoryItem<'a> {
     /// Last purchase.
     #[schema(value_type = String, format = DateTime)]
     last_at: Moment,
-    /// Mean days between two purchases, where there were two.
+    /// Mean days between two purchases, if there were two.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     mean_gap_days: Option<f32>,
 }
 
-/// Tells what the model knows of a person.
+/// Returns the profile of a person in the model.
 #[utoipa::path(get, path = "/users/{id}", operation_id = "user", tag = "people",
     params(("id" = String, Path, description = "The user's id, percent-encoded.", min_length = 1, max_length = 256),
         UserQuery),

@@ -1,4 +1,4 @@
-//! What `/audience` answers.
+//! The answer of `/audience`.
 
 use std::sync::Arc;
 
@@ -24,15 +24,15 @@ pub struct AudienceResponse<'a> {
     #[schema(value_type = String)]
     request_id: RequestId,
     model: ModelRef<'a>,
-    /// Why there is nobody, where there is nobody.
+    /// Why there is nobody, if there is nobody.
     empty_reason: Option<EmptyReason>,
     /// Ids of the request that the model does not know.
     unknown_item_ids: &'a [String],
-    /// Ids of the request that cannot be sold now; nobody is found for them.
+    /// Ids of the request that cannot be sold now; they were left out.
     off_sale_item_ids: Vec<&'a str>,
-    /// Within what the probabilities say that a person buys; null where the model has none.
+    /// The horizon of the probabilities; null if the model has none.
     within: Option<Within>,
-    /// How many of the first k are expected to buy, were nothing done to reach them.
+    /// Expected number of buyers among the first k, without any campaign.
     expected_conversions: Vec<Expected>,
     /// Likeliest first.
     users: Vec<AudienceUser<'a>>,
@@ -40,11 +40,11 @@ pub struct AudienceResponse<'a> {
     took_us: u64,
 }
 
-/// Within what a probability says that a person buys.
+/// The horizon of a probability.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Within {
-    /// So many days from the moment of the answer.
+    /// A number of days from the moment of the answer.
     Days {
         /// The days.
         days: f32,
@@ -56,9 +56,9 @@ pub enum Within {
 /// Expected buyers among the first people of an audience.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
 pub struct Expected {
-    /// How many people, from the first.
+    /// Number of people, from the first.
     first: usize,
-    /// How many of them are expected to buy: the sum of their probabilities.
+    /// Expected buyers among them: the sum of their probabilities.
     conversions: f32,
 }
 
@@ -68,26 +68,26 @@ pub struct AudienceUser<'a> {
     user_id: &'a str,
     /// Place, from 1.
     rank: usize,
-    /// Higher is likelier to buy: the probability, where there is one, else comparable within one answer.
+    /// Higher is likelier to buy: the probability if there is one, else comparable within one answer.
     score: f32,
-    /// That they buy any of the goods within what `within` says, 0 to 1, comparable across goods; null where
-    /// the model learned none.
+    /// Probability that they buy any of the items within `within`, 0 to 1, comparable across items; null if the model
+    /// has none.
     probability: Option<f32>,
     segment: Segment,
-    /// Whom the lot fell to, where a holdout was asked for.
+    /// The group drawn by lot, with `holdout`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     group: Option<Group>,
-    /// Baskets in which they already bought one of the goods.
+    /// Number of their baskets with one of the items.
     bought: u32,
-    /// The channel that they buy through most, where it is known.
+    /// The channel of most of their purchases, if known.
     channel: Option<&'a str>,
     /// Strongest first.
     #[schema(value_type = Vec<Reason<'a>>)]
     reasons: Reasons<'a>,
 }
 
-/// Whether the person bought the goods before.
+/// Whether the person bought one of the items before.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Segment {
@@ -97,23 +97,23 @@ pub enum Segment {
     New,
 }
 
-/// What to do with a person.
+/// The group of a person in a campaign.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Group {
     /// Reach them.
     Reach,
-    /// Leave them alone, and compare.
+    /// Do not reach them, and compare.
     Holdout,
 }
 
-/// An audience that was found, with what it takes to write it.
+/// An audience, with everything needed to write it.
 pub struct Audience {
     pub model: Arc<Loaded>,
     pub query: AudienceQuery,
     /// The moment that was answered as of, unix seconds.
     pub now: i64,
-    /// Goods left out because they cannot be sold now.
+    /// Items left out because they cannot be sold now.
     pub off_sale: Vec<ItemIx>,
     pub prospects: Vec<Prospect>,
     /// Share and seed of the lot.
@@ -212,7 +212,7 @@ impl Audience {
     }
 }
 
-/// Of the first 10, 100, 1,000 and so on, and of all; nothing where there are no probabilities.
+/// For the first 10, 100, 1,000 and so on, and for all; empty without probabilities.
 fn expected(prospects: &[Prospect]) -> Vec<Expected> {
     let (mut sum, mut next, mut out) = (0.0f64, 10, Vec::new());
     for (n, prospect) in prospects.iter().enumerate() {

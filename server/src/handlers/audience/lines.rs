@@ -16,10 +16,10 @@ const NDJSON: &str = "application/x-ndjson";
 pub const MODEL_VERSION: HeaderName = HeaderName::from_static("x-model-version");
 /// Header of the stream: the days that probabilities are for.
 pub const WITHIN_DAYS: HeaderName = HeaderName::from_static("x-within-days");
-/// People written before the connection is offered them.
+/// People in one frame of the body.
 const LINES_A_FRAME: usize = 256;
 
-/// Whether the stream is accepted, and the whole is not accepted just as gladly.
+/// Whether the client prefers the stream to one document.
 pub fn wanted(headers: &HeaderMap) -> bool {
     let (mut lines, mut whole) = (0.0, 0.0);
     let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());

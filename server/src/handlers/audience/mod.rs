@@ -1,4 +1,4 @@
-//! `/audience` (货找人): goods -> people, as JSON or as a stream of lines.
+//! `/audience` (货找人): items -> people, as JSON or as a stream of lines.
 
 mod answer;
 mod lines;
@@ -20,8 +20,8 @@ use answer::{Audience, AudienceResponse, AudienceUser};
 pub use lines::{MODEL_VERSION, WITHIN_DAYS};
 use request::AudienceRequest;
 
-/// Finds the people for goods. With `Accept: application/x-ndjson` the answer is a stream, one person a
-/// line, and the headers name the request, the model and the days that probabilities speak of.
+/// Finds people for items. With `Accept: application/x-ndjson` the answer is a stream, one person a
+/// line, and headers name the request, the model and the horizon of the probabilities in days.
 #[utoipa::path(post, path = "/audience", operation_id = "audience", tag = "goods -> people", request_body = AudienceRequest<'_>,
     responses((status = 200, description = "People, likeliest first.", content(
         (AudienceResponse<'_> = "application/json"), (AudienceUser<'_> = "application/x-ndjson")))))]

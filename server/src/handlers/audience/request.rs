@@ -1,4 +1,4 @@
-//! What `/audience` is asked.
+//! The question of `/audience`.
 
 use qianmian_models::audience::{AudienceQuery, Goods};
 use qianmian_models::ids::ItemIx;
@@ -11,42 +11,42 @@ use crate::fields::{Count, Id, Ids, optional_id, optional_object};
 use crate::handlers::answer::resolve;
 use crate::problem::{Code, Problem};
 
-/// Which people for these goods? Name `item_ids`, describe a new `item`, or both.
+/// Which people for these items? Name `item_ids`, describe a new `item`, or both.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AudienceRequest<'a> {
-    /// The goods.
+    /// The items.
     #[serde(borrow)]
     pub item_ids: Option<Ids<'a, 1, 100>>,
-    /// Goods that are not in the catalogue yet.
+    /// An item that is not in the catalog yet.
     #[serde(default, borrow, deserialize_with = "optional_object")]
     item: Option<NewItem<'a>>,
     /// Length of the audience.
     #[serde(default = "usual_count")]
     #[schema(default = 100)]
     count: Count<100_000>,
-    /// Leave out who bought any of the goods before.
+    /// Leave out people who bought any of the items before.
     #[serde(default)]
     exclude_buyers: bool,
-    /// Draw people by lot who are not to be reached, so that what a campaign brought can be told.
+    /// Draw a control group by lot, so that the effect of a campaign can be measured.
     #[serde(default, borrow, deserialize_with = "optional_object")]
     pub holdout: Option<Holdout<'a>>,
 }
 
-/// Goods by their attributes; at least one of them.
+/// An item by its attributes; at least one of them.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewItem<'a> {
-    /// As it will be shown to people.
+    /// As it will be shown.
     #[serde(borrow, default, deserialize_with = "optional_id")]
     title: Option<Id<'a>>,
-    /// A path, as in the catalogue: `a/b/c`.
+    /// A path, as in the catalog: `a/b/c`.
     #[serde(borrow, default, deserialize_with = "optional_id")]
     category: Option<Id<'a>>,
-    /// The brand's name, as in the catalogue.
+    /// The brand, as in the catalog.
     #[serde(borrow, default, deserialize_with = "optional_id")]
     brand: Option<Id<'a>>,
-    /// The seller, as in the catalogue.
+    /// The seller, as in the catalog.
     #[serde(borrow, default, deserialize_with = "optional_id")]
     merchant_id: Option<Id<'a>>,
     /// In the shop's currency, above 0.
@@ -61,7 +61,7 @@ pub struct Holdout<'a> {
     /// Part of the audience that is held out, above 0 and at most 0.5.
     #[schema(exclusive_minimum = 0.0, maximum = 0.5)]
     pub share: f64,
-    /// What the lot is drawn by: a campaign's name keeps its lot apart from others'.
+    /// Seed of the lot: campaigns with different seeds have independent control groups.
     #[serde(borrow)]
     pub seed: Id<'a>,
 }

@@ -1,0 +1,67 @@
+//! `/recommend`: people -> items.
+
+mod answer;
+mod request;
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use qianmian_models::recommend;
+
+use super::answer::{ModelRef, json};
+use crate::app::{self, App};
+use crate::context::LiveContext;
+use crate::extract::{JsonBody, QueryString};
+use crate::guard::Call;
+use crate::live::USER_STATE;
+use crate::problem::Problem;
+pub use answer::SourceName;
+use answer::{RecommendResponse, fallback, recommended_item};
+use request::{RecommendQuery, RecommendRequest, query};
+
+/// Recommends items, for the plain case.
+#[utoipa::path(get, path = "/recommend", operation_id = "recommend", tag = "people -> goods", params(RecommendQuery),
+    responses((status = 200, description = "A slate.", body = RecommendResponse<'_>)))]
+pub async fn get(
+    call: Call,
+    State(app): State<Arc<App>>,
+    QueryString(query): QueryString<RecommendQuery>,
+) -> Result<Response, Problem> {
+    answer(&call, &app, &query.into()).await
+}
+
+/// Recommends items for a person, in context.
+#[utoipa::path(post, path = "/recommend", operation_id = "recommend_in_context", tag = "people -> goods", request_body = RecommendRequest<'_>,
+    responses((status = 200, description = "A slate.", body = RecommendResponse<'_>)))]
+pub async fn post(call: Call, State(app): State<Arc<App>>, body: JsonBody) -> Result<Response, Problem> {
+    answer(&call, &app, &body.parse()?).await
+}
+
+async fn answer(call: &Call, app: &App, request: &RecommendRequest<'_>) -> Result<Response, Problem> {
+    // Before the model is taken: it is not held while something waits.
+    let context = LiveContext::load(&call.shop, request.visit()?).await;
+    if context.degraded().contains(&USER_STATE) {
+        app.telemetry.degraded_user_state.increment(1);
+    }
+    let model = call.shop.model()?;
+    let view = model.view(app::now());
+    let snapshot = view.snapshot;
+    let mut unknown_item_ids = Vec::new();
+    let query = context.apply_to(snapshot, query(snapshot, request, &mut unknown_item_ids));
+    let slate = recommend::recommend(view, &query);
+    let fallback = fallback(snapshot, request, &query, &slate);
+    app.telemetry.slates.record(&slate, fallback.map(|fallback| fallback as usize));
+    let item = |(n, item)| recommended_item(view, (&query, &slate.weights), request.explain, n + 1, item);
+    let response = RecommendResponse {
+        request_id: call.id,
+        model: ModelRef::of(snapshot),
+        personalized: slate.personalized,
+        degraded: context.degraded(),
+        fallback,
+        unknown_item_ids,
+        items: slate.items.iter().enumerate().map(item).collect(),
+        took_us: call.took_us(),
+    };
+    json(&response, 512 + 256 * slate.items.len())
+}
