@@ -22,6 +22,7 @@ mod layers;
 mod orders_bad_input;
 mod orders_events;
 mod orders_formats;
+mod orders_kinds;
 mod orders_real_files;
 mod predict;
 mod readers;

@@ -1,7 +1,5 @@
 //! The same orders in every format that is read, and the tables beside them.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use qianmian_trainer::config::Config;
 use qianmian_trainer::orders::{
@@ -119,7 +117,7 @@ fn many_files_are_one_history_and_their_overlap_is_counted_as_duplicates() {
 fn a_line_total_and_returns_and_a_named_format_follow_the_configuration() {
     let config = "[orders]\nfiles = [\"o.csv\"]\ntime_format = \"%d/%m/%Y\"\ntime_zone = \"+08:00\"\n\
         columns = { item_id = \"SKU\", line_total = \"Total\", ordered_at = \"Day\" }\n\
-        cancelled_when = { order_id = \"^C\" }\nexclude_items = \"^post\"\nnormalise = { item_id = \"uppercase\" }\n";
+        returned_when = { order_id = \"^C\" }\nexclude_items = \"^post\"\nnormalise = { item_id = \"uppercase\" }\n";
     let csv = "order_id,user_id,SKU,Day,quantity,Total\n\
         1,ann,tea,03/04/2024,4,10\n2,ann,TEA,04/04/2024,1,9\nC3,ann,Tea,05/04/2024,2,18\n4,ann,postage,03/04/2024,1,1\n";
     let orders = shop(config, &[("o.csv", csv.as_bytes())]).orders;

@@ -3,8 +3,6 @@
 //! The files are not part of the project. Set `QIANMIAN_DATA` to their folder; without it they are
 //! looked for in `../shared/data` beside the workspace, and the tests say loudly when they are skipped.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use qianmian_trainer::config::Config;
 use qianmian_trainer::orders::{GUEST, Inputs, Item, Orders, ReadOptions, SEQUENCE_END, TimeKind, read};
 use std::path::{Path, PathBuf};

@@ -2,6 +2,7 @@
 
 mod evaluate;
 mod gc;
+mod init;
 mod input;
 mod inspect;
 mod predict;
@@ -25,8 +26,9 @@ use crate::progress::Reporter;
     version,
     after_help = "Examples:
   qianmian-trainer demo-data --out var/demo
+  qianmian-trainer init export.xlsx                                    (says what the file is, writes shop.toml)
   qianmian-trainer train --config var/demo/shop.toml --store var/models
-  qianmian-trainer train --orders orders.csv.zst --store var/models     (canonical columns need no configuration)
+  qianmian-trainer train --orders orders.csv.zst --store var/models     (or let the files tell what they are)
   qianmian-trainer inspect --store var/models
   qianmian-trainer predict recommend --store var/models --input users.csv --output slates.parquet --count 20
   qianmian-trainer rollback --store var/models"
@@ -38,6 +40,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Look at files, say what they are and write a commented configuration for them.
+    Init(init::Args),
     /// Learn from orders, write a new version to the model store and publish it.
     Train(train::Args),
     /// Learn from the data before a moment and measure on the days after it, with baselines.
@@ -69,6 +73,7 @@ pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let reporter = Reporter::new();
     let result = match cli.command {
+        Command::Init(args) => init::run(&args),
         Command::Train(args) => train::run(&args, &reporter),
         Command::Evaluate(args) => evaluate::run(&args, &reporter),
         Command::Predict(args) => predict::run(&args, &reporter),

@@ -1,6 +1,7 @@
 //! The sections that say where a table's rows are and how their columns are called.
 
 use super::unknown_name;
+use super::zone::Zone;
 use anyhow::{Context, bail};
 use regex::Regex;
 use serde::Deserialize;
@@ -32,56 +33,6 @@ impl Table {
             Self::Events => "events",
         }
     }
-
-    /// Every canonical column of the table.
-    pub fn columns(self) -> &'static [&'static str] {
-        match self {
-            Self::Orders => &[
-                "order_id",
-                "user_id",
-                "item_id",
-                "ordered_at",
-                "quantity",
-                "unit_price",
-                "line_total",
-                "channel",
-                "store_id",
-                "room_id",
-                "merchant_id",
-                "status",
-            ],
-            Self::Items => &[
-                "item_id",
-                "title",
-                "category",
-                "brand",
-                "merchant_id",
-                "price",
-                "cost",
-                "stock",
-                "image_url",
-                "launched_at",
-                "tags",
-                "status",
-                "store_ids",
-            ],
-            Self::Users => &["user_id", "birthday", "gender", "city", "lat", "lon", "registered_at", "tags"],
-            Self::Identities => &["user_id", "type", "value"],
-            Self::Events => &[
-                "event_id",
-                "type",
-                "occurred_at",
-                "user_id",
-                "session_id",
-                "item_id",
-                "channel",
-                "scene",
-                "room_id",
-                "request_id",
-                "value",
-            ],
-        }
-    }
 }
 
 /// How a file is written. Compression (gzip, zstd) is recognised by content and is no part of it.
@@ -92,12 +43,38 @@ pub enum Format {
     Csv,
     /// The same with tabs.
     Tsv,
-    /// One JSON object a line.
+    /// JSON: an object a line, objects one after the other, one array of them, or an object that holds such an
+    /// array. Nested values are columns by path, `customer.id`; arrays are one row an element.
     Jsonl,
     /// Apache Parquet.
     Parquet,
+    /// Arrow IPC, file or stream (Feather).
+    Arrow,
+    /// An Excel workbook, xlsx or xls.
+    Xlsx,
     /// One line a user: the user, then its items in order, white space between. No header.
     Sequences,
+    /// One line a basket: its items, separated by the delimiter. No header, no users, no times.
+    Baskets,
+    /// One line a basket: a column an item, whose cell says whether the basket holds it, or how many.
+    OneHot,
+}
+
+impl Format {
+    /// The name that the configuration uses.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Tsv => "tsv",
+            Self::Jsonl => "jsonl",
+            Self::Parquet => "parquet",
+            Self::Arrow => "arrow",
+            Self::Xlsx => "xlsx",
+            Self::Sequences => "sequences",
+            Self::Baskets => "baskets",
+            Self::OneHot => "one_hot",
+        }
+    }
 }
 
 /// A change made to every value of a column before it is used. White space around values is
@@ -115,14 +92,15 @@ pub enum Normalise {
     Trim,
 }
 
-/// Which column of the source holds a canonical column.
+/// Which columns of the source hold a canonical column.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged, expecting = "a column name or, for category, a list of column names")]
+#[serde(untagged, expecting = "a column name or a list of column names")]
 pub enum Column {
-    /// One column.
+    /// One column; a `*` in it stands for any text and makes a row of each column that fits.
     One(String),
-    /// Columns to join with `/` into a path, from the root.
-    Path(Vec<String>),
+    /// The first of these that is not blank; of `category` a path to join with `/`; of times a date and its time
+    /// of day.
+    List(Vec<String>),
 }
 
 impl Column {
@@ -130,33 +108,233 @@ impl Column {
     pub fn names(&self) -> &[String] {
         match self {
             Self::One(name) => std::slice::from_ref(name),
-            Self::Path(names) => names,
+            Self::List(names) => names,
         }
     }
 }
 
-/// The options that every table's source has.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct TableConfig {
-    /// Files or glob patterns.
-    pub files: Vec<String>,
-    /// Only for `[items]`: take the attributes from the orders' files instead.
-    pub from_orders: bool,
-    /// By the files' endings where absent.
-    pub format: Option<Format>,
-    /// One ASCII character; a comma where absent.
-    pub delimiter: Option<String>,
-    /// Canonical column to source column. Unnamed columns keep their canonical name.
-    pub columns: BTreeMap<String, Column>,
-    /// A strftime pattern; detected where absent.
-    pub time_format: Option<String>,
-    /// Fixed offset of times that carry none, `+08:00`; UTC where absent.
-    pub time_zone: Option<String>,
-    /// By canonical column.
-    pub normalise: BTreeMap<String, Normalise>,
+/// Where a file's column names come from.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged, expecting = "true, false or a list of column names")]
+pub enum Header {
+    /// Whether a line of the file names the columns; without one they are called 1, 2, 3 ...
+    Line(bool),
+    /// The names of a file without such a line.
+    Names(Vec<String>),
 }
 
+/// The sign before the decimals of a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum Decimal {
+    /// `1,234.50`.
+    #[serde(rename = ".")]
+    Point,
+    /// `1.234,50`.
+    #[serde(rename = ",")]
+    Comma,
+}
+
+/// What a word of the status column says of its row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StatusMeaning {
+    /// It is a purchase.
+    Bought,
+    /// It never happened, or did not last: it is no purchase and undoes none.
+    Cancelled,
+    /// It gives back what an earlier row bought.
+    Returned,
+}
+
+/// What equal rows of one order are, where no quantity is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EqualLines {
+    /// One piece each.
+    Pieces,
+    /// One purchase, exported more than once.
+    Duplicates,
+}
+
+/// What happens to a choice of rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeepOrDrop {
+    /// They count.
+    Keep,
+    /// They are left out.
+    Drop,
+}
+
+/// What a person with an outsized share of all lines is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outsized {
+    /// A person like all others.
+    Keep,
+    /// A till, a test account or a wholesaler: its baskets are guests'.
+    Guest,
+}
+
+/// What a basket is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Baskets {
+    /// The lines of one order id.
+    OrderId,
+    /// What one person buys on one day.
+    Day,
+    /// What one person buys with at most so many seconds between two lines.
+    Gap(i64),
+}
+
+impl<'de> Deserialize<'de> for Baskets {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let gap = |end: &str, unit: i64| {
+            text.strip_suffix(end)?.trim().parse::<u32>().ok().map(|n| i64::from(n) * unit)
+        };
+        match text.as_str() {
+            "order_id" => Ok(Self::OrderId),
+            "day" => Ok(Self::Day),
+            _ => (gap("m", 60).or_else(|| gap("h", 3600)).filter(|gap| *gap > 0).map(Self::Gap)).ok_or_else(
+                || serde::de::Error::custom("use \"order_id\", \"day\", or a gap such as \"30m\" or \"2h\""),
+            ),
+        }
+    }
+}
+
+/// Declares a section: the options that every table's source has, and those of its own.
+macro_rules! section {
+    ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $field:ident: $type:ty = $default:expr,)* }) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub struct $name {
+            /// Files or glob patterns; the command line may replace those of the orders.
+            pub files: Vec<String>,
+            /// Only for `[items]`: take the attributes from the orders' files instead.
+            pub from_orders: bool,
+            /// By the files' endings and beginnings where absent.
+            pub format: Option<Format>,
+            /// A label such as `gb18030`; by content where absent.
+            pub encoding: Option<String>,
+            /// A text such as `;` or `::`, or a space for runs of white space; by content where absent.
+            pub delimiter: Option<String>,
+            /// By content where absent.
+            pub header: Option<Header>,
+            /// Lines before the header; by content where absent.
+            pub skip_lines: Option<u64>,
+            /// The sheet of a workbook; the first that has rows where absent.
+            pub sheet: Option<String>,
+            /// Canonical column to source columns. Unnamed columns are found by their names.
+            pub columns: BTreeMap<String, Column>,
+            /// A strftime pattern; by content where absent.
+            pub time_format: Option<String>,
+            /// Zone of times that carry none, `Asia/Shanghai` or `+08:00`; UTC where absent.
+            pub time_zone: Option<String>,
+            /// By content where absent.
+            pub decimal: Option<Decimal>,
+            /// By canonical column.
+            pub normalise: BTreeMap<String, Normalise>,
+            /// By column, a regular expression: only rows that match all are read.
+            pub keep_when: BTreeMap<String, String>,
+            /// By column, a regular expression: rows that match any are left out.
+            pub drop_when: BTreeMap<String, String>,
+            $($(#[$doc])* pub $field: $type,)*
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self {
+                    files: Vec::new(),
+                    from_orders: false,
+                    format: None,
+                    encoding: None,
+                    delimiter: None,
+                    header: None,
+                    skip_lines: None,
+                    sheet: None,
+                    columns: BTreeMap::new(),
+                    time_format: None,
+                    time_zone: None,
+                    decimal: None,
+                    normalise: BTreeMap::new(),
+                    keep_when: BTreeMap::new(),
+                    drop_when: BTreeMap::new(),
+                    $($field: $default,)*
+                }
+            }
+        }
+
+        impl $name {
+            /// The options that all tables share.
+            pub fn source(&self) -> TableConfig {
+                TableConfig {
+                    files: self.files.clone(),
+                    from_orders: self.from_orders,
+                    format: self.format,
+                    encoding: self.encoding.clone(),
+                    delimiter: self.delimiter.clone(),
+                    header: self.header.clone(),
+                    skip_lines: self.skip_lines,
+                    sheet: self.sheet.clone(),
+                    columns: self.columns.clone(),
+                    time_format: self.time_format.clone(),
+                    time_zone: self.time_zone.clone(),
+                    decimal: self.decimal,
+                    normalise: self.normalise.clone(),
+                    keep_when: self.keep_when.clone(),
+                    drop_when: self.drop_when.clone(),
+                }
+            }
+        }
+    };
+}
+
+section! {
+    /// The section of a table beside the orders.
+    TableConfig {}
+}
+
+section! {
+    /// The orders' section: a source, and what counts as a purchase.
+    OrdersConfig {
+        /// There is no time column; the order of the rows is the order of the baskets.
+        timeless: bool = false,
+        /// By column, a regular expression: rows that match any give back what an earlier row bought.
+        returned_when: BTreeMap<String, String> = BTreeMap::new(),
+        /// By column, a regular expression: rows that match any never happened. They undo nothing.
+        cancelled_when: BTreeMap<String, String> = BTreeMap::new(),
+        /// Words of the status column beside those that are known.
+        statuses: BTreeMap<String, StatusMeaning> = BTreeMap::new(),
+        /// A regular expression on item ids, as written and as normalised: rows that match are no goods.
+        exclude_items: Option<String> = None,
+        /// Lines of price 0, such as gifts; they count where absent.
+        free_lines: Option<KeepOrDrop> = None,
+        /// User ids that stand for nobody, beside the words that are known.
+        guests: Vec<String> = Vec::new(),
+        /// Persons with an outsized share of all lines; they count where absent, and are said.
+        outsized: Option<Outsized> = None,
+        /// Equal lines of an order; by content where absent.
+        equal_lines: Option<EqualLines> = None,
+        /// Columns that stand on an order's first line only; by content where absent.
+        fill_down: Option<Vec<String>> = None,
+        /// The separator of a list of items in one cell; by content where absent, none where empty.
+        split: Option<String> = None,
+        /// What a basket is; the lines of an order id, or without order ids a person's day, where absent.
+        baskets: Option<Baskets> = None,
+        /// Baskets with more distinct items keep this many for co-purchase; at least 1.
+        max_basket_items: usize = 200,
+    }
+}
+
+section! {
+    /// The events' section: a source, and what is made of it.
+    EventsConfig {
+        /// Purchases and refunds count where the orders do not tell of them.
+        purchases: bool = true,
+    }
+}
 impl TableConfig {
     pub(super) fn check(&self, table: Table) -> anyhow::Result<()> {
         let name = table.name();
@@ -167,13 +345,29 @@ impl TableConfig {
             let or = if table == Table::Items { ", or from_orders = true (not both)" } else { "" };
             bail!("{name}.files: say where the rows are{or}, or leave the section [{name}] out");
         }
-        if self.format == Some(Format::Sequences) && table != Table::Orders {
-            bail!("{name}.format: \"sequences\" is only for [orders]");
+        if let Some(format @ (Format::Sequences | Format::Baskets | Format::OneHot)) = self.format
+            && table != Table::Orders
+        {
+            bail!("{name}.format: {:?} is only for [orders]", format.name());
         }
         self.check_columns(table)?;
-        self.delimiter_byte().with_context(|| format!("{name}.delimiter"))?;
+        if self.delimiter.as_deref().is_some_and(|text| text.is_empty() || text.contains(['"', '\r', '\n'])) {
+            bail!("{name}.delimiter: use a text without quotes, such as \";\", \"\\t\" or \"::\"");
+        }
+        if let Some(label) = &self.encoding
+            && encoding_rs::Encoding::for_label(label.as_bytes()).is_none()
+        {
+            bail!(
+                "{name}.encoding = {label:?} is unknown; use a label such as \"gb18030\", \"big5\" or \"utf-16le\""
+            );
+        }
+        if table != Table::Orders && !(self.keep_when.is_empty() && self.drop_when.is_empty()) {
+            bail!("{name}.keep_when, {name}.drop_when: row filters are only for [orders]");
+        }
+        check_patterns(&format!("{name}.keep_when"), &self.keep_when)?;
+        check_patterns(&format!("{name}.drop_when"), &self.drop_when)?;
         if let Some(zone) = &self.time_zone {
-            parse_zone(zone).with_context(|| format!("{name}.time_zone"))?;
+            Zone::parse(zone).with_context(|| format!("{name}.time_zone"))?;
         }
         if let Some(format) = &self.time_format
             && chrono::format::StrftimeItems::new(format).any(|item| item == chrono::format::Item::Error)
@@ -187,9 +381,6 @@ impl TableConfig {
         let name = table.name();
         for (column, source) in &self.columns {
             check_column(table, "columns", column)?;
-            if matches!(source, Column::Path(_)) && column != "category" {
-                bail!("{name}.columns.{column}: give one column name; only category may be a list");
-            }
             if source.names().is_empty() || source.names().iter().any(|name| name.trim().is_empty()) {
                 bail!("{name}.columns.{column}: a column name is empty; leave the entry out instead");
             }
@@ -199,86 +390,21 @@ impl TableConfig {
         }
         Ok(())
     }
-
-    /// The delimiter as a byte, where one is given.
-    pub fn delimiter_byte(&self) -> anyhow::Result<Option<u8>> {
-        match self.delimiter.as_deref().map(str::as_bytes) {
-            None => Ok(None),
-            Some(&[byte]) if byte.is_ascii() && !matches!(byte, b'"' | b'\r' | b'\n') => Ok(Some(byte)),
-            Some(_) => bail!("use one ASCII character, such as \";\" or \"\\t\""),
-        }
-    }
-}
-
-/// The orders' section: a source, and what counts as a purchase.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct OrdersConfig {
-    /// Files or glob patterns; the command line may replace them.
-    pub files: Vec<String>,
-    /// As in [`TableConfig`].
-    pub format: Option<Format>,
-    /// As in [`TableConfig`].
-    pub delimiter: Option<String>,
-    /// As in [`TableConfig`]. `line_total` gives `unit_price` as `line_total / quantity`.
-    pub columns: BTreeMap<String, Column>,
-    /// As in [`TableConfig`].
-    pub time_format: Option<String>,
-    /// As in [`TableConfig`].
-    pub time_zone: Option<String>,
-    /// As in [`TableConfig`].
-    pub normalise: BTreeMap<String, Normalise>,
-    /// There is no time column; the order of the rows is the order of the baskets.
-    pub timeless: bool,
-    /// By canonical column, a regular expression: rows that match any are returns.
-    pub cancelled_when: BTreeMap<String, String>,
-    /// A regular expression on item ids, as written and as normalised: rows that match are no goods.
-    pub exclude_items: Option<String>,
-    /// Baskets with more distinct items keep this many for co-purchase; at least 1.
-    pub max_basket_items: usize,
-}
-
-impl Default for OrdersConfig {
-    fn default() -> Self {
-        Self {
-            files: Vec::new(),
-            format: None,
-            delimiter: None,
-            columns: BTreeMap::new(),
-            time_format: None,
-            time_zone: None,
-            normalise: BTreeMap::new(),
-            timeless: false,
-            cancelled_when: BTreeMap::new(),
-            exclude_items: None,
-            max_basket_items: 200,
-        }
-    }
 }
 
 impl OrdersConfig {
-    /// The options that orders share with every table.
-    pub fn source(&self) -> TableConfig {
-        TableConfig {
-            files: self.files.clone(),
-            from_orders: false,
-            format: self.format,
-            delimiter: self.delimiter.clone(),
-            columns: self.columns.clone(),
-            time_format: self.time_format.clone(),
-            time_zone: self.time_zone.clone(),
-            normalise: self.normalise.clone(),
-        }
-    }
-
     pub(super) fn check(&self) -> anyhow::Result<()> {
         self.source().check(Table::Orders)?;
-        for (column, pattern) in &self.cancelled_when {
-            check_column(Table::Orders, "cancelled_when", column)?;
-            Regex::new(pattern).with_context(|| format!("orders.cancelled_when.{column}"))?;
+        for (field, patterns) in
+            [("cancelled_when", &self.cancelled_when), ("returned_when", &self.returned_when)]
+        {
+            check_patterns(&format!("orders.{field}"), patterns)?;
         }
         if let Some(pattern) = &self.exclude_items {
             Regex::new(pattern).context("orders.exclude_items")?;
+        }
+        for column in self.fill_down.iter().flatten() {
+            check_column(Table::Orders, "fill_down", column)?;
         }
         if self.max_basket_items == 0 {
             bail!("orders.max_basket_items: use 1 or more (the default is 200)");
@@ -292,25 +418,24 @@ impl OrdersConfig {
     }
 }
 
-fn check_column(table: Table, field: &str, column: &str) -> anyhow::Result<()> {
-    let consent = table == Table::Users && column.starts_with("consent");
-    if consent || table.columns().contains(&column) {
-        return Ok(());
+impl EventsConfig {
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        self.source().check(Table::Events)
     }
-    bail!("{}.{field}: {}", table.name(), unknown_name(column, table.columns()))
 }
 
-/// Seconds east of UTC of a fixed offset: `Z`, `UTC`, `+08:00`, `-0330`.
-///
-/// # Errors
-/// For anything else, names of zones included: they would need a zone database and have gaps.
-pub fn parse_zone(zone: &str) -> anyhow::Result<i32> {
-    if matches!(zone, "Z" | "UTC") {
-        return Ok(0);
+fn check_patterns(field: &str, patterns: &BTreeMap<String, String>) -> anyhow::Result<()> {
+    for (column, pattern) in patterns {
+        Regex::new(pattern).with_context(|| format!("{field}.{column}"))?;
     }
-    let offset: Option<chrono::FixedOffset> = zone.parse().ok();
-    match offset {
-        Some(offset) => Ok(offset.local_minus_utc()),
-        None => bail!("{zone:?} is no fixed offset; write it like \"+08:00\" or \"UTC\""),
+    Ok(())
+}
+
+fn check_column(table: Table, field: &str, column: &str) -> anyhow::Result<()> {
+    let consent = table == Table::Users && column.starts_with("consent");
+    let known: Vec<&str> = table.names().collect();
+    if consent || known.contains(&column) {
+        return Ok(());
     }
+    bail!("{}.{field}: {}", table.name(), unknown_name(column, &known))
 }

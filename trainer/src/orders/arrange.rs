@@ -2,8 +2,10 @@
 
 use super::clean::{Basket, Raw, Return};
 use super::dictionary::Dictionary;
+use super::states;
 use super::summary::Summary;
 use super::types::{GUEST, Line, NONE_CODE, Orders, TimeKind};
+use super::warnings::Code;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Pieces below this are the dust of subtraction.
@@ -16,6 +18,7 @@ const WIDE_BASKET_SECONDS: i64 = 7 * 86_400;
 /// Completes the counts of `summary`.
 pub fn arrange(mut raw: Raw, mut summary: Summary, time_kind: TimeKind, cap: usize) -> (Orders, Vec<u32>) {
     warn_of_wide_baskets(&raw.baskets, time_kind, &mut summary);
+    summary.replaced = states::replace(&mut raw);
     for line in &mut raw.lines {
         line.at = raw.baskets[line.basket as usize].first;
     }
@@ -29,12 +32,16 @@ pub fn arrange(mut raw: Raw, mut summary: Summary, time_kind: TimeKind, cap: usi
 }
 
 fn warn_of_wide_baskets(baskets: &[Basket], time_kind: TimeKind, summary: &mut Summary) {
-    let wide = baskets.iter().filter(|basket| basket.last - basket.first > WIDE_BASKET_SECONDS).count();
+    let wide = baskets
+        .iter()
+        .filter(|basket| basket.rows > 0 && basket.last - basket.first > WIDE_BASKET_SECONDS)
+        .count();
     if wide > 0 && time_kind == TimeKind::Timestamps {
-        summary.warnings.push(format!(
+        let text = format!(
             "{wide} baskets span more than a week and were dated by their first line; \
              order ids may be used more than once"
-        ));
+        );
+        summary.warn(Code::WideBaskets, wide as u64, text);
     }
 }
 
@@ -152,11 +159,12 @@ fn split_beyond_cap(
         beyond.extend(lines.iter().filter(|line| out.contains(&(line.basket, line.item))));
         lines.retain(|line| !out.contains(&(line.basket, line.item)));
         summary.capped_lines = beyond.len() as u64;
-        summary.warnings.push(format!(
+        let text = format!(
             "{} baskets have more than {cap} items (max_basket_items); {} lines count for histories but not \
              for co-purchase",
             summary.capped_baskets, summary.capped_lines
-        ));
+        );
+        summary.warn(Code::GiantBaskets, summary.capped_baskets, text);
     }
     beyond
 }
@@ -238,7 +246,8 @@ mod tests {
         }
         for &(at, basket, user, item, quantity) in rows {
             while raw.baskets.len() <= basket as usize {
-                raw.baskets.push(Basket { first: i64::MAX, last: i64::MIN, rows: 0 });
+                let (state, is_again) = (0, false);
+                raw.baskets.push(Basket { first: i64::MAX, last: i64::MIN, rows: 0, state, is_again });
             }
             let known = &mut raw.baskets[basket as usize];
             (known.first, known.last, known.rows) = (known.first.min(at), known.last.max(at), known.rows + 1);

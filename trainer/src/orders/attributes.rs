@@ -1,20 +1,18 @@
 //! Values of canonical columns into the typed rows of the tables beside the orders.
 
 use super::summary::Reason;
-use super::time::TimeReader;
+use super::times::Times;
 use super::types::{Item, User};
 use super::values::{list, price, stock, within, yes};
+
+/// The readers of a column of times, and the number of the file that a value is from.
+pub type TimesOf<'a> = (&'a mut Option<Times>, usize);
 
 /// Sets one attribute of an item; other columns are passed over.
 ///
 /// # Errors
 /// When the value is no valid number or time.
-pub fn set(
-    item: &mut Item,
-    column: &str,
-    value: &str,
-    launched_at: &mut Option<TimeReader>,
-) -> Result<(), Reason> {
+pub fn set(item: &mut Item, column: &str, value: &str, launched_at: TimesOf<'_>) -> Result<(), Reason> {
     let text = || Some(value.to_owned());
     match column {
         "title" => item.title = text(),
@@ -38,12 +36,7 @@ pub fn set(
 ///
 /// # Errors
 /// When the value is no valid number or time.
-pub fn set_user(
-    user: &mut User,
-    column: &str,
-    value: &str,
-    time_of: &mut Option<TimeReader>,
-) -> Result<(), Reason> {
+pub fn set_user(user: &mut User, column: &str, value: &str, time_of: TimesOf<'_>) -> Result<(), Reason> {
     let text = || Some(value.to_owned());
     match column {
         "birthday" => user.birthday = Some(time(time_of, value)?),
@@ -61,6 +54,6 @@ pub fn set_user(
     Ok(())
 }
 
-fn time(reader: &mut Option<TimeReader>, value: &str) -> Result<i64, Reason> {
-    reader.as_mut().and_then(|reader| reader.read(value)).ok_or(Reason::UnparsableTime)
+fn time((times, file): TimesOf<'_>, value: &str) -> Result<i64, Reason> {
+    times.as_mut().and_then(|times| times.read(file, value)).ok_or(Reason::UnparsableTime)
 }

@@ -4,7 +4,7 @@ use super::attributes::set;
 use super::dictionary::Dictionary;
 use super::layout::Layout;
 use super::source::Row;
-use super::time::TimeReader;
+use super::times::Times;
 use super::types::Item;
 use rustc_hash::FxHashMap;
 
@@ -25,9 +25,9 @@ impl Catalogue {
     }
 
     /// Takes a row of an item, by the number that the item has while reading.
-    pub fn observe(&mut self, layout: &Layout, row: &Row<'_>, item: u32) {
+    pub fn observe(&mut self, row: &Row<'_>, item: u32) {
         for (place, (&column, values)) in self.columns.iter().zip(&mut self.values).enumerate() {
-            if let Some(value) = layout.value(row, column)
+            if let Some(value) = row.value(column)
                 && let Some(code) = values.code(value.as_bytes())
             {
                 // There are fewer attributes than u32.
@@ -44,7 +44,7 @@ impl Catalogue {
         layout: &Layout,
         item_ids: &[String],
         new_of_old: &[u32],
-        launched_at: &mut Option<TimeReader>,
+        launched_at: &mut Option<Times>,
     ) -> Vec<Item> {
         let mut items: Vec<Item> =
             item_ids.iter().map(|id| Item { item_id: id.clone(), ..Item::default() }).collect();
@@ -63,7 +63,7 @@ impl Catalogue {
             if let Some(item) = items.get_mut(new) {
                 let column = columns[self.columns[place as usize]];
                 // A value that does not fit is as good as none.
-                let _ = set(item, column, &names[place as usize][value as usize], launched_at);
+                let _ = set(item, column, &names[place as usize][value as usize], (&mut *launched_at, 0));
             }
         }
         items

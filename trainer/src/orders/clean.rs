@@ -2,27 +2,18 @@
 
 use super::catalogue::Catalogue;
 use super::dictionary::Dictionary;
-use super::layout::Layout;
-use super::rules::Rules;
-use super::source::Row;
+use super::guests::is_guest_word;
+use super::rules::{FillDown, Rules};
+use super::source::{Row, SourceFile};
+use super::statuses::Statuses;
 use super::summary::{Reason, Summary};
-use super::time::TimeReader;
+use super::times::Times;
 use super::types::{DAY_SECONDS, GUEST, Line, NONE_CODE};
-use super::values::{id, normalise, price, price_of_total, quantity};
+use super::values::{Scientific, amount, id, is_null, is_whole_float, normalise, quantity, scientific_id};
+use crate::config::{Baskets, Decimal, EqualLines, KeepOrDrop, Normalise, OrderColumn, StatusMeaning, Zone};
 use anyhow::{Context, bail};
 use rustc_hash::{FxHashMap, FxHashSet};
-
-// The numbers of the orders' columns, in the order of `Table::columns`.
-pub(super) const ORDER_ID: usize = 0;
-pub(super) const USER_ID: usize = 1;
-pub(super) const ITEM_ID: usize = 2;
-pub(super) const ORDERED_AT: usize = 3;
-const QUANTITY: usize = 4;
-const UNIT_PRICE: usize = 5;
-const LINE_TOTAL: usize = 6;
-const CHANNEL: usize = 7;
-const STORE_ID: usize = 8;
-const STATUS: usize = 11;
+use std::borrow::Cow;
 
 /// A return that waits for the purchase that it undoes.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +28,21 @@ pub struct Return {
     pub quantity: f32,
 }
 
+/// A purchase that did not last.
+#[derive(Debug, Clone, Copy)]
+pub struct Cancelled {
+    /// As [`Line::user`].
+    pub user: u32,
+    /// As [`Line::item`].
+    pub item: u32,
+    /// As [`Line::at`].
+    pub at: i64,
+    /// As [`Line::basket`].
+    pub basket: u32,
+    /// As in [`Raw::states`].
+    pub state: i64,
+}
+
 /// What is known of a basket while reading.
 #[derive(Debug, Clone, Copy)]
 pub struct Basket {
@@ -46,17 +52,25 @@ pub struct Basket {
     pub last: i64,
     /// Purchase rows.
     pub rows: u32,
+    /// The state of its first line.
+    pub state: i64,
+    /// Lines of another state speak of it too.
+    pub is_again: bool,
 }
 
 /// Purchases and returns of all files under the numbers of first appearance.
 #[derive(Default)]
 pub struct Raw {
-    /// Purchase rows in reading order; `at` is not set yet, it is the basket's.
+    /// Purchase rows in reading order, at their own times.
     pub lines: Vec<Line>,
+    /// By line, its state where lines may have several: the later one is right.
+    pub states: Vec<i64>,
     /// Return rows of known users in reading order.
     pub returns: Vec<Return>,
-    /// User, item and time of purchase rows whose status says that they did not last.
-    pub cancelled: Vec<(u32, u32, i64)>,
+    /// Returns of persons who turned out to be guests.
+    pub returns_of_guests: u64,
+    /// Purchase rows whose status says that they did not last.
+    pub cancelled: Vec<Cancelled>,
     /// By number of first appearance.
     pub baskets: Vec<Basket>,
     /// Item ids.
@@ -87,41 +101,106 @@ impl From<anyhow::Error> for Stop {
     }
 }
 
+/// How the rows of the files are read, as the configuration and the first rows say.
+pub struct Reading {
+    /// Readers of times; `None` for sequences and timeless orders.
+    pub times: Option<Times>,
+    /// Readers of `updated_at`.
+    pub updated: Option<Times>,
+    /// The decimal mark of each file.
+    pub decimals: Vec<Decimal>,
+    /// Columns that are carried down.
+    pub fill: FillDown,
+    /// Columns of ids whose `.0` is taken off.
+    pub floats: Vec<OrderColumn>,
+    /// By file, whether it writes quantities.
+    pub has_quantity: Vec<bool>,
+    /// Whether there are order ids.
+    pub has_orders: bool,
+    /// Whether several files, or an `updated_at`, may speak of one line.
+    pub has_states: bool,
+    /// The zone whose days make baskets where there are no order ids.
+    pub zone: Zone,
+}
+
+/// Counts of what was read otherwise than it stands; see [`Summary`] for rows.
+#[derive(Debug, Default, Clone)]
+pub struct Notes {
+    /// Ids that lost a `.0`, and those that kept it.
+    pub floats_cured: u64,
+    /// See `floats_cured`.
+    pub floats_kept: u64,
+    /// Examples of ids that a spreadsheet rounded.
+    pub rounded: Vec<String>,
+    /// Prices that cannot be read, with examples.
+    pub unreadable_prices: (u64, Vec<String>),
+    /// Amounts below zero with a positive quantity.
+    pub negative_amounts: u64,
+    /// Rows that match `cancelled_when` and have a negative quantity.
+    pub negative_cancelled: u64,
+    /// Lines of price 0 that count.
+    pub free_lines: u64,
+    /// Equal lines that were taken for pieces, and for duplicates, where no quantity is written.
+    pub equal_pieces: u64,
+    /// See `equal_pieces`.
+    pub equal_duplicates: u64,
+    /// Orders that have lines both with and without a person.
+    pub mixed_orders: u64,
+    /// Lines with a room, and with a merchant.
+    pub with_room: u64,
+    /// See `with_room`.
+    pub with_merchant: u64,
+}
+
 /// Sorts rows into purchases, returns and the rest, and counts each.
 pub struct Cleaner<'r> {
     rules: &'r Rules,
-    layout: &'r Layout,
-    time: Option<TimeReader>,
+    /// How rows are read.
+    pub reading: Reading,
     /// What remains of the rows.
     pub raw: Raw,
     /// The account so far.
     pub summary: Summary,
+    /// What was read otherwise than it stands.
+    pub notes: Notes,
+    /// Words of the status column.
+    pub statuses: Statuses,
     /// The catalogue that the orders' own columns give.
     pub catalogue: Catalogue,
     keys: Dictionary,
     last_key: Vec<u8>,
     key: Vec<u8>,
     last_basket: u32,
+    scratch: Vec<u8>,
     seen: FxHashSet<u128>,
+    /// Digests of the rows of the order at hand, where no quantity is written.
+    run: FxHashSet<u128>,
+    run_key: (usize, String),
     excluded: FxHashMap<Box<str>, bool>,
+    guests: FxHashMap<u32, bool>,
 }
 
 impl<'r> Cleaner<'r> {
-    /// `time` is `None` for sequences and timeless orders.
-    pub fn new(rules: &'r Rules, layout: &'r Layout, time: Option<TimeReader>, catalogue: Catalogue) -> Self {
+    /// Starts with no row.
+    pub fn new(rules: &'r Rules, reading: Reading, statuses: Statuses, catalogue: Catalogue) -> Self {
         Self {
             rules,
-            layout,
-            time,
+            reading,
             raw: Raw::default(),
             summary: Summary::default(),
+            notes: Notes::default(),
+            statuses,
             catalogue,
             keys: Dictionary::default(),
             last_key: Vec::new(),
             key: Vec::new(),
             last_basket: 0,
+            scratch: Vec::new(),
             seen: FxHashSet::default(),
+            run: FxHashSet::default(),
+            run_key: (usize::MAX, String::new()),
             excluded: FxHashMap::default(),
+            guests: FxHashMap::default(),
         }
     }
 
@@ -141,65 +220,176 @@ impl<'r> Cleaner<'r> {
     ///
     /// # Errors
     /// When there are too many ids to number.
-    pub fn take(&mut self, row: &Row<'_>) -> anyhow::Result<Option<Reason>> {
+    pub fn take(&mut self, row: &Row<'_>, file: &SourceFile) -> anyhow::Result<Option<Reason>> {
         // In a sequence the same item twice is two steps, no duplicate.
-        if row.at.is_none() && !self.seen.insert(row.digest()) {
+        if row.at.is_none() && self.is_duplicate(row, file.number) {
             self.summary.duplicates += 1;
             return Ok(None);
         }
-        match self.sort(row) {
+        let mut fill = std::mem::take(&mut self.reading.fill);
+        fill.see(row, file.number);
+        let sorted = self.sort(row, file.number, &fill);
+        self.reading.fill = fill;
+        match sorted {
             Ok(()) => Ok(None),
             Err(Stop::Reject(reason)) => Ok(Some(reason)),
             Err(Stop::Fatal(error)) => Err(error),
         }
     }
 
-    fn sort(&mut self, row: &Row<'_>) -> Result<(), Stop> {
-        let written = row.get(ITEM_ID).ok_or(Reason::NoItem)?;
+    /// Whether the row is an earlier one once more. Where no quantity is written, equal lines that stand together in one
+    /// order are pieces, unless the configuration says otherwise.
+    fn is_duplicate(&mut self, row: &Row<'_>, file: usize) -> bool {
+        let digest = row.digest(&mut self.scratch);
+        let is_new = self.seen.insert(digest);
+        if self.reading.has_quantity.get(file).copied().unwrap_or(true) {
+            return !is_new;
+        }
+        let order = row.get(OrderColumn::OrderId as usize).unwrap_or("");
+        let everywhere = self.rules.equal_lines == Some(EqualLines::Pieces);
+        if self.run_key.0 != file || (!everywhere && self.run_key.1 != order) {
+            self.run.clear();
+            self.run_key.0 = file;
+            self.run_key.1.clear();
+            self.run_key.1.push_str(order);
+        }
+        let stands_together = !self.run.insert(digest);
+        if is_new {
+            return false;
+        }
+        let is_piece = stands_together && self.rules.equal_lines != Some(EqualLines::Duplicates);
+        self.notes.equal_pieces += u64::from(is_piece);
+        self.notes.equal_duplicates += u64::from(!is_piece && stands_together);
+        !is_piece
+    }
+
+    fn sort(&mut self, row: &Row<'_>, file: usize, fill: &FillDown) -> Result<(), Stop> {
+        let get = |column: OrderColumn| fill.get(row, column as usize);
+        let rules = self.rules;
+        if rules.leaves_out(row, fill) {
+            self.summary.left_out += 1;
+            return Ok(());
+        }
+        let written = get(OrderColumn::ItemId).filter(|item| !is_null(item)).ok_or(Reason::NoItem)?;
         if self.is_excluded(written) {
             self.summary.excluded += 1;
             return Ok(());
         }
-        let rules = self.rules;
-        let item_id = id(Some(written), rules.item_id, Reason::NoItem)?;
+        let item_id = self.id(written, OrderColumn::ItemId, rules.item_id)?;
         // Sequences have no order ids: each row is a basket of its own.
-        let order_id = match row.at {
-            Some(_) => None,
-            None => Some(id(row.get(ORDER_ID), rules.order_id, Reason::NoOrderId)?),
+        let order_id = match get(OrderColumn::OrderId).filter(|order| !is_null(order)) {
+            _ if row.at.is_some() || !self.reading.has_orders || rules.baskets != Baskets::OrderId => None,
+            Some(order) => Some(self.id(order, OrderColumn::OrderId, rules.order_id)?),
+            None => return Err(Reason::NoOrderId.into()),
         };
-        let at = self.at(row)?;
-        let quantity = quantity(row.get(QUANTITY))?;
-        let unit_price = match (row.get(UNIT_PRICE), row.get(LINE_TOTAL)) {
-            (Some(unit), _) => price(unit)?,
-            (None, Some(total)) => price_of_total(total, quantity)?,
-            (None, None) => f32::NAN,
-        };
-        let user_id = match row.get(USER_ID) {
-            Some(user) => Some(id(Some(user), rules.user_id, Reason::NoId)?),
+        let at = self.at(row, file, fill)?;
+        let decimal = self.reading.decimals.get(file).copied().unwrap_or(Decimal::Point);
+        let mut quantity = quantity(get(OrderColumn::Quantity), decimal)?;
+        let unit_price =
+            self.unit_price(get(OrderColumn::UnitPrice), get(OrderColumn::LineTotal), &mut quantity, decimal);
+        let user_id = match get(OrderColumn::UserId) {
+            Some(user) => Some(self.id(user, OrderColumn::UserId, rules.user_id)?),
             None => None,
         };
         let item = numbered(&mut self.raw.items, &item_id)?;
         let user = user_id.map_or(Ok(GUEST), |user_id| numbered(&mut self.raw.users, &user_id))?;
-        self.catalogue.observe(self.layout, row, item);
-        if quantity < 0.0 || rules.cancels(row) {
-            self.give_back(Return { at, user, item, quantity: quantity.abs() as f32 });
+        self.catalogue.observe(row, item);
+        let status = get(OrderColumn::Status).filter(|status| !is_null(status));
+        let meaning = status.map_or(StatusMeaning::Bought, |word| self.statuses.meaning(word, row.line));
+        let state = self.state(row, file);
+        if rules.cancels(row, fill) || meaning == StatusMeaning::Cancelled {
+            self.summary.cancelled += 1;
+            self.notes.negative_cancelled += u64::from(quantity < 0.0);
+            let basket = self.basket(order_id.as_deref(), row, user, at, file, state, false)?;
+            self.raw.cancelled.push(Cancelled { user, item, at, basket, state });
             return Ok(());
         }
-        if row.get(STATUS).is_some_and(undone) {
-            self.summary.cancelled += 1;
-            self.raw.cancelled.push((user, item, at));
+        if quantity < 0.0 || meaning == StatusMeaning::Returned || rules.returns(row, fill) {
+            self.give_back(Return { at, user, item, quantity: quantity.abs() as f32 });
             return Ok(());
         }
         if quantity == 0.0 {
             self.summary.zero_quantity += 1;
             return Ok(());
         }
-        let channel = code(&mut self.raw.channels, row.get(CHANNEL), rules.channel, "channels")?;
-        let store = code(&mut self.raw.stores, row.get(STORE_ID), rules.store_id, "stores")?;
-        let basket = self.basket(order_id.as_deref(), user, at)?;
+        if unit_price == 0.0 {
+            if rules.free_lines == Some(KeepOrDrop::Drop) {
+                self.summary.free += 1;
+                return Ok(());
+            }
+            self.notes.free_lines += 1;
+        }
+        self.notes.with_room += u64::from(row.get(OrderColumn::RoomId as usize).is_some());
+        self.notes.with_merchant += u64::from(row.get(OrderColumn::MerchantId as usize).is_some());
+        let channel = code(&mut self.raw.channels, get(OrderColumn::Channel), rules.channel, "channels")?;
+        let store = code(&mut self.raw.stores, get(OrderColumn::StoreId), rules.store_id, "stores")?;
+        let basket = self.basket(order_id.as_deref(), row, user, at, file, state, true)?;
         let quantity = quantity as f32;
-        self.raw.lines.push(Line { at: 0, basket, user, item, quantity, unit_price, channel, store });
+        self.raw.lines.push(Line { at, basket, user, item, quantity, unit_price, channel, store });
+        if self.reading.has_states {
+            self.raw.states.push(state);
+        }
         Ok(())
+    }
+
+    /// An id as it counts: normalised, without a float's `.0`, with the digits that a spreadsheet hid.
+    fn id<'a>(
+        &mut self,
+        written: &'a str,
+        column: OrderColumn,
+        how: Option<Normalise>,
+    ) -> Result<Cow<'a, str>, Reason> {
+        let missing = if column == OrderColumn::ItemId { Reason::NoItem } else { Reason::NoId };
+        if is_whole_float(written) && how != Some(Normalise::StripDecimal) {
+            if self.reading.floats.contains(&column) {
+                self.notes.floats_cured += 1;
+                return id(Some(written), Some(Normalise::StripDecimal), missing);
+            }
+            self.notes.floats_kept += 1;
+        }
+        match scientific_id(written) {
+            Scientific::No => id(Some(written), how, missing),
+            Scientific::Exact(digits) => {
+                self.notes.floats_cured += 1;
+                Ok(Cow::Owned(digits))
+            }
+            Scientific::Rounded => {
+                if self.notes.rounded.len() < 3 && self.notes.rounded.iter().all(|other| other != written) {
+                    self.notes.rounded.push(written.to_owned());
+                }
+                Err(Reason::RoundedId)
+            }
+        }
+    }
+
+    /// The price of one piece, NaN where unknown. An amount below zero makes a return of a positive quantity.
+    fn unit_price(
+        &mut self,
+        unit: Option<&str>,
+        total: Option<&str>,
+        quantity: &mut f64,
+        decimal: Decimal,
+    ) -> f32 {
+        let written = unit.or(total).filter(|value| !is_null(value));
+        let Some(written) = written else { return f32::NAN };
+        let Ok(mut amount) = amount(written, decimal) else {
+            self.notes.unreadable_prices.0 += 1;
+            if self.notes.unreadable_prices.1.len() < 3 {
+                self.notes.unreadable_prices.1.push(written.to_owned());
+            }
+            return f32::NAN;
+        };
+        if unit.is_none() {
+            if *quantity == 0.0 {
+                return f32::NAN;
+            }
+            amount /= quantity.abs();
+        }
+        if amount < 0.0 && *quantity > 0.0 {
+            self.notes.negative_amounts += 1;
+            *quantity = -*quantity;
+        }
+        amount.abs() as f32
     }
 
     /// Pseudo-items are few and their rows many, so each written id is matched once.
@@ -218,17 +408,29 @@ impl<'r> Cleaner<'r> {
         excluded
     }
 
-    fn at(&mut self, row: &Row<'_>) -> Result<i64, Reason> {
+    fn at(&mut self, row: &Row<'_>, file: usize, fill: &FillDown) -> Result<i64, Reason> {
         if let Some(at) = row.at {
             return Ok(at);
         }
-        let Some(time) = &mut self.time else {
+        let Some(times) = &mut self.reading.times else {
             // Timeless: the number of the row.
             return Ok(i64::try_from(self.summary.rows_read).unwrap_or(i64::MAX) - 1);
         };
-        let at = row.get(ORDERED_AT).and_then(|value| time.read(value)).ok_or(Reason::UnparsableTime)?;
+        let column = OrderColumn::OrderedAt as usize;
+        let value = row.value(column).or_else(|| fill.get(row, column).map(Cow::Borrowed));
+        let at = value.and_then(|value| times.read(file, &value)).ok_or(Reason::UnparsableTime)?;
         // A day of grace for clocks and zones.
         if at > self.rules.now.saturating_add(DAY_SECONDS) { Err(Reason::FutureTime) } else { Ok(at) }
+    }
+
+    /// The later of two states of a line is right.
+    fn state(&mut self, row: &Row<'_>, file: usize) -> i64 {
+        let updated = row.value(OrderColumn::UpdatedAt as usize);
+        match (&mut self.reading.updated, updated) {
+            (Some(times), Some(value)) => times.read(file, &value).unwrap_or(i64::MIN),
+            (Some(_), None) => i64::MIN,
+            (None, _) => file as i64,
+        }
     }
 
     fn give_back(&mut self, back: Return) {
@@ -241,38 +443,94 @@ impl<'r> Cleaner<'r> {
     }
 
     /// A basket is one order id of one user: order numbers that two people share (a counter that
-    /// starts anew in each store) do not mix their goods.
-    fn basket(&mut self, order_id: Option<&str>, user: u32, at: i64) -> anyhow::Result<u32> {
+    /// starts anew in each store) do not mix their goods. Without order ids it is a line that holds a list, a
+    /// person's day, or what a guest buys at one moment; without times each line.
+    #[expect(clippy::too_many_arguments, reason = "all that tells one basket from another")]
+    fn basket(
+        &mut self,
+        order_id: Option<&str>,
+        row: &Row<'_>,
+        user: u32,
+        at: i64,
+        file: usize,
+        state: i64,
+        is_purchase: bool,
+    ) -> anyhow::Result<u32> {
         let new = u32::try_from(self.raw.baskets.len()).context("more baskets than can be numbered")?;
-        let basket = match order_id {
-            None => new,
+        self.key.clear();
+        self.key.extend_from_slice(&user.to_le_bytes());
+        let has_key = match order_id {
             Some(order_id) => {
-                self.key.clear();
-                self.key.extend_from_slice(&user.to_le_bytes());
+                let is_other =
+                    self.last_key.get(4..) == Some(order_id.as_bytes()) && self.last_key[..4] != self.key[..];
+                self.notes.mixed_orders +=
+                    u64::from(is_other && (user == GUEST || self.last_key[..4] == GUEST.to_le_bytes()));
                 self.key.extend_from_slice(order_id.as_bytes());
-                // The lines of a basket mostly stand together.
-                if self.key != self.last_key {
-                    self.last_basket =
-                        self.keys.code(&self.key).context("more baskets than can be numbered")?;
-                    std::mem::swap(&mut self.key, &mut self.last_key);
-                }
-                self.last_basket
+                true
             }
+            None if row.at.is_some() => false,
+            None => self.add_key_without_order(row, user, at, file),
+        };
+        let basket = if has_key {
+            // The lines of a basket mostly stand together.
+            if self.key != self.last_key {
+                self.last_basket = self.keys.code(&self.key).context("more baskets than can be numbered")?;
+                std::mem::swap(&mut self.key, &mut self.last_key);
+            }
+            self.last_basket
+        } else {
+            // Numbers of baskets with a key and of those without come from one count.
+            self.key.clear();
+            self.key.extend_from_slice(b"\0\0");
+            self.key.extend_from_slice(&new.to_le_bytes());
+            self.keys.code(&self.key).context("more baskets than can be numbered")?
         };
         if basket == new {
-            self.raw.baskets.push(Basket { first: at, last: at, rows: 0 });
+            self.raw.baskets.push(Basket {
+                first: i64::MAX,
+                last: i64::MIN,
+                rows: 0,
+                state,
+                is_again: false,
+            });
         }
         let known = &mut self.raw.baskets[basket as usize];
-        known.first = known.first.min(at);
-        known.last = known.last.max(at);
-        known.rows = known.rows.saturating_add(1);
+        known.is_again |= known.state != state;
+        if is_purchase {
+            known.first = known.first.min(at);
+            known.last = known.last.max(at);
+            known.rows = known.rows.saturating_add(1);
+        }
         Ok(basket)
     }
-}
 
-/// Whether the status says that the purchase did not last.
-fn undone(status: &str) -> bool {
-    ["cancelled", "canceled", "refunded"].iter().any(|word| status.eq_ignore_ascii_case(word))
+    /// Adds what tells a basket without an order id from others; `false` where each line is one.
+    fn add_key_without_order(&mut self, row: &Row<'_>, user: u32, at: i64, file: usize) -> bool {
+        let key = &mut self.key;
+        key.extend_from_slice(b"\0");
+        if row.element.is_some() && !self.reading.has_orders {
+            key.extend_from_slice(&file.to_le_bytes());
+            key.extend_from_slice(&row.line.to_le_bytes());
+            return true;
+        }
+        if self.reading.times.is_none() {
+            return false;
+        }
+        let users = &self.raw.users;
+        let is_guest =
+            user == GUEST || *self.guests.entry(user).or_insert_with(|| is_guest_word(&users.name(user)));
+        let local = at + self.reading.zone.offset(at);
+        if is_guest {
+            key.extend_from_slice(&at.to_le_bytes());
+            key.extend_from_slice(row.get(OrderColumn::StoreId as usize).unwrap_or("").as_bytes());
+            // At midnight stands a date alone, which says nothing of who bought together.
+            return local.rem_euclid(DAY_SECONDS) != 0;
+        }
+        if self.rules.baskets == Baskets::OrderId || self.rules.baskets == Baskets::Day {
+            key.extend_from_slice(&local.div_euclid(DAY_SECONDS).to_le_bytes());
+        }
+        true
+    }
 }
 
 pub(super) fn numbered(dictionary: &mut Dictionary, id: &str) -> anyhow::Result<u32> {
@@ -283,10 +541,10 @@ pub(super) fn numbered(dictionary: &mut Dictionary, id: &str) -> anyhow::Result<
 pub(super) fn code(
     dictionary: &mut Dictionary,
     value: Option<&str>,
-    how: Option<crate::config::Normalise>,
+    how: Option<Normalise>,
     what: &str,
 ) -> Result<u16, Stop> {
-    let Some(value) = value else {
+    let Some(value) = value.filter(|value| !is_null(value)) else {
         return Ok(NONE_CODE);
     };
     let number = numbered(dictionary, &id(Some(value), how, Reason::NoId)?)?;

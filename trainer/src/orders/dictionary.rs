@@ -52,6 +52,28 @@ impl Dictionary {
         self.ends.len()
     }
 
+    /// The id of a number that was given, as text.
+    pub fn name(&self, code: u32) -> String {
+        String::from_utf8_lossy(self.id(code)).into_owned()
+    }
+
+    /// The number of an id that was seen.
+    pub fn find(&self, id: &[u8]) -> Option<u32> {
+        if self.table.is_empty() {
+            return None;
+        }
+        let half_hash = half_hash(id);
+        let mut place = self.place(half_hash);
+        while self.table[place] != FREE {
+            let (other, code) = ((self.table[place] >> 32) as u32, self.table[place] as u32);
+            if other == half_hash && self.id(code) == id {
+                return Some(code);
+            }
+            place = (place + 1) & (self.table.len() - 1);
+        }
+        None
+    }
+
     /// The ids by number. Ids that are not text have replacement characters instead.
     pub fn into_names(self) -> Vec<String> {
         (0..self.ends.len()).map(|code| String::from_utf8_lossy(self.id(code as u32)).into_owned()).collect()

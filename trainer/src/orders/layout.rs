@@ -1,39 +1,43 @@
-//! Which slots of a row hold which canonical column.
+//! Which canonical columns a table's rows have, by number.
 
-use super::source::{Row, Wanted};
-use crate::config::{Table, TableConfig};
-use std::borrow::Cow;
-use std::ops::Range;
+use super::source::Wanted;
+use crate::config::{OrderColumn, Table, TableConfig};
 
-/// The slots of a table's columns, in order of addition.
+/// The columns of a table, in order of addition. Of the orders, [`OrderColumn`] is the number of its column.
 #[derive(Debug, Default)]
 pub struct Layout {
     /// What to ask of every file.
     pub wanted: Vec<Wanted>,
-    columns: Vec<(String, Range<usize>)>,
 }
 
 impl Layout {
     /// Adds a column; gives its number, from 0.
-    pub fn add(&mut self, table: Table, column: &str, required: bool, options: &TableConfig) -> usize {
-        let start = self.wanted.len();
-        self.wanted.extend(Wanted::of(table, column, required, options));
-        self.columns.push((column.to_owned(), start..self.wanted.len()));
-        self.columns.len() - 1
+    pub fn add(&mut self, wanted: Wanted) -> usize {
+        self.wanted.push(wanted);
+        self.wanted.len() - 1
+    }
+
+    /// Adds every column of a table; those that `is_required` names must be there.
+    pub fn of_table(table: Table, options: &TableConfig, is_required: &dyn Fn(&str) -> bool) -> Self {
+        let wanted = table.names().map(|name| Wanted::of(table, name, is_required(name), options));
+        Self { wanted: wanted.collect() }
     }
 
     /// The columns' canonical names, by number.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.columns.iter().map(|(name, _)| name.as_str())
+        self.wanted.iter().map(|wanted| wanted.name.as_str())
     }
 
-    /// The value of a column by its number, the parts of a path joined by `/`. `None` if blank.
-    pub fn value<'a>(&self, row: &Row<'a>, column: usize) -> Option<Cow<'a, str>> {
-        let slots = self.columns.get(column)?.1.clone();
-        if slots.len() == 1 {
-            return row.get(slots.start).map(Cow::Borrowed);
+    /// The number of a column that a rule names: a canonical one of the orders, else one of the files, which is added.
+    pub fn of_rule(&mut self, column: &str, rule: &str, need: super::source::Need) -> usize {
+        if let Some(column) = OrderColumn::named(column) {
+            return column as usize;
         }
-        let parts: Vec<&str> = slots.filter_map(|slot| row.get(slot)).collect();
-        (!parts.is_empty()).then(|| Cow::Owned(parts.join("/")))
+        match self.wanted.iter().position(|wanted| {
+            wanted.sources == [column.to_owned()] && wanted.canonical.starts_with("orders.")
+        }) {
+            Some(number) => number,
+            None => self.add(Wanted::plain(format!("orders.{rule}"), column, need)),
+        }
     }
 }

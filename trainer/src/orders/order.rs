@@ -10,6 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use rustc_hash::FxHashSet;
 
 use super::types::{DAY_SECONDS, GUEST, Line, Orders, SEQUENCE_END, TimeKind};
+use super::warnings::Code;
 
 /// From this share of lines that buy again what the same user has in another basket, people buy again.
 const REPEATS: f64 = 0.05;
@@ -52,7 +53,7 @@ pub fn settle(orders: &mut Orders) {
     let found = finding.is_some();
     if let Some((kind, finding)) = finding {
         orders.time_kind = kind;
-        orders.summary.warnings.push(finding.to_owned());
+        orders.summary.warn(Code::OrderOfBaskets, 0, finding);
     }
     match orders.time_kind {
         TimeKind::Steps if found => count_back(orders),

@@ -1,6 +1,5 @@
 //! The rejects file, and the limit on rejected rows.
 
-use super::source::encoding_cure;
 use super::summary::Reason;
 use anyhow::{Context, bail};
 use std::collections::BTreeMap;
@@ -77,6 +76,12 @@ fn temporary(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// How to cure rows that are not in the encoding that the rest of the file tells.
+pub fn encoding_cure() -> String {
+    "name the encoding, if it is Chinese for instance encoding = \"gb18030\", or convert the file: iconv -f GBK -t UTF-8"
+        .to_owned()
+}
+
 /// Rejected rows of one table by reason, with the first place of each.
 #[derive(Debug, Default)]
 pub struct Tally {
@@ -130,7 +135,11 @@ impl Tally {
             })
             .collect();
         let cure = match top.first() {
-            Some((Reason::InvalidUtf8, (_, file, _))) => encoding_cure(file),
+            Some((Reason::InvalidUtf8, _)) => encoding_cure(),
+            Some((Reason::RoundedId, _)) => {
+                "a spreadsheet rounded ids (6.92E+11), so that different ones look alike; export them as text"
+                    .to_owned()
+            }
             _ => "correct the rows or the configuration, or raise --max-reject-ratio".to_owned(),
         };
         bail!(

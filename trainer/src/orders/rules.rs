@@ -1,9 +1,14 @@
 //! What counts as a purchase: the configuration's choices, compiled.
 
-use super::source::Row;
-use crate::config::{Normalise, OrdersConfig, Table};
+use super::layout::Layout;
+use super::source::{Need, Row};
+use crate::config::{Baskets, EqualLines, KeepOrDrop, Normalise, OrderColumn, OrdersConfig};
 use anyhow::Context;
 use regex::Regex;
+use std::collections::BTreeMap;
+
+/// Regular expressions on columns, by number.
+type Patterns = Vec<(usize, Regex)>;
 
 /// Compiled choices of the orders' section.
 pub struct Rules {
@@ -19,45 +24,128 @@ pub struct Rules {
     pub store_id: Option<Normalise>,
     /// Pseudo-items.
     pub exclude_items: Option<Regex>,
+    /// Lines of price 0.
+    pub free_lines: Option<KeepOrDrop>,
+    /// Equal lines where no quantity is written.
+    pub equal_lines: Option<EqualLines>,
+    /// What a basket is.
+    pub baskets: Baskets,
     /// Start of the run, unix seconds.
     pub now: i64,
     /// Most rows of all files together.
     pub max_lines: u64,
-    cancelled_when: Vec<(usize, Regex)>,
+    keep_when: Patterns,
+    drop_when: Patterns,
+    cancelled_when: Patterns,
+    returned_when: Patterns,
 }
 
 impl Rules {
-    /// Compiles a section.
+    /// Compiles a section; columns that only rules name are added to `layout`.
     ///
     /// # Errors
     /// When a pattern is no regular expression.
-    pub fn new(orders: &OrdersConfig, now: i64, max_lines: u64) -> anyhow::Result<Self> {
-        let how = |column: &str| orders.normalise.get(column).copied();
-        let mut cancelled_when = Vec::new();
-        for (slot, column) in Table::Orders.columns().iter().enumerate() {
-            if let Some(pattern) = orders.cancelled_when.get(*column) {
-                let regex = Regex::new(pattern).with_context(|| format!("orders.cancelled_when.{column}"))?;
-                cancelled_when.push((slot, regex));
-            }
-        }
+    pub fn new(orders: &OrdersConfig, layout: &mut Layout, now: i64, max_lines: u64) -> anyhow::Result<Self> {
+        let how = |column: OrderColumn| orders.normalise.get(column.name()).copied();
+        let mut compile = |rule: &str, patterns: &BTreeMap<String, String>| -> anyhow::Result<Patterns> {
+            let compiled = patterns.iter().map(|(column, pattern)| {
+                let regex = Regex::new(pattern).with_context(|| format!("orders.{rule}.{column}"))?;
+                Ok((layout.of_rule(column, rule, Need::Named), regex))
+            });
+            compiled.collect()
+        };
         let exclude = orders.exclude_items.as_deref().map(Regex::new).transpose();
         Ok(Self {
-            item_id: how("item_id"),
-            order_id: how("order_id"),
-            user_id: how("user_id"),
-            channel: how("channel"),
-            store_id: how("store_id"),
+            keep_when: compile("keep_when", &orders.keep_when)?,
+            drop_when: compile("drop_when", &orders.drop_when)?,
+            cancelled_when: compile("cancelled_when", &orders.cancelled_when)?,
+            returned_when: compile("returned_when", &orders.returned_when)?,
+            item_id: how(OrderColumn::ItemId),
+            order_id: how(OrderColumn::OrderId),
+            user_id: how(OrderColumn::UserId),
+            channel: how(OrderColumn::Channel),
+            store_id: how(OrderColumn::StoreId),
             exclude_items: exclude.context("orders.exclude_items")?,
+            free_lines: orders.free_lines,
+            equal_lines: orders.equal_lines,
+            baskets: orders.baskets.unwrap_or(Baskets::OrderId),
             now,
             max_lines,
-            cancelled_when,
         })
     }
 
-    /// Whether a column of the row, as written, says that it is a return.
-    pub fn cancels(&self, row: &Row<'_>) -> bool {
-        self.cancelled_when
-            .iter()
-            .any(|(slot, pattern)| row.get(*slot).is_some_and(|value| pattern.is_match(value)))
+    /// Whether the row filters leave the row out.
+    pub fn leaves_out(&self, row: &Row<'_>, fill: &FillDown) -> bool {
+        let matches =
+            |(column, pattern): &(usize, Regex)| pattern.is_match(fill.get(row, *column).unwrap_or(""));
+        !self.keep_when.iter().all(matches) || self.drop_when.iter().any(matches)
+    }
+
+    /// Whether a column of the row says that it never happened.
+    pub fn cancels(&self, row: &Row<'_>, fill: &FillDown) -> bool {
+        any(&self.cancelled_when, row, fill)
+    }
+
+    /// Whether a column of the row says that it is a return.
+    pub fn returns(&self, row: &Row<'_>, fill: &FillDown) -> bool {
+        any(&self.returned_when, row, fill)
+    }
+}
+
+fn any(patterns: &Patterns, row: &Row<'_>, fill: &FillDown) -> bool {
+    patterns
+        .iter()
+        .any(|(column, pattern)| fill.get(row, *column).is_some_and(|value| pattern.is_match(value)))
+}
+
+/// Values of an order's first line, for its other lines.
+#[derive(Debug, Default)]
+pub struct FillDown {
+    columns: Vec<OrderColumn>,
+    order: String,
+    file: usize,
+    values: Vec<Option<String>>,
+    /// Values that were carried down.
+    pub filled: u64,
+}
+
+impl FillDown {
+    /// Carries these columns down.
+    pub fn new(columns: Vec<OrderColumn>) -> Self {
+        let values = vec![None; OrderColumn::ALL.len()];
+        Self { columns, order: String::new(), file: usize::MAX, values, filled: 0 }
+    }
+
+    /// The columns that are carried down.
+    pub fn columns(&self) -> &[OrderColumn] {
+        &self.columns
+    }
+
+    /// Takes note of a row before its values are asked for.
+    pub fn see(&mut self, row: &Row<'_>, file: usize) {
+        if self.columns.is_empty() {
+            return;
+        }
+        let order = row.get(OrderColumn::OrderId as usize);
+        let carries_order = self.columns.contains(&OrderColumn::OrderId);
+        let is_new = file != self.file || order.map_or(!carries_order, |order| order != self.order);
+        if is_new {
+            self.values.fill(None);
+            self.order.clear();
+            self.order.push_str(order.unwrap_or(""));
+            self.file = file;
+        }
+        for column in &self.columns {
+            let slot = &mut self.values[*column as usize];
+            match row.value(*column as usize) {
+                Some(value) => *slot = Some(value.into_owned()),
+                None => self.filled += u64::from(slot.is_some()),
+            }
+        }
+    }
+
+    /// The value of a column: the row's own, else the one that was carried down.
+    pub fn get<'a>(&'a self, row: &Row<'a>, column: usize) -> Option<&'a str> {
+        row.get(column).or_else(|| self.values.get(column)?.as_deref())
     }
 }

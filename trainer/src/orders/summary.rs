@@ -1,6 +1,9 @@
-//! The account of a run: where every row that was read went.
+//! The account of a run: where every physical line and every row that was read went.
 
 use super::events::EventSummary;
+use super::source::{FileFacts, Lines};
+use super::statuses::Status;
+use super::warnings::{Code, Warning};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,7 +28,7 @@ pub enum Reason {
     FutureTime,
     /// The quantity is no finite number of at most 1e6 pieces either way.
     BadQuantity,
-    /// The price is no finite number from 0 to 1e9.
+    /// The price is no finite number from 0 to 1e9. Of orders it is only counted, since it costs no purchase.
     BadPrice,
     /// Another number of the row is not finite or outside its range.
     BadNumber,
@@ -33,8 +36,16 @@ pub enum Reason {
     InvalidUtf8,
     /// The row has not as many columns as the header.
     WrongColumnCount,
-    /// The row is not one JSON object of plain values.
+    /// The row is not one JSON object.
     MalformedJson,
+    /// An object stands where a plain value should.
+    NotPlain,
+    /// The lists of a row have different lengths.
+    UnequalLists,
+    /// A cell of a one-hot basket says neither yes nor no nor how many.
+    UnclearCell,
+    /// A spreadsheet rounded an id: `6.92E+11`.
+    RoundedId,
     /// A sequence's user already had a line.
     RepeatedUser,
 }
@@ -56,6 +67,10 @@ impl Reason {
             Self::InvalidUtf8 => "invalid UTF-8",
             Self::WrongColumnCount => "wrong column count",
             Self::MalformedJson => "malformed json",
+            Self::NotPlain => "an object, not a plain value",
+            Self::UnequalLists => "lists of different lengths",
+            Self::UnclearCell => "neither yes nor no",
+            Self::RoundedId => "id rounded by a spreadsheet",
             Self::RepeatedUser => "repeated user",
         }
     }
@@ -65,6 +80,8 @@ impl Reason {
 /// the other counts say something about those parts.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Summary {
+    /// Physical lines of all files.
+    pub lines: Lines,
     /// Rows in all files, headers and blank lines apart, with the purchases and refunds that only the events tell
     /// of. In sequences, one (user, item) is a row.
     pub rows_read: u64,
@@ -74,14 +91,22 @@ pub struct Summary {
     pub duplicates: u64,
     /// Part: rows summed into another row of the same basket and item.
     pub merged: u64,
-    /// Part: return rows (negative quantity, or `cancelled_when`).
+    /// Part: return rows (a negative quantity or amount, or `returned_when`).
     pub returns: u64,
     /// Part: purchase lines that returns undid completely.
     pub netted_out: u64,
     /// Part: rows of pseudo-items (`exclude_items`).
     pub excluded: u64,
-    /// Part: rows whose status says cancelled or refunded: purchases that did not last.
+    /// Part: rows whose status or `cancelled_when` says that they never happened or did not last.
     pub cancelled: u64,
+    /// Part: rows that `keep_when` and `drop_when` leave out.
+    pub left_out: u64,
+    /// Part: lines of price 0 (`free_lines = "drop"`).
+    pub free: u64,
+    /// Part: earlier states of lines that a later one replaced.
+    pub replaced: u64,
+    /// Part: rows of totals and remarks, which are no order lines.
+    pub totals: u64,
     /// Part: rows with quantity 0, which are neither a purchase nor a return.
     pub zero_quantity: u64,
     /// Part: lines in `Orders::beyond_cap`.
@@ -107,13 +132,27 @@ pub struct Summary {
     pub files: Vec<String>,
     /// How times were read, for people: the pattern and the zone. `None` without times.
     pub time_format: Option<String>,
-    /// What a careful reader of the run should know, one sentence each.
-    pub warnings: Vec<String>,
+    /// Words of the status column.
+    pub statuses: BTreeMap<String, Status>,
+    /// Of `kept_lines` before merging: lines that name a livestream room, and a merchant.
+    pub with_room: u64,
+    /// See `with_room`.
+    pub with_merchant: u64,
+    /// Columns whose values were carried down from an order's first line.
+    pub filled_down: Option<Vec<&'static str>>,
+    /// The separator of lists in cells, used or only suspected.
+    pub split: Option<String>,
+    /// Columns of ids that went through a float.
+    pub float_columns: Vec<&'static str>,
+    /// What each file was found to be.
+    pub understood: Vec<FileFacts>,
+    /// What a careful reader of the run should know.
+    pub warnings: Vec<Warning>,
 }
 
 impl Summary {
     /// The parts that add up to `rows_read`, with their names.
-    pub fn parts(&self) -> [(&'static str, u64); 10] {
+    pub fn parts(&self) -> [(&'static str, u64); 14] {
         [
             ("kept", self.kept_lines),
             ("exact duplicates", self.duplicates),
@@ -122,6 +161,10 @@ impl Summary {
             ("netted out by returns", self.netted_out),
             ("excluded items", self.excluded),
             ("cancelled or refunded", self.cancelled),
+            ("left out by rules", self.left_out),
+            ("price 0", self.free),
+            ("replaced by a later state", self.replaced),
+            ("totals and remarks", self.totals),
             ("quantity 0", self.zero_quantity),
             ("beyond the basket cap", self.capped_lines),
             ("rejected", self.rejected),
@@ -132,10 +175,52 @@ impl Summary {
     pub fn adds_up(&self) -> bool {
         self.parts().iter().map(|(_, count)| count).sum::<u64>() == self.rows_read
     }
+
+    /// Adds a warning.
+    pub fn warn(&mut self, code: Code, count: u64, text: impl Into<String>) {
+        self.warnings.push(Warning::new(code, count, text));
+    }
+
+    /// Whether there is a warning of this kind.
+    pub fn has(&self, code: Code) -> bool {
+        self.warnings.iter().any(|warning| warning.code == code)
+    }
+
+    /// What the files were taken for, in few lines.
+    pub fn understanding(&self) -> String {
+        /// Most files that are described one by one.
+        const FILES: usize = 3;
+        let mut text = String::new();
+        for facts in self.understood.iter().take(FILES) {
+            text.push_str(&format!("{}: {}\n", facts.file, facts.written));
+            let column = |(name, sources, guessed): &(String, Vec<String>, bool)| {
+                let name = name.split_once('.').map_or(name.as_str(), |(_, name)| name);
+                let sources = if sources.len() > 4 {
+                    format!("{} columns", sources.len())
+                } else {
+                    sources.join(" + ")
+                };
+                format!("{name} = {sources}{}", if *guessed { " (by its name)" } else { "" })
+            };
+            text.push_str(&format!(
+                "  {}\n",
+                facts.columns.iter().map(column).collect::<Vec<_>>().join(", ")
+            ));
+        }
+        if self.understood.len() > FILES {
+            text.push_str(&format!("and {} more files\n", self.understood.len() - FILES));
+        }
+        text
+    }
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let other = self.lines.total() - self.lines.rows;
+        writeln!(f, "{:<32}{:>14}", "lines in the files", self.lines.total())?;
+        if other > 0 {
+            writeln!(f, "  {:<30}{other:>14}", "headers, blank, before headers")?;
+        }
         writeln!(f, "{:<32}{:>14}", "rows read", self.rows_read)?;
         for (name, count) in self.parts() {
             if count > 0 {
@@ -157,6 +242,15 @@ impl fmt::Display for Summary {
         }
         if let Some(format) = &self.time_format {
             writeln!(f, "times: {format}")?;
+        }
+        let words: Vec<String> = self
+            .statuses
+            .iter()
+            .take(20)
+            .map(|(word, status)| format!("{word} {} ({})", status.rows, status.meaning))
+            .collect();
+        if !words.is_empty() {
+            writeln!(f, "statuses: {}", words.join(", "))?;
         }
         for warning in &self.warnings {
             writeln!(f, "warning: {warning}")?;

@@ -4,11 +4,11 @@ use super::aliases;
 use super::attributes::{set, set_user};
 use super::layout::Layout;
 use super::meter::Meter;
+use super::read::ReadOptions;
 use super::rejects::{Rejects, Tally};
-use super::source::{Event, Flow, Row, Source};
+use super::source::{Event, Flow, Row, Source, SourceFile, Wanted};
 use super::summary::{Reason, TableSummary};
-use super::time::TimeReader;
-use super::times::detect;
+use super::times::{Times, detect};
 use super::types::{Identity, Item, User};
 use super::values::id;
 use crate::config::{Config, Normalise, Table, TableConfig};
@@ -23,6 +23,7 @@ pub struct TableReader<'a> {
     user_id: Option<Normalise>,
     item_id: Option<Normalise>,
     max_reject_ratio: f64,
+    now: i64,
 }
 
 impl<'a> TableReader<'a> {
@@ -34,14 +35,15 @@ impl<'a> TableReader<'a> {
         table: Table,
         options: &'a TableConfig,
         config: &Config,
-        max_reject_ratio: f64,
+        run: &ReadOptions,
     ) -> anyhow::Result<Self> {
         let how = |column: &str| {
             options.normalise.get(column).or_else(|| config.orders.normalise.get(column)).copied()
         };
         let source = Source::open(table, options)?;
         let (user_id, item_id) = (how("user_id"), how("item_id"));
-        Ok(Self { table, source, options, user_id, item_id, max_reject_ratio })
+        let (max_reject_ratio, now) = (run.max_reject_ratio, run.now);
+        Ok(Self { table, source, options, user_id, item_id, max_reject_ratio, now })
     }
 
     /// Size on disk.
@@ -61,12 +63,12 @@ impl<'a> TableReader<'a> {
         let layout = self.layout(&["item_id"], &[]);
         let mut launched_at = self.time("launched_at")?;
         let how = self.item_id;
-        let parse = |row: &Row<'_>| -> Result<(String, Item), Reason> {
+        let parse = |row: &Row<'_>, file: &SourceFile| -> Result<(String, Item), Reason> {
             let item_id = id(row.get(0), how, Reason::NoItem)?.into_owned();
             let mut item = Item { item_id: item_id.clone(), ..Item::default() };
             for (number, column) in layout.names().enumerate() {
-                if let Some(value) = layout.value(row, number) {
-                    set(&mut item, column, &value, &mut launched_at)?;
+                if let Some(value) = row.value(number) {
+                    set(&mut item, column, &value, (&mut launched_at, file.number))?;
                 }
             }
             Ok((item_id, item))
@@ -86,12 +88,13 @@ impl<'a> TableReader<'a> {
         let layout = self.layout(&["user_id"], &self.consents()?);
         let (mut birthday, mut registered_at) = (self.time("birthday")?, self.time("registered_at")?);
         let how = self.user_id;
-        let parse = |row: &Row<'_>| -> Result<(String, User), Reason> {
+        let parse = |row: &Row<'_>, file: &SourceFile| -> Result<(String, User), Reason> {
             let user_id = id(row.get(0), how, Reason::NoId)?.into_owned();
             let mut user = User { user_id: user_id.clone(), ..User::default() };
             for (number, column) in layout.names().enumerate() {
                 let time = if column == "birthday" { &mut birthday } else { &mut registered_at };
-                match layout.value(row, number) {
+                let time = (time, file.number);
+                match row.value(number) {
                     Some(value) => set_user(&mut user, column, &value, time)?,
                     // Silence is no consent, but it is an answer to the question.
                     None if column.starts_with("consent") => set_user(&mut user, column, "", time)?,
@@ -114,7 +117,7 @@ impl<'a> TableReader<'a> {
     ) -> anyhow::Result<(Vec<Identity>, TableSummary)> {
         let layout = self.layout(&["user_id", "type", "value"], &[]);
         let how = self.user_id;
-        let parse = |row: &Row<'_>| -> Result<((String, String), Identity), Reason> {
+        let parse = |row: &Row<'_>, _: &SourceFile| -> Result<((String, String), Identity), Reason> {
             let user_id = id(row.get(0), how, Reason::NoId)?.into_owned();
             let kind = id(row.get(1), None, Reason::NoId)?.into_owned();
             // A user id is written as those of the orders are.
@@ -125,19 +128,18 @@ impl<'a> TableReader<'a> {
         self.entries(&layout, meter, rejects, parse)
     }
 
-    /// The table's columns, `required` ones first in `Table::columns`, and then `more`.
+    /// The table's columns, and then `more`.
     fn layout(&self, required: &[&str], more: &[String]) -> Layout {
-        let mut layout = Layout::default();
-        let more = more.iter().map(String::as_str);
-        for column in self.table.columns().iter().copied().chain(more) {
-            layout.add(self.table, column, required.contains(&column), self.options);
+        let mut layout = Layout::of_table(self.table, self.options, &|name| required.contains(&name));
+        for column in more {
+            layout.add(Wanted::of(self.table, column, false, self.options));
         }
         layout
     }
 
     /// The consent columns of the files and of the configuration.
     fn consents(&self) -> anyhow::Result<Vec<String>> {
-        let headers = self.source.headers()?;
+        let headers = self.source.headers();
         let mut names: Vec<String> = headers
             .into_iter()
             .flatten()
@@ -150,8 +152,8 @@ impl<'a> TableReader<'a> {
     }
 
     /// A detected format wins here, because one `time_format` cannot fit a table's two columns.
-    fn time(&self, column: &str) -> anyhow::Result<Option<TimeReader>> {
-        detect(&self.source, self.table, column, self.options)
+    fn time(&self, column: &str) -> anyhow::Result<Option<Times>> {
+        detect(&self.source, self.table, column, self.options, self.now)
     }
 
     fn entries<K: Ord, T>(
@@ -159,7 +161,7 @@ impl<'a> TableReader<'a> {
         layout: &Layout,
         meter: &Meter<'_>,
         rejects: &mut Rejects,
-        mut parse: impl FnMut(&Row<'_>) -> Result<(K, T), Reason>,
+        mut parse: impl FnMut(&Row<'_>, &SourceFile) -> Result<(K, T), Reason>,
     ) -> anyhow::Result<(Vec<T>, TableSummary)> {
         let table = self.table.name();
         let mut summary = TableSummary { table, ..TableSummary::default() };
@@ -170,7 +172,7 @@ impl<'a> TableReader<'a> {
             meter.row();
             let (line, bad) = match event {
                 Event::Bad { line, reason, shown } => (line, Some((reason, shown))),
-                Event::Row(row) => match parse(row) {
+                Event::Row(row) => match parse(row, file) {
                     Err(reason) => (row.line, Some((reason, row.show()))),
                     Ok((key, entry)) => {
                         match entries.entry(key) {

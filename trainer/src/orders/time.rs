@@ -1,102 +1,162 @@
-//! Times as sources write them: which pattern a column follows, and what each value means.
+//! Times as sources write them: what a column's values say of its format, and what each value means.
+//!
+//! Most values tell all by themselves, so a column may mix styles. Two things are settled for a whole file: whether
+//! the day or the month stands first, and what plain numbers are.
 
-use super::clock::{Clock, DateOrder, civil, digits};
+use super::clock::{Clock, DateOrder, civil, digits, scientific, serial};
 use super::types::DAY_SECONDS;
-use crate::config::parse_zone;
+use crate::config::Zone;
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
+
+/// What numbers too small for an epoch are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Numbers {
+    /// No times.
+    None,
+    /// Days counted from some first one, or a user's orders.
+    Count,
+    /// Days as spreadsheets count them.
+    Serial,
+}
 
 /// How a column writes its times.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TimeFormat {
-    /// `2010-12-01 08:26:00` and its kin: `/`, `.` or 年月日 between, `T`, no seconds, a zone, a
-    /// fraction, AM or PM; or the same with the day or the month first.
-    Date(DateOrder),
-    /// Digits only: `20101201`, `20101201082600`, or an epoch in s, ms or us by its length.
-    Digits,
-    /// Small whole numbers: days counted from some first one, or a user's orders.
-    Count,
+    /// Any style that tells itself.
+    Plain {
+        /// Of dates that begin with neither their year nor the name of a month.
+        order: Option<DateOrder>,
+        /// What small numbers are.
+        numbers: Numbers,
+    },
     /// A strftime pattern of the configuration.
     Named(String),
 }
 
-/// What values seen so far say about a column's format.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What one value says of its column's format.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Guess {
-    /// It can only be this.
-    Sure(TimeFormat),
+    /// It is a time by itself.
+    Time,
+    /// It is a time with the numbers of its date in this order.
+    Order(DateOrder),
     /// Day first or month first; a value with a number above 12 would tell.
     Ambiguous,
+    /// A number too small for an epoch.
+    Number(f64),
     /// The value is no time that this module knows.
     Unknown,
 }
 
-/// What one value says about its column's format.
-pub fn guess(value: &str) -> Guess {
-    if civil(value, DateOrder::Ymd).is_some() {
-        return Guess::Sure(TimeFormat::Date(DateOrder::Ymd));
-    }
-    if digits(value).is_some() {
-        return Guess::Sure(TimeFormat::Digits);
-    }
-    let day_first = civil(value, DateOrder::Dmy).is_some();
-    match (day_first, civil(value, DateOrder::Mdy).is_some()) {
-        (true, true) => Guess::Ambiguous,
-        (true, false) => Guess::Sure(TimeFormat::Date(DateOrder::Dmy)),
-        (false, true) => Guess::Sure(TimeFormat::Date(DateOrder::Mdy)),
-        (false, false) => Guess::Unknown,
+impl Guess {
+    /// Whether the value can only be a time.
+    pub fn is_time(self) -> bool {
+        matches!(self, Self::Time | Self::Order(_) | Self::Ambiguous)
     }
 }
 
-/// Reads the values of one column.
+/// What one value says of its column's format.
+pub fn guess(value: &str) -> Guess {
+    if digits(value).is_some() || scientific(value).is_some() {
+        return Guess::Time;
+    }
+    match (civil(value, DateOrder::Dmy), civil(value, DateOrder::Mdy)) {
+        (Some(day_first), Some(month_first)) if day_first == month_first => Guess::Time,
+        (Some(_), Some(_)) => Guess::Ambiguous,
+        (Some(_), None) => Guess::Order(DateOrder::Dmy),
+        (None, Some(_)) => Guess::Order(DateOrder::Mdy),
+        (None, None) => small_number(value).map_or(Guess::Unknown, Guess::Number),
+    }
+}
+
+/// A number of at most seven digits before its decimals.
+fn small_number(value: &str) -> Option<f64> {
+    let is_plain = value.len() <= 24 && value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    value.parse().ok().filter(|number| is_plain && *number < 1e7)
+}
+
+/// Reads the values of one column of one file.
 #[derive(Debug, Clone)]
 pub struct TimeReader {
     format: TimeFormat,
-    /// Seconds east of UTC of values that carry no zone.
-    zone: i32,
+    /// Of values that carry no zone.
+    zone: Zone,
     last: (String, Option<i64>),
+    /// Values that a spreadsheet rounded, and the seconds within which the worst of them is exact.
+    pub rounded: (u64, f64),
 }
 
 impl TimeReader {
     /// `zone` as in the configuration; UTC where absent.
     ///
     /// # Errors
-    /// When the zone is no fixed offset.
+    /// When the zone is not known.
     pub fn new(format: TimeFormat, zone: Option<&str>) -> anyhow::Result<Self> {
-        let zone = zone.map_or(Ok(0), parse_zone)?;
-        Ok(Self { format, zone, last: (String::new(), None) })
+        let zone = zone.map_or_else(|| Ok(Zone::utc()), Zone::parse)?;
+        Ok(Self { format, zone, last: (String::new(), None), rounded: (0, 0.0) })
+    }
+
+    /// The format.
+    pub fn format(&self) -> &TimeFormat {
+        &self.format
     }
 
     /// Unix seconds of `value`, fractions cut off. `None` where it does not fit the format or lies
     /// outside the years 1900 to 2199. Lines of a basket repeat their time, so the last is kept.
     pub fn read(&mut self, value: &str) -> Option<i64> {
         if self.last.0 != value {
-            let parsed = match &self.format {
-                TimeFormat::Named(pattern) => named(value, pattern),
-                TimeFormat::Digits => digits(value),
-                TimeFormat::Count => count(value).map(|days| (days * DAY_SECONDS, Some(0))),
-                TimeFormat::Date(order) => civil(value, *order),
-            };
+            let parsed = self.parse(value);
             self.last.0.clear();
             self.last.0.push_str(value);
             self.last.1 = parsed
-                .map(|(seconds, zone)| seconds - i64::from(zone.unwrap_or(self.zone)))
+                .map(|(seconds, zone)| seconds - zone.map_or_else(|| self.zone.offset(seconds), i64::from))
                 .filter(|at| (MIN_AT..MAX_AT).contains(at));
         }
         self.last.1
     }
 
+    fn parse(&mut self, value: &str) -> Option<Clock> {
+        let (order, numbers) = match &self.format {
+            TimeFormat::Named(pattern) => return named(value, pattern),
+            TimeFormat::Plain { order, numbers } => (*order, *numbers),
+        };
+        let by_order = civil(value, order.unwrap_or(DateOrder::Dmy));
+        if let Some(clock) = by_order {
+            // Without an order only what does not depend on it is read.
+            return Some(clock)
+                .filter(|clock| order.is_some() || civil(value, DateOrder::Mdy) == Some(*clock));
+        }
+        if let Some(clock) = digits(value) {
+            return Some(clock);
+        }
+        if let Some((seconds, exact_to)) = scientific(value) {
+            if exact_to > 0.0 {
+                self.rounded = (self.rounded.0 + 1, self.rounded.1.max(exact_to));
+            }
+            return (exact_to <= DAY_SECONDS as f64).then_some((seconds, Some(0)));
+        }
+        match numbers {
+            Numbers::None => None,
+            Numbers::Count => count(value).map(|days| (days * DAY_SECONDS, Some(0))),
+            Numbers::Serial => serial(value),
+        }
+    }
+
     /// For people: the format and the zone.
     pub fn describe(&self) -> String {
         let format = match &self.format {
-            TimeFormat::Date(DateOrder::Ymd) => "year first, such as 2024-01-31 08:30:00",
-            TimeFormat::Date(DateOrder::Dmy) => "day first, such as 31/01/2024 08:30",
-            TimeFormat::Date(DateOrder::Mdy) => "month first, such as 01/31/2024 08:30",
-            TimeFormat::Digits => "digits, such as 20240131 or 1706689800",
-            TimeFormat::Count => return "whole numbers, each taken as a day".to_owned(),
+            TimeFormat::Plain { numbers: Numbers::Count, .. } => {
+                return "whole numbers, each taken as a day".to_owned();
+            }
+            TimeFormat::Plain { numbers: Numbers::Serial, .. } => {
+                "days as spreadsheets count them, such as 45292.4"
+            }
+            TimeFormat::Plain { order: Some(DateOrder::Dmy), .. } => "day first, such as 31/01/2024 08:30",
+            TimeFormat::Plain { order: Some(DateOrder::Mdy), .. } => "month first, such as 01/31/2024 08:30",
+            TimeFormat::Plain { .. } => "dates or epochs that tell themselves",
             TimeFormat::Named(pattern) => pattern,
         };
-        let (sign, minutes) = (if self.zone < 0 { '-' } else { '+' }, self.zone.abs() / 60);
-        format!("{format}; UTC{sign}{:02}:{:02} where no zone is written", minutes / 60, minutes % 60)
+        format!("{format}; {} where no zone is written", self.zone.name())
     }
 }
 
@@ -126,7 +186,7 @@ fn named(value: &str, pattern: &str) -> Option<Clock> {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
-    use super::{Guess, TimeFormat, TimeReader, guess};
+    use super::{Guess, Numbers, TimeFormat, TimeReader, guess};
     use crate::orders::clock::DateOrder;
     use chrono::{DateTime, Days, NaiveDate};
 
@@ -135,66 +195,112 @@ mod tests {
         Some(DateTime::from_timestamp(at, 0).unwrap().format("%Y-%m-%dT%H:%M:%S").to_string())
     }
 
+    fn plain(order: Option<DateOrder>) -> TimeFormat {
+        TimeFormat::Plain { order, numbers: Numbers::None }
+    }
+
+    fn numbers(numbers: Numbers) -> TimeFormat {
+        TimeFormat::Plain { order: None, numbers }
+    }
+
     #[test]
-    fn year_first_times_are_read_in_all_their_dresses() {
+    fn times_that_tell_themselves_are_read_in_any_style() {
         for value in [
             "2010-12-01 08:26:00",
             "2010-12-01T08:26:00Z",
             "2010/12/1 8:26",
             "2010年12月1日 08:26",
+            "2010年12月1日 8时26分",
+            "2010年12月01日08时26分00秒",
+            "2010-12-01 星期三 上午8:26",
+            "2010/12/1 上午 08:26:00",
+            "2010-12-01(水) 8:26",
             "2010-12-01T16:26:00+08:00",
             "2010-12-01 03:26:00.123456-0500",
             "2010.12.01 8:26:00 AM",
+            "2010. 12. 1. 오전 8:26",
+            "01-Dec-10 8:26",
+            "1 December 2010 08:26:00",
+            "Dec 1, 2010 8:26 a.m.",
+            "Wed Dec 01 2010 16:26:00 GMT+0800 (CST)",
+            "1. Dezember 2010 08:26",
+            "20101201 0826",
+            "20101201T082600",
+            "201012010826",
+            "1291191960",
+            "1291191960000",
+            "1291191960000000",
+            "1291191960.0",
+            "1291191960.25",
+            "20101201082600",
+            "1.29119196E+09",
+            "1.29119196E+12",
         ] {
-            assert_eq!(guess(value), Guess::Sure(TimeFormat::Date(DateOrder::Ymd)), "{value}");
-            let at = read(value, TimeFormat::Date(DateOrder::Ymd), "UTC");
-            assert_eq!(at.as_deref(), Some("2010-12-01T08:26:00"), "{value}");
+            assert_eq!(guess(value), Guess::Time, "{value}");
+            assert_eq!(read(value, plain(None), "UTC").as_deref(), Some("2010-12-01T08:26:00"), "{value}");
         }
+        assert_eq!(read("2010-12-01", plain(None), "+08:00").as_deref(), Some("2010-11-30T16:00:00"));
+        assert_eq!(read("2014-12-08 18", plain(None), "UTC").as_deref(), Some("2014-12-08T18:00:00"));
+        assert_eq!(read("2018-01-01 星期一", plain(None), "UTC").as_deref(), Some("2018-01-01T00:00:00"));
         assert_eq!(
-            read("2010-12-01", TimeFormat::Date(DateOrder::Ymd), "+08:00").as_deref(),
-            Some("2010-11-30T16:00:00")
+            read("2018年1月1日 下午2时05分", plain(None), "UTC").as_deref(),
+            Some("2018-01-01T14:05:00")
         );
+        assert_eq!(read("1291191960", plain(None), "+08:00").as_deref(), Some("2010-12-01T08:26:00"));
     }
 
     #[test]
-    fn small_whole_numbers_count_days() {
-        assert_eq!(guess("711"), Guess::Unknown, "one value alone is no format");
-        assert_eq!(read("711", TimeFormat::Count, "+08:00").as_deref(), Some("1971-12-13T00:00:00"));
-        assert_eq!(read("3.0", TimeFormat::Count, "UTC").as_deref(), Some("1970-01-04T00:00:00"));
-        for bad in ["", "-1", "3.5", "1e3", "20240131", "9999999"] {
-            assert_eq!(read(bad, TimeFormat::Count, "UTC"), None, "{bad}");
-        }
+    fn named_zones_have_their_summer_time() {
+        let at = |value: &str| read(value, plain(None), "Europe/Berlin");
+        assert_eq!(at("2024-01-15 12:00").as_deref(), Some("2024-01-15T11:00:00"));
+        assert_eq!(at("2024-07-15 12:00").as_deref(), Some("2024-07-15T10:00:00"));
     }
 
     #[test]
-    fn digits_are_dates_or_epochs_by_their_length() {
-        for value in ["1291191960", "1291191960000", "1291191960000000", "1291191960.0", "20101201082600"] {
-            assert_eq!(guess(value), Guess::Sure(TimeFormat::Digits), "{value}");
-            assert_eq!(read(value, TimeFormat::Digits, "UTC").as_deref(), Some("2010-12-01T08:26:00"));
+    fn rounded_epochs_are_counted_with_what_they_lost() {
+        let mut reader = TimeReader::new(plain(None), None).unwrap();
+        assert_eq!(reader.read("1.43322E+12"), Some(1_433_220_000));
+        assert_eq!(reader.rounded, (1, 10_000.0));
+        assert_eq!(reader.read("1.4E+12"), None, "exact to three years only");
+    }
+
+    #[test]
+    fn small_numbers_are_what_their_column_says() {
+        assert_eq!(guess("711"), Guess::Number(711.0));
+        assert_eq!(read("711", plain(None), "UTC"), None);
+        assert_eq!(read("711", numbers(Numbers::Count), "+08:00").as_deref(), Some("1971-12-13T00:00:00"));
+        assert_eq!(read("45292.40", numbers(Numbers::Serial), "UTC").as_deref(), Some("2024-01-01T09:36:00"));
+        assert_eq!(read("45292", numbers(Numbers::Serial), "+08:00").as_deref(), Some("2023-12-31T16:00:00"));
+        for bad in ["", "-1", "3.5", "1e3", "9999999"] {
+            assert_eq!(read(bad, numbers(Numbers::Count), "UTC"), None, "{bad}");
         }
-        assert_eq!(read("20101201", TimeFormat::Digits, "UTC").as_deref(), Some("2010-12-01T00:00:00"));
-        assert_eq!(read("1291191960", TimeFormat::Digits, "+08:00").as_deref(), Some("2010-12-01T08:26:00"));
     }
 
     #[test]
     fn a_number_above_twelve_tells_day_from_month() {
         assert_eq!(guess("03/04/2024"), Guess::Ambiguous);
-        assert_eq!(guess("25/04/2024 8:26"), Guess::Sure(TimeFormat::Date(DateOrder::Dmy)));
-        assert_eq!(guess("4/25/2024 8:26 PM"), Guess::Sure(TimeFormat::Date(DateOrder::Mdy)));
+        assert_eq!(guess("25/04/2024 8:26"), Guess::Order(DateOrder::Dmy));
+        assert_eq!(guess("4/25/24 8:26 PM"), Guess::Order(DateOrder::Mdy));
+        assert_eq!(read("03/04/2024", plain(None), "UTC"), None, "no order is settled");
         assert_eq!(
-            read("4/25/2024 8:26 PM", TimeFormat::Date(DateOrder::Mdy), "UTC").as_deref(),
+            read("4/25/2024 8:26 PM", plain(Some(DateOrder::Mdy)), "UTC").as_deref(),
             Some("2024-04-25T20:26:00")
+        );
+        assert_eq!(
+            read("3.4.2024", plain(Some(DateOrder::Dmy)), "UTC").as_deref(),
+            Some("2024-04-03T00:00:00")
         );
     }
 
     #[test]
     fn what_is_no_time_is_none() {
-        for value in ["", "x", "2024-02-30", "2024-13-01", "2024-01-01 25:00", "2024-01-01 08:26 x", "12345"]
+        for value in
+            ["", "x", "2024-02-30", "2024-13-01", "2024-01-01 25:00", "2024-01-01 08:26 x", "may", "Tuesday"]
         {
             assert_eq!(guess(value), Guess::Unknown, "{value}");
         }
-        assert_eq!(read("0001-01-01", TimeFormat::Date(DateOrder::Ymd), "UTC"), None);
-        assert_eq!(read("9999-12-31", TimeFormat::Date(DateOrder::Ymd), "UTC"), None);
+        assert_eq!(read("0001-01-01", plain(None), "UTC"), None);
+        assert_eq!(read("9999-12-31", plain(None), "UTC"), None);
     }
 
     #[test]
@@ -209,7 +315,7 @@ mod tests {
     #[test]
     fn every_day_of_three_centuries_agrees_with_chrono() {
         let mut day = NaiveDate::from_ymd_opt(1900, 1, 1).unwrap();
-        let mut reader = TimeReader::new(TimeFormat::Date(DateOrder::Ymd), None).unwrap();
+        let mut reader = TimeReader::new(plain(None), None).unwrap();
         while day < NaiveDate::from_ymd_opt(2200, 1, 1).unwrap() {
             let expected = day.and_hms_opt(0, 0, 0).unwrap().and_utc().timestamp();
             assert_eq!(reader.read(&day.to_string()), Some(expected), "{day}");

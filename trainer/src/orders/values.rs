@@ -1,7 +1,10 @@
 //! Single values: ids, numbers, lists.
+//!
+//! Numbers are read as people write them: with thousand marks, a decimal comma, currencies and units.
 
+use super::source::LIST_MARK;
 use super::summary::Reason;
-use crate::config::Normalise;
+use crate::config::{Decimal, Normalise};
 use std::borrow::Cow;
 
 /// Longest id in bytes, after trimming and normalising.
@@ -54,18 +57,234 @@ pub fn id(value: Option<&str>, how: Option<Normalise>, missing: Reason) -> Resul
     if id.len() > MAX_ID_BYTES { Err(Reason::IdTooLong) } else { Ok(id) }
 }
 
-fn number(value: &str, lowest: f64, highest: f64, reason: Reason) -> Result<f64, Reason> {
-    // NaN is in no range.
-    let number: f64 = value.parse().map_err(|_| reason)?;
-    if (lowest..=highest).contains(&number) { Ok(number) } else { Err(reason) }
+/// What a spreadsheet made of an id of many digits.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Scientific {
+    /// Nothing.
+    No,
+    /// It has all its digits, which are these.
+    Exact(String),
+    /// It lost digits, so that different ids look alike: `6.92E+11`.
+    Rounded,
+}
+
+/// Whether an id is a number in scientific notation, as spreadsheets write it.
+pub fn scientific_id(id: &str) -> Scientific {
+    let bytes = id.as_bytes();
+    let is_digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
+    if bytes.len() < 5 || !is_digit(bytes.first()) || !is_digit(bytes.last()) {
+        return Scientific::No;
+    }
+    let Some((mantissa, exponent)) = id.split_once(['E', 'e']) else { return Scientific::No };
+    let (whole, decimals) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let signed = exponent.strip_prefix('+');
+    // `1E5` may well be an item's code.
+    if whole.len() != 1 || !is_number(decimals) || (signed.is_none() && decimals.is_empty()) {
+        return Scientific::No;
+    }
+    let exponent = signed.unwrap_or(exponent);
+    match exponent.parse::<usize>() {
+        Ok(exponent) if is_number(mantissa.get(2..).unwrap_or("")) && exponent < 40 => {
+            match exponent.cmp(&decimals.len()) {
+                std::cmp::Ordering::Equal => Scientific::Exact(format!("{whole}{decimals}")),
+                std::cmp::Ordering::Greater => Scientific::Rounded,
+                std::cmp::Ordering::Less => Scientific::No,
+            }
+        }
+        _ => Scientific::No,
+    }
+}
+
+/// Whether an id is a whole number that went through a float: `17000.0`.
+pub fn is_whole_float(id: &str) -> bool {
+    strip_decimal(id).len() < id.len()
+}
+
+/// Whether a value is a word that databases and programs write for nothing.
+pub fn is_null(value: &str) -> bool {
+    value.len() <= 9
+        && matches!(value.as_bytes()[0], b'N' | b'n' | b'\\' | b'#' | b'(' | b'<' | b'u' | b'U')
+        && matches!(
+            value,
+            "NULL"
+                | "null"
+                | "Null"
+                | "\\N"
+                | "None"
+                | "none"
+                | "NaN"
+                | "nan"
+                | "NAN"
+                | "N/A"
+                | "n/a"
+                | "#N/A"
+                | "(null)"
+                | "<null>"
+                | "<NA>"
+                | "NaT"
+                | "nil"
+                | "undefined"
+                | "#NULL!"
+        )
+}
+
+/// A number as people write it: `1,200.50`, `1.200,50`, `1'200`, `1 200`, `¥12`, `12.00 EUR`, `3件`, `(5.00)`, `5-`.
+/// `decimal` settles what one group of three digits is: `1,200`. `None` for anything else.
+pub fn number(value: &str, decimal: Decimal) -> Option<f64> {
+    if decimal == Decimal::Point
+        && value.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+' | b'e' | b'E'))
+        && let Ok(number) = value.parse::<f64>()
+    {
+        return Some(number).filter(|number| number.is_finite());
+    }
+    let (digits, negative) = bare(value)?;
+    let text = pointed(&digits, decimal)?;
+    let number: f64 = text.parse().ok()?;
+    Some(if negative { -number } else { number })
+}
+
+/// The digits and marks of a number without what stands around them, and whether it is below zero.
+fn bare(value: &str) -> Option<(String, bool)> {
+    /// Longest currency or unit.
+    const AROUND: usize = 8;
+    let (mut digits, mut negative) = (String::new(), false);
+    let (mut before, mut after) = (0, 0);
+    let wide = |c: char| char::from_u32(u32::from(c).wrapping_sub(0xfee0)).filter(char::is_ascii);
+    for written in value.chars() {
+        let c = if ('\u{ff01}'..='\u{ff5e}').contains(&written) { wide(written)? } else { written };
+        match c {
+            '0'..='9' if after == 0 => digits.push(c),
+            '.' | ',' | '\'' | '’' if !digits.is_empty() && after == 0 => {
+                digits.push(if c == '’' { '\'' } else { c })
+            }
+            '-' | '−' | '(' if digits.is_empty() => negative = true,
+            '-' | '−' | ')' if !digits.is_empty() => {
+                negative = true;
+                after += 1;
+            }
+            '+' if digits.is_empty() => {}
+            _ if c.is_whitespace() => {}
+            _ if c.is_alphabetic() || is_currency(c) => {
+                let count = if digits.is_empty() { &mut before } else { &mut after };
+                *count += 1;
+                if *count > AROUND {
+                    return None;
+                }
+            }
+            '.' if after > 0 => {}
+            _ => return None,
+        }
+    }
+    // Letters alone before a number are a currency, not a code such as `A12`.
+    let letters: String = value.chars().take_while(|c| !c.is_ascii_digit()).collect();
+    let is_code = letters.chars().any(|c| c.is_ascii_alphabetic())
+        && !CURRENCIES.contains(&letters.trim().trim_end_matches('.').to_uppercase().as_str());
+    // `1e999` is no number of a unit `e`.
+    let exponent =
+        value.bytes().zip(value.bytes().skip(1)).any(|(a, b)| matches!(a, b'e' | b'E') && b.is_ascii_digit());
+    (!digits.is_empty() && !is_code && !exponent).then_some((digits, negative))
+}
+
+const CURRENCIES: [&str; 28] = [
+    "CNY", "RMB", "USD", "US$", "EUR", "GBP", "JPY", "KRW", "HK$", "HKD", "TWD", "NT$", "SGD", "S$", "AUD",
+    "A$", "CAD", "C$", "CHF", "SEK", "NOK", "DKK", "KR", "R$", "BRL", "INR", "RS", "RP",
+];
+
+fn is_currency(c: char) -> bool {
+    matches!(
+        c,
+        '$' | '¥'
+            | '€'
+            | '£'
+            | '₩'
+            | '₹'
+            | '₽'
+            | '฿'
+            | '₫'
+            | '₺'
+            | '₴'
+            | '₪'
+            | '¢'
+            | '￥'
+            | '￡'
+            | '￦'
+    )
+}
+
+/// The number with a point before its decimals and no thousand marks.
+fn pointed(digits: &str, decimal: Decimal) -> Option<String> {
+    let digits = digits.replace('\'', "");
+    let digits = digits.trim_end_matches(['.', ',']);
+    let (commas, points) = (digits.matches(',').count(), digits.matches('.').count());
+    let mark =
+        match (commas, points) {
+            (0, 0) => None,
+            (_, 0) => Some(',')
+                .filter(|mark| !is_grouped(digits, *mark) || (commas == 1 && decimal == Decimal::Comma)),
+            (0, _) => Some('.')
+                .filter(|mark| !is_grouped(digits, *mark) || (points == 1 && decimal == Decimal::Point)),
+            _ => digits.chars().rev().find(|c| matches!(c, ',' | '.')),
+        };
+    let Some(mark) = mark else { return Some(digits.replace([',', '.'], "")) };
+    if digits.matches(mark).count() > 1 {
+        return None;
+    }
+    let (whole, decimals) = digits.split_once(mark)?;
+    let other = if mark == ',' { '.' } else { ',' };
+    if whole.contains(other) && !is_grouped(whole, other) {
+        return None;
+    }
+    Some(format!("{}.{decimals}", whole.replace(other, "")))
+}
+
+/// Whether a mark stands before each three digits, or as in India before two and at last three.
+fn is_grouped(digits: &str, mark: char) -> bool {
+    let groups: Vec<&str> = digits.split(mark).collect();
+    let [first, middle @ .., last] = groups.as_slice() else { return false };
+    last.len() == 3
+        && (1..=3).contains(&first.len())
+        && !first.starts_with('0')
+        && middle.iter().all(|group| matches!(group.len(), 2 | 3))
+}
+
+/// Which decimal mark a number must have been written with, if it tells.
+pub fn decimal_of(value: &str) -> Option<Decimal> {
+    let (digits, _) = bare(value)?;
+    let last = digits.rfind([',', '.'])?;
+    let mark = digits[last..].chars().next()?;
+    let alone = digits.matches([',', '.']).count() == 1;
+    let tells = if alone { !is_grouped(&digits, mark) } else { digits.matches(mark).count() == 1 };
+    tells.then_some(if mark == ',' { Decimal::Comma } else { Decimal::Point })
+}
+
+fn within_range(
+    value: &str,
+    decimal: Decimal,
+    lowest: f64,
+    highest: f64,
+    reason: Reason,
+) -> Result<f64, Reason> {
+    number(value, decimal).filter(|number| (lowest..=highest).contains(number)).ok_or(reason)
 }
 
 /// Pieces, negative for a return; 1 where the source says nothing.
 ///
 /// # Errors
 /// [`Reason::BadQuantity`] for what is no finite number of at most 1e6 either way.
-pub fn quantity(value: Option<&str>) -> Result<f64, Reason> {
-    value.map_or(Ok(1.0), |value| number(value, -MAX_QUANTITY, MAX_QUANTITY, Reason::BadQuantity))
+pub fn quantity(value: Option<&str>, decimal: Decimal) -> Result<f64, Reason> {
+    let value = value.filter(|value| !is_null(value));
+    value.map_or(Ok(1.0), |value| {
+        within_range(value, decimal, -MAX_QUANTITY, MAX_QUANTITY, Reason::BadQuantity)
+    })
+}
+
+/// An amount of money, below zero for one that is paid back.
+///
+/// # Errors
+/// [`Reason::BadPrice`] for what is no finite number of at most 1e9 either way.
+pub fn amount(value: &str, decimal: Decimal) -> Result<f64, Reason> {
+    within_range(value, decimal, -MAX_PRICE, MAX_PRICE, Reason::BadPrice)
 }
 
 /// A price or cost of one piece.
@@ -73,7 +292,7 @@ pub fn quantity(value: Option<&str>) -> Result<f64, Reason> {
 /// # Errors
 /// [`Reason::BadPrice`] for what is no finite number from 0 to 1e9.
 pub fn price(value: &str) -> Result<f32, Reason> {
-    number(value, 0.0, MAX_PRICE, Reason::BadPrice).map(|price| price as f32)
+    within_range(value, Decimal::Point, 0.0, MAX_PRICE, Reason::BadPrice).map(|price| price as f32)
 }
 
 /// Pieces that can be sold: part of a piece is none, and what was sold beyond the stock leaves none either.
@@ -82,20 +301,8 @@ pub fn price(value: &str) -> Result<f32, Reason> {
 /// [`Reason::BadNumber`] for what is no finite number of at most 1e9 either way.
 pub fn stock(value: &str) -> Result<u32, Reason> {
     // Within 0 and 1e9 after the clamp.
-    number(value, -MAX_STOCK, MAX_STOCK, Reason::BadNumber).map(|pieces| pieces.max(0.0) as u32)
-}
-
-/// The price of one piece from what the whole line came to; NaN for a line of no pieces.
-///
-/// # Errors
-/// [`Reason::BadPrice`] as [`price`], for the price of one piece.
-pub fn price_of_total(total: &str, quantity: f64) -> Result<f32, Reason> {
-    let total = number(total, f64::MIN, f64::MAX, Reason::BadPrice)?;
-    if quantity == 0.0 {
-        return Ok(f32::NAN);
-    }
-    let price = total / quantity;
-    if (0.0..=MAX_PRICE).contains(&price) { Ok(price as f32) } else { Err(Reason::BadPrice) }
+    let pieces = within_range(value, Decimal::Point, -MAX_STOCK, MAX_STOCK, Reason::BadNumber);
+    pieces.map(|pieces| pieces.max(0.0) as u32)
 }
 
 /// A number within `-limit..=limit`.
@@ -103,14 +310,14 @@ pub fn price_of_total(total: &str, quantity: f64) -> Result<f32, Reason> {
 /// # Errors
 /// [`Reason::BadNumber`] otherwise.
 pub fn within(value: &str, limit: f64) -> Result<f32, Reason> {
-    number(value, -limit, limit, Reason::BadNumber).map(|number| number as f32)
+    within_range(value, Decimal::Point, -limit, limit, Reason::BadNumber).map(|number| number as f32)
 }
 
 /// The members of a list in one cell, separated by `|`, `;`, `,` or their Chinese forms; trimmed,
 /// without blanks and repeats, in order.
 pub fn list(value: &str) -> Vec<String> {
     let mut members: Vec<String> = Vec::new();
-    for member in value.split(['|', ';', ',', '；', '，', '、']) {
+    for member in value.split(['|', ';', ',', '；', '，', '、', LIST_MARK]) {
         let member = member.trim().trim_matches('"');
         if !member.is_empty() && members.iter().all(|other| other != member) {
             members.push(member.to_owned());
@@ -126,8 +333,11 @@ pub fn yes(value: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{id, list, normalise, price, price_of_total, quantity, stock, yes};
-    use crate::config::Normalise;
+    use super::{
+        Scientific, decimal_of, id, is_whole_float, list, normalise, number, price, quantity, scientific_id,
+        stock, yes,
+    };
+    use crate::config::{Decimal, Normalise};
     use crate::orders::summary::Reason;
 
     #[test]
@@ -154,9 +364,10 @@ mod tests {
 
     #[test]
     fn absurd_numbers_are_refused() {
+        let quantity = |value| quantity(value, Decimal::Point);
         assert_eq!(quantity(None), Ok(1.0));
-        assert_eq!(quantity(Some("-3")), Ok(-3.0));
-        for bad in ["1e308", "1e999", "NaN", "inf", "1,000", "x", "1000001"] {
+        assert_eq!([quantity(Some("-3")), quantity(Some("NULL"))], [Ok(-3.0), Ok(1.0)]);
+        for bad in ["1e308", "1e999", "inf", "x", "1000001", "1e", "12x3", "A12", "10%"] {
             assert_eq!(quantity(Some(bad)), Err(Reason::BadQuantity), "{bad}");
         }
         assert_eq!(price("0"), Ok(0.0));
@@ -166,19 +377,57 @@ mod tests {
     }
 
     #[test]
+    fn numbers_are_read_as_people_write_them() {
+        let point = |value| number(value, Decimal::Point);
+        for (value, expected) in [
+            ("1,200", 1200.0),
+            ("¥1,200.00", 1200.0),
+            ("1.200,50 €", 1200.5),
+            ("10,50", 10.5),
+            ("0,397", 0.397),
+            ("1'200.50", 1200.5),
+            ("1 200,5", 1200.5),
+            ("1,00,000", 100_000.0),
+            ("1.200.000", 1_200_000.0),
+            ("2件", 2.0),
+            ("１２．５", 12.5),
+            ("CNY 12", 12.0),
+            ("12.00 USD", 12.0),
+            ("(5.00)", -5.0),
+            ("5-", -5.0),
+            ("-¥3", -3.0),
+            ("3 pcs.", 3.0),
+        ] {
+            assert_eq!(point(value), Some(expected), "{value}");
+        }
+        let comma = |value| number(value, Decimal::Comma);
+        assert_eq!(
+            [comma("1.200"), comma("1,200"), comma("12.5"), comma("12")],
+            [1200.0, 1.2, 12.5, 12.0].map(Some)
+        );
+        assert_eq!(
+            ["10,50", "10.50", "1,200", "1.200,5", "7"].map(decimal_of),
+            [Some(Decimal::Comma), Some(Decimal::Point), None, Some(Decimal::Comma), None]
+        );
+    }
+
+    #[test]
+    fn ids_that_spreadsheets_rounded_are_told_from_those_that_are_whole() {
+        assert_eq!(scientific_id("6.92E+11"), Scientific::Rounded);
+        assert_eq!(scientific_id("1E+15"), Scientific::Rounded);
+        assert_eq!(scientific_id("6.92123456789e+11"), Scientific::Exact("692123456789".to_owned()));
+        for plain in ["1E5", "692", "6.92", "A.92E+11", "17000.0", "1.2E+1x", "12E+11", "5.5e0"] {
+            assert_eq!(scientific_id(plain), Scientific::No, "{plain}");
+        }
+        assert!(is_whole_float("17000.0") && !is_whole_float("17000") && !is_whole_float("1.50"));
+    }
+
+    #[test]
     fn stock_is_whole_pieces_and_never_negative() {
         assert_eq!(["12", "12.9", "0", "-3"].map(stock), [Ok(12), Ok(12), Ok(0), Ok(0)]);
         for bad in ["", "many", "NaN", "1e10"] {
             assert_eq!(stock(bad), Err(Reason::BadNumber), "{bad}");
         }
-    }
-
-    #[test]
-    fn a_line_total_is_shared_among_the_pieces() {
-        assert_eq!(price_of_total("129.5", 2.0), Ok(64.75));
-        assert_eq!(price_of_total("-10", -2.0), Ok(5.0));
-        assert_eq!(price_of_total("-10", 2.0), Err(Reason::BadPrice));
-        assert!(price_of_total("10", 0.0).is_ok_and(f32::is_nan));
     }
 
     #[test]

@@ -7,9 +7,9 @@ use qianmian_models::snapshot::Snapshot;
 use rustc_hash::FxHashSet;
 
 use super::Kind;
-use crate::orders::Reason;
-use crate::orders::source::{Event, Flow, Need, Row, Source, SourceFile, Wanted, encoding_cure};
+use crate::orders::source::{Event, Flow, Need, Row, Source, SourceFile, Wanted};
 use crate::orders::values::id;
+use crate::orders::{Reason, encoding_cure};
 
 /// Most characters of a bad row that an error shows.
 const SHOWN_CHARS: usize = 200;
@@ -19,8 +19,7 @@ const CART_USER: usize = 2;
 
 /// The columns that a kind reads; all others are ignored.
 pub fn columns(kind: Kind) -> Vec<Wanted> {
-    let wanted =
-        |column: &str, need| Wanted { canonical: column.to_owned(), source: column.to_owned(), need };
+    let wanted = |column: &str, need| Wanted::plain(column.to_owned(), column, need);
     let mut columns = vec![wanted(kind.key_column(), Need::Required)];
     if kind == Kind::Bundle {
         columns.extend([wanted("item_id", Need::Required), wanted("user_id", Need::Optional)]);
@@ -242,7 +241,7 @@ fn value<'r>(file: &SourceFile, row: &Row<'r>, slot: usize) -> anyhow::Result<&'
 /// A batch rejects no rows: a missing answer would be noticed only where it is used.
 fn bad_row(file: &SourceFile, line: u64, reason: Reason, shown: &str) -> anyhow::Error {
     let cure = match reason {
-        Reason::InvalidUtf8 => format!("; {}", encoding_cure(&file.name())),
+        Reason::InvalidUtf8 => format!("; {}", encoding_cure()),
         _ => String::new(),
     };
     let end = shown.char_indices().nth(SHOWN_CHARS).map_or(shown.len(), |(end, _)| end);

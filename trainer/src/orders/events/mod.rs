@@ -1,41 +1,110 @@
 //! Events as a source of order lines: purchases and refunds that the orders do not tell of.
 //!
-//! An event has neither an order id nor a quantity. So what one person buys in one visit, each within a minute
+//! An event has no quantity and mostly no order id. So what one person buys in one visit, each within a minute
 //! after the one before, is a basket, a piece of each item at the event's value; a refund gives one piece back.
 //! Where the orders know of the same user, item and day (UTC), bought or cancelled, they are right and the event
-//! is passed over. Browsing is read past: it is no purchase.
+//! is passed over. Browsing is read past: it is no purchase. Where there are no orders, events are the only source.
+//! An event without an id is known by all its columns.
 
 mod summary;
 
 pub use summary::EventSummary;
 
-use super::clean::{Basket, Raw, Return, Stop, code, numbered};
+use super::clean::{Basket, Cancelled, Raw, Return, Stop, code, numbered};
 use super::dictionary::Dictionary;
 use super::layout::Layout;
 use super::meter::Meter;
+use super::read::ReadOptions;
 use super::rejects::{Rejects, Tally};
 use super::rules::Rules;
-use super::source::{Event, Flow, Row, Source};
+use super::source::{Event, Flow, Row, Source, SourceFile};
 use super::summary::{Reason, Summary};
-use super::time::TimeReader;
-use super::times::detect;
+use super::times::{Times, detect};
 use super::types::{DAY_SECONDS, GUEST, Line, NONE_CODE};
-use super::values::{id, normalise, price};
-use crate::config::{Config, Normalise, Table, TableConfig};
+use super::values::{amount, id, is_null, normalise};
+use crate::config::{Config, Decimal, EventColumn, Normalise, Table, TableConfig, folded};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Purchases that follow each other this closely are of one basket.
 const TOGETHER_SECONDS: i64 = 60;
 
-// The numbers of the columns, in the order of `Table::columns`.
-const EVENT_ID: usize = 0;
-const TYPE: usize = 1;
-const OCCURRED_AT: usize = 2;
-const USER_ID: usize = 3;
-const SESSION_ID: usize = 4;
-const ITEM_ID: usize = 5;
-const CHANNEL: usize = 6;
-const VALUE: usize = 10;
+/// Types of events that are purchases, by [`folded`].
+const PURCHASES: &[&str] = &[
+    "purchase",
+    "purchased",
+    "buy",
+    "bought",
+    "transaction",
+    "order",
+    "ordered",
+    "orderplaced",
+    "orderpaid",
+    "ordercompleted",
+    "checkoutcomplete",
+    "checkoutcompleted",
+    "paid",
+    "pay",
+    "payment",
+    "sale",
+    "购买",
+    "支付",
+    "付款",
+    "成交",
+    "购买成功",
+    "支付成功",
+    "下单支付",
+    "購入",
+    "구매",
+    "kauf",
+    "achat",
+    "compra",
+];
+
+/// Types of events that are refunds.
+const REFUNDS: &[&str] = &["refund", "refunded", "return", "returned", "退款", "退货", "返品", "환불"];
+
+/// Other types, by which an event log is told.
+const OTHERS: &[&str] = &[
+    "view",
+    "pv",
+    "pageview",
+    "productview",
+    "viewitem",
+    "detail",
+    "click",
+    "cart",
+    "addtocart",
+    "removefromcart",
+    "addcart",
+    "fav",
+    "favorite",
+    "favourite",
+    "collect",
+    "wishlist",
+    "like",
+    "share",
+    "search",
+    "expose",
+    "impression",
+    "checkout",
+    "begincheckout",
+    "浏览",
+    "点击",
+    "加购",
+    "加购物车",
+    "收藏",
+    "曝光",
+    "分享",
+    "搜索",
+];
+
+/// Whether a word is a type of events.
+pub fn is_event_type(word: &str) -> bool {
+    [PURCHASES, REFUNDS, OTHERS].iter().any(|words| words.contains(&folded(word).as_str()))
+}
+
+/// Most types that the account lists.
+const MAX_TYPES: usize = 100;
 
 /// The events' files, found.
 pub struct Events {
@@ -46,6 +115,7 @@ pub struct Events {
     user_id: Option<Normalise>,
     item_id: Option<Normalise>,
     max_reject_ratio: f64,
+    now: i64,
 }
 
 /// A purchase that an event tells of.
@@ -56,6 +126,8 @@ struct Bought {
     user: u32,
     /// The visit, numbered for this run; `u32::MAX` where none is said.
     session: u32,
+    /// The order, numbered for this run; `u32::MAX` where none is said.
+    order: u32,
     item: u32,
     unit_price: f32,
     channel: u16,
@@ -75,7 +147,7 @@ impl Events {
     ///
     /// # Errors
     /// As [`Source::open`].
-    pub fn open(config: &Config, max_reject_ratio: f64) -> anyhow::Result<Option<Self>> {
+    pub fn open(config: &Config, run: &ReadOptions) -> anyhow::Result<Option<Self>> {
         let Some(events) = &config.events else { return Ok(None) };
         let options = events.source();
         let how = |column: &str| {
@@ -83,7 +155,21 @@ impl Events {
         };
         let (user_id, item_id) = (how("user_id"), how("item_id"));
         let source = Source::open(Table::Events, &options)?;
-        Ok(Some(Self { source, purchases: events.purchases, user_id, item_id, max_reject_ratio, options }))
+        let (max_reject_ratio, now) = (run.max_reject_ratio, run.now);
+        Ok(Some(Self {
+            source,
+            purchases: events.purchases,
+            user_id,
+            item_id,
+            max_reject_ratio,
+            now,
+            options,
+        }))
+    }
+
+    /// Names of the files, in reading order.
+    pub fn files(&self) -> Vec<String> {
+        self.source.files().iter().map(SourceFile::name).collect()
     }
 
     /// Size on disk.
@@ -103,8 +189,7 @@ impl Events {
         meter: &Meter<'_>,
         rejects: &mut Rejects,
     ) -> anyhow::Result<()> {
-        let files = self.source.files().iter().map(super::source::SourceFile::name).collect();
-        let mut account = EventSummary { files, ..EventSummary::default() };
+        let mut account = EventSummary { files: self.files(), ..EventSummary::default() };
         let (bought, returns) = self.read(rules, raw, &mut account, meter, rejects)?;
         let told = bought.len() + returns.len();
         let bought = unknown(
@@ -113,7 +198,7 @@ impl Events {
             |b| (b.user, b.item, b.at),
             |raw| {
                 let lines = raw.lines.iter().map(|l| (l.user, l.item, raw.baskets[l.basket as usize].first));
-                Box::new(lines.chain(raw.cancelled.iter().copied()))
+                Box::new(lines.chain(raw.cancelled.iter().map(|c: &Cancelled| (c.user, c.item, c.at))))
             },
         );
         let returns = unknown(
@@ -143,27 +228,29 @@ impl Events {
         meter: &Meter<'_>,
         rejects: &mut Rejects,
     ) -> anyhow::Result<(Vec<Bought>, Vec<Return>)> {
-        let mut layout = Layout::default();
-        for (number, column) in Table::Events.columns().iter().enumerate() {
-            layout.add(Table::Events, column, matches!(number, EVENT_ID | TYPE | OCCURRED_AT), &self.options);
-        }
-        self.source.check(&layout.wanted)?;
-        let time = detect(&self.source, Table::Events, "occurred_at", &self.options)?;
+        let is_required = |name: &str| matches!(name, "type" | "occurred_at" | "item_id");
+        let layout = Layout::of_table(Table::Events, &self.options, &is_required);
+        account.understood = self.source.check(&layout.wanted)?;
+        let times = detect(&self.source, Table::Events, "occurred_at", &self.options, self.now)?;
         let mut rows = Rows {
             events: self,
             rules,
-            time,
+            times,
             raw,
             sessions: Dictionary::default(),
+            orders: Dictionary::default(),
             seen: FxHashSet::default(),
+            types: FxHashMap::default(),
+            scratch: Vec::new(),
+            unreadable: 0,
         };
         let (mut bought, mut returns, mut tally) = (Vec::new(), Vec::new(), Tally::default());
-        self.source.each_row(&layout.wanted, meter.read(), &mut |file, event| {
+        let lines = self.source.each_row(&layout.wanted, meter.read(), &mut |file, event| {
             account.rows_read += 1;
             meter.row();
             let (line, reason, shown) = match event {
                 Event::Bad { line, reason, shown } => (line, reason, shown),
-                Event::Row(row) => match rows.take(row) {
+                Event::Row(row) => match rows.take(row, file.number) {
                     Err(Stop::Fatal(error)) => return Err(error),
                     Err(Stop::Reject(reason)) => (row.line, reason, row.show()),
                     Ok(told) => {
@@ -181,6 +268,9 @@ impl Events {
             tally.reject(rejects, &file.name(), line, reason, &shown)?;
             Ok(Flow::Next)
         })?;
+        lines.into_iter().for_each(|file| account.lines.add(file));
+        account.types = rows.types.into_iter().map(|(name, count)| (name.to_string(), count)).collect();
+        account.unreadable_values = rows.unreadable;
         (account.rejected, account.rejects) = (tally.total(), tally.counts());
         tally.check("events", account.rows_read, self.max_reject_ratio)?;
         Ok((bought, returns))
@@ -191,43 +281,63 @@ impl Events {
 struct Rows<'r> {
     events: &'r Events,
     rules: &'r Rules,
-    time: Option<TimeReader>,
+    times: Option<Times>,
     raw: &'r mut Raw,
     sessions: Dictionary,
-    /// The ids of the events that count, by 128 bits of BLAKE3.
+    orders: Dictionary,
+    /// The ids of the events that count, or the whole of those without one, by 128 bits of a hash.
     seen: FxHashSet<u128>,
+    /// Rows by type.
+    types: FxHashMap<Box<str>, u64>,
+    scratch: Vec<u8>,
+    unreadable: u64,
 }
 
 impl Rows<'_> {
-    fn take(&mut self, row: &Row<'_>) -> Result<Told, Stop> {
-        let kind = row.get(TYPE).ok_or(Reason::NoType)?;
-        let purchase = kind.eq_ignore_ascii_case("purchase");
-        if !self.events.purchases || !(purchase || kind.eq_ignore_ascii_case("refund")) {
+    fn take(&mut self, row: &Row<'_>, file: usize) -> Result<Told, Stop> {
+        let get = |column: EventColumn| row.get(column as usize).filter(|value| !is_null(value));
+        let kind = get(EventColumn::Type).ok_or(Reason::NoType)?;
+        let n_types = self.types.len();
+        match self.types.get_mut(kind) {
+            Some(count) => *count += 1,
+            None if n_types < MAX_TYPES => drop(self.types.insert(kind.into(), 1)),
+            None => {}
+        }
+        let is = |words: &[&str]| words.contains(&folded(kind).as_str());
+        let purchase = is(PURCHASES);
+        if !self.events.purchases || !(purchase || is(REFUNDS)) {
             return Ok(Told::Unused);
         }
-        let event_id = id(row.get(EVENT_ID), None, Reason::NoId)?;
-        let written = row.get(ITEM_ID).ok_or(Reason::NoItem)?;
+        let event_id = match get(EventColumn::EventId) {
+            Some(written) => short(&id(Some(written), None, Reason::NoId)?),
+            None => row.digest(&mut self.scratch),
+        };
+        let written = get(EventColumn::ItemId).ok_or(Reason::NoItem)?;
         let item_id = normalise(written, self.events.item_id);
         let pattern = self.rules.exclude_items.as_ref();
         if pattern.is_some_and(|pattern| pattern.is_match(written) || pattern.is_match(&item_id)) {
             return Ok(Told::Excluded);
         }
         let item_id = id(Some(written), self.events.item_id, Reason::NoItem)?;
-        let at = self.time.as_mut().zip(row.get(OCCURRED_AT)).and_then(|(time, value)| time.read(value));
+        let value = row.value(EventColumn::OccurredAt as usize);
+        let at = self.times.as_mut().zip(value).and_then(|(times, value)| times.read(file, &value));
         let at = at.ok_or(Reason::UnparsableTime)?;
         // A day of grace for clocks and zones.
         if at > self.rules.now.saturating_add(DAY_SECONDS) {
             return Err(Reason::FutureTime.into());
         }
-        let user_id =
-            row.get(USER_ID).map(|user| id(Some(user), self.events.user_id, Reason::NoId)).transpose()?;
+        let user_id = get(EventColumn::UserId)
+            .map(|user| id(Some(user), self.events.user_id, Reason::NoId))
+            .transpose()?;
         let session_id =
-            row.get(SESSION_ID).map(|session| id(Some(session), None, Reason::NoId)).transpose()?;
-        if user_id.is_none() && session_id.is_none() {
+            get(EventColumn::SessionId).map(|session| id(Some(session), None, Reason::NoId)).transpose()?;
+        let order_id =
+            get(EventColumn::OrderId).map(|order| id(Some(order), None, Reason::NoOrderId)).transpose()?;
+        if user_id.is_none() && session_id.is_none() && order_id.is_none() {
             return Err(Reason::NoId.into());
         }
-        let unit_price = row.get(VALUE).filter(|_| purchase).map_or(Ok(f32::NAN), price)?;
-        if !self.seen.insert(short(&event_id)) {
+        let unit_price = self.unit_price(get(EventColumn::Value).filter(|_| purchase));
+        if !self.seen.insert(event_id) {
             return Ok(Told::Repeated);
         }
         let item = numbered(&mut self.raw.items, &item_id)?;
@@ -236,8 +346,22 @@ impl Rows<'_> {
             return Ok(Told::GivenBack(Return { at, user, item, quantity: 1.0 }));
         }
         let session = session_id.map_or(Ok(u32::MAX), |session| numbered(&mut self.sessions, &session))?;
-        let channel = code(&mut self.raw.channels, row.get(CHANNEL), self.rules.channel, "channels")?;
-        Ok(Told::Bought(Bought { at, user, session, item, unit_price, channel }))
+        let order = order_id.map_or(Ok(u32::MAX), |order| numbered(&mut self.orders, &order))?;
+        let channel =
+            code(&mut self.raw.channels, get(EventColumn::Channel), self.rules.channel, "channels")?;
+        Ok(Told::Bought(Bought { at, user, session, order, item, unit_price, channel }))
+    }
+
+    /// NaN where no price is written, or none that can be read, which is counted.
+    fn unit_price(&mut self, written: Option<&str>) -> f32 {
+        let Some(written) = written else { return f32::NAN };
+        match amount(written, Decimal::Point) {
+            Ok(amount) if amount >= 0.0 => amount as f32,
+            _ => {
+                self.unreadable += 1;
+                f32::NAN
+            }
+        }
     }
 }
 
@@ -270,17 +394,23 @@ fn unknown<T>(
 
 /// Adds purchases as lines, those that belong together under one basket.
 fn add_baskets(mut bought: Vec<Bought>, raw: &mut Raw) -> anyhow::Result<()> {
-    bought.sort_by_key(|b| (b.user, b.session, b.at));
+    bought.sort_by_key(|b| (b.user, b.order, b.session, b.at));
     let together = |a: &Bought, b: &Bought| {
-        (a.user, a.session) == (b.user, b.session) && b.at - a.at <= TOGETHER_SECONDS
+        let is_one_visit = a.session == b.session && b.at - a.at <= TOGETHER_SECONDS;
+        (a.user, a.order) == (b.user, b.order) && (a.order != u32::MAX || is_one_visit)
     };
     for basket in bought.chunk_by(together) {
         let number = u32::try_from(raw.baskets.len())
             .map_err(|_| anyhow::anyhow!("more baskets than can be numbered"))?;
         let rows = u32::try_from(basket.len()).unwrap_or(u32::MAX);
-        raw.baskets.push(Basket { first: basket[0].at, last: basket[basket.len() - 1].at, rows });
+        let (first, last) = (basket.iter().map(|b| b.at).min(), basket.iter().map(|b| b.at).max());
+        let (first, last) = (first.unwrap_or(0), last.unwrap_or(0));
+        raw.baskets.push(Basket { first, last, rows, state: 0, is_again: false });
+        if !raw.states.is_empty() {
+            raw.states.extend(basket.iter().map(|_| 0));
+        }
         raw.lines.extend(basket.iter().map(|b| Line {
-            at: 0,
+            at: b.at,
             basket: number,
             user: b.user,
             item: b.item,

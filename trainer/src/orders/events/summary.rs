@@ -4,11 +4,14 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::orders::source::{FileFacts, Lines};
 use crate::orders::summary::Reason;
 
 /// Where every row of the events went. `rows_read` is the sum of the [parts](EventSummary::parts).
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct EventSummary {
+    /// Physical lines of all files.
+    pub lines: Lines,
     /// Rows in all files, headers and blank lines apart.
     pub rows_read: u64,
     /// Part: purchases that became order lines.
@@ -27,6 +30,12 @@ pub struct EventSummary {
     pub rejected: u64,
     /// Rejected rows by reason.
     pub rejects: BTreeMap<Reason, u64>,
+    /// Rows by type.
+    pub types: BTreeMap<String, u64>,
+    /// Purchases whose value is no price; they count without one.
+    pub unreadable_values: u64,
+    /// What each file was found to be.
+    pub understood: Vec<FileFacts>,
     /// Files read, in order.
     pub files: Vec<String>,
 }
@@ -59,6 +68,11 @@ impl fmt::Display for EventSummary {
         }
         for (reason, count) in &self.rejects {
             writeln!(f, "    {:<28}{count:>14}", reason.text())?;
+        }
+        let types: Vec<String> =
+            self.types.iter().take(12).map(|(name, count)| format!("{name} {count}")).collect();
+        if !types.is_empty() {
+            writeln!(f, "types of events: {}", types.join(", "))?;
         }
         Ok(())
     }

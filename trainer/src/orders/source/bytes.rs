@@ -1,25 +1,84 @@
-//! A file's bytes, unpacked, counted, and free of a byte order mark.
+//! A file's bytes, unpacked, counted, in UTF-8 and free of a byte order mark.
 
+use super::encoding::{Decoded, detect};
 use super::files::{Compression, SourceFile};
 use anyhow::{Context, bail};
+use encoding_rs::{Encoding, UTF_8};
 use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 
-/// Longest row in bytes. A quote that is never closed makes a row of the rest of the file; the
-/// limit keeps such a file from filling the memory.
+/// Longest line in bytes; the limit keeps a file without line ends from filling the memory.
 pub const MAX_ROW_BYTES: u64 = 64 << 20;
 
 const BUFFER: usize = 1 << 18;
 
+/// How a file's text is encoded.
+#[derive(Debug, Clone, Copy)]
+pub struct TextEncoding {
+    /// The encoding.
+    pub encoding: &'static Encoding,
+    /// Bytes of the mark before the text.
+    pub mark: usize,
+    /// The bytes told it, not the configuration.
+    pub guessed: bool,
+}
+
+impl TextEncoding {
+    /// The encoding of a file: the named one, else the one that its bytes tell.
+    ///
+    /// # Errors
+    /// When the file cannot be read, holds nothing, or `label` names no encoding.
+    pub fn of(file: &SourceFile, label: Option<&str>) -> anyhow::Result<Self> {
+        let read = Cell::new(0);
+        let mut text = unpacked(file, &read)?;
+        if text.fill_buf().map_err(|error| read_error(file, 0, error))?.is_empty() {
+            bail!("{} is empty: not even a header; export it again or leave it out", file.name());
+        }
+        if let Some(label) = label {
+            let encoding = Encoding::for_label(label.as_bytes()).with_context(|| {
+                format!("encoding = {label:?} is unknown; use a label such as \"gb18030\"")
+            })?;
+            let start = text.fill_buf().map_err(|error| read_error(file, 0, error))?;
+            let mark = Encoding::for_bom(start)
+                .filter(|(marked, _)| *marked == encoding)
+                .map_or(0, |(_, mark)| mark);
+            return Ok(Self { encoding, mark, guessed: false });
+        }
+        let (encoding, mark) = detect(&mut text).map_err(|error| read_error(file, 0, error))?;
+        Ok(Self { encoding, mark, guessed: encoding != UTF_8 })
+    }
+}
+
 /// Opens `file` for reading unpacked text. `read` grows by the packed bytes as they are read.
 ///
 /// # Errors
-/// When the file cannot be opened, starts damaged, holds nothing, or is UTF-16.
-pub fn open<'a>(file: &SourceFile, read: &'a Cell<u64>) -> anyhow::Result<Box<dyn BufRead + 'a>> {
+/// When the file cannot be opened or starts damaged.
+pub fn open<'a>(
+    file: &SourceFile,
+    encoding: TextEncoding,
+    read: &'a Cell<u64>,
+) -> anyhow::Result<Box<dyn BufRead + 'a>> {
+    let mut text = unpacked(file, read)?;
+    let mut mark = encoding.mark;
+    while mark > 0 {
+        let there = text.fill_buf().map_err(|error| read_error(file, 0, error))?.len().min(mark);
+        if there == 0 {
+            break;
+        }
+        text.consume(there);
+        mark -= there;
+    }
+    if encoding.encoding == UTF_8 {
+        return Ok(text);
+    }
+    Ok(Box::new(BufReader::with_capacity(BUFFER, Decoded::new(text, encoding.encoding))))
+}
+
+fn unpacked<'a>(file: &SourceFile, read: &'a Cell<u64>) -> anyhow::Result<Box<dyn BufRead + 'a>> {
     let raw = File::open(&file.path).with_context(|| format!("cannot open {}", file.name()))?;
     let counted = Counted { inner: raw, read };
-    let mut text: Box<dyn BufRead + 'a> = match file.compression {
+    Ok(match file.compression {
         Compression::Plain => Box::new(BufReader::with_capacity(BUFFER, counted)),
         Compression::Gzip => {
             let packed = BufReader::with_capacity(BUFFER, counted);
@@ -30,29 +89,7 @@ pub fn open<'a>(file: &SourceFile, read: &'a Cell<u64>) -> anyhow::Result<Box<dy
                 .with_context(|| format!("cannot unpack {}", file.name()))?;
             Box::new(BufReader::with_capacity(BUFFER, unpacked))
         }
-    };
-    skip_mark(&mut text, file)?;
-    Ok(text)
-}
-
-fn skip_mark(text: &mut dyn BufRead, file: &SourceFile) -> anyhow::Result<()> {
-    let start = text.fill_buf().map_err(|error| read_error(file, 0, error))?;
-    if start.is_empty() {
-        bail!("{} is empty: not even a header; export it again or leave it out", file.name());
-    }
-    if start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]) {
-        bail!("{}", utf16(file));
-    }
-    if start.starts_with(&[0xef, 0xbb, 0xbf]) {
-        text.consume(3);
-    }
-    Ok(())
-}
-
-/// What to tell of a UTF-16 file.
-pub fn utf16(file: &SourceFile) -> String {
-    let name = file.name();
-    format!("{name} is UTF-16, not UTF-8; convert it: iconv -f UTF-16 -t UTF-8 {name} > utf8.csv")
+    })
 }
 
 /// What to tell when reading fails in the midst of a file. Never let it pass for the end.
@@ -74,25 +111,6 @@ impl Read for Counted<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = self.inner.read(buffer)?;
         self.read.set(self.read.get() + n as u64);
-        Ok(n)
-    }
-}
-
-/// Fails after [`MAX_ROW_BYTES`] without a reset of `left`, which the caller does at each row.
-pub struct Limited<'a, R> {
-    /// Where the bytes come from.
-    pub inner: R,
-    /// Bytes that may still be read for this row.
-    pub left: &'a Cell<u64>,
-}
-
-impl<R: Read> Read for Limited<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = self.inner.read(buffer)?;
-        if n as u64 > self.left.get() {
-            return Err(io::Error::other("a row is longer than 64 MiB; a quote may never be closed"));
-        }
-        self.left.set(self.left.get() - n as u64);
         Ok(n)
     }
 }

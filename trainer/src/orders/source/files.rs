@@ -29,6 +29,10 @@ pub struct SourceFile {
     pub compression: Compression,
     /// Size on disk.
     pub bytes: u64,
+    /// Its number among the files of its table.
+    pub number: usize,
+    /// Names and values of folders called `name=value`, as Hive and Spark write them.
+    pub folders: Vec<(String, String)>,
 }
 
 impl SourceFile {
@@ -43,8 +47,7 @@ impl SourceFile {
 /// `field` is the configuration's name for the patterns.
 ///
 /// # Errors
-/// When a pattern matches nothing (naming the nearest file), is a folder, or a file's format is
-/// not clear from its ending and `format` does not say it.
+/// When a pattern matches nothing (naming the nearest file), is a folder, or a file is empty or no table at all.
 pub fn expand(field: &str, patterns: &[String], format: Option<Format>) -> anyhow::Result<Vec<SourceFile>> {
     if patterns.is_empty() {
         bail!("{field}: no files are named; give a file or a pattern such as \"data/*.csv.zst\"");
@@ -53,7 +56,8 @@ pub fn expand(field: &str, patterns: &[String], format: Option<Format>) -> anyho
     for pattern in patterns {
         for path in matches(field, pattern)? {
             if files.iter().all(|file| file.path != path) {
-                files.push(inspect(path, format)?);
+                let number = files.len();
+                files.push(inspect(path, format, number)?);
             }
         }
     }
@@ -102,32 +106,82 @@ fn near_file(wanted: &Path) -> String {
     }
 }
 
-fn inspect(path: PathBuf, format: Option<Format>) -> anyhow::Result<SourceFile> {
+fn inspect(path: PathBuf, format: Option<Format>, number: usize) -> anyhow::Result<SourceFile> {
     let context = || format!("cannot open {}", path.display());
     let mut file = File::open(&path).with_context(context)?;
     let bytes = file.metadata().with_context(context)?.len();
     if bytes == 0 {
         bail!("{} is empty: not even a header; export it again or leave it out", path.display());
     }
-    let mut magic = Vec::with_capacity(4);
-    file.by_ref().take(4).read_to_end(&mut magic).with_context(context)?;
+    let mut magic = Vec::with_capacity(512);
+    file.by_ref().take(512).read_to_end(&mut magic).with_context(context)?;
     let lower = path.to_string_lossy().to_lowercase();
     let compression = compression(&lower, &magic).with_context(|| path.display().to_string())?;
     let format = match format {
         Some(format) => format,
-        None if magic == b"PAR1" => Format::Parquet,
-        None => by_ending(&lower).with_context(|| {
-            format!(
-                "{}: the format is not clear from its name; end it in .csv, .tsv, .jsonl or .parquet, or in \
-                 a configuration set format = \"csv\", \"tsv\", \"jsonl\", \"parquet\" or \"sequences\"",
-                path.display()
-            )
-        })?,
+        None => by_content(&magic, &path)?.or_else(|| by_ending(&lower)).unwrap_or(Format::Csv),
     };
-    if format == Format::Parquet && compression != Compression::Plain {
-        bail!("{}: unpack it first; Parquet compresses inside and is read in place", path.display());
+    let folders = folders(&path);
+    if matches!(format, Format::Parquet | Format::Arrow | Format::Xlsx) && compression != Compression::Plain {
+        bail!(
+            "{}: unpack it first; {} files compress inside and are read in place",
+            path.display(),
+            format.name()
+        );
     }
-    Ok(SourceFile { path, format, compression, bytes })
+    Ok(SourceFile { path, format, compression, bytes, number, folders })
+}
+
+/// The format that a file's first bytes tell, whatever its name is.
+fn by_content(magic: &[u8], path: &Path) -> anyhow::Result<Option<Format>> {
+    let start =
+        String::from_utf8_lossy(magic).trim_start_matches(['\u{feff}', ' ', '\n', '\r', '\t']).to_lowercase();
+    if start.starts_with("<html") || start.starts_with("<!doctype html") || start.starts_with("<table") {
+        bail!(
+            "{} is a web page that is named as a table; open it in a spreadsheet and save it as .xlsx",
+            path.display()
+        );
+    }
+    Ok(match magic {
+        [b'P', b'A', b'R', b'1', ..] => Some(Format::Parquet),
+        [b'A', b'R', b'R', b'O', b'W', b'1', ..] | [0xff, 0xff, 0xff, 0xff, ..] => Some(Format::Arrow),
+        [b'P', b'K', 3, 4, ..] | [0xd0, 0xcf, 0x11, 0xe0, ..] => Some(Format::Xlsx),
+        _ if start.starts_with(['{', '[']) && start.contains('"') => Some(Format::Jsonl),
+        _ => None,
+    })
+}
+
+/// `data/date=2024-01-01/part.csv` holds the column `date`.
+fn folders(path: &Path) -> Vec<(String, String)> {
+    let names =
+        path.parent().into_iter().flat_map(Path::components).filter_map(|part| part.as_os_str().to_str());
+    let pair = |name: &str| {
+        let (key, value) = name.split_once('=')?;
+        let value = if value == "__HIVE_DEFAULT_PARTITION__" { String::new() } else { unescaped(value) };
+        (!key.is_empty()).then(|| (key.to_owned(), value))
+    };
+    names.filter_map(pair).collect()
+}
+
+/// `%3A` is `:`.
+fn unescaped(value: &str) -> String {
+    let mut bytes = Vec::with_capacity(value.len());
+    let mut rest = value.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let escaped =
+            tail.get(..2).and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        match escaped.filter(|_| *first == b'%') {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &tail[2..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// The compression that a name in lower case promises.
@@ -164,14 +218,35 @@ pub fn by_ending(lower_name: &str) -> Option<Format> {
         "tsv" => Some(Format::Tsv),
         "jsonl" | "ndjson" | "json" => Some(Format::Jsonl),
         "parquet" | "pq" => Some(Format::Parquet),
+        "arrow" | "feather" | "ipc" => Some(Format::Arrow),
+        "xlsx" | "xls" | "xlsm" | "xlsb" => Some(Format::Xlsx),
         _ => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Compression, by_ending, compression};
+    use super::{Compression, by_content, by_ending, compression, folders};
     use crate::config::Format;
+    use std::path::Path;
+
+    #[test]
+    fn content_tells_workbooks_and_json_whatever_their_names() {
+        let told = |bytes: &[u8]| by_content(bytes, Path::new("a.csv")).ok();
+        assert_eq!(told(b"PK\x03\x04rest"), Some(Some(Format::Xlsx)));
+        assert_eq!(told(b" [\n{\"a\": 1}]"), Some(Some(Format::Jsonl)));
+        assert_eq!(told(b"a,b\n1,2\n"), Some(None));
+        assert_eq!(told(b"<html><table>"), None);
+    }
+
+    #[test]
+    fn folders_of_hive_are_columns() {
+        let got = folders(Path::new("data/date=2024-01-01/hour=08%3A00/a.csv"));
+        assert_eq!(
+            got,
+            [("date".to_owned(), "2024-01-01".to_owned()), ("hour".to_owned(), "08:00".to_owned())]
+        );
+    }
 
     #[test]
     fn the_ending_before_a_compression_gives_the_format() {

@@ -1,125 +1,304 @@
-//! Rows of JSON lines files: one object of plain values a line.
+//! Rows of JSON objects. Nested values are columns by path: `customer.id`; arrays give one value an element.
 
-use super::bytes::{read_error, read_line};
+use super::Lines;
+use super::bytes::read_error;
 use super::files::SourceFile;
-use super::row::{ABSENT, Event, Flow, Row, Sink, Span};
+use super::json_values::{self, Layout};
+use super::row::{ABSENT, Event, Flow, LIST_MARK, Row, Sink, Span};
+use super::text_rows::Shape;
+use super::unnest::Unnester;
 use crate::orders::summary::Reason;
-use anyhow::bail;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
 use std::fmt::{self, Write as _};
 use std::io::BufRead;
 
 /// The keys of the first objects are the file's columns.
 const HEADER_ROWS: usize = 1000;
 
-/// The keys of the file's first objects, in order of appearance.
+/// Most columns of a file.
+const MAX_COLUMNS: usize = 2000;
+
+/// The paths of the plain values in the file's first objects, in order of appearance.
 ///
 /// # Errors
-/// When the file cannot be read or is one array rather than lines.
-pub fn keys(file: &SourceFile, text: &mut dyn BufRead) -> anyhow::Result<Vec<String>> {
+/// When the file cannot be read.
+pub fn keys(file: &SourceFile, text: &mut dyn BufRead, layout: &Layout) -> anyhow::Result<Vec<String>> {
     let mut keys: Vec<String> = Vec::new();
-    let mut line = Vec::new();
-    for number in 0..HEADER_ROWS as u64 {
-        if !read_line(text, &mut line).map_err(|error| read_error(file, number, error))? {
-            break;
-        }
-        if number == 0 && line.trim_ascii_start().first() == Some(&b'[') {
-            let name = file.name();
-            bail!("{name} is one JSON array; give one object a line: jq -c '.[]' {name} > rows.jsonl");
-        }
+    let mut left = HEADER_ROWS;
+    json_values::each(file, text, layout, &mut |written| {
         // A row that is no object is met again, and rejected, when rows are read.
-        let object: Result<serde_json::Map<String, serde_json::Value>, _> = serde_json::from_slice(&line);
-        for key in object.unwrap_or_default().into_iter().map(|(key, _)| key) {
-            if !keys.contains(&key) {
-                keys.push(key);
-            }
+        if let Ok(value @ Value::Object(_)) = serde_json::from_slice(written.bytes) {
+            paths(&value, "", &mut keys);
         }
-    }
+        left -= 1;
+        Ok(left > 0)
+    })?;
     Ok(keys)
 }
 
-/// Gives every row to `sink`. `columns` are the keys to read; a row's spans follow their order.
+/// The paths of the values in an object.
+pub fn paths(value: &Value, path: &str, keys: &mut Vec<String>) {
+    match value {
+        Value::Object(object) => {
+            for (key, inner) in object {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                if inner.is_object() {
+                    // The object itself is a column too, whose values are no plain ones: it can be named in errors.
+                    add(&path, keys);
+                }
+                paths(inner, &path, keys);
+            }
+        }
+        Value::Array(values) if values.iter().any(Value::is_object) => {
+            values.iter().take(8).for_each(|value| paths(value, path, keys));
+        }
+        _ if !path.is_empty() => add(path, keys),
+        _ => {}
+    }
+}
+
+fn add(path: &str, keys: &mut Vec<String>) {
+    if keys.len() < MAX_COLUMNS && keys.iter().all(|key| key != path) {
+        keys.push(path.to_owned());
+    }
+}
+
+/// Gives every row to `sink`. `names` are the file's columns; a row's spans follow their order, and only those that
+/// `shape` uses are filled.
 ///
 /// # Errors
-/// When the file cannot be read to its end.
+/// When the file cannot be read to its end, or `sink` fails.
 pub fn each(
     file: &SourceFile,
     text: &mut dyn BufRead,
-    columns: &[&str],
-    slots: &[Option<usize>],
+    (layout, names): (&Layout, &[String]),
+    shape: &Shape<'_>,
+    unnester: &mut Unnester<'_>,
     sink: &mut Sink<'_>,
-) -> anyhow::Result<()> {
-    let mut line = Vec::new();
-    let mut cells = String::new();
-    let mut spans = vec![ABSENT; columns.len()];
-    for number in 1.. {
-        if !read_line(text, &mut line).map_err(|error| read_error(file, number - 1, error))? {
-            break;
-        }
-        if line.trim_ascii().is_empty() {
-            continue;
-        }
-        let parsed = match std::str::from_utf8(&line) {
-            Err(_) => Err(Reason::InvalidUtf8),
-            Ok(raw) => parse(raw, Object { columns, cells: &mut cells, spans: &mut spans }).map(|()| raw),
-        };
+) -> anyhow::Result<Lines> {
+    let used = used(shape, names.len());
+    let tree = Tree::new(names.iter().enumerate().filter(|(n, _)| used[*n]));
+    let mut values = Values { cells: vec![None; names.len()], nested: vec![false; names.len()] };
+    let (mut cells, mut spans) = (String::new(), vec![ABSENT; names.len()]);
+    let (mut lines, mut last_line) = (Lines::default(), 0);
+    let physical = json_values::each(file, text, layout, &mut |written| {
+        lines.rows += (written.last_line + 1).saturating_sub(written.line.max(last_line + 1));
+        last_line = last_line.max(written.last_line);
+        let parsed = std::str::from_utf8(written.bytes)
+            .map_err(|_| Reason::InvalidUtf8)
+            .and_then(|raw| values.parse(raw, &tree).map(|()| raw));
         let flow = match parsed {
             Ok(raw) => {
-                let row = Row { line: number, text: &cells, spans: &spans, slots, raw: Some(raw), at: None };
-                sink(Event::Row(&row))?
+                values.join(&mut cells, &mut spans);
+                let row = Row {
+                    line: written.line,
+                    text: &cells,
+                    spans: &spans,
+                    columns: shape.columns,
+                    constants: shape.constants,
+                    raw: Some(raw),
+                    at: None,
+                    element: None,
+                };
+                unnester.give(&row, sink)?
             }
             Err(reason) => {
-                let shown = String::from_utf8_lossy(&line).into_owned();
-                sink(Event::Bad { line: number, reason, shown })?
+                let shown = String::from_utf8_lossy(written.bytes).into_owned();
+                sink(Event::Bad { line: written.line, reason, shown })?
             }
         };
-        if flow == Flow::Enough {
-            break;
+        Ok(flow == Flow::Next)
+    })
+    .map_err(|error| if error.is::<std::io::Error>() { read_error(file, last_line, error) } else { error })?;
+    lines.blank = physical.saturating_sub(lines.rows);
+    Ok(lines)
+}
+
+fn used(shape: &Shape<'_>, n: usize) -> Vec<bool> {
+    use super::row::Place;
+    let mut used = vec![false; n];
+    for place in shape.columns.iter().flat_map(|located| &located.places) {
+        match place {
+            Place::Cell(cell) => used[*cell] = true,
+            Place::Spread(cells) => cells.iter().for_each(|cell| used[*cell] = true),
+            Place::Constant(_) => {}
         }
     }
-    Ok(())
+    used
 }
 
-fn parse(raw: &str, object: Object<'_>) -> Result<(), Reason> {
-    object.cells.clear();
-    object.spans.fill(ABSENT);
-    let mut json = serde_json::Deserializer::from_str(raw);
-    object.deserialize(&mut json).and_then(|()| json.end()).map_err(|_| Reason::MalformedJson)
+/// The keys that are read, as a tree of paths.
+#[derive(Debug, Default)]
+struct Tree {
+    column: Option<usize>,
+    children: Vec<(String, Tree)>,
 }
 
-/// Collects the wanted values of one object, as text.
-struct Object<'a> {
-    columns: &'a [&'a str],
-    cells: &'a mut String,
-    spans: &'a mut [Span],
-}
+impl Tree {
+    fn new<'a>(paths: impl Iterator<Item = (usize, &'a String)>) -> Self {
+        let mut root = Self::default();
+        for (column, path) in paths {
+            root.insert(path, column);
+        }
+        root
+    }
 
-impl<'de> DeserializeSeed<'de> for Object<'_> {
-    type Value = ();
-    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_map(self)
+    /// A key may hold dots itself, so every way to cut the path is a way to the column.
+    fn insert(&mut self, path: &str, column: usize) {
+        self.child(path).column = Some(column);
+        if let Some((key, rest)) = path.split_once('.') {
+            self.child(key).insert(rest, column);
+        }
+    }
+
+    fn child(&mut self, key: &str) -> &mut Self {
+        let place = match self.children.iter().position(|(name, _)| name == key) {
+            Some(place) => place,
+            None => {
+                self.children.push((key.to_owned(), Self::default()));
+                self.children.len() - 1
+            }
+        };
+        &mut self.children[place].1
+    }
+
+    fn columns(&self, into: &mut Vec<usize>) {
+        into.extend(self.column);
+        self.children.iter().for_each(|(_, child)| child.columns(into));
     }
 }
 
-impl<'de> Visitor<'de> for Object<'_> {
+/// The values of one object, by column.
+struct Values {
+    /// `None` where absent or null.
+    cells: Vec<Option<String>>,
+    /// Whether an object stands where a plain value should.
+    nested: Vec<bool>,
+}
+
+impl Values {
+    fn parse(&mut self, raw: &str, tree: &Tree) -> Result<(), Reason> {
+        self.cells.iter_mut().for_each(|cell| *cell = None);
+        self.nested.fill(false);
+        if !raw.trim_start().starts_with('{') {
+            return Err(Reason::MalformedJson);
+        }
+        let mut json = serde_json::Deserializer::from_str(raw);
+        let at = At { tree, values: self, in_array: false };
+        at.deserialize(&mut json).and_then(|()| json.end()).map_err(|_| Reason::MalformedJson)?;
+        if self.nested.iter().any(|nested| *nested) { Err(Reason::NotPlain) } else { Ok(()) }
+    }
+
+    fn join(&self, text: &mut String, spans: &mut [Span]) {
+        text.clear();
+        for (cell, span) in self.cells.iter().zip(spans) {
+            *span = ABSENT;
+            if let Some(cell) = cell {
+                let start = text.len() as u32;
+                text.push_str(cell);
+                *span = (start, text.len() as u32);
+            }
+        }
+    }
+
+    /// Adds `element` to a column that holds elements.
+    fn push(&mut self, column: usize, number: usize, value: Option<String>) {
+        let cell = self.cells[column].get_or_insert_default();
+        if number > 0 {
+            cell.push(LIST_MARK);
+        }
+        cell.push_str(&value.unwrap_or_default());
+    }
+}
+
+/// A place of the object, and what is read there.
+struct At<'a> {
+    tree: &'a Tree,
+    values: &'a mut Values,
+    /// Lists within an element of a list are joined by `|`.
+    in_array: bool,
+}
+
+impl At<'_> {
+    fn plain<E: Error>(self, value: impl fmt::Display) -> Result<(), E> {
+        if let Some(column) = self.tree.column {
+            let cell = self.values.cells[column].get_or_insert_default();
+            cell.clear();
+            write!(cell, "{value}").map_err(E::custom)?;
+        }
+        Ok(())
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for At<'_> {
+    type Value = ();
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for At<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
+        f.write_str("a JSON value")
+    }
+    fn visit_str<E: Error>(self, value: &str) -> Result<(), E> {
+        self.plain(value)
+    }
+    fn visit_bool<E: Error>(self, value: bool) -> Result<(), E> {
+        self.plain(value)
+    }
+    fn visit_i64<E: Error>(self, value: i64) -> Result<(), E> {
+        self.plain(value)
+    }
+    fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
+        self.plain(value)
+    }
+    fn visit_f64<E: Error>(self, value: f64) -> Result<(), E> {
+        self.plain(value)
+    }
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(column) = map.next_key_seed(Key(self.columns))? {
-            match column {
-                None => {
-                    map.next_value::<IgnoredAny>()?;
+        if let Some(column) = self.tree.column {
+            self.values.nested[column] = true;
+        }
+        while let Some(child) = map.next_key_seed(Key(self.tree))? {
+            match child {
+                None => drop(map.next_value::<IgnoredAny>()?),
+                Some(tree) => {
+                    map.next_value_seed(At { tree, values: self.values, in_array: self.in_array })?;
                 }
-                Some(column) => {
-                    let start = self.cells.len();
-                    let present = map.next_value_seed(Plain(self.cells))?;
-                    // A line is at most 64 MiB, so offsets fit.
-                    let span = (start as u32, self.cells.len() as u32);
-                    self.spans[column] = if present { span } else { ABSENT };
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        let mut columns = Vec::new();
+        self.tree.columns(&mut columns);
+        let outer: Vec<Option<String>> =
+            columns.iter().map(|column| self.values.cells[*column].take()).collect();
+        let mut lists: Vec<Vec<Option<String>>> = vec![Vec::new(); columns.len()];
+        while seq.next_element_seed(At { tree: self.tree, values: self.values, in_array: true })?.is_some() {
+            for (list, column) in lists.iter_mut().zip(&columns) {
+                list.push(self.values.cells[*column].take());
+            }
+        }
+        for ((column, list), before) in columns.into_iter().zip(lists).zip(outer) {
+            self.values.cells[column] = before;
+            if self.in_array {
+                let joined: Vec<String> = list.into_iter().flatten().collect();
+                if !joined.is_empty() {
+                    self.values.cells[column] = Some(joined.join("|"));
+                }
+            } else {
+                for (number, value) in list.into_iter().enumerate() {
+                    self.values.push(column, number, value);
                 }
             }
         }
@@ -127,111 +306,64 @@ impl<'de> Visitor<'de> for Object<'_> {
     }
 }
 
-/// A key, as the index of the column that it names.
-struct Key<'a>(&'a [&'a str]);
+/// A key, as the branch of the tree that it names.
+struct Key<'a>(&'a Tree);
 
-impl<'de> DeserializeSeed<'de> for Key<'_> {
-    type Value = Option<usize>;
-    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Option<usize>, D::Error> {
+impl<'de, 'a> DeserializeSeed<'de> for Key<'a> {
+    type Value = Option<&'a Tree>;
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_str(self)
     }
 }
 
-impl Visitor<'_> for Key<'_> {
-    type Value = Option<usize>;
+impl<'a> Visitor<'_> for Key<'a> {
+    type Value = Option<&'a Tree>;
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a key")
     }
-    fn visit_str<E: Error>(self, key: &str) -> Result<Option<usize>, E> {
-        Ok(self.0.iter().position(|column| *column == key))
-    }
-}
-
-/// Appends a plain value as text; `false` for null. The members of an array are joined by `|`.
-struct Plain<'a>(&'a mut String);
-
-impl<'de> DeserializeSeed<'de> for Plain<'_> {
-    type Value = bool;
-    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Plain<'_> {
-    type Value = bool;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string, number, boolean, null or array of those")
-    }
-    fn visit_str<E: Error>(self, value: &str) -> Result<bool, E> {
-        self.0.push_str(value);
-        Ok(true)
-    }
-    fn visit_bool<E: Error>(self, value: bool) -> Result<bool, E> {
-        write!(self.0, "{value}").map(|()| true).map_err(E::custom)
-    }
-    fn visit_i64<E: Error>(self, value: i64) -> Result<bool, E> {
-        write!(self.0, "{value}").map(|()| true).map_err(E::custom)
-    }
-    fn visit_u64<E: Error>(self, value: u64) -> Result<bool, E> {
-        write!(self.0, "{value}").map(|()| true).map_err(E::custom)
-    }
-    fn visit_f64<E: Error>(self, value: f64) -> Result<bool, E> {
-        write!(self.0, "{value}").map(|()| true).map_err(E::custom)
-    }
-    fn visit_unit<E: Error>(self) -> Result<bool, E> {
-        Ok(false)
-    }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<bool, A::Error> {
-        let start = self.0.len();
-        loop {
-            let before = self.0.len();
-            if before > start {
-                self.0.push('|');
-            }
-            match seq.next_element_seed(Plain(self.0))? {
-                Some(true) => {}
-                Some(false) => self.0.truncate(before),
-                None => {
-                    self.0.truncate(before);
-                    return Ok(true);
-                }
-            }
-        }
+    fn visit_str<E: Error>(self, key: &str) -> Result<Self::Value, E> {
+        Ok(self.0.children.iter().find(|(name, _)| name == key).map(|(_, child)| child))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Object, parse};
-    use crate::orders::source::row::ABSENT;
+    use super::{LIST_MARK, Tree, Values};
     use crate::orders::summary::Reason;
 
-    fn cells(raw: &str) -> Result<Vec<Option<String>>, Reason> {
-        let (mut cells, mut spans) = (String::new(), vec![ABSENT; 2]);
-        parse(raw, Object { columns: &["a", "b"], cells: &mut cells, spans: &mut spans })?;
-        let cell = |&(start, end): &(u32, u32)| cells.get(start as usize..end as usize).map(str::to_owned);
-        Ok(spans.iter().map(cell).collect())
+    fn cells(raw: &str, names: &[&str]) -> Result<Vec<Option<String>>, Reason> {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let tree = Tree::new(names.iter().enumerate());
+        let mut values = Values { cells: vec![None; names.len()], nested: vec![false; names.len()] };
+        values.parse(raw, &tree)?;
+        Ok(values.cells.into_iter().map(|cell| cell.map(|cell| cell.replace(LIST_MARK, "/"))).collect())
+    }
+
+    fn some(text: &str) -> Option<String> {
+        Some(text.to_owned())
     }
 
     #[test]
     fn plain_values_become_text_and_other_keys_are_passed_over() {
-        let got = cells(r#"{"x": {"deep": [1]}, "b": 1.5, "a": "\u5343\"面"}"#);
-        assert_eq!(got, Ok(vec![Some("千\"面".to_owned()), Some("1.5".to_owned())]));
-        assert_eq!(cells(r#"{"a": null, "b": true}"#), Ok(vec![None, Some("true".to_owned())]));
+        let got = cells(r#"{"x": {"deep": [1]}, "b": 1.5, "a": "\u5343\"面"}"#, &["a", "b"]);
+        assert_eq!(got, Ok(vec![some("千\"面"), some("1.5")]));
+        assert_eq!(cells(r#"{"a": null, "b": true}"#, &["a", "b"]), Ok(vec![None, some("true")]));
+        assert_eq!(cells(r#"{"a.b": 1, "c": {"d": 2}}"#, &["a.b", "c.d"]), Ok(vec![some("1"), some("2")]));
     }
 
     #[test]
-    fn arrays_are_joined() {
-        let got = cells(r#"{"a": ["x", null, "y"], "b": []}"#);
-        assert_eq!(got, Ok(vec![Some("x|y".to_owned()), Some(String::new())]));
+    fn arrays_keep_their_elements_in_line() {
+        let raw = r#"{"id": 7, "lines": [{"sku": "a", "n": 1}, {"sku": "b", "tags": ["x", "y"]}, {"n": 3}]}"#;
+        let got = cells(raw, &["id", "lines.sku", "lines.n", "lines.tags"]);
+        assert_eq!(got, Ok(vec![some("7"), some("a/b/"), some("1//3"), some("/x|y/")]));
+        assert_eq!(cells(r#"{"a": ["x", null, "y"], "b": []}"#, &["a", "b"]), Ok(vec![some("x//y"), None]));
     }
 
     #[test]
-    fn what_is_no_object_of_plain_values_is_malformed() {
-        for raw in ["[1]", "{\"a\": {}}", "{\"a\": 1", "{\"a\": 1} x", "{\"a\": 1e999}", "{\"a\": NaN}", "3"]
-        {
-            assert_eq!(cells(raw), Err(Reason::MalformedJson), "{raw}");
+    fn objects_in_the_place_of_values_are_told_from_broken_json() {
+        assert_eq!(cells(r#"{"a": {"id": 1}, "b": 2}"#, &["a", "b"]), Err(Reason::NotPlain));
+        for raw in ["[1]", "{\"a\": 1", "{\"a\": 1} x", "{\"a\": 1e999}", "{\"a\": NaN}", "3"] {
+            assert_eq!(cells(raw, &["a", "b"]), Err(Reason::MalformedJson), "{raw}");
         }
     }
 }

@@ -1,71 +1,75 @@
-//! Rows of a table, whatever its files are: found, unpacked, with their columns mapped to slots.
+//! Rows of a table, whatever its files are: found, unpacked, decoded, with their columns located.
+//!
+//! A source yields rows of cells by canonical column. What the content of a file told (encoding, delimiter, header,
+//! columns) is kept in [`FileFacts`], so that it can be said.
 
+mod arrow_rows;
 mod bytes;
-mod csv_rows;
+mod dialect;
+mod encoding;
 mod files;
 mod json_rows;
-mod parquet_rows;
+mod json_values;
+mod locate;
+mod records;
 mod row;
 mod sequence_rows;
+mod sheet;
+mod text_rows;
+mod unnest;
 
-pub use csv_rows::encoding_cure;
 pub use files::{Compression, SourceFile, by_ending, expand, packed_by_ending};
-pub use row::{Event, Flow, Row};
+pub use locate::{FileFacts, Need, Wanted};
+pub use row::{Event, Flow, LIST_MARK, Row, plain};
 
-use row::Slots;
-
-use crate::config::{Format, Table, TableConfig};
-use anyhow::{Context, bail};
-use qianmian_suggest::nearest;
+use crate::config::{Format, Table, TableConfig, folded};
+use anyhow::bail;
+use bytes::TextEncoding;
+use dialect::{Dialect, Known};
+use locate::Resolved;
+use records::Records;
 use rustc_hash::FxHashSet;
+use sheet::Sheet;
 use std::cell::Cell;
+use std::io::Read as _;
+use text_rows::Shape;
+use unnest::Unnester;
 
-/// How much a column is needed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Need {
-    /// The table makes no sense without it.
-    Required,
-    /// The configuration names it, so its absence is a mistake.
-    Named,
-    /// Read where it is there.
-    Optional,
+/// Bytes of a file's beginning that tell how it is written.
+const SAMPLE: u64 = 256 << 10;
+
+/// Where the physical lines of a file went; of Parquet and Arrow files, their rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Lines {
+    /// Lines of rows, good or bad.
+    pub rows: u64,
+    /// Lines of headers.
+    pub header: u64,
+    /// Lines before the header.
+    pub before: u64,
+    /// Blank lines; of JSON also those that hold nothing but brackets.
+    pub blank: u64,
+    /// Of `rows`: lines with a quote that is never closed, read as they are.
+    pub literal: u64,
 }
 
-/// One slot of a row: a canonical column and the source column that fills it.
-#[derive(Debug, Clone)]
-pub struct Wanted {
-    /// For messages: `orders.user_id`.
-    pub canonical: String,
-    /// The source's column name.
-    pub source: String,
-    /// What happens when it is missing.
-    pub need: Need,
-}
+impl Lines {
+    /// All lines.
+    pub fn total(&self) -> u64 {
+        self.rows + self.header + self.before + self.blank
+    }
 
-impl Wanted {
-    /// The slots of a canonical column under a configuration: one, or one for each part of a path.
-    pub fn of(table: Table, column: &str, required: bool, options: &TableConfig) -> Vec<Self> {
-        let canonical = format!("{}.{column}", table.name());
-        let named = |need| match required {
-            true => Need::Required,
-            false => need,
-        };
-        match options.columns.get(column) {
-            None => vec![Self { canonical, source: column.to_owned(), need: named(Need::Optional) }],
-            Some(source) => source
-                .names()
-                .iter()
-                .map(|name| Self {
-                    canonical: canonical.clone(),
-                    source: name.clone(),
-                    need: named(Need::Named),
-                })
-                .collect(),
-        }
+    /// Adds the lines of another file.
+    pub fn add(&mut self, other: Self) {
+        self.rows += other.rows;
+        self.header += other.header;
+        self.before += other.before;
+        self.blank += other.blank;
+        self.literal += other.literal;
     }
 }
 
-/// Who named the files: it decides which cure an error can offer, and which columns are read.
+/// What names the files: it decides which cure an error can offer, and which columns are read.
 #[derive(Debug, Clone, Copy)]
 enum NamedBy {
     /// A section of the configuration, which can map column names. Rows are read whole, so that
@@ -75,18 +79,48 @@ enum NamedBy {
     Argument(&'static str),
 }
 
+/// How a file is written, as its beginning tells.
+enum Body {
+    Text { encoding: TextEncoding, dialect: Dialect },
+    Json { encoding: TextEncoding, layout: json_values::Layout, names: Vec<String> },
+    Columns { names: Vec<String> },
+    Sheet(Sheet),
+    Sequences { encoding: TextEncoding },
+}
+
+impl Body {
+    fn names(&self) -> Vec<String> {
+        match self {
+            Self::Text { dialect, .. } => dialect.names.clone(),
+            Self::Json { names, .. } | Self::Columns { names } => names.clone(),
+            Self::Sheet(sheet) => sheet.dialect.names.clone(),
+            Self::Sequences { .. } => sequence_rows::COLUMNS.map(str::to_owned).to_vec(),
+        }
+    }
+
+    fn dialect(&self) -> Option<&Dialect> {
+        match self {
+            Self::Text { dialect, .. } => Some(dialect),
+            Self::Sheet(sheet) => Some(&sheet.dialect),
+            _ => None,
+        }
+    }
+}
+
 /// The files of one table.
 pub struct Source {
     named_by: NamedBy,
     files: Vec<SourceFile>,
-    delimiter: Option<u8>,
+    bodies: Vec<Body>,
+    /// The separator of lists in cells of items, quantities and prices.
+    split: Option<String>,
 }
 
 impl Source {
-    /// Finds the table's files.
+    /// Finds the table's files and looks at their beginnings.
     ///
     /// # Errors
-    /// When a pattern matches nothing, or a file is empty or of unclear format.
+    /// When a pattern matches nothing, or a file is empty or not what its format says.
     pub fn open(table: Table, options: &TableConfig) -> anyhow::Result<Self> {
         let name = table.name();
         let files = files::expand(&format!("{name}.files"), &options.files, options.format)?;
@@ -94,8 +128,13 @@ impl Source {
         if sequences > 0 && (sequences < files.len() || !options.columns.is_empty()) {
             bail!("{name}.format: sequences have no columns to map and cannot be mixed with other formats");
         }
-        let delimiter = options.delimiter_byte().with_context(|| format!("{name}.delimiter"))?;
-        Ok(Self { named_by: NamedBy::Section(table), files, delimiter })
+        let own =
+            table.columns().iter().flat_map(|column| column.aliases.iter().copied().chain([column.name]));
+        let named = options.columns.values().flat_map(|column| column.names()).map(String::as_str);
+        let filters = options.keep_when.keys().chain(options.drop_when.keys()).map(String::as_str);
+        let known = Known::new(own.chain(named).chain(filters));
+        let bodies = files.iter().map(|file| look(file, options, &known)).collect::<anyhow::Result<_>>()?;
+        Ok(Self { named_by: NamedBy::Section(table), files, bodies, split: None })
     }
 
     /// Finds the files that `argument` (such as `--input`) names by a path or a pattern.
@@ -104,12 +143,25 @@ impl Source {
     /// As [`Source::open`].
     pub fn of_argument(argument: &'static str, path: &str) -> anyhow::Result<Self> {
         let files = files::expand(argument, &[path.to_owned()], None)?;
-        Ok(Self { named_by: NamedBy::Argument(argument), files, delimiter: None })
+        let options = TableConfig::default();
+        let known = Known::new(["user_id", "item_id", "cart_id"].into_iter());
+        let bodies = files.iter().map(|file| look(file, &options, &known)).collect::<anyhow::Result<_>>()?;
+        Ok(Self { named_by: NamedBy::Argument(argument), files, bodies, split: None })
+    }
+
+    /// Reads cells of items, quantities and prices as lists with this separator.
+    pub fn split_lists(&mut self, separator: Option<String>) {
+        self.split = separator.filter(|separator| !separator.is_empty());
     }
 
     /// Whether the files are sequences, which have no baskets and no times.
     pub fn is_sequences(&self) -> bool {
-        self.files.first().is_some_and(|file| file.format == Format::Sequences)
+        self.has_format(Format::Sequences)
+    }
+
+    /// Whether the files are of a format that all of them have.
+    pub fn has_format(&self, format: Format) -> bool {
+        self.files.first().is_some_and(|file| file.format == format)
     }
 
     /// The files in reading order.
@@ -122,46 +174,27 @@ impl Source {
         self.files.iter().map(|file| file.bytes).sum()
     }
 
-    /// The column names of each file, in order.
+    /// The column names of each file, in order, those of its folders behind them.
+    pub fn headers(&self) -> Vec<Vec<String>> {
+        let header = |(file, body): (&SourceFile, &Body)| {
+            let mut names = body.names();
+            names.extend(file.folders.iter().map(|(name, _)| name.clone()));
+            names
+        };
+        self.files.iter().zip(&self.bodies).map(header).collect()
+    }
+
+    /// Checks every file for the columns, before any is read through; gives what was found.
     ///
     /// # Errors
-    /// When a file's beginning cannot be read.
-    pub fn headers(&self) -> anyhow::Result<Vec<Vec<String>>> {
-        self.files.iter().map(|file| self.header(file)).collect()
+    /// When a needed column is missing, naming the nearest one.
+    pub fn check(&self, wanted: &[Wanted]) -> anyhow::Result<Vec<FileFacts>> {
+        let facts = |(file, body)| Ok(self.resolve(file, body, wanted)?.facts);
+        self.files.iter().zip(&self.bodies).map(facts).collect()
     }
 
-    /// Checks every file for the columns, before any is read through; gives their column names.
-    ///
-    /// # Errors
-    /// When a needed column is missing, naming the nearest one, or a file cannot be read.
-    pub fn check(&self, wanted: &[Wanted]) -> anyhow::Result<Vec<Vec<String>>> {
-        let headers = self.headers()?;
-        for (file, header) in self.files.iter().zip(&headers) {
-            self.resolve(file, wanted, header)?;
-        }
-        Ok(headers)
-    }
-
-    fn header(&self, file: &SourceFile) -> anyhow::Result<Vec<String>> {
-        let read = Cell::new(0);
-        match file.format {
-            Format::Sequences => Ok(sequence_rows::COLUMNS.map(str::to_owned).to_vec()),
-            Format::Parquet => parquet_rows::header(file),
-            Format::Jsonl => json_rows::keys(file, &mut bytes::open(file, &read)?),
-            Format::Csv | Format::Tsv => {
-                let names = std::cell::RefCell::new(Vec::new());
-                let mut text = bytes::open(file, &read)?;
-                let keep = |header: &[String]| {
-                    *names.borrow_mut() = header.to_vec();
-                    Ok(Vec::new())
-                };
-                csv_rows::each(file, &mut text, self.delimiter(file), &keep, &mut |_| Ok(Flow::Enough))?;
-                Ok(names.into_inner())
-            }
-        }
-    }
-
-    /// Gives every row of every file to `sink`; `read` grows by the bytes on disk as they are read.
+    /// Gives every row of every file to `sink`; `read` grows by the bytes on disk as they are read. Gives where the
+    /// lines of each file went.
     ///
     /// # Errors
     /// When a needed column is missing, a file cannot be read to its end, or `sink` fails.
@@ -170,97 +203,111 @@ impl Source {
         wanted: &[Wanted],
         read: &Cell<u64>,
         sink: &mut dyn FnMut(&SourceFile, Event<'_>) -> anyhow::Result<Flow>,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Vec<Lines>> {
         let mut seen_users = FxHashSet::default();
         let stopped = Cell::new(false);
-        for file in &self.files {
+        let mut lines = Vec::with_capacity(self.files.len());
+        for (file, body) in self.files.iter().zip(&self.bodies) {
             let mut sink = |event: Event<'_>| {
                 let flow = sink(file, event)?;
                 stopped.set(flow == Flow::Enough);
                 Ok(flow)
             };
-            let resolve = |header: &[String]| self.resolve(file, wanted, header);
-            match file.format {
-                Format::Csv | Format::Tsv => {
-                    let mut text = bytes::open(file, read)?;
-                    csv_rows::each(file, &mut text, self.delimiter(file), &resolve, &mut sink)?;
+            let resolved = self.resolve(file, body, wanted)?;
+            let ragged = file.format == Format::Baskets;
+            let shape = Shape { columns: &resolved.columns, constants: &resolved.constants, ragged };
+            let mut unnester = Unnester::new(&resolved.unnest);
+            lines.push(match body {
+                Body::Text { encoding, dialect } => {
+                    let text = bytes::open(file, *encoding, read)?;
+                    let mut records = Records::new(text, dialect.writing.clone(), 1);
+                    records.expect(if ragged { 0 } else { dialect.width });
+                    let line = Cell::new(0);
+                    let mut next = |record: &mut records::Record| {
+                        let more = records
+                            .read(record)
+                            .map_err(|error| bytes::read_error(file, line.get(), error))?;
+                        line.set(record.line + record.lines - 1);
+                        Ok(more)
+                    };
+                    text_rows::each(dialect, &shape, &mut next, &mut unnester, &mut sink)?
                 }
-                Format::Jsonl => {
-                    resolve(&self.header(file)?)?;
-                    let columns: Vec<&str> = wanted.iter().map(|wanted| wanted.source.as_str()).collect();
-                    // Slots that share a source share its first place.
-                    let place = |column| columns.iter().position(|other| other == column);
-                    let slots: Vec<_> = columns.iter().map(place).collect();
-                    json_rows::each(file, &mut bytes::open(file, read)?, &columns, &slots, &mut sink)?;
+                Body::Sheet(sheet) => {
+                    let mut row = 0;
+                    let mut next = |record: &mut records::Record| {
+                        row += 1;
+                        Ok(sheet.read(row - 1, record))
+                    };
+                    let lines = text_rows::each(&sheet.dialect, &shape, &mut next, &mut unnester, &mut sink)?;
+                    read.set(read.get() + file.bytes);
+                    lines
                 }
-                Format::Parquet => {
-                    let slots = resolve(&parquet_rows::header(file)?)?;
+                Body::Json { encoding, layout, names } => {
+                    let mut text = bytes::open(file, *encoding, read)?;
+                    json_rows::each(file, &mut text, (layout, names), &shape, &mut unnester, &mut sink)?
+                }
+                Body::Columns { .. } => {
                     let whole = matches!(self.named_by, NamedBy::Section(_));
-                    parquet_rows::each(file, slots, whole, read, &mut sink)?;
+                    arrow_rows::each(file, &shape, whole, read, &mut unnester, &mut sink)?
                 }
-                Format::Sequences => {
-                    let slots = resolve(&self.header(file)?)?;
-                    let mut text = bytes::open(file, read)?;
-                    sequence_rows::each(file, &mut text, &slots, &mut seen_users, &mut sink)?;
+                Body::Sequences { encoding } => {
+                    let mut text = bytes::open(file, *encoding, read)?;
+                    sequence_rows::each(file, &mut text, &resolved.columns, &mut seen_users, &mut sink)?
                 }
-            }
+            });
             if stopped.get() {
                 break;
             }
         }
-        Ok(())
+        Ok(lines)
     }
 
-    fn delimiter(&self, file: &SourceFile) -> u8 {
-        self.delimiter.unwrap_or(if file.format == Format::Tsv { b'\t' } else { b',' })
+    fn resolve(&self, file: &SourceFile, body: &Body, wanted: &[Wanted]) -> anyhow::Result<Resolved> {
+        locate::resolve(self.named_by, file, body, wanted, self.split.as_ref())
     }
+}
 
-    fn resolve(&self, file: &SourceFile, wanted: &[Wanted], header: &[String]) -> anyhow::Result<Slots> {
-        let mut slots = Vec::with_capacity(wanted.len());
-        for slot in wanted {
-            let place = header.iter().position(|name| *name == slot.source);
-            // Sequences have no order ids and no times; each item is its own basket.
-            if place.is_none() && slot.need != Need::Optional && file.format != Format::Sequences {
-                bail!("{}", self.missing(file, slot, header));
-            }
-            if place.is_some() && header.iter().filter(|name| **name == slot.source).count() > 1 {
-                bail!("{} has two columns `{}`; rename one of them", file.name(), slot.source);
-            }
-            slots.push(place);
-        }
-        Ok(slots)
-    }
-
-    fn missing(&self, file: &SourceFile, slot: &Wanted, header: &[String]) -> String {
-        let mut message = format!("{} has no column `{}`", file.name(), slot.source);
-        let column = slot.canonical.rsplit('.').next().unwrap_or(&slot.canonical);
-        if slot.source != column {
-            message.push_str(&format!(" (for {})", slot.canonical));
-        }
-        let delimiters = [';', '\t', '|', ','];
-        if let [only] = header
-            && let Some(delimiter) = delimiters.iter().find(|delimiter| only.contains(**delimiter))
-        {
-            let cure = match self.named_by {
-                NamedBy::Section(_) => "set delimiter",
-                NamedBy::Argument(_) => "write commas (.csv) or tabs (.tsv)",
+/// Looks at the beginning of a file.
+fn look(file: &SourceFile, options: &TableConfig, known: &Known) -> anyhow::Result<Body> {
+    let read = Cell::new(0);
+    let label = options.encoding.as_deref();
+    match file.format {
+        Format::Parquet | Format::Arrow => Ok(Body::Columns { names: arrow_rows::header(file)? }),
+        Format::Xlsx => Ok(Body::Sheet(Sheet::open(file, options, known)?)),
+        Format::Sequences => Ok(Body::Sequences { encoding: TextEncoding::of(file, label)? }),
+        Format::Jsonl => {
+            let encoding = TextEncoding::of(file, label)?;
+            let is_row = |value: &serde_json::Value| {
+                let mut names = Vec::new();
+                json_rows::paths(value, "", &mut names);
+                known.count(&names) >= 2
             };
-            message.push_str(&format!("; the columns seem to be separated by {delimiter:?}: {cure}"));
-            return message;
+            let layout = json_values::layout(file, &mut bytes::open(file, encoding, &read)?, &is_row)?;
+            let names = json_rows::keys(file, &mut bytes::open(file, encoding, &read)?, &layout)?;
+            Ok(Body::Json { encoding, layout, names })
         }
-        let near = nearest(&slot.source, header.iter().map(String::as_str));
-        if let Some(near) = near {
-            message.push_str(&format!("; the nearest is `{near}`"));
+        Format::Csv | Format::Tsv | Format::Baskets | Format::OneHot => {
+            let encoding = TextEncoding::of(file, label)?;
+            let mut sample = Vec::new();
+            let text = bytes::open(file, encoding, &read)?;
+            text.take(SAMPLE).read_to_end(&mut sample).map_err(|error| bytes::read_error(file, 0, error))?;
+            if sample.is_empty() {
+                bail!("{} is empty: not even a header; export it again or leave it out", file.name());
+            }
+            let whole = (sample.len() as u64) < SAMPLE;
+            let mut dialect = dialect::sniff(&sample, whole, file.format, options, known);
+            if file.format == Format::Baskets {
+                (dialect.has_header, dialect.before) = (false, options.skip_lines.unwrap_or(0));
+            }
+            if file.format == Format::OneHot {
+                dialect.name_columns(&sample);
+            }
+            Ok(Body::Text { encoding, dialect })
         }
-        message.push_str(&format!(". Its columns are: {}. ", header.join(", ")));
-        message.push_str(&match self.named_by {
-            NamedBy::Section(table) => format!(
-                "Name the right one: [{}] columns = {{ {column} = \"{}\" }}",
-                table.name(),
-                near.unwrap_or("...")
-            ),
-            NamedBy::Argument(argument) => format!("{argument} needs it under this name: rename it"),
-        });
-        message
     }
+}
+
+/// Whether a source column is called so, whatever its case, spaces and punctuation are.
+fn is_called(column: &str, name: &str) -> bool {
+    column == name || folded(column) == folded(name)
 }

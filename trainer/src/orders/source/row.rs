@@ -1,6 +1,8 @@
 //! One row as text, however its file is written.
 
 use crate::orders::summary::Reason;
+use std::borrow::Cow;
+use xxhash_rust::xxh3::xxh3_128;
 
 /// Byte range of one source column within [`Row::text`]; [`ABSENT`] for a null.
 pub type Span = (u32, u32);
@@ -8,70 +10,200 @@ pub type Span = (u32, u32);
 /// The span of a cell that is null or not there.
 pub const ABSENT: Span = (u32::MAX, u32::MAX);
 
-/// By slot, the source column that fills it.
-pub type Slots = Vec<Option<usize>>;
+/// Separates the elements of a list within one cell: arrays of JSON, Parquet and Arrow.
+pub const LIST_MARK: char = '\u{1f}';
+
+/// Where a value of a row is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A cell of the row, by its source column.
+    Cell(usize),
+    /// A text that all rows of the file share, such as the value of a folder's name.
+    Constant(usize),
+    /// All cells whose names fit a name with `*`; each is a row of its own.
+    Spread(Vec<usize>),
+}
+
+/// How the parts of a canonical column make up its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parts {
+    /// The first that is not blank.
+    First,
+    /// Joined by `/`, from the root.
+    Path,
+    /// A date, and the time of day where that stands apart.
+    Moment,
+}
+
+/// The source columns of one canonical column in one file; none where the file has no such column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Located {
+    /// In the order of the configuration.
+    pub places: Vec<Place>,
+    /// What their values are to each other.
+    pub parts: Parts,
+}
+
+/// What an element of an unnested row has instead of the row's own value.
+#[derive(Debug, Clone, Copy)]
+pub enum Instead {
+    /// The row's own value.
+    Same,
+    /// A part of the row's text.
+    Span(Span),
+    /// A text that all rows of the file share.
+    Constant(usize),
+}
+
+/// One element of a row that holds a list.
+#[derive(Debug, Clone, Copy)]
+pub struct Element<'a> {
+    /// Counted from 0 within the row.
+    pub number: u32,
+    /// By canonical column.
+    pub values: &'a [Instead],
+}
 
 /// A row of valid UTF-8.
+#[derive(Clone, Copy)]
 pub struct Row<'a> {
     /// Line of the file where the row starts, from 1; in Parquet the row's number.
     pub line: u64,
-    /// All cells, one after the other, as `spans` cuts them.
+    /// All cells, as `spans` cuts them.
     pub text: &'a str,
     /// One span a source column.
     pub spans: &'a [Span],
-    /// By slot, the source column that fills it.
-    pub slots: &'a [Option<usize>],
+    /// By canonical column, where its value is.
+    pub columns: &'a [Located],
+    /// The texts that all rows of the file share.
+    pub constants: &'a [String],
     /// The row as written, where that differs from its cells.
     pub raw: Option<&'a str>,
     /// The time that the format itself gives the row (sequences), unix seconds.
     pub at: Option<i64>,
+    /// Which element of the row this is, where the row holds a list.
+    pub element: Option<Element<'a>>,
 }
 
 impl<'a> Row<'a> {
-    /// The trimmed value of a slot, `None` where it is null, blank or not in the file.
-    pub fn get(&self, slot: usize) -> Option<&'a str> {
-        let (start, end) = *self.spans.get((*self.slots.get(slot)?)?)?;
-        let value = self.text.get(start as usize..end as usize)?;
-        // Nearly no value has white space around it; two bytes tell.
-        let value = match value.as_bytes() {
-            [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => value,
-            _ => value.trim(),
-        };
-        (!value.is_empty()).then_some(value)
+    /// The value of a column without white space and spreadsheet marks; of alternatives the first that is not
+    /// blank. `None` where it is null, blank or not in the file.
+    pub fn get(&self, column: usize) -> Option<&'a str> {
+        if let Some(element) = self.element {
+            match element.values.get(column) {
+                Some(&Instead::Span(span)) => return plain(self.cut(span)?),
+                Some(&Instead::Constant(number)) => return plain(self.constants.get(number)?),
+                _ => {}
+            }
+        }
+        match self.columns.get(column)?.places.as_slice() {
+            [] => None,
+            [place] => self.at_place(place),
+            places => places.iter().find_map(|place| self.at_place(place)),
+        }
     }
 
-    /// 128 bits of BLAKE3 over the whole row, so that two different rows of a file have never been
-    /// taken for one. The spans go in too: `ab,c` is not `a,bc`.
-    pub fn digest(&self) -> u128 {
-        let mut hasher = blake3::Hasher::new();
+    /// The value of a column whose parts may have to be joined.
+    pub fn value(&self, column: usize) -> Option<Cow<'a, str>> {
+        let located = self.columns.get(column)?;
+        if located.places.len() < 2 || located.parts == Parts::First {
+            return self.get(column).map(Cow::Borrowed);
+        }
+        let mut parts = located.places.iter().filter_map(|place| self.at_place(place));
+        if located.parts == Parts::Path {
+            let parts: Vec<&str> = parts.collect();
+            return (!parts.is_empty()).then(|| Cow::Owned(parts.join("/")));
+        }
+        let date = parts.next()?;
+        match parts.find(|part| is_time_of_day(part)) {
+            Some(time) if !is_time_of_day(date) => Some(Cow::Owned(format!("{} {time}", date_only(date)))),
+            _ => Some(Cow::Borrowed(date)),
+        }
+    }
+
+    fn at_place(&self, place: &Place) -> Option<&'a str> {
+        match place {
+            Place::Cell(cell) => plain(self.cut(*self.spans.get(*cell)?)?),
+            Place::Constant(number) => plain(self.constants.get(*number)?),
+            Place::Spread(_) => None,
+        }
+    }
+
+    /// The text of a span; `None` for [`ABSENT`].
+    pub fn cut(&self, (start, end): Span) -> Option<&'a str> {
+        self.text.get(start as usize..end as usize)
+    }
+
+    /// 128 bits of XXH3 over the whole row, so that two different rows of a shop are not taken for one. Where
+    /// cells end goes in too: `ab,c` is not `a,bc`. `scratch` is overwritten.
+    pub fn digest(&self, scratch: &mut Vec<u8>) -> u128 {
+        scratch.clear();
         match self.raw {
-            Some(raw) => {
-                hasher.update(raw.as_bytes());
-            }
+            Some(raw) => scratch.extend_from_slice(raw.as_bytes()),
             None => {
-                hasher.update(self.text.as_bytes());
-                let mut ends = [0u8; 256];
-                for spans in self.spans.chunks(64) {
-                    for (place, span) in ends.chunks_exact_mut(4).zip(spans) {
-                        place.copy_from_slice(&span.1.to_le_bytes());
+                for &span in self.spans {
+                    match self.cut(span) {
+                        Some(cell) => scratch.extend_from_slice(cell.as_bytes()),
+                        None => scratch.push(0xfe),
                     }
-                    hasher.update(&ends[..spans.len() * 4]);
+                    scratch.push(0xff);
                 }
             }
         }
-        let mut half = [0u8; 16];
-        half.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
-        u128::from_le_bytes(half)
+        for constant in self.constants {
+            scratch.extend_from_slice(constant.as_bytes());
+            scratch.push(0xff);
+        }
+        if let Some(element) = self.element {
+            scratch.extend_from_slice(&element.number.to_le_bytes());
+        }
+        xxh3_128(scratch)
     }
 
     /// The row for the rejects file: as written, or its cells joined by commas.
     pub fn show(&self) -> String {
         match self.raw {
             Some(raw) => raw.to_owned(),
-            None => join(self.spans.iter().map(|&(start, end)| {
-                self.text.get(start as usize..end as usize).unwrap_or_default().as_bytes()
-            })),
+            None => join(self.spans.iter().map(|&span| self.cut(span).unwrap_or_default().as_bytes())),
         }
+    }
+}
+
+/// A cell without white space around it and without the marks by which spreadsheets keep a number text: `="001"`,
+/// `'001` and `` `001 ``. `None` where nothing is left.
+pub fn plain(value: &str) -> Option<&str> {
+    // Nearly no value has white space or a mark around it; two bytes tell.
+    let value = match value.as_bytes() {
+        [first, .., last] if first.is_ascii_alphanumeric() && last.is_ascii_graphic() => return Some(value),
+        _ => value.trim(),
+    };
+    let value = match value.as_bytes() {
+        [b'=', b'"', .., b'"'] if value.len() > 3 => value[2..value.len() - 1].trim(),
+        [b'=', b'"', b'"'] => "",
+        [b'`', ..] => value[1..].trim(),
+        [b'\'', next, ..] if next.is_ascii_alphanumeric() || *next == b'-' => value[1..].trim(),
+        _ => value,
+    };
+    (!value.is_empty()).then_some(value)
+}
+
+/// `8:26`, `08:26:00`, `8:26 PM`, `上午8:26`, or a bare hour or `0826`.
+fn is_time_of_day(value: &str) -> bool {
+    let digits = value.bytes().all(|byte| byte.is_ascii_digit());
+    (digits && (value.len() <= 4 || value.len() == 6))
+        || (value.contains(':') && !value.contains(['-', '/', '年', '.']))
+        || (value.contains('时') && !value.contains('年'))
+}
+
+/// Without the midnight that spreadsheets put behind a date.
+fn date_only(value: &str) -> &str {
+    match value.split_once([' ', 'T']) {
+        Some((date, time))
+            if !time.is_empty() && time.bytes().all(|b| matches!(b, b'0' | b':' | b'.' | b'Z')) =>
+        {
+            date
+        }
+        _ => value,
     }
 }
 
@@ -114,33 +246,62 @@ pub enum Event<'a> {
 pub enum Flow {
     /// Go on.
     Next,
+    /// Go on with the next file.
+    NextFile,
     /// Stop reading; the rest does not matter.
     Enough,
 }
 
-/// Who receives the rows of a file.
+/// Receives the rows of a file.
 pub type Sink<'s> = dyn FnMut(Event<'_>) -> anyhow::Result<Flow> + 's;
 
 #[cfg(test)]
 mod tests {
-    use super::{ABSENT, Row, join};
+    use super::{ABSENT, Located, Parts, Place, Row, Span, join, plain};
 
-    fn row<'a>(text: &'a str, spans: &'a [(u32, u32)]) -> Row<'a> {
-        Row { line: 1, text, spans, slots: &[Some(0), Some(1), None, Some(9)], raw: None, at: None }
+    fn digest(text: &str, spans: &[Span]) -> u128 {
+        row(text, spans, &[]).digest(&mut Vec::new())
+    }
+
+    fn row<'a>(text: &'a str, spans: &'a [Span], columns: &'a [Located]) -> Row<'a> {
+        Row { line: 1, text, spans, columns, constants: &[], raw: None, at: None, element: None }
     }
 
     #[test]
-    fn cells_are_trimmed_and_blank_ones_are_absent() {
-        let row = row("\u{3000}a b  ", &[(0, 7), (7, 8)]);
-        assert_eq!(row.get(0), Some("a b"));
-        assert_eq!([row.get(1), row.get(2), row.get(3)], [None, None, None]);
+    fn spreadsheet_marks_and_white_space_are_no_part_of_a_value() {
+        for (cell, value) in [
+            ("\u{3000}a b  ", "a b"),
+            ("=\"001\"", "001"),
+            ("'6917\t", "6917"),
+            ("`2024-01-01", "2024-01-01"),
+            ("'", "'"),
+            ("a'b", "a'b"),
+        ] {
+            assert_eq!(plain(cell), Some(value), "{cell}");
+        }
+        assert_eq!([plain("  "), plain("=\"\""), plain("`")], [None, None, None]);
+    }
+
+    #[test]
+    fn alternatives_give_the_first_value_and_moments_join_their_time() {
+        let cells = |parts| [Located { places: vec![Place::Cell(0), Place::Cell(1)], parts }];
+        let first = cells(Parts::First);
+        assert_eq!(row(" x", &[(0, 1), (1, 2)], &first).get(0), Some("x"));
+        let moment = cells(Parts::Moment);
+        let joined = |text: &str, end: u32| {
+            let spans = [(0, end), (end, text.len() as u32)];
+            row(text, &spans, &moment).value(0).map(|value| value.into_owned())
+        };
+        assert_eq!(joined("2024-01-0108:15:30", 10).as_deref(), Some("2024-01-01 08:15:30"));
+        assert_eq!(joined("2024-01-01 00:00:0018", 19).as_deref(), Some("2024-01-01 18"));
+        assert_eq!(joined("2024-01-012024-02-02", 10).as_deref(), Some("2024-01-01"));
     }
 
     #[test]
     fn rows_that_differ_only_in_where_a_cell_ends_are_not_equal() {
-        assert_ne!(row("abc", &[(0, 1), (1, 3)]).digest(), row("abc", &[(0, 2), (2, 3)]).digest());
-        assert_ne!(row("a", &[(0, 1), (1, 1)]).digest(), row("a", &[(0, 1), ABSENT]).digest());
-        assert_eq!(row("abc", &[(0, 1), (1, 3)]).digest(), row("abc", &[(0, 1), (1, 3)]).digest());
+        assert_ne!(digest("abc", &[(0, 1), (1, 3)]), digest("abc", &[(0, 2), (2, 3)]));
+        assert_ne!(digest("a", &[(0, 1), (1, 1)]), digest("a", &[(0, 1), ABSENT]));
+        assert_eq!(digest("abc", &[(0, 1), (1, 3)]), digest("abc", &[(0, 1), (1, 3)]));
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Sequences: one line a user, the user and then its items in order, white space between.
 
+use super::Lines;
 use super::bytes::{read_error, read_line};
 use super::files::SourceFile;
-use super::row::{Event, Flow, Row, Sink};
+use super::row::{Event, Flow, Located, Row, Sink};
 use crate::orders::summary::Reason;
 use crate::orders::types::{DAY_SECONDS, SEQUENCE_END};
 use rustc_hash::FxHashSet;
@@ -18,30 +19,32 @@ pub const COLUMNS: [&str; 2] = ["user_id", "item_id"];
 pub fn each(
     file: &SourceFile,
     text: &mut dyn BufRead,
-    slots: &[Option<usize>],
+    columns: &[Located],
     seen: &mut FxHashSet<Box<str>>,
     sink: &mut Sink<'_>,
-) -> anyhow::Result<()> {
-    let mut bytes = Vec::new();
+) -> anyhow::Result<Lines> {
+    let (mut bytes, mut lines) = (Vec::new(), Lines::default());
     for line in 1.. {
         if !read_line(text, &mut bytes).map_err(|error| read_error(file, line - 1, error))? {
             break;
         }
         if bytes.trim_ascii().is_empty() {
+            lines.blank += 1;
             continue;
         }
+        lines.rows += 1;
         let flow = match check(&bytes, seen) {
-            Ok(text) => items(text, line, slots, sink)?,
+            Ok(text) => items(text, line, columns, sink)?,
             Err(reason) => {
                 let shown = String::from_utf8_lossy(&bytes).into_owned();
                 sink(Event::Bad { line, reason, shown })?
             }
         };
-        if flow == Flow::Enough {
+        if flow != Flow::Next {
             break;
         }
     }
-    Ok(())
+    Ok(lines)
 }
 
 /// A user whose items stand on two lines has no one order of them.
@@ -55,7 +58,7 @@ fn check<'a>(bytes: &'a [u8], seen: &mut FxHashSet<Box<str>>) -> Result<&'a str,
     if seen.insert(user.into()) { Ok(text) } else { Err(Reason::RepeatedUser) }
 }
 
-fn items(text: &str, line: u64, slots: &[Option<usize>], sink: &mut Sink<'_>) -> anyhow::Result<Flow> {
+fn items(text: &str, line: u64, columns: &[Located], sink: &mut Sink<'_>) -> anyhow::Result<Flow> {
     let base = text.as_ptr() as usize;
     // A line is at most 64 MiB, so offsets fit.
     let span = |word: &str| {
@@ -66,9 +69,11 @@ fn items(text: &str, line: u64, slots: &[Option<usize>], sink: &mut Sink<'_>) ->
     for (position, &item) in words.iter().enumerate().skip(1) {
         let steps_back = (words.len() - 1 - position) as i64;
         let at = Some(SEQUENCE_END - steps_back * DAY_SECONDS);
-        let row = Row { line, text, spans: &[words[0], item], slots, raw: None, at };
-        if sink(Event::Row(&row))? == Flow::Enough {
-            return Ok(Flow::Enough);
+        let spans = &[words[0], item];
+        let row = Row { line, text, spans, columns, constants: &[], raw: None, at, element: None };
+        let flow = sink(Event::Row(&row))?;
+        if flow != Flow::Next {
+            return Ok(flow);
         }
     }
     Ok(Flow::Next)

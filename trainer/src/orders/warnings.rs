@@ -1,0 +1,130 @@
+//! What a careful reader of a run should know: a stable code, numbers and a cure each.
+
+use serde::Serialize;
+use std::fmt;
+
+/// The kinds of warnings. Codes are stable: a program may look for them in the account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Code {
+    /// How a file is written was told by its content.
+    FormatGuessed,
+    /// Columns were found by other names than the canonical ones.
+    ColumnsGuessed,
+    /// A file lacks an optional column that others have.
+    ColumnMissingInFile,
+    /// A column looks like a misspelt canonical one.
+    ColumnLooksMisspelt,
+    /// No column of persons: all baskets are guests'.
+    NoUsers,
+    /// No column of times.
+    NoTimes,
+    /// No column of order ids: baskets are made of persons and days, or of lines.
+    NoOrderIds,
+    /// Sheets of a workbook that are not read.
+    SheetsNotRead,
+    /// Lines with a quote that is never closed.
+    StrayQuotes,
+    /// Values of an order's first line were carried down.
+    FilledDown,
+    /// Cells were read as lists.
+    ListsSplit,
+    /// Item ids look like lists.
+    ItemsLookLikeLists,
+    /// Ids lost a `.0`.
+    IdsThroughFloat,
+    /// Ids end in `.0` here and there.
+    IdsEndInPointZero,
+    /// Ids were rounded by a spreadsheet; their rows are rejected.
+    IdsRounded,
+    /// Words of the status column that are not known.
+    UnknownStatus,
+    /// Rows that match `cancelled_when` have a negative quantity.
+    CancelledRowsAreNegative,
+    /// User ids that stand for nobody.
+    GuestWords,
+    /// A person has an outsized share of all lines.
+    OutsizedPerson,
+    /// Equal lines of an order, and what they were taken for.
+    EqualLines,
+    /// Later states of order lines replaced earlier ones.
+    LaterStates,
+    /// Lines of price 0.
+    FreeLines,
+    /// Prices that cannot be read.
+    UnreadablePrices,
+    /// Amounts below zero were taken for returns.
+    NegativeAmounts,
+    /// Times are days as spreadsheets count them.
+    SpreadsheetDays,
+    /// Times were rounded by a spreadsheet.
+    TimesRounded,
+    /// A decimal comma was told by the numbers.
+    DecimalComma,
+    /// Baskets that span more than a week.
+    WideBaskets,
+    /// Baskets with more items than `max_basket_items`.
+    GiantBaskets,
+    /// What the order of baskets says was settled from the data.
+    OrderOfBaskets,
+    /// Every basket holds one line.
+    OneLineBaskets,
+    /// Each person has one basket.
+    OneBasketEach,
+    /// One person has all baskets.
+    OnePerson,
+    /// Orders have lines both with and without a person.
+    PersonOnSomeLines,
+}
+
+impl Code {
+    /// The code as the account writes it.
+    pub fn text(self) -> String {
+        serde_json::to_value(self)
+            .ok()
+            .and_then(|value| value.as_str().map(str::to_owned))
+            .unwrap_or_default()
+    }
+
+    /// Whether the run rests on a guess that `--strict` refuses.
+    pub fn is_guess(self) -> bool {
+        matches!(
+            self,
+            Self::FormatGuessed
+                | Self::ColumnsGuessed
+                | Self::NoOrderIds
+                | Self::FilledDown
+                | Self::ListsSplit
+                | Self::IdsThroughFloat
+                | Self::UnknownStatus
+                | Self::EqualLines
+                | Self::SpreadsheetDays
+                | Self::TimesRounded
+                | Self::DecimalComma
+        )
+    }
+}
+
+/// One warning.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Warning {
+    /// Its kind.
+    pub code: Code,
+    /// Rows, ids or baskets that it is about; 0 where nothing is counted.
+    pub count: u64,
+    /// One sentence with the numbers and the cure.
+    pub text: String,
+}
+
+impl Warning {
+    /// A warning about `count` things.
+    pub fn new(code: Code, count: u64, text: impl Into<String>) -> Self {
+        Self { code, count, text: text.into() }
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} [{}]", self.text, self.code.text())
+    }
+}
