@@ -163,7 +163,8 @@ fn the_summary_counts_every_row_once() {
     }
     assert_eq!(count("rows_read"), ROWS.lines().count() as u64 - 1);
     assert_eq!(count("rows_read"), parts.iter().map(|(_, n)| n).sum::<u64>());
-    let codes: Vec<&str> = account["warnings"].as_array().unwrap().iter().map(|w| w["code"].as_str().unwrap()).collect();
+    let codes: Vec<&str> =
+        account["warnings"].as_array().unwrap().iter().map(|w| w["code"].as_str().unwrap()).collect();
     assert_eq!(codes, ["giant_baskets"], "{account}");
     assert_eq!(account["lines"]["rows"].as_u64().unwrap(), count("rows_read"));
 }

@@ -67,13 +67,15 @@ fn an_empty_file_and_a_header_alone_are_errors() {
 
 #[test]
 fn files_in_other_encodings_are_read_and_it_is_said() {
-    let text = "order_id,item_id,ordered_at,备注\no1,绿茶,2025-01-01,谢谢惠顾\no2,红茶,2025-01-02,已付款发货\n";
+    let text =
+        "order_id,item_id,ordered_at,备注\no1,绿茶,2025-01-01,谢谢惠顾\no2,红茶,2025-01-02,已付款发货\n";
     let (gbk, _, _) = encoding_rs::GB18030.encode(text);
     let (_folder, path) = file("a.csv", &gbk);
     let orders = try_read(&path, &ReadOptions::new(NOW)).unwrap().orders;
     assert_eq!(orders.item_ids, ["红茶", "绿茶"]);
     assert!(orders.summary.has(Code::FormatGuessed), "{}", orders.summary);
-    let utf16: Vec<u8> = format!("\u{feff}{HEADER}{}", good_rows(2)).encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let utf16: Vec<u8> =
+        format!("\u{feff}{HEADER}{}", good_rows(2)).encode_utf16().flat_map(u16::to_le_bytes).collect();
     for bytes in [&utf16[..], &utf16[2..]] {
         let (_folder, path) = file("a.csv", bytes);
         assert_eq!(try_read(&path, &ReadOptions::new(NOW)).unwrap().orders.lines.len(), 2);
@@ -94,18 +96,25 @@ fn a_broken_row_names_its_line_and_the_cure() {
 #[test]
 fn a_missing_column_is_named_with_the_nearest_one() {
     let error = error_of("orders.csv", b"order_id,Thing Ids,ordered_at\no1,i1,2025-01-01\n");
-    assert_says(&error, &["no column `item_id`", "Its columns are: order_id, Thing Ids, ordered_at", "columns = { item_id ="]);
+    assert_says(
+        &error,
+        &["no column `item_id`", "Its columns are: order_id, Thing Ids, ordered_at", "columns = { item_id ="],
+    );
     let error = error_of("orders.csv", b"order_id;item;buyer;bought\no1;i1;u1;2025-01-01\n");
     assert!(!error.contains("order_id = \"bought\""), "{error}");
 }
 
 #[test]
 fn columns_are_found_by_their_names_and_it_is_said() {
-    let (_folder, path) = file("a.csv", b"Order Number;Customer ID;StockCode;InvoiceDate\no1;u1;i1;2025-01-01\n");
+    let (_folder, path) =
+        file("a.csv", b"Order Number;Customer ID;StockCode;InvoiceDate\no1;u1;i1;2025-01-01\n");
     let summary = try_read(&path, &ReadOptions::new(NOW)).unwrap().orders.summary;
     assert_eq!(summary.kept_lines, 1);
     let said = said(&summary);
-    assert_says(&said, &["order_id = Order Number", "item_id = StockCode", "columns_guessed", "format_guessed"]);
+    assert_says(
+        &said,
+        &["order_id = Order Number", "item_id = StockCode", "columns_guessed", "format_guessed"],
+    );
     let (_folder, path) = file("a.csv", format!("{HEADER}{}", good_rows(1)).as_bytes());
     assert!(!try_read(&path, &ReadOptions::new(NOW)).unwrap().orders.summary.has(Code::ColumnsGuessed));
 }
@@ -165,7 +174,9 @@ fn each_bad_row_has_its_reason() {
 
 #[test]
 fn a_price_that_cannot_be_read_costs_no_purchase() {
-    let summary = rows(&format!("{}o1,u1,i1,2025-01-02,1,free\no2,u1,i1,2025-01-02,1,inf\n", good_rows(3))).orders.summary;
+    let summary = rows(&format!("{}o1,u1,i1,2025-01-02,1,free\no2,u1,i1,2025-01-02,1,inf\n", good_rows(3)))
+        .orders
+        .summary;
     assert_eq!((summary.kept_lines, summary.rejected), (5, 0));
     assert_says(&said(&summary), &["2 prices cannot be read", "free, inf", "unreadable_prices"]);
     assert!(!rows(&good_rows(3)).orders.summary.has(Code::UnreadablePrices));

@@ -167,6 +167,7 @@ fn an_event_log_alone_is_a_source() {
     assert_eq!(lines(&inputs), [of(0, "U0 P2 1"), of(0, "U0 P3 1"), of(1, "U1 P1 1")]);
     let account = inputs.orders.summary.events.clone().unwrap();
     assert_eq!((account.purchases, account.unused, account.types["view"]), (3, 2, 1));
-    let error = read_with(config, ORDERS, &[("log.csv", log.replace("purchase", "view"))]).unwrap_err().to_string();
+    let error =
+        read_with(config, ORDERS, &[("log.csv", log.replace("purchase", "view"))]).unwrap_err().to_string();
     assert!(error.contains("no purchase remains") && error.contains("view 4"), "{error}");
 }

@@ -83,7 +83,10 @@ fn totals_below_the_rows_are_passed_over() {
 #[test]
 fn lines_before_the_header_are_counted() {
     let orders = shop(&format!("店铺报表\n导出时间：2024-02-01\n\n{HEADER}\n{}", rows(5, |_| String::new())));
-    assert_eq!((orders.summary.kept_lines, orders.summary.lines.before, orders.summary.lines.total()), (5, 3, 9));
+    assert_eq!(
+        (orders.summary.kept_lines, orders.summary.lines.before, orders.summary.lines.total()),
+        (5, 3, 9)
+    );
 }
 
 #[test]
@@ -99,33 +102,55 @@ fn baskets_stand_a_line_each() {
 #[test]
 fn one_hot_baskets_name_their_items_in_the_header() {
     let config = "[orders]\nfiles = [\"b.csv\"]\nformat = \"one_hot\"\n";
-    let orders = try_shop(config, &[("b.csv", b"Feijao;Salada;Fritas\nNAO;SIM;NAO\nSIM;SIM;NAO\nNAO;2;SIM\n")]).unwrap();
-    assert_eq!((orders.n_baskets, lines(&orders).join(", ")), (3, "- Salada 1, - Feijao 1, - Salada 1, - Fritas 1, - Salada 2".into()));
+    let orders =
+        try_shop(config, &[("b.csv", b"Feijao;Salada;Fritas\nNAO;SIM;NAO\nSIM;SIM;NAO\nNAO;2;SIM\n")])
+            .unwrap();
+    assert_eq!(
+        (orders.n_baskets, lines(&orders).join(", ")),
+        (3, "- Salada 1, - Feijao 1, - Salada 1, - Fritas 1, - Salada 2".into())
+    );
 }
 
 #[test]
 fn cancelled_orders_undo_nothing_and_returns_do() {
-    let text = format!("{HEADER},status\nO1,M,A,2024-01-01,交易成功\nO2,M,A,2024-01-02,交易关闭\nO3,M,B,2024-01-03,gone\n");
+    let text = format!(
+        "{HEADER},status\nO1,M,A,2024-01-01,交易成功\nO2,M,A,2024-01-02,交易关闭\nO3,M,B,2024-01-03,gone\n"
+    );
     let orders = shop_with("cancelled_when = { status = \"^gone\" }", &text);
-    assert_eq!((lines(&orders), orders.summary.cancelled, orders.summary.returns), (vec!["M A 1".to_owned()], 2, 0));
+    assert_eq!(
+        (lines(&orders), orders.summary.cancelled, orders.summary.returns),
+        (vec!["M A 1".to_owned()], 2, 0)
+    );
     let text = format!("{HEADER}\nO1,M,A,2024-01-01\nR1,M,A,2024-01-02\nO3,M,B,2024-01-03\n");
     let orders = shop_with("returned_when = { order_id = \"^R\" }", &text);
-    assert_eq!((lines(&orders), orders.summary.returns, orders.summary.netted_out), (vec!["M B 1".to_owned()], 1, 1));
+    assert_eq!(
+        (lines(&orders), orders.summary.returns, orders.summary.netted_out),
+        (vec!["M B 1".to_owned()], 1, 1)
+    );
 }
 
 #[test]
 fn returns_named_cancelled_are_doubtful() {
     let text = format!("{HEADER},quantity\nO1,M,A,2024-01-01,1\nC2,M,A,2024-01-02,-1\n");
     let wrong = shop_with("cancelled_when = { order_id = \"^C\" }", &text);
-    assert_raised(Code::CancelledRowsAreNegative, &wrong, &shop_with("returned_when = { order_id = \"^C\" }", &text));
+    assert_raised(
+        Code::CancelledRowsAreNegative,
+        &wrong,
+        &shop_with("returned_when = { order_id = \"^C\" }", &text),
+    );
 }
 
 #[test]
 fn row_filters_keep_and_drop_by_any_column() {
-    let text = format!("{HEADER},event_type,Title\nO1,M,A,2024-01-01,purchase,tea\nO1,M,B,2024-01-01,view,tea\nO1,M,,2024-01-01,purchase,Tip\n");
+    let text = format!(
+        "{HEADER},event_type,Title\nO1,M,A,2024-01-01,purchase,tea\nO1,M,B,2024-01-01,view,tea\nO1,M,,2024-01-01,purchase,Tip\n"
+    );
     let options = "keep_when = { event_type = \"^purchase$\" }\ndrop_when = { Title = \"^Tip$\" }";
     let orders = shop_with(options, &text);
-    assert_eq!((lines(&orders), orders.summary.left_out, orders.summary.rejected), (vec!["M A 1".to_owned()], 2, 0));
+    assert_eq!(
+        (lines(&orders), orders.summary.left_out, orders.summary.rejected),
+        (vec!["M A 1".to_owned()], 2, 0)
+    );
 }
 
 #[test]
@@ -134,7 +159,10 @@ fn statuses_of_many_languages_are_known_and_others_are_listed() {
     let orders = shop(&format!("{HEADER},status\n{}", rows(5, |i| format!(",{}", statuses[i]))));
     assert_eq!((orders.summary.kept_lines, orders.summary.cancelled), (3, 2));
     assert_eq!((orders.summary.statuses["odd"].rows, orders.summary.statuses["odd"].known), (1, false));
-    let settled = shop_with("statuses = { odd = \"cancelled\" }", &format!("{HEADER},status\n{}", rows(5, |i| format!(",{}", statuses[i]))));
+    let settled = shop_with(
+        "statuses = { odd = \"cancelled\" }",
+        &format!("{HEADER},status\n{}", rows(5, |i| format!(",{}", statuses[i]))),
+    );
     assert_eq!(settled.summary.kept_lines, 2);
     assert_raised(Code::UnknownStatus, &orders, &settled);
 }
@@ -142,12 +170,14 @@ fn statuses_of_many_languages_are_known_and_others_are_listed() {
 #[test]
 fn words_for_nobody_are_guests() {
     let users = ["NULL", "NA", "nan", "None", "\\N", "-", "匿名", "0", "M1", "M2"];
-    let text = (0..10).fold(format!("{HEADER}\n"), |text, i| text + &format!("O{i},{},P{},2024-01-01\n", users[i], i % 3));
+    let text = (0..10)
+        .fold(format!("{HEADER}\n"), |text, i| text + &format!("O{i},{},P{},2024-01-01\n", users[i], i % 3));
     let orders = shop(&text);
     assert_eq!((orders.user_ids.join(" "), orders.summary.guest_lines), ("M1 M2".into(), 8));
     assert_raised(Code::GuestWords, &orders, &shop(&format!("{HEADER}\n{}", rows(9, |_| String::new()))));
     // Persons who are counted from 0 on are persons.
-    let counted = (0..9).fold(format!("{HEADER}\n"), |text, i| text + &format!("O{i},{},P,2024-01-01\n", i % 3));
+    let counted =
+        (0..9).fold(format!("{HEADER}\n"), |text, i| text + &format!("O{i},{},P,2024-01-01\n", i % 3));
     assert_eq!(shop(&counted).user_ids.len(), 3);
 }
 
@@ -166,7 +196,8 @@ fn an_outsized_person_is_said_and_cured() {
 #[test]
 fn ids_through_floats_are_whole_again_and_rounded_ones_are_refused() {
     let right = shop(&format!("{HEADER}\n1000,17000,23000,2024-01-01\n"));
-    let wrong = shop(&format!("{HEADER}\n1000.0,17000.0,23000.0,2024-01-01\n1000.0,17000.0,23001.0,2024-01-02\n"));
+    let wrong =
+        shop(&format!("{HEADER}\n1000.0,17000.0,23000.0,2024-01-01\n1000.0,17000.0,23001.0,2024-01-02\n"));
     assert_eq!((wrong.user_ids.join(" "), wrong.item_ids.join(" ")), ("17000".into(), "23000 23001".into()));
     assert_raised(Code::IdsThroughFloat, &wrong, &right);
     let mixed = shop(&format!("{HEADER}\n1,M1,23000.0,2024-01-01\n2,M1,A-7,2024-01-02\n"));
@@ -174,7 +205,10 @@ fn ids_through_floats_are_whole_again_and_rounded_ones_are_refused() {
     let config = "[orders]\nfiles = [\"o.csv\"]\n";
     let text = format!("{HEADER}\n1.23457E+11,M0,6.92E+11,2024-01-01\n1.23457E+17,M0,6.92E+12,2024-01-02\n");
     let error = try_shop(config, &[("o.csv", text.as_bytes())]).unwrap_err().to_string();
-    assert!(error.contains("2 of 2 rows") && error.contains("spreadsheet") && error.contains("as text"), "{error}");
+    assert!(
+        error.contains("2 of 2 rows") && error.contains("spreadsheet") && error.contains("as text"),
+        "{error}"
+    );
     let one = format!("{HEADER}\n{}X,M,6.92E+11,2024-01-02\n", rows(31, |_| String::new()).repeat(4));
     let orders = try_shop(config, &[("o.csv", one.as_bytes())]).unwrap();
     assert_raised(Code::IdsRounded, &orders, &right);
@@ -182,7 +216,8 @@ fn ids_through_floats_are_whole_again_and_rounded_ones_are_refused() {
 
 #[test]
 fn equal_lines_are_pieces_where_no_quantity_is_written() {
-    let text = format!("{HEADER}\nO1,M1,A,2024-01-01\nO1,M1,A,2024-01-01\nO1,M1,B,2024-01-01\nO2,M2,A,2024-01-02\n");
+    let text =
+        format!("{HEADER}\nO1,M1,A,2024-01-01\nO1,M1,A,2024-01-01\nO1,M1,B,2024-01-01\nO2,M2,A,2024-01-02\n");
     let orders = shop(&text);
     assert_eq!(lines(&orders), ["M1 A 2", "M1 B 1", "M2 A 1"]);
     assert_raised(Code::EqualLines, &orders, &shop(&format!("{HEADER}\n{}", rows(4, |_| String::new()))));
@@ -192,18 +227,31 @@ fn equal_lines_are_pieces_where_no_quantity_is_written() {
     assert_eq!((lines(&shop(&with)), shop(&with).summary.duplicates), (vec!["M1 A 1".to_owned()], 1));
     let line_ids = format!("line_id,{HEADER},quantity\n1,O1,M1,A,2024-01-01,1\n2,O1,M1,A,2024-01-01,1\n");
     assert_eq!(lines(&shop(&line_ids)), ["M1 A 2"]);
-    let two = try_shop("[orders]\nfiles = [\"*.csv\"]", &[("a.csv", text.as_bytes()), ("b.csv", text.as_bytes())]).unwrap();
-    assert_eq!((lines(&two), two.summary.duplicates), (vec!["M1 A 2".to_owned(), "M1 B 1".into(), "M2 A 1".into()], 4));
+    let two =
+        try_shop("[orders]\nfiles = [\"*.csv\"]", &[("a.csv", text.as_bytes()), ("b.csv", text.as_bytes())])
+            .unwrap();
+    assert_eq!(
+        (lines(&two), two.summary.duplicates),
+        (vec!["M1 A 2".to_owned(), "M1 B 1".into(), "M2 A 1".into()], 4)
+    );
 }
 
 #[test]
 fn later_exports_replace_earlier_states() {
-    let a = format!("{HEADER},status,quantity\nO1,M1,A,2024-01-01,paid,1\nO2,M2,B,2024-01-02,paid,1\nO3,M2,C,2024-01-03,paid,1\n");
+    let a = format!(
+        "{HEADER},status,quantity\nO1,M1,A,2024-01-01,paid,1\nO2,M2,B,2024-01-02,paid,1\nO3,M2,C,2024-01-03,paid,1\n"
+    );
     let b = format!("{HEADER},status,quantity\nO1,M1,A,2024-01-01,refunded,1\nO2,M2,B,2024-01-02,paid,3\n");
-    let both = try_shop("[orders]\nfiles = [\"a.csv\", \"b.csv\"]", &[("a.csv", a.as_bytes()), ("b.csv", b.as_bytes())]).unwrap();
+    let both = try_shop(
+        "[orders]\nfiles = [\"a.csv\", \"b.csv\"]",
+        &[("a.csv", a.as_bytes()), ("b.csv", b.as_bytes())],
+    )
+    .unwrap();
     assert_eq!((lines(&both), both.summary.replaced), (vec!["M2 B 3".to_owned(), "M2 C 1".into()], 2));
     assert_raised(Code::LaterStates, &both, &shop(&a));
-    let updated = format!("{HEADER},quantity,updated_at\nO1,M,A,2024-01-01,5,2024-03-01\nO1,M,A,2024-01-01,1,2024-02-01\n");
+    let updated = format!(
+        "{HEADER},quantity,updated_at\nO1,M,A,2024-01-01,5,2024-03-01\nO1,M,A,2024-01-01,1,2024-02-01\n"
+    );
     assert_eq!(lines(&shop(&updated)), ["M A 5"]);
 }
 
@@ -217,10 +265,19 @@ fn free_lines_can_be_left_out() {
 
 #[test]
 fn values_of_first_lines_hold_for_their_order() {
-    let text = format!("{HEADER},status\n#1,a,S1,2024-01-02,paid\n#1,,S2,,\n#2,b,S1,2024-01-03,refunded\n#2,,S3,,\n#3,,S1,2024-01-04,paid\n");
+    let text = format!(
+        "{HEADER},status\n#1,a,S1,2024-01-02,paid\n#1,,S2,,\n#2,b,S1,2024-01-03,refunded\n#2,,S3,,\n#3,,S1,2024-01-04,paid\n"
+    );
     let orders = shop(&text);
-    assert_eq!((lines(&orders), orders.n_baskets, orders.summary.cancelled), (vec!["a S1 1".to_owned(), "a S2 1".into(), "- S1 1".into()], 2, 2));
-    assert_raised(Code::FilledDown, &orders, &shop_with("fill_down = [\"user_id\", \"status\", \"ordered_at\"]", &text));
+    assert_eq!(
+        (lines(&orders), orders.n_baskets, orders.summary.cancelled),
+        (vec!["a S1 1".to_owned(), "a S2 1".into(), "- S1 1".into()], 2, 2)
+    );
+    assert_raised(
+        Code::FilledDown,
+        &orders,
+        &shop_with("fill_down = [\"user_id\", \"status\", \"ordered_at\"]", &text),
+    );
     // Merged cells leave the order's id blank too.
     let merged = shop(&format!("{HEADER}\nO1,a,S1,2024-01-02\n,,S2,\nO2,b,S1,2024-01-03\n,,S3,\n"));
     assert_eq!(lines(&merged), ["a S1 1", "a S2 1", "b S1 1", "b S3 1"]);
@@ -228,8 +285,14 @@ fn values_of_first_lines_hold_for_their_order() {
 
 #[test]
 fn orders_that_name_their_person_here_and_there_are_said() {
-    let text = format!("{HEADER}\nO1,a,S1,2024-01-02\nO1,a,S3,2024-01-02\nO1,,S2,2024-01-02\nO2,b,S1,2024-01-02\nO2,b,S2,2024-01-02\n");
-    assert_raised(Code::PersonOnSomeLines, &shop(&text), &shop(&format!("{HEADER}\n{}", rows(3, |_| String::new()))));
+    let text = format!(
+        "{HEADER}\nO1,a,S1,2024-01-02\nO1,a,S3,2024-01-02\nO1,,S2,2024-01-02\nO2,b,S1,2024-01-02\nO2,b,S2,2024-01-02\n"
+    );
+    assert_raised(
+        Code::PersonOnSomeLines,
+        &shop(&text),
+        &shop(&format!("{HEADER}\n{}", rows(3, |_| String::new()))),
+    );
 }
 
 #[test]
@@ -247,8 +310,12 @@ fn lists_in_cells_become_lines() {
 #[test]
 fn items_in_numbered_columns_are_a_line_each() {
     let text = "Member,Date,Item 1,Item 2,Item 3\nM0,2024-01-01,tea,cup,\nM1,2024-01-02,pot,,\n";
-    let orders = shop_with("columns = { user_id = \"Member\", item_id = \"Item *\", ordered_at = \"Date\" }", text);
-    assert_eq!((lines(&orders), orders.n_baskets), (vec!["M0 cup 1".to_owned(), "M0 tea 1".into(), "M1 pot 1".into()], 2));
+    let orders =
+        shop_with("columns = { user_id = \"Member\", item_id = \"Item *\", ordered_at = \"Date\" }", text);
+    assert_eq!(
+        (lines(&orders), orders.n_baskets),
+        (vec!["M0 cup 1".to_owned(), "M0 tea 1".into(), "M1 pot 1".into()], 2)
+    );
 }
 
 #[test]
@@ -306,14 +373,18 @@ fn folders_of_hive_are_columns() {
     let (one, two) = (row(1), row(2));
     let files: &[(&str, &[u8])] =
         &[("d/date=2024-01-01/p.csv", one.as_bytes()), ("d/date=2024-01-02/p.csv", two.as_bytes())];
-    let orders = try_shop("[orders]\nfiles = [\"d/**/*.csv\"]\ncolumns = { ordered_at = \"date\" }", files).unwrap();
+    let orders =
+        try_shop("[orders]\nfiles = [\"d/**/*.csv\"]\ncolumns = { ordered_at = \"date\" }", files).unwrap();
     assert_eq!(orders.lines.iter().map(|line| line.at).collect::<Vec<_>>(), [1_704_067_200, 1_704_153_600]);
 }
 
 #[test]
 fn columns_may_have_alternatives_and_drift_between_files() {
     let text = "order_id,user_id,sku,name,ordered_at\nO0,M0,,Tea,2024-01-01\nO1,M0,S1,Cup,2024-01-02\n";
-    assert_eq!(lines(&shop_with("columns = { item_id = [\"sku\", \"name\"] }", text)), ["M0 Tea 1", "M0 S1 1"]);
+    assert_eq!(
+        lines(&shop_with("columns = { item_id = [\"sku\", \"name\"] }", text)),
+        ["M0 Tea 1", "M0 S1 1"]
+    );
     let files: &[(&str, &[u8])] = &[
         ("1.csv", "订单号,会员号,商品,时间\nO0,M0,A0,2024-01-01\n".as_bytes()),
         ("2.csv", "订单编号,会员号,商品,时间\nQ0,M0,A0,2024-02-01\n".as_bytes()),
@@ -338,25 +409,35 @@ fn without_order_ids_a_persons_day_is_a_basket() {
     let orders = shop(text);
     assert_eq!((orders.n_baskets, orders.lines.len()), (3, 4));
     assert_raised(Code::NoOrderIds, &orders, &shop_with("baskets = \"day\"", text));
-    let visits = "user_id,item_id,ordered_at\nM,a,2024-01-01 10:00\nM,b,2024-01-01 10:20\nM,c,2024-01-01 15:00\n";
+    let visits =
+        "user_id,item_id,ordered_at\nM,a,2024-01-01 10:00\nM,b,2024-01-01 10:20\nM,c,2024-01-01 15:00\n";
     assert_eq!(shop_with("baskets = \"30m\"", visits).n_baskets, 2);
 }
 
 #[test]
 fn numbers_are_read_as_shops_write_them() {
-    let orders = shop(&format!("{HEADER},quantity,unit_price\nO1,M,A,2024-01-01,\"1,100\",\"¥1,200.00\"\nO2,M,B,2024-01-02,2件,3元\n"));
+    let orders = shop(&format!(
+        "{HEADER},quantity,unit_price\nO1,M,A,2024-01-01,\"1,100\",\"¥1,200.00\"\nO2,M,B,2024-01-02,2件,3元\n"
+    ));
     assert_eq!((orders.lines[0].quantity, orders.lines[0].unit_price), (1100.0, 1200.0));
     assert_eq!((orders.lines[1].quantity, orders.lines[1].unit_price), (2.0, 3.0));
-    let comma = shop("order_id;user_id;item_id;ordered_at;unit_price\n1;M;A;13.01.2024 10:05;10,50\n2;M;B;14.01.2024;1.200\n");
+    let comma = shop(
+        "order_id;user_id;item_id;ordered_at;unit_price\n1;M;A;13.01.2024 10:05;10,50\n2;M;B;14.01.2024;1.200\n",
+    );
     assert_eq!((comma.lines[0].unit_price, comma.lines[1].unit_price), (10.5, 1200.0));
     assert_raised(Code::DecimalComma, &comma, &orders);
 }
 
 #[test]
 fn amounts_below_zero_are_returns() {
-    let text = format!("{HEADER},quantity,line_total\nO1,M1,A,2024-01-01,1,10\nO2,M1,B,2024-01-02,1,10\nR1,M1,A,2024-01-03,1,-10\n");
+    let text = format!(
+        "{HEADER},quantity,line_total\nO1,M1,A,2024-01-01,1,10\nO2,M1,B,2024-01-02,1,10\nR1,M1,A,2024-01-03,1,-10\n"
+    );
     let orders = shop(&text);
-    assert_eq!((lines(&orders), orders.summary.returns, orders.summary.netted_out), (vec!["M1 B 1".to_owned()], 1, 1));
+    assert_eq!(
+        (lines(&orders), orders.summary.returns, orders.summary.netted_out),
+        (vec!["M1 B 1".to_owned()], 1, 1)
+    );
     assert_raised(Code::NegativeAmounts, &orders, &shop(&text.replace(",-10", ",10")));
 }
 
@@ -368,7 +449,13 @@ fn times_are_read_as_exports_write_them() {
     };
     // 2024-01-01T08:15:00Z.
     let expected = 1_704_096_900;
-    for value in ["2024年1月1日 8时15分", "2024-01-01 星期一 上午8:15", "01-Jan-24 8:15", "2024-01-01T08:15:00Z", "1.7040969E+12"] {
+    for value in [
+        "2024年1月1日 8时15分",
+        "2024-01-01 星期一 上午8:15",
+        "01-Jan-24 8:15",
+        "2024-01-01T08:15:00Z",
+        "1.7040969E+12",
+    ] {
         assert_eq!(at("ordered_at", value), expected, "{value}");
     }
     assert_eq!(at("date,time", "2024-01-01,08:15"), expected);
@@ -376,7 +463,11 @@ fn times_are_read_as_exports_write_them() {
     assert_eq!(at("ordered_at", "2024-01-01 08"), expected - 900);
     let serial = shop(&format!("{HEADER}\nO1,M1,A,45292.40\nO2,M1,A,45293.5\n"));
     assert_eq!(serial.lines[0].at, 1_704_101_760);
-    assert_raised(Code::SpreadsheetDays, &serial, &shop(&format!("{HEADER}\n{}", rows(2, |_| String::new()))));
+    assert_raised(
+        Code::SpreadsheetDays,
+        &serial,
+        &shop(&format!("{HEADER}\n{}", rows(2, |_| String::new()))),
+    );
     let rounded = shop(&format!("{HEADER}\nO1,M1,A,1.43322E+12\n"));
     assert_raised(Code::TimesRounded, &rounded, &serial);
 }
@@ -385,7 +476,8 @@ fn times_are_read_as_exports_write_them() {
 fn each_file_may_have_its_own_style_of_dates() {
     let file = |date: &str| format!("{HEADER}\nO{},M,A,{date}\n", date.len());
     let (a, b, c) = (file("25/04/2024"), file("2024-04-26"), file("1/4/2024"));
-    let files: &[(&str, &[u8])] = &[("a.csv", a.as_bytes()), ("b.csv", b.as_bytes()), ("c.csv", c.as_bytes())];
+    let files: &[(&str, &[u8])] =
+        &[("a.csv", a.as_bytes()), ("b.csv", b.as_bytes()), ("c.csv", c.as_bytes())];
     let orders = try_shop("[orders]\nfiles = [\"*.csv\"]", files).unwrap();
     // The third is the first of April, as the first file has its day first.
     assert_eq!(orders.lines[0].at, 1_711_929_600);
@@ -396,14 +488,19 @@ fn files_without_a_header_say_how_to_name_their_columns() {
     let text = "1::1193::5::978300760\n1::1194::5::978301160\n2::1195::4::978301560\n";
     let config = "[orders]\nfiles = [\"r.dat\"]\n";
     let error = try_shop(config, &[("r.dat", text.as_bytes())]).unwrap_err().to_string();
-    assert!(error.contains("looks like data") && error.contains("header = false") && error.contains("1193"), "{error}");
+    assert!(
+        error.contains("looks like data") && error.contains("header = false") && error.contains("1193"),
+        "{error}"
+    );
     let named = format!("{config}columns = {{ user_id = \"1\", item_id = \"2\", ordered_at = \"4\" }}\n");
     assert_eq!(try_shop(&named, &[("r.dat", text.as_bytes())]).unwrap().lines.len(), 3);
     let given = format!("{config}header = [\"user_id\", \"item_id\", \"rating\", \"ordered_at\"]\n");
     assert_eq!(try_shop(&given, &[("r.dat", text.as_bytes())]).unwrap().user_ids.len(), 2);
     let spaces = " 00001 20210101  A   10.77\n 00002 20210102  B   11.77\n";
     let named = "columns = { user_id = \"1\", ordered_at = \"2\", item_id = \"3\", line_total = \"4\" }";
-    let orders = try_shop(&format!("[orders]\nfiles = [\"l.txt\"]\n{named}"), &[("l.txt", spaces.as_bytes())]).unwrap();
+    let orders =
+        try_shop(&format!("[orders]\nfiles = [\"l.txt\"]\n{named}"), &[("l.txt", spaces.as_bytes())])
+            .unwrap();
     assert_eq!(lines(&orders), ["00001 A 1", "00002 B 1"]);
 }
 
@@ -411,17 +508,23 @@ fn files_without_a_header_say_how_to_name_their_columns() {
 fn trailing_delimiters_and_backslash_quotes_are_read() {
     let orders = shop(&format!("{HEADER}\n{}", rows(4, |_| ",".to_owned())));
     assert_eq!(orders.lines.len(), 4);
-    let quoted = format!("{HEADER},title\nO1,M1,A,2024-01-01,\"5\\\" pipe, long\"\nO2,M1,B,2024-01-02,\"x\"\n");
+    let quoted =
+        format!("{HEADER},title\nO1,M1,A,2024-01-01,\"5\\\" pipe, long\"\nO2,M1,B,2024-01-02,\"x\"\n");
     assert_eq!(shop(&quoted).lines.len(), 2);
 }
 
 #[test]
 fn what_holds_for_all_baskets_is_doubtful() {
-    let single = (0..40).fold(format!("{HEADER}\n"), |text, i| text + &format!("O{i},M{},A{},2024-01-02\n", i % 9, i % 5));
-    let fine = (0..40).fold(format!("{HEADER}\n"), |text, i| text + &format!("O{},M{},A{},2024-01-02\n", i / 2, i / 4, i % 5));
+    let single = (0..40)
+        .fold(format!("{HEADER}\n"), |text, i| text + &format!("O{i},M{},A{},2024-01-02\n", i % 9, i % 5));
+    let fine = (0..40).fold(format!("{HEADER}\n"), |text, i| {
+        text + &format!("O{},M{},A{},2024-01-02\n", i / 2, i / 4, i % 5)
+    });
     assert_raised(Code::OneLineBaskets, &shop(&single), &shop(&fine));
-    let one = (0..60).fold(format!("{HEADER}\n"), |text, i| text + &format!("O{},M,A{},2024-01-02\n", i / 2, i % 5));
+    let one = (0..60)
+        .fold(format!("{HEADER}\n"), |text, i| text + &format!("O{},M,A{},2024-01-02\n", i / 2, i % 5));
     assert_raised(Code::OnePerson, &shop(&one), &shop(&fine));
-    let each = (0..60).fold(format!("{HEADER}\n"), |text, i| text + &format!("O{0},M{0},A{1},2024-01-02\n", i / 2, i % 5));
+    let each = (0..60)
+        .fold(format!("{HEADER}\n"), |text, i| text + &format!("O{0},M{0},A{1},2024-01-02\n", i / 2, i % 5));
     assert_raised(Code::OneBasketEach, &shop(&each), &shop(&fine));
 }

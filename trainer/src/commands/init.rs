@@ -52,7 +52,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let options = ReadOptions { max_reject_ratio: 1.0, ..ReadOptions::new(Utc::now().timestamp()) };
     let (summary, failed) = match orders::read(&config, &options, &|_, _, _| {}) {
         Ok(inputs) => (inputs.orders.summary, None),
-        Err(error) => (Summary::default(), Some(error)),
+        Err(error) => {
+            let understood = orders::facts(&config).unwrap_or_default();
+            (Summary { understood, ..Summary::default() }, Some(error))
+        }
     };
     let folder = args.out.parent().unwrap_or(Path::new(""));
     let text = orders::write_shop_file(&config, &summary, &|file| named(file, folder));

@@ -4,7 +4,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::clean::Raw;
+use super::raw::Raw;
 use super::types::Identity;
 
 /// The type of an identity that is a user id.

@@ -1,7 +1,7 @@
 //! From rows in reading order to clean lines: merge, net returns, cap giant baskets, renumber, sort.
 
-use super::clean::{Basket, Raw, Return};
 use super::dictionary::Dictionary;
+use super::raw::{Basket, Raw, Return};
 use super::states;
 use super::summary::Summary;
 use super::types::{GUEST, Line, NONE_CODE, Orders, TimeKind};
@@ -233,7 +233,7 @@ fn sorted(dictionary: Dictionary, used: impl Iterator<Item = u32>) -> (Vec<Strin
 #[cfg(test)]
 mod tests {
     use super::arrange;
-    use crate::orders::clean::{Basket, Raw, Return};
+    use crate::orders::raw::{Basket, Raw, Return};
     use crate::orders::summary::Summary;
     use crate::orders::types::{GUEST, Line, NONE_CODE, Orders, TimeKind};
 

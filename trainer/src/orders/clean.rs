@@ -1,8 +1,9 @@
 //! One row at a time: is it a purchase, a return, or neither, and of what by whom.
 
+use super::baskets::{Baskets, Place};
 use super::catalogue::Catalogue;
 use super::dictionary::Dictionary;
-use super::guests::is_guest_word;
+use super::raw::{Cancelled, Raw, Return};
 use super::rules::{FillDown, Rules};
 use super::source::{Row, SourceFile};
 use super::statuses::Statuses;
@@ -10,78 +11,10 @@ use super::summary::{Reason, Summary};
 use super::times::Times;
 use super::types::{DAY_SECONDS, GUEST, Line, NONE_CODE};
 use super::values::{Scientific, amount, id, is_null, is_whole_float, normalise, quantity, scientific_id};
-use crate::config::{Baskets, Decimal, EqualLines, KeepOrDrop, Normalise, OrderColumn, StatusMeaning, Zone};
+use crate::config::{Decimal, EqualLines, KeepOrDrop, Normalise, OrderColumn, StatusMeaning};
 use anyhow::{Context, bail};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::borrow::Cow;
-
-/// A return that waits for the purchase that it undoes.
-#[derive(Debug, Clone, Copy)]
-pub struct Return {
-    /// As [`Line::at`].
-    pub at: i64,
-    /// As [`Line::user`]; never a guest.
-    pub user: u32,
-    /// As [`Line::item`].
-    pub item: u32,
-    /// Pieces, above zero.
-    pub quantity: f32,
-}
-
-/// A purchase that did not last.
-#[derive(Debug, Clone, Copy)]
-pub struct Cancelled {
-    /// As [`Line::user`].
-    pub user: u32,
-    /// As [`Line::item`].
-    pub item: u32,
-    /// As [`Line::at`].
-    pub at: i64,
-    /// As [`Line::basket`].
-    pub basket: u32,
-    /// As in [`Raw::states`].
-    pub state: i64,
-}
-
-/// What is known of a basket while reading.
-#[derive(Debug, Clone, Copy)]
-pub struct Basket {
-    /// The earliest time of its lines.
-    pub first: i64,
-    /// The latest time of its lines.
-    pub last: i64,
-    /// Purchase rows.
-    pub rows: u32,
-    /// The state of its first line.
-    pub state: i64,
-    /// Lines of another state speak of it too.
-    pub is_again: bool,
-}
-
-/// Purchases and returns of all files under the numbers of first appearance.
-#[derive(Default)]
-pub struct Raw {
-    /// Purchase rows in reading order, at their own times.
-    pub lines: Vec<Line>,
-    /// By line, its state where lines may have several: the later one is right.
-    pub states: Vec<i64>,
-    /// Return rows of known users in reading order.
-    pub returns: Vec<Return>,
-    /// Returns of persons who turned out to be guests.
-    pub returns_of_guests: u64,
-    /// Purchase rows whose status says that they did not last.
-    pub cancelled: Vec<Cancelled>,
-    /// By number of first appearance.
-    pub baskets: Vec<Basket>,
-    /// Item ids.
-    pub items: Dictionary,
-    /// User ids.
-    pub users: Dictionary,
-    /// Channel names.
-    pub channels: Dictionary,
-    /// Store ids.
-    pub stores: Dictionary,
-}
 
 /// Why a row gives no line: it is bad, or the whole run cannot go on.
 pub(super) enum Stop {
@@ -115,12 +48,10 @@ pub struct Reading {
     pub floats: Vec<OrderColumn>,
     /// By file, whether it writes quantities.
     pub has_quantity: Vec<bool>,
-    /// Whether there are order ids.
-    pub has_orders: bool,
+    /// What makes up a basket.
+    pub baskets: Baskets,
     /// Whether several files, or an `updated_at`, may speak of one line.
     pub has_states: bool,
-    /// The zone whose days make baskets where there are no order ids.
-    pub zone: Zone,
 }
 
 /// Counts of what was read otherwise than it stands; see [`Summary`] for rows.
@@ -144,8 +75,6 @@ pub struct Notes {
     pub equal_pieces: u64,
     /// See `equal_pieces`.
     pub equal_duplicates: u64,
-    /// Orders that have lines both with and without a person.
-    pub mixed_orders: u64,
     /// Lines with a room, and with a merchant.
     pub with_room: u64,
     /// See `with_room`.
@@ -167,17 +96,12 @@ pub struct Cleaner<'r> {
     pub statuses: Statuses,
     /// The catalogue that the orders' own columns give.
     pub catalogue: Catalogue,
-    keys: Dictionary,
-    last_key: Vec<u8>,
-    key: Vec<u8>,
-    last_basket: u32,
     scratch: Vec<u8>,
     seen: FxHashSet<u128>,
     /// Digests of the rows of the order at hand, where no quantity is written.
     run: FxHashSet<u128>,
     run_key: (usize, String),
     excluded: FxHashMap<Box<str>, bool>,
-    guests: FxHashMap<u32, bool>,
 }
 
 impl<'r> Cleaner<'r> {
@@ -191,16 +115,11 @@ impl<'r> Cleaner<'r> {
             notes: Notes::default(),
             statuses,
             catalogue,
-            keys: Dictionary::default(),
-            last_key: Vec::new(),
-            key: Vec::new(),
-            last_basket: 0,
             scratch: Vec::new(),
             seen: FxHashSet::default(),
             run: FxHashSet::default(),
             run_key: (usize::MAX, String::new()),
             excluded: FxHashMap::default(),
-            guests: FxHashMap::default(),
         }
     }
 
@@ -278,7 +197,7 @@ impl<'r> Cleaner<'r> {
         let item_id = self.id(written, OrderColumn::ItemId, rules.item_id)?;
         // Sequences have no order ids: each row is a basket of its own.
         let order_id = match get(OrderColumn::OrderId).filter(|order| !is_null(order)) {
-            _ if row.at.is_some() || !self.reading.has_orders || rules.baskets != Baskets::OrderId => None,
+            _ if row.at.is_some() || !self.reading.baskets.are_orders() => None,
             Some(order) => Some(self.id(order, OrderColumn::OrderId, rules.order_id)?),
             None => return Err(Reason::NoOrderId.into()),
         };
@@ -300,7 +219,8 @@ impl<'r> Cleaner<'r> {
         if rules.cancels(row, fill) || meaning == StatusMeaning::Cancelled {
             self.summary.cancelled += 1;
             self.notes.negative_cancelled += u64::from(quantity < 0.0);
-            let basket = self.basket(order_id.as_deref(), row, user, at, file, state, false)?;
+            let place = Place { order_id: order_id.as_deref(), user, at, file, state, is_purchase: false };
+            let basket = self.reading.baskets.number(&place, row, &mut self.raw)?;
             self.raw.cancelled.push(Cancelled { user, item, at, basket, state });
             return Ok(());
         }
@@ -323,7 +243,8 @@ impl<'r> Cleaner<'r> {
         self.notes.with_merchant += u64::from(row.get(OrderColumn::MerchantId as usize).is_some());
         let channel = code(&mut self.raw.channels, get(OrderColumn::Channel), rules.channel, "channels")?;
         let store = code(&mut self.raw.stores, get(OrderColumn::StoreId), rules.store_id, "stores")?;
-        let basket = self.basket(order_id.as_deref(), row, user, at, file, state, true)?;
+        let place = Place { order_id: order_id.as_deref(), user, at, file, state, is_purchase: true };
+        let basket = self.reading.baskets.number(&place, row, &mut self.raw)?;
         let quantity = quantity as f32;
         self.raw.lines.push(Line { at, basket, user, item, quantity, unit_price, channel, store });
         if self.reading.has_states {
@@ -440,96 +361,6 @@ impl<'r> Cleaner<'r> {
         } else if back.quantity > 0.0 {
             self.raw.returns.push(back);
         }
-    }
-
-    /// A basket is one order id of one user: order numbers that two people share (a counter that
-    /// starts anew in each store) do not mix their goods. Without order ids it is a line that holds a list, a
-    /// person's day, or what a guest buys at one moment; without times each line.
-    #[expect(clippy::too_many_arguments, reason = "all that tells one basket from another")]
-    fn basket(
-        &mut self,
-        order_id: Option<&str>,
-        row: &Row<'_>,
-        user: u32,
-        at: i64,
-        file: usize,
-        state: i64,
-        is_purchase: bool,
-    ) -> anyhow::Result<u32> {
-        let new = u32::try_from(self.raw.baskets.len()).context("more baskets than can be numbered")?;
-        self.key.clear();
-        self.key.extend_from_slice(&user.to_le_bytes());
-        let has_key = match order_id {
-            Some(order_id) => {
-                let is_other =
-                    self.last_key.get(4..) == Some(order_id.as_bytes()) && self.last_key[..4] != self.key[..];
-                self.notes.mixed_orders +=
-                    u64::from(is_other && (user == GUEST || self.last_key[..4] == GUEST.to_le_bytes()));
-                self.key.extend_from_slice(order_id.as_bytes());
-                true
-            }
-            None if row.at.is_some() => false,
-            None => self.add_key_without_order(row, user, at, file),
-        };
-        let basket = if has_key {
-            // The lines of a basket mostly stand together.
-            if self.key != self.last_key {
-                self.last_basket = self.keys.code(&self.key).context("more baskets than can be numbered")?;
-                std::mem::swap(&mut self.key, &mut self.last_key);
-            }
-            self.last_basket
-        } else {
-            // Numbers of baskets with a key and of those without come from one count.
-            self.key.clear();
-            self.key.extend_from_slice(b"\0\0");
-            self.key.extend_from_slice(&new.to_le_bytes());
-            self.keys.code(&self.key).context("more baskets than can be numbered")?
-        };
-        if basket == new {
-            self.raw.baskets.push(Basket {
-                first: i64::MAX,
-                last: i64::MIN,
-                rows: 0,
-                state,
-                is_again: false,
-            });
-        }
-        let known = &mut self.raw.baskets[basket as usize];
-        known.is_again |= known.state != state;
-        if is_purchase {
-            known.first = known.first.min(at);
-            known.last = known.last.max(at);
-            known.rows = known.rows.saturating_add(1);
-        }
-        Ok(basket)
-    }
-
-    /// Adds what tells a basket without an order id from others; `false` where each line is one.
-    fn add_key_without_order(&mut self, row: &Row<'_>, user: u32, at: i64, file: usize) -> bool {
-        let key = &mut self.key;
-        key.extend_from_slice(b"\0");
-        if row.element.is_some() && !self.reading.has_orders {
-            key.extend_from_slice(&file.to_le_bytes());
-            key.extend_from_slice(&row.line.to_le_bytes());
-            return true;
-        }
-        if self.reading.times.is_none() {
-            return false;
-        }
-        let users = &self.raw.users;
-        let is_guest =
-            user == GUEST || *self.guests.entry(user).or_insert_with(|| is_guest_word(&users.name(user)));
-        let local = at + self.reading.zone.offset(at);
-        if is_guest {
-            key.extend_from_slice(&at.to_le_bytes());
-            key.extend_from_slice(row.get(OrderColumn::StoreId as usize).unwrap_or("").as_bytes());
-            // At midnight stands a date alone, which says nothing of who bought together.
-            return local.rem_euclid(DAY_SECONDS) != 0;
-        }
-        if self.rules.baskets == Baskets::OrderId || self.rules.baskets == Baskets::Day {
-            key.extend_from_slice(&local.div_euclid(DAY_SECONDS).to_le_bytes());
-        }
-        true
     }
 }
 

@@ -105,7 +105,9 @@ fn of_columns(summary: &mut Summary, found: &Found<'_>) {
             summary.warn(Code::ColumnMissingInFile, without.len() as u64, text);
         }
     }
-    if found.time_untold {
+    let is_basket =
+        |facts: &FileFacts| ["baskets", "one_hot"].iter().any(|format| facts.written.starts_with(format));
+    if found.time_untold && !understood.iter().all(is_basket) {
         summary.warn(
             Code::NoTimes,
             0,
@@ -134,7 +136,7 @@ fn of_orders(summary: &mut Summary, found: &Found<'_>) {
     let is_plain = summary.understood.iter().any(|facts| {
         ["sequences", "baskets", "one_hot"].iter().any(|format| facts.written.starts_with(format))
     });
-    if !reading.has_orders && !is_plain && found.config.baskets.is_none() {
+    if !reading.baskets.has_orders && !is_plain && found.config.baskets.is_none() {
         let what = match reading.times {
             Some(_) => "a basket is what one person buys on one day (a guest at one moment)",
             None => "each line is a basket",
@@ -154,13 +156,13 @@ fn of_orders(summary: &mut Summary, found: &Found<'_>) {
         );
         summary.warn(Code::FilledDown, reading.fill.filled, text);
     }
-    if notes.mixed_orders > 0 {
+    if reading.baskets.mixed_orders > 0 {
         let text = format!(
             "{} times lines of one order id are of a person and of nobody; fill_down = [\"user_id\"] gives them the \
              order's person",
-            notes.mixed_orders
+            reading.baskets.mixed_orders
         );
-        summary.warn(Code::PersonOnSomeLines, notes.mixed_orders, text);
+        summary.warn(Code::PersonOnSomeLines, reading.baskets.mixed_orders, text);
     }
     if found.config.equal_lines.is_none() && notes.equal_pieces + notes.equal_duplicates > 0 {
         let text = format!(

@@ -59,7 +59,11 @@ pub fn draft(files: &[PathBuf]) -> anyhow::Result<Config> {
     if is_text && !has("orders.item_id") && is_one_hot(&rows) {
         config.orders.format = Some(Format::OneHot);
         config.orders.delimiter = first.delimiter.clone();
-    } else if is_text && !has("orders.item_id") && !has("orders.order_id") && are_baskets(&header, &source)? {
+    } else if is_text
+        && !has("orders.item_id")
+        && !has("orders.order_id")
+        && are_baskets(&header, first.has_header, &source)?
+    {
         config.orders.format = Some(Format::Baskets);
         config.orders.delimiter = Some(first.delimiter.clone().unwrap_or_else(|| ",".to_owned()));
     } else if !first.has_header {
@@ -101,8 +105,8 @@ fn is_one_hot(rows: &[Vec<String>]) -> bool {
     width >= 3 && rows.len() >= 2 && columns * 4 >= width * 3
 }
 
-/// Lines of different lengths whose first one is a basket too: its cells come again in the others.
-fn are_baskets(header: &[String], source: &Source) -> anyhow::Result<bool> {
+/// Lines of different lengths, the first one of which is a basket too: its cells come again in the others.
+fn are_baskets(header: &[String], is_text: bool, source: &Source) -> anyhow::Result<bool> {
     let (mut bad, mut all, mut again) = (0, 0, 0);
     source.each_row(&[], &Cell::new(0), &mut |_, event| {
         all += 1;
@@ -124,8 +128,9 @@ fn are_baskets(header: &[String], source: &Source) -> anyhow::Result<bool> {
         }
         Ok(if all >= ROWS { Flow::Enough } else { Flow::Next })
     })?;
-    // In a table the names of columns are no values.
-    Ok(all >= 2 && again > 0 && (bad * 4 >= all || again * 4 >= all as u64))
+    let is_ragged = bad * 4 >= all;
+    // In a table the names of columns are no values; a table of numbers has rows of one length.
+    Ok(all >= 2 && again > 0 && (is_ragged || (is_text && again * 4 >= all as u64)))
 }
 
 /// Whether a column holds types of events, purchases among them or not.

@@ -3,100 +3,24 @@
 //! Words such as NULL, 匿名 and walk-in are guests. A number such as 0 is one unless the ids around it (1, 2) are
 //! persons too and it buys no more than they do.
 
-use super::clean::Raw;
+use super::raw::Raw;
 use super::types::GUEST;
 use super::warnings::{Code, Warning};
 use crate::config::{Outsized, folded};
 
 /// Words for nobody, by [`folded`].
+#[rustfmt::skip]
 const WORDS: &[&str] = &[
-    "null",
-    "na",
-    "nan",
-    "none",
-    "n",
-    "nil",
-    "undefined",
-    "unknown",
-    "guest",
-    "guests",
-    "guestuser",
-    "guestcheckout",
-    "guestcustomer",
-    "anonymous",
-    "anonym",
-    "anon",
-    "walkin",
-    "walkincustomer",
-    "walkins",
-    "cash",
-    "cashcustomer",
-    "cashsale",
-    "nocustomer",
-    "nomember",
-    "nonmember",
-    "notmember",
-    "notset",
-    "notloggedin",
-    "notavailable",
-    "noname",
-    "nocard",
-    "default",
-    "defaultcustomer",
-    "retail",
-    "retailcustomer",
-    "posguest",
-    "poscustomer",
-    "visitor",
-    "匿名",
-    "匿名用户",
-    "匿名买家",
-    "匿名会员",
-    "散客",
-    "散户",
-    "零售",
-    "零售客户",
-    "游客",
-    "访客",
-    "过客",
-    "非会员",
-    "普通顾客",
-    "普通客户",
-    "顾客",
-    "现金客户",
-    "默认客户",
-    "未登录",
-    "未知",
-    "无",
-    "无会员",
-    "空",
-    "ゲスト",
-    "非会員",
-    "匿名ユーザー",
-    "비회원",
-    "게스트",
-    "손님",
-    "gast",
-    "laufkundschaft",
-    "barverkauf",
-    "unbekannt",
-    "invité",
-    "anonyme",
-    "clientdepassage",
-    "comptoir",
-    "inconnu",
-    "invitado",
-    "anónimo",
-    "anonimo",
-    "consumidorfinal",
-    "mostrador",
-    "desconocido",
-    "ospite",
-    "clientegenerico",
-    "convidado",
-    "гость",
-    "аноним",
-    "розничныйпокупатель",
+    "null", "na", "nan", "none", "n", "nil", "undefined", "unknown", "guest", "guests", "guestuser",
+    "guestcheckout", "guestcustomer", "anonymous", "anonym", "anon", "walkin", "walkincustomer", "walkins", "cash",
+    "cashcustomer", "cashsale", "nocustomer", "nomember", "nonmember", "notmember", "notset", "notloggedin",
+    "notavailable", "noname", "nocard", "default", "defaultcustomer", "retail", "retailcustomer", "posguest",
+    "poscustomer", "visitor", "匿名", "匿名用户", "匿名买家", "匿名会员", "散客", "散户", "零售", "零售客户",
+    "游客", "访客", "过客", "非会员", "普通顾客", "普通客户", "顾客", "现金客户", "默认客户", "未登录", "未知",
+    "无", "无会员", "空", "ゲスト", "非会員", "匿名ユーザー", "비회원", "게스트", "손님", "gast", "laufkundschaft",
+    "barverkauf", "unbekannt", "invité", "anonyme", "clientdepassage", "comptoir", "inconnu", "invitado", "anónimo",
+    "anonimo", "consumidorfinal", "mostrador", "desconocido", "ospite", "clientegenerico", "convidado", "гость",
+    "аноним", "розничныйпокупатель",
 ];
 
 /// Lines from which a person may be outsized.
@@ -125,10 +49,7 @@ pub fn apply(raw: &mut Raw, words: &[String], outsized: Option<Outsized>) -> Vec
     let mut found: Vec<(String, u64)> = Vec::new();
     for code in 0..lines.len() as u32 {
         let name = raw.users.name(code);
-        if is_guest_word(&name)
-            || words.contains(&name)
-            || is_sentinel(&name, code, raw, &lines)
-        {
+        if is_guest_word(&name) || words.contains(&name) || is_sentinel(&name, code, raw, &lines) {
             guests[code as usize] = true;
             found.push((name, lines[code as usize]));
         }

@@ -3,7 +3,7 @@
 use super::aliases;
 use super::arrange::arrange;
 use super::catalogue::Catalogue;
-use super::clean::{Basket, Cleaner, Raw, Reading};
+use super::clean::{Cleaner, Reading};
 use super::doubts::{Found, say};
 use super::events::Events;
 use super::guests;
@@ -11,6 +11,7 @@ use super::layout::Layout;
 use super::meter::Meter;
 use super::order::settle;
 use super::probe::{FILLABLE, Findings, probe};
+use super::raw::{Basket, Raw};
 use super::read::ReadOptions;
 use super::rejects::{Rejects, Tally};
 use super::rules::{FillDown, Rules};
@@ -79,7 +80,7 @@ impl OrderFiles {
         plan.facts = source.check(&plan.layout.wanted)?;
         let reading = reading(&source, &plan, &config.orders, options.now)?;
         let times = reading.times.clone();
-        let has_orders = reading.has_orders;
+        let has_orders = reading.baskets.has_orders;
         let statuses = Statuses::new(&config.orders.statuses);
         let catalogue = Catalogue::new(std::mem::take(&mut plan.attributes));
         let mut cleaner = Cleaner::new(&rules, reading, statuses, catalogue);
@@ -129,6 +130,15 @@ impl OrderFiles {
             _ => Vec::new(),
         };
         Ok((orders, items))
+    }
+
+    /// What the files were found to be, whatever they lack.
+    ///
+    /// # Errors
+    /// When a file has a column twice.
+    pub fn facts(&self, config: &Config) -> anyhow::Result<Vec<FileFacts>> {
+        let Some(source) = &self.source else { return Ok(Vec::new()) };
+        source.check(&Layout::of_table(Table::Orders, &config.orders.source(), &|_| false).wanted)
     }
 
     /// The first rows beside what becomes of them.
@@ -191,6 +201,10 @@ impl OrderFiles {
         if let Some(events) = &self.events {
             events.add(&rules, &mut raw, &mut summary, meter, rejects)?;
             summary.files = events.files();
+            if let Some(account) = &summary.events {
+                summary.lines = account.lines;
+                summary.understood.clone_from(&account.understood);
+            }
         }
         let (orders, _) = finish(raw, summary, TimeKind::Timestamps, config, identities, false)?;
         Ok((orders, Vec::new()))
@@ -273,6 +287,9 @@ fn reading(source: &Source, plan: &Plan, orders: &OrdersConfig, now: i64) -> any
     };
     let is_list =
         !source.is_sequences() && !source.has_format(Format::OneHot) && !source.has_format(Format::Baskets);
+    let zone = options.time_zone.as_deref().map_or_else(|| Ok(Zone::utc()), Zone::parse)?;
+    let kind = orders.baskets.unwrap_or(Baskets::OrderId);
+    let baskets = super::baskets::Baskets::new(kind, zone, with_orders > 0, times.is_some());
     Ok(Reading {
         has_states: (source.files().len() > 1 && times.is_some() && with_orders > 0) || updated.is_some(),
         times,
@@ -283,8 +300,7 @@ fn reading(source: &Source, plan: &Plan, orders: &OrdersConfig, now: i64) -> any
         fill: FillDown::new(fill),
         floats: plan.findings.floats.clone(),
         has_quantity: plan.facts.iter().map(|facts| !is_list || has(facts, OrderColumn::Quantity)).collect(),
-        has_orders: with_orders > 0,
-        zone: options.time_zone.as_deref().map_or_else(|| Ok(Zone::utc()), Zone::parse)?,
+        baskets,
     })
 }
 

@@ -4,6 +4,7 @@ use super::events::Events;
 use super::meter::{Meter, Progress};
 use super::order_files::OrderFiles;
 use super::rejects::Rejects;
+use super::source::FileFacts;
 use super::tables::TableReader;
 use super::types::Inputs;
 use crate::config::{Config, Table, TableConfig};
@@ -54,6 +55,14 @@ pub fn read(config: &Config, options: &ReadOptions, progress: Progress<'_>) -> a
 pub fn preview(config: &Config, options: &ReadOptions, rows: usize) -> anyhow::Result<Vec<[String; 2]>> {
     let events = if config.orders.files.is_empty() { Events::open(config, options)? } else { None };
     OrderFiles::open(config, events)?.preview(config, options, rows)
+}
+
+/// What the files of the orders are, for a configuration that cannot read them yet.
+///
+/// # Errors
+/// When a file is empty, or not what its format says.
+pub fn facts(config: &Config) -> anyhow::Result<Vec<FileFacts>> {
+    OrderFiles::open(config, None)?.facts(config)
 }
 
 /// All tables with their files found, so that a misspelt name fails before hours of reading.

@@ -1,7 +1,7 @@
 //! Later states of an order line: where exports overlap, what a later one says of a line replaces what an earlier one
 //! said. A line is known by its order, item and time; the state is the line's `updated_at`, else the number of its file.
 
-use super::clean::Raw;
+use super::raw::Raw;
 use rustc_hash::FxHashMap;
 
 /// An order line, whatever its state.

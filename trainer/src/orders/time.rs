@@ -82,6 +82,8 @@ pub struct TimeReader {
     /// Of values that carry no zone.
     zone: Zone,
     last: (String, Option<i64>),
+    /// Seconds within which the last value is exact.
+    last_exact_to: f64,
     /// Values that a spreadsheet rounded, and the seconds within which the worst of them is exact.
     pub rounded: (u64, f64),
 }
@@ -93,7 +95,7 @@ impl TimeReader {
     /// When the zone is not known.
     pub fn new(format: TimeFormat, zone: Option<&str>) -> anyhow::Result<Self> {
         let zone = zone.map_or_else(|| Ok(Zone::utc()), Zone::parse)?;
-        Ok(Self { format, zone, last: (String::new(), None), rounded: (0, 0.0) })
+        Ok(Self { format, zone, last: (String::new(), None), last_exact_to: 0.0, rounded: (0, 0.0) })
     }
 
     /// The format.
@@ -105,12 +107,16 @@ impl TimeReader {
     /// outside the years 1900 to 2199. Lines of a basket repeat their time, so the last is kept.
     pub fn read(&mut self, value: &str) -> Option<i64> {
         if self.last.0 != value {
+            self.last_exact_to = 0.0;
             let parsed = self.parse(value);
             self.last.0.clear();
             self.last.0.push_str(value);
             self.last.1 = parsed
                 .map(|(seconds, zone)| seconds - zone.map_or_else(|| self.zone.offset(seconds), i64::from))
                 .filter(|at| (MIN_AT..MAX_AT).contains(at));
+        }
+        if self.last_exact_to > 0.0 {
+            self.rounded = (self.rounded.0 + 1, self.rounded.1.max(self.last_exact_to));
         }
         self.last.1
     }
@@ -130,9 +136,7 @@ impl TimeReader {
             return Some(clock);
         }
         if let Some((seconds, exact_to)) = scientific(value) {
-            if exact_to > 0.0 {
-                self.rounded = (self.rounded.0 + 1, self.rounded.1.max(exact_to));
-            }
+            self.last_exact_to = exact_to;
             return (exact_to <= DAY_SECONDS as f64).then_some((seconds, Some(0)));
         }
         match numbers {

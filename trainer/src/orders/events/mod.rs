@@ -10,10 +10,11 @@ mod summary;
 
 pub use summary::EventSummary;
 
-use super::clean::{Basket, Cancelled, Raw, Return, Stop, code, numbered};
+use super::clean::{Stop, code, numbered};
 use super::dictionary::Dictionary;
 use super::layout::Layout;
 use super::meter::Meter;
+use super::raw::{Basket, Cancelled, Raw, Return};
 use super::read::ReadOptions;
 use super::rejects::{Rejects, Tally};
 use super::rules::Rules;
@@ -29,73 +30,22 @@ use rustc_hash::{FxHashMap, FxHashSet};
 const TOGETHER_SECONDS: i64 = 60;
 
 /// Types of events that are purchases, by [`folded`].
+#[rustfmt::skip]
 const PURCHASES: &[&str] = &[
-    "purchase",
-    "purchased",
-    "buy",
-    "bought",
-    "transaction",
-    "order",
-    "ordered",
-    "orderplaced",
-    "orderpaid",
-    "ordercompleted",
-    "checkoutcomplete",
-    "checkoutcompleted",
-    "paid",
-    "pay",
-    "payment",
-    "sale",
-    "购买",
-    "支付",
-    "付款",
-    "成交",
-    "购买成功",
-    "支付成功",
-    "下单支付",
-    "購入",
-    "구매",
-    "kauf",
-    "achat",
-    "compra",
+    "purchase", "purchased", "buy", "bought", "transaction", "order", "ordered", "orderplaced", "orderpaid",
+    "ordercompleted", "checkoutcomplete", "checkoutcompleted", "paid", "pay", "payment", "sale", "购买", "支付",
+    "付款", "成交", "购买成功", "支付成功", "下单支付", "購入", "구매", "kauf", "achat", "compra",
 ];
 
 /// Types of events that are refunds.
 const REFUNDS: &[&str] = &["refund", "refunded", "return", "returned", "退款", "退货", "返品", "환불"];
 
 /// Other types, by which an event log is told.
+#[rustfmt::skip]
 const OTHERS: &[&str] = &[
-    "view",
-    "pv",
-    "pageview",
-    "productview",
-    "viewitem",
-    "detail",
-    "click",
-    "cart",
-    "addtocart",
-    "removefromcart",
-    "addcart",
-    "fav",
-    "favorite",
-    "favourite",
-    "collect",
-    "wishlist",
-    "like",
-    "share",
-    "search",
-    "expose",
-    "impression",
-    "checkout",
-    "begincheckout",
-    "浏览",
-    "点击",
-    "加购",
-    "加购物车",
-    "收藏",
-    "曝光",
-    "分享",
-    "搜索",
+    "view", "pv", "pageview", "productview", "viewitem", "detail", "click", "cart", "addtocart", "removefromcart",
+    "addcart", "fav", "favorite", "favourite", "collect", "wishlist", "like", "share", "search", "expose",
+    "impression", "checkout", "begincheckout", "浏览", "点击", "加购", "加购物车", "收藏", "曝光", "分享", "搜索",
 ];
 
 /// Whether a word is a type of events.

@@ -61,8 +61,33 @@ fn narrow(sample: &[u8]) -> &'static Encoding {
     let mut detector = chardetng::EncodingDetector::new();
     detector.feed(sample, true);
     let guess = detector.guess(None, false);
+    // Short Chinese texts look like any code page of one byte a letter.
+    if guess.is_single_byte() && looks_chinese(sample) {
+        return GB18030;
+    }
     // GB18030 holds all of GBK.
     if guess == GBK { GB18030 } else { guess }
+}
+
+/// Whether nearly all letters beyond ASCII are pairs of bytes that hold the frequent characters of GB2312.
+fn looks_chinese(sample: &[u8]) -> bool {
+    let (mut frequent, mut others, mut at) = (0, 0, 0);
+    while at < sample.len() {
+        match (sample[at], sample.get(at + 1)) {
+            (byte, _) if byte.is_ascii() => at += 1,
+            (0xa1..=0xa3 | 0xb0..=0xd7, Some(0xa1..=0xfe)) => {
+                frequent += 1;
+                at += 2;
+            }
+            // The sample may cut a pair.
+            (_, None) => at += 1,
+            _ => {
+                others += 1;
+                at += 2;
+            }
+        }
+    }
+    frequent >= 2 && others * 10 <= frequent
 }
 
 /// Letters beyond ASCII that are valid UTF-8, and places that are not. A letter cut off at the end is neither.
@@ -142,6 +167,7 @@ mod tests {
         let of = |encoding: &'static Encoding, text: &str| encoding.encode(&rows(text)).0.into_owned();
         assert_eq!(told(rows("订单,tea\n").as_bytes()), UTF_8);
         assert_eq!(told(&of(GB18030, "订单编号,买家会员名,交易成功\n")), GB18030);
+        assert_eq!(told(&GB18030.encode("id,名称\n1,绿茶\n2,红茶\n").0), GB18030);
         assert_eq!(told(&of(BIG5, "訂單編號,會員編號,商品名稱\n")), BIG5);
         assert_eq!(told(&of(SHIFT_JIS, "注文番号,お客様,ありがとうございます\n")), SHIFT_JIS);
         assert_eq!(told(&of(WINDOWS_1252, "Größe,café,à la carte\n")), WINDOWS_1252);

@@ -19,39 +19,44 @@ const HEADER_ROWS: usize = 1000;
 /// Most columns of a file.
 const MAX_COLUMNS: usize = 2000;
 
-/// The paths of the plain values in the file's first objects, in order of appearance.
+/// The paths of the plain values in the file's first objects, in order of appearance, and the paths of values that are
+/// objects only.
 ///
 /// # Errors
 /// When the file cannot be read.
-pub fn keys(file: &SourceFile, text: &mut dyn BufRead, layout: &Layout) -> anyhow::Result<Vec<String>> {
-    let mut keys: Vec<String> = Vec::new();
+pub fn keys(
+    file: &SourceFile,
+    text: &mut dyn BufRead,
+    layout: &Layout,
+) -> anyhow::Result<(Vec<String>, Vec<String>)> {
+    let (mut keys, mut objects) = (Vec::new(), Vec::new());
     let mut left = HEADER_ROWS;
     json_values::each(file, text, layout, &mut |written| {
         // A row that is no object is met again, and rejected, when rows are read.
         if let Ok(value @ Value::Object(_)) = serde_json::from_slice(written.bytes) {
-            paths(&value, "", &mut keys);
+            paths(&value, "", &mut keys, &mut objects);
         }
         left -= 1;
         Ok(left > 0)
     })?;
-    Ok(keys)
+    objects.retain(|object| !keys.contains(object));
+    Ok((keys, objects))
 }
 
-/// The paths of the values in an object.
-pub fn paths(value: &Value, path: &str, keys: &mut Vec<String>) {
+/// Adds the paths of the plain values in an object to `keys`, and of the objects in it to `objects`.
+pub fn paths(value: &Value, path: &str, keys: &mut Vec<String>, objects: &mut Vec<String>) {
     match value {
         Value::Object(object) => {
+            if !path.is_empty() {
+                add(path, objects);
+            }
             for (key, inner) in object {
                 let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                if inner.is_object() {
-                    // The object itself is a column too, whose values are no plain ones: it can be named in errors.
-                    add(&path, keys);
-                }
-                paths(inner, &path, keys);
+                paths(inner, &path, keys, objects);
             }
         }
         Value::Array(values) if values.iter().any(Value::is_object) => {
-            values.iter().take(8).for_each(|value| paths(value, path, keys));
+            values.iter().take(8).for_each(|value| paths(value, path, keys, objects));
         }
         _ if !path.is_empty() => add(path, keys),
         _ => {}

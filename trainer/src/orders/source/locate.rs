@@ -171,6 +171,19 @@ pub(super) fn resolve(
         spread.push((item, (0..most).collect()));
     }
     for (number, slot) in wanted.iter().enumerate() {
+        if let Body::Json { objects, .. } = body
+            && found[number].is_empty()
+            && let Some(object) = slot.sources.iter().find(|source| objects.contains(source))
+        {
+            let inner: Vec<&String> =
+                header.iter().filter(|name| name.starts_with(&format!("{object}."))).collect();
+            bail!(
+                "{}: {object} is an object, not a plain value; name the value in it: columns = {{ {} = {:?} }}",
+                file.name(),
+                slot.name,
+                inner.first().map_or("...", |name| name.as_str())
+            );
+        }
         let is_there = !found[number].is_empty() || spread.iter().any(|(column, _)| *column == number);
         let stands_for_itself = file.format == Format::Sequences || baskets || (one_hot && number == item);
         if !is_there && slot.need != Need::Optional && !stands_for_itself {
@@ -228,7 +241,11 @@ fn by_name(slot: &Wanted, header: &[String], is_free: &dyn Fn(&usize) -> bool) -
         let exact = (0..header.len()).find(|column| is_free(column) && header[*column] == name);
         exact.or_else(|| (0..header.len()).find(fits))
     };
-    if let Some(column) = slot.sources.first().and_then(|name| find(name)) {
+    let own = slot.sources.first().map_or("", String::as_str);
+    // An item's price may be the line's too, where the column is called so.
+    let shared =
+        || header.iter().position(|name| name == own).filter(|_| slot.canonical.starts_with("items."));
+    if let Some(column) = find(own).or_else(shared) {
         return (vec![column], folded(&header[column]) != folded(&slot.name));
     }
     let by_alias = slot.aliases.iter().find_map(|alias| match alias.split_once('|') {
@@ -312,11 +329,12 @@ fn facts(
             columns.push((slot.canonical.clone(), names(&found[number]), guessed[number]));
         }
     }
-    for (number, cells) in spread {
+    for (number, cells) in spread.iter().filter(|_| file.format != Format::Baskets) {
         columns.push((wanted[*number].canonical.clone(), names(cells), false));
     }
     let used: Vec<&String> = columns.iter().flat_map(|(_, names, _)| names).collect();
-    let unused = header.iter().filter(|name| !used.contains(name)).cloned().collect();
+    let is_table = !matches!(file.format, Format::Baskets | Format::OneHot);
+    let unused = header.iter().filter(|name| is_table && !used.contains(name)).cloned().collect();
     let encoding = match body {
         Body::Text { encoding, .. } | Body::Json { encoding, .. } | Body::Sequences { encoding } => {
             Some(*encoding)

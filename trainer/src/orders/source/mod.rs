@@ -82,7 +82,7 @@ enum NamedBy {
 /// How a file is written, as its beginning tells.
 enum Body {
     Text { encoding: TextEncoding, dialect: Dialect },
-    Json { encoding: TextEncoding, layout: json_values::Layout, names: Vec<String> },
+    Json { encoding: TextEncoding, layout: json_values::Layout, names: Vec<String>, objects: Vec<String> },
     Columns { names: Vec<String> },
     Sheet(Sheet),
     Sequences { encoding: TextEncoding },
@@ -242,7 +242,7 @@ impl Source {
                     read.set(read.get() + file.bytes);
                     lines
                 }
-                Body::Json { encoding, layout, names } => {
+                Body::Json { encoding, layout, names, .. } => {
                     let mut text = bytes::open(file, *encoding, read)?;
                     json_rows::each(file, &mut text, (layout, names), &shape, &mut unnester, &mut sink)?
                 }
@@ -279,12 +279,12 @@ fn look(file: &SourceFile, options: &TableConfig, known: &Known) -> anyhow::Resu
             let encoding = TextEncoding::of(file, label)?;
             let is_row = |value: &serde_json::Value| {
                 let mut names = Vec::new();
-                json_rows::paths(value, "", &mut names);
+                json_rows::paths(value, "", &mut names, &mut Vec::new());
                 known.count(&names) >= 2
             };
             let layout = json_values::layout(file, &mut bytes::open(file, encoding, &read)?, &is_row)?;
-            let names = json_rows::keys(file, &mut bytes::open(file, encoding, &read)?, &layout)?;
-            Ok(Body::Json { encoding, layout, names })
+            let (names, objects) = json_rows::keys(file, &mut bytes::open(file, encoding, &read)?, &layout)?;
+            Ok(Body::Json { encoding, layout, names, objects })
         }
         Format::Csv | Format::Tsv | Format::Baskets | Format::OneHot => {
             let encoding = TextEncoding::of(file, label)?;
