@@ -184,10 +184,11 @@ fn by_content(config: &mut Config, header: &[String], rows: &[Vec<String>], deli
             && share(column, &|value| value.len() <= 3 || value.contains('.')) > 0.95
             && distinct(column) * 4 < rows.len().max(1) * 3
     };
+    // What has decimals is an amount; the first column is a person even where there are few of them.
+    let is_id =
+        |column: usize| !is_decimal(column) && (column == 0 || (distinct(column) > 1 && !is_small(column)));
     let ids: Vec<usize> = (0..header.len())
-        .filter(|&column| {
-            Some(column) != time && Some(column) != kind && distinct(column) > 1 && !is_small(column)
-        })
+        .filter(|&column| Some(column) != time && Some(column) != kind && is_id(column))
         .collect();
     let named =
         |name: &str, column: Option<usize>, columns: &mut std::collections::BTreeMap<String, Column>| {

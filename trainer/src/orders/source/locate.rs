@@ -121,6 +121,7 @@ pub(super) fn resolve(
     body: &Body,
     wanted: &[Wanted],
     split: Option<&String>,
+    is_elsewhere: &dyn Fn(&str) -> bool,
 ) -> anyhow::Result<Resolved> {
     let cells = body.names();
     let mut header = cells.clone();
@@ -186,7 +187,13 @@ pub(super) fn resolve(
         }
         let is_there = !found[number].is_empty() || spread.iter().any(|(column, _)| *column == number);
         let stands_for_itself = file.format == Format::Sequences || baskets || (one_hot && number == item);
-        if !is_there && slot.need != Need::Optional && !stands_for_itself {
+        // A column that only other files have is said, not refused.
+        let may_lack = match slot.need {
+            Need::Optional => true,
+            Need::Named => slot.sources.iter().any(|source| is_elsewhere(source)),
+            Need::Required => false,
+        };
+        if !is_there && !may_lack && !stands_for_itself {
             bail!("{}", missing(named_by, file, body, slot, &header));
         }
         for &column in &found[number] {

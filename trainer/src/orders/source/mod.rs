@@ -263,7 +263,8 @@ impl Source {
     }
 
     fn resolve(&self, file: &SourceFile, body: &Body, wanted: &[Wanted]) -> anyhow::Result<Resolved> {
-        locate::resolve(self.named_by, file, body, wanted, self.split.as_ref())
+        let is_elsewhere = |source: &str| self.headers().iter().flatten().any(|name| is_called(name, source));
+        locate::resolve(self.named_by, file, body, wanted, self.split.as_ref(), &is_elsewhere)
     }
 }
 
