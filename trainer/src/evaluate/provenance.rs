@@ -71,7 +71,11 @@ impl Provenance {
 /// Every file that training reads, as found now.
 fn files(config: &Config) -> anyhow::Result<Vec<PathBuf>> {
     let tables = [("items", &config.items), ("users", &config.users), ("identities", &config.identities)];
-    let mut files = expand("orders.files", &config.orders.files, config.orders.format)?;
+    let mut files = Vec::new();
+    // Events may be the only source.
+    if !config.orders.files.is_empty() || config.events.is_none() {
+        files.extend(expand("orders.files", &config.orders.files, config.orders.format)?);
+    }
     for (name, table) in tables.iter().filter_map(|(name, table)| Some((name, table.as_ref()?))) {
         if !table.from_orders {
             files.extend(expand(&format!("{name}.files"), &table.files, table.format)?);
