@@ -143,7 +143,7 @@ pub fn folded(name: &str) -> String {
 #[rustfmt::skip]
 static ORDERS: [ColumnInfo; 14] = [
     column("order_id", "the basket", &[
-        "订单编号", "订单号", "订单id", "主订单编号", "子订单编号", "订单序号", "商户订单号", "交易单号",
+        "订单编号", "訂單編號", "訂單號碼", "訂單號", "订单号", "订单id", "主订单编号", "子订单编号", "订单序号", "商户订单号", "交易单号",
         "交易编号", "交易号", "流水号", "小票号", "小票编号", "单据号", "单据编号", "单号", "销售单号", "结算单号",
         "账单号", "处方号", "order number", "order no", "ordernum", "order", "order reference", "order name",
         "orderkey", "sales order", "salesordernumber", "transaction id", "transactionid", "transaction no",
@@ -163,7 +163,7 @@ static ORDERS: [ColumnInfo; 14] = [
         "rowid", "行 id", "posnr", "oid",
     ]),
     column("user_id", "the person", &[
-        "买家会员名", "会员号", "会员编号", "会员卡号", "会员id", "会员名", "会员", "会员账号", "买家账号",
+        "會員編號", "會員", "客戶編號", "顧客編號", "买家会员名", "会员号", "会员编号", "会员卡号", "会员id", "会员名", "会员", "会员账号", "买家账号",
         "买家昵称", "买家id", "买家", "用户id", "用户编号", "用户标识", "用户名", "用户", "客户编号", "客户id",
         "客户号", "客户代码", "客户名称", "客户", "顾客编号", "顾客id", "顾客", "下单人", "下单用户", "下单账号",
         "openid", "unionid", "手机号", "手机号码", "收货人手机号", "会员手机号", "患者编号", "患者id",
@@ -177,7 +177,7 @@ static ORDERS: [ColumnInfo; 14] = [
         "고객번호", "고객id", "회원번호", "회원id", "구매자id", "клиент", "покупатель", "phone",
     ]),
     column("item_id", "the item", &[
-        "商家编码", "商品编码", "商品编号", "商品id", "商品货号", "货号", "商品条码", "条码", "条形码", "sku编码",
+        "商品編號", "商品編碼", "貨號", "品號", "商品名稱", "商家编码", "商品编码", "商品编号", "商品id", "商品货号", "货号", "商品条码", "条码", "条形码", "sku编码",
         "sku编号", "skuid", "sku id", "sku", "规格编码", "外部sku编码", "商品代码", "单品编码", "物料编码",
         "药品编码", "药品编号", "菜品编码", "菜品编号", "菜品id", "菜品名称", "菜品", "药品名称", "宝贝id",
         "宝贝标题", "商品名称", "商品标题", "商品名", "商品", "品名", "产品编号", "产品编码", "产品id", "产品名称",
@@ -195,8 +195,8 @@ static ORDERS: [ColumnInfo; 14] = [
         "商品列表", "商品清单", "商品明细",
     ]),
     column("ordered_at", "the time of purchase", &[
-        "订单付款时间", "付款时间", "支付时间", "支付完成时间", "下单时间", "订单创建时间", "成交时间", "交易时间",
-        "结账时间", "结算时间", "收银时间", "销售时间", "订单时间", "下单日期", "订单日期", "交易日期", "销售日期",
+        "付款時間", "下單時間", "訂單時間", "訂單日期", "交易日期", "订单付款时间", "付款时间", "支付时间", "支付完成时间", "下单时间", "订单创建时间", "成交时间", "交易时间",
+        "结账时间", "结算时间", "收银时间", "销售时间", "订单时间", "下单日期", "订单日期", "销售日期",
         "消费时间", "消费日期", "购买时间", "购买日期", "创建时间", "营业日期", "开单时间", "开单日期", "时间",
         "日期", "paid at", "paid time", "payment time", "payment date", "created at", "created_time", "created",
         "order date", "orderdate", "order time", "order datetime", "date created", "purchase date", "purchased at",
@@ -209,14 +209,14 @@ static ORDERS: [ColumnInfo; 14] = [
         "주문일시", "주문일", "결제일", "결제일시", "дата", "дата заказа", "week", "ts",
     ]),
     column("quantity", "pieces", &[
-        "购买数量", "商品数量", "宝贝数量", "宝贝总数量", "数量", "件数", "销售数量", "销量", "份数",
+        "購買數量", "數量", "购买数量", "商品数量", "宝贝数量", "宝贝总数量", "数量", "件数", "销售数量", "销量", "份数",
         "lineitem quantity", "line item quantity", "line_items.quantity", "items.quantity", "products.quantity",
         "qty", "qty ordered", "quantity ordered", "quantityordered", "order quantity", "item quantity", "item qty",
         "units", "pieces", "count", "menge", "anzahl", "stückzahl", "quantité", "qté", "cantidad", "quantità",
         "quantidade", "数量(件)", "個数", "수량", "количество", "кол-во", "units sold", "sales qty", "fkimg", "num",
     ]),
     column("unit_price", "the price of one piece", &[
-        "商品单价", "单价", "商品价格", "价格", "售价", "实际售价", "成交单价", "销售单价", "lineitem price",
+        "單價", "價格", "商品单价", "单价", "商品价格", "价格", "售价", "实际售价", "成交单价", "销售单价", "lineitem price",
         "line item price", "line_items.price", "items.price", "products.price", "price", "unit price", "unitprice",
         "price each", "priceeach", "item price", "item_cost", "sale price", "selling price", "product price",
         "preis", "einzelpreis", "stückpreis", "prix", "prix unitaire", "precio", "precio unitario", "prezzo",
@@ -247,7 +247,7 @@ static ORDERS: [ColumnInfo; 14] = [
         "merchant", "vendor id", "supplier",
     ]),
     column("status", "whether the purchase lasted", &[
-        "订单状态", "交易状态", "状态", "支付状态", "售后状态", "退款状态", "订单交易状态", "financial status",
+        "訂單狀態", "狀態", "订单状态", "交易状态", "状态", "支付状态", "售后状态", "退款状态", "订单交易状态", "financial status",
         "order status", "payment status", "orderstatus", "transaction status", "bestellstatus", "statut", "stato",
         "注文状況", "ステータス", "주문상태", "상태", "статус",
     ]),

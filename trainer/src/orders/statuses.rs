@@ -40,7 +40,7 @@ const CANCELLED: &[&str] = &[
     "payerror", "awaiting payment", "pending payment", "payment pending", "wait buyer pay", "checkout draft",
     "abandoned", "deleted", "invalid", "fraud", "suspected fraud", "trash", "trade closed",
     "trade closed by taobao", "trade canceled", "wc cancelled", "wc refunded", "wc failed", "wc pending",
-    "交易关闭", "交易取消", "已关闭", "订单关闭", "关闭", "已取消", "取消", "订单取消", "已撤销", "撤单",
+    "交易关闭", "交易關閉", "訂單取消", "已退貨", "交易取消", "已关闭", "订单关闭", "关闭", "已取消", "取消", "订单取消", "已撤销", "撤单",
     "退款成功", "已退款", "全额退款", "退款完成", "退款", "已退货", "退货", "退货退款", "退货完成", "退单",
     "已退单", "已拒收", "拒收", "作废", "已作废", "无效", "待付款", "等待买家付款", "等待付款", "未付款", "未支付",
     "待支付", "支付失败", "付款失败", "交易失败", "超时关闭", "超时未支付", "未成团", "キャンセル",

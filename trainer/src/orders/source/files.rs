@@ -201,7 +201,7 @@ fn compression(lower_name: &str, magic: &[u8]) -> anyhow::Result<Compression> {
     // zstd may begin with a skippable frame, 0x184D2A50 to 0x184D2A5F.
     let found = match magic {
         [0x1f, 0x8b, ..] => Compression::Gzip,
-        [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => Compression::Zstd,
+        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Compression::Zstd,
         _ => Compression::Plain,
     };
     if found == Compression::Plain && promised != Compression::Plain {
