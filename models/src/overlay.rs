@@ -177,6 +177,7 @@ impl FromIterator<(ItemIx, RoomOffer)> for RoomOffers {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use crate::index::catalog::{Attributes, Text};
 
@@ -185,7 +186,7 @@ mod tests {
         let mut unlisted = Attributes::default();
         *unlisted.text_mut(Text::Status) = "off_sale".to_owned();
         let sold_out = Attributes { stock: Some(0), ..Attributes::default() };
-        Catalog::new(&[stocked, unlisted, sold_out])
+        Catalog::new(&[stocked, unlisted, sold_out]).unwrap()
     }
 
     #[test]

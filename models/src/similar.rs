@@ -4,7 +4,7 @@
 use rustc_hash::FxHashMap;
 
 use crate::ids::ItemIx;
-use crate::index::ann::Graph;
+use crate::index::ann::{self, Graph};
 use crate::index::external::{self, Knowledge};
 use crate::index::factors::Factors;
 use crate::recommend::candidates::Candidate;
@@ -77,7 +77,7 @@ fn near(
     wanted: usize,
 ) {
     let Some(query) = vectors.direction(items.iter().map(|&item| (item, 1.0))) else { return };
-    for near in vectors.nearest(&query, wanted, graph) {
+    for near in ann::nearest(vectors, &query, wanted, graph) {
         let cosine = near.score / vectors.length(near.ix);
         if cosine > 0.0 {
             found.entry(near.ix).or_default().add(source, cosine);

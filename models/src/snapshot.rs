@@ -5,8 +5,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::audience::features as audience_features;
-use crate::audience::likelihood::{Horizon, Likelihood};
 use crate::blend::Blend;
 use crate::error::{Error, Result};
 use crate::ids::{ItemIx, Vocabulary};
@@ -17,15 +15,18 @@ use crate::index::co_purchase::{self, CoPurchase};
 use crate::index::content::{self, Content};
 use crate::index::external::{self, External};
 use crate::index::factors::{Factors, FoldIn};
+use crate::index::feature_schema::{LikelihoodColumn, RankColumn};
+use crate::index::identities::{self, Identities};
 use crate::index::item_lists::ItemLists;
+use crate::index::likelihood::{Horizon, Likelihood};
 use crate::index::neighbourhood::Neighbourhood;
 use crate::index::places::{self, Places};
 use crate::index::popularity::{self, Popularity};
 use crate::index::profile::{self, Profiles};
 use crate::index::purchases::{Direction, Purchases};
 use crate::index::traits::Traits;
+use crate::index::user_attributes::{self, UserAttributes};
 use crate::kernels::trees::Trees;
-use crate::recommend::features;
 use crate::storage::artifact::{Artifact, ArtifactWriter, Manifest};
 
 /// Everything one artifact knows.
@@ -47,6 +48,10 @@ pub struct Snapshot {
     pub content: Content,
     /// User activity.
     pub profiles: Profiles,
+    /// User attributes and consents.
+    pub user_attributes: UserAttributes,
+    /// Names by which channels know the users.
+    pub identities: Identities,
     /// Item -> items of the same baskets.
     pub co_purchase: CoPurchase,
     /// Sets of items that real baskets hold together.
@@ -124,7 +129,7 @@ const RANKER: &str = "ranker";
 const NEW_RANKER: &str = "new_ranker";
 const LIKELY_REPEAT: &str = "likely_repeat";
 const LIKELY_NEW: &str = "likely_new";
-const LIKELY_LAUNCH: &str = "likely_launch";
+const LIKELY_COLD: &str = "likely_cold";
 const EASE: &str = "ease";
 const EASE_BY_TARGET: &str = "ease_by_target";
 const BASKET_EASE: &str = "basket_ease";
@@ -163,7 +168,7 @@ impl Snapshot {
             artifact.has(name).then(|| ItemLists::open(&artifact.section(name)?, n_items)).transpose()
         };
         let ranker = |name: &str| -> Result<Option<Trees>> {
-            let open = || Trees::open(&artifact.section(name)?, features::COUNT);
+            let open = || Trees::open(&artifact.section(name)?, RankColumn::NAMES);
             artifact.has(name).then(open).transpose()
         };
         let co_purchase = CoPurchase::open(&artifact.section(co_purchase::SECTION)?, n_items, n_baskets)?;
@@ -180,6 +185,8 @@ impl Snapshot {
             traits: Traits::new(&catalog, n_items),
             catalog,
             profiles: Profiles::open(&user_section)?,
+            user_attributes: UserAttributes::open(&artifact.section(user_attributes::SECTION)?, n_users)?,
+            identities: Identities::open(&artifact.section(identities::SECTION)?, n_users)?,
             bundles: Bundles::open(&artifact.section(bundles::SECTION)?, co_purchase.baskets_of())?,
             co_purchase,
             neighbourhood: Neighbourhood::new(&history, &buyers),
@@ -205,10 +212,10 @@ impl Snapshot {
             ranker: ranker(RANKER)?,
             new_ranker: ranker(NEW_RANKER)?,
             likelihood: {
-                let trees = |name| Trees::open(&artifact.section(name)?, audience_features::COUNT);
+                let trees = |name| Trees::open(&artifact.section(name)?, LikelihoodColumn::NAMES);
                 let open = |horizon| -> Result<Likelihood> {
-                    let [repeat, new, launch] = [LIKELY_REPEAT, LIKELY_NEW, LIKELY_LAUNCH].map(trees);
-                    Ok(Likelihood { repeat: repeat?, new: new?, launch: launch?, horizon })
+                    let [repeat, new, cold] = [LIKELY_REPEAT, LIKELY_NEW, LIKELY_COLD].map(trees);
+                    Ok(Likelihood { repeat: repeat?, new: new?, cold: cold?, horizon })
                 };
                 serving.likelihood.map(open).transpose()?
             },
@@ -233,6 +240,8 @@ impl Snapshot {
         writer.section(content::SECTION, &self.content.batch()?)?;
         writer.section(content::LOOKUP, &self.content.lookup_batch()?)?;
         writer.section(profile::SECTION, &self.profiles.batch(&self.users)?)?;
+        writer.section(user_attributes::SECTION, &self.user_attributes.batch()?)?;
+        writer.section(identities::SECTION, &self.identities.batch()?)?;
         writer.section(USER_LOOKUP, &self.users.lookup_batch()?)?;
         writer.section(co_purchase::SECTION, &self.co_purchase.batch()?)?;
         writer.section(bundles::SECTION, &self.bundles.batch()?)?;
@@ -242,13 +251,18 @@ impl Snapshot {
         writer.section(BASKET_EASE, &self.basket_ease.batch(BASKET_EASE)?)?;
         for (name, ranker) in [(RANKER, &self.ranker), (NEW_RANKER, &self.new_ranker)] {
             if let Some(ranker) = ranker {
-                writer.section(name, &ranker.batch(name)?)?;
+                writer.section(name, &ranker.batch(name, RankColumn::NAMES)?)?;
             }
         }
         if let Some(likelihood) = &self.likelihood {
-            writer.section(LIKELY_REPEAT, &likelihood.repeat.batch(LIKELY_REPEAT)?)?;
-            writer.section(LIKELY_NEW, &likelihood.new.batch(LIKELY_NEW)?)?;
-            writer.section(LIKELY_LAUNCH, &likelihood.launch.batch(LIKELY_LAUNCH)?)?;
+            let likely = [
+                (LIKELY_REPEAT, &likelihood.repeat),
+                (LIKELY_NEW, &likelihood.new),
+                (LIKELY_COLD, &likelihood.cold),
+            ];
+            for (name, trees) in likely {
+                writer.section(name, &trees.batch(name, LikelihoodColumn::NAMES)?)?;
+            }
         }
         if let Some(low_pass) = &self.low_pass {
             writer.section(LOW_PASS, &low_pass.batch(LOW_PASS)?)?;

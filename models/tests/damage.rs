@@ -1,8 +1,7 @@
 //! Any damaged byte is refused with the section's name, and never a panic.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-mod support;
-
+use crate::support;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 

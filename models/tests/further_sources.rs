@@ -1,8 +1,7 @@
 //! Goods that nobody bought yet, and what was learned elsewhere, in slates, among neighbours and in audiences.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-mod support;
-
+use crate::support;
 use qianmian_models::audience::{AudienceQuery, Prospect, audience};
 use qianmian_models::ids::Vocabulary;
 use qianmian_models::index::catalog::{Attributes, Catalog};
@@ -60,7 +59,7 @@ fn a_slate_of_twenty_ends_with_a_launch_and_a_shorter_one_is_as_it_would_be() {
     let mut snapshot = support::snapshot();
     let ids: Vec<String> = (0..30).map(|n| format!("item {n:02}")).collect();
     snapshot.items = Vocabulary::new(&ids).unwrap();
-    snapshot.catalog = Catalog::new(&vec![Attributes::default(); 30]);
+    snapshot.catalog = Catalog::new(&vec![Attributes::default(); 30]).unwrap();
     let sold = |n: u32| if n < 28 { 40 - n } else { 0 };
     let score = (0..30).map(|n| sold(n) as f32).collect();
     snapshot.popularity = Popularity::new(score, Default::default(), (0..30).map(sold).collect());

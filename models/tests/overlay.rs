@@ -1,9 +1,10 @@
 //! What the overlay changes in answers, and what it costs.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
-mod support;
-
+use crate::support;
 use std::time::{Duration, Instant};
 
+use crate::support::random::{Size, shop};
 use qianmian_models::audience::{AudienceQuery, audience};
 use qianmian_models::bundle::{BundleQuery, bundles, complements};
 use qianmian_models::index::catalog::{Attributes, Catalog};
@@ -12,7 +13,6 @@ use qianmian_models::recommend::query::Query;
 use qianmian_models::recommend::recommend;
 use qianmian_models::similar::similar;
 use qianmian_models::view::View;
-use support::random::{Size, shop};
 
 /// Every item that any answer of the view holds.
 fn shown(view: View<'_>) -> Vec<u32> {
@@ -41,7 +41,7 @@ fn stock_of_zero_hides_an_item_from_every_answer() {
     assert_eq!(shown(View::as_trained(&snapshot)), [0, 1, 2, 3, 4, 5, 6, 7]);
     let mut attributes = vec![Attributes::default(); 8];
     attributes[2].stock = Some(0);
-    snapshot.catalog = Catalog::new(&attributes);
+    snapshot.catalog = Catalog::new(&attributes).unwrap();
     let view = View::as_trained(&snapshot);
     assert_eq!(shown(view), [0, 1, 3, 4, 5, 6, 7], "trained stock");
     let overlay = Overlay::new(&snapshot.catalog);

@@ -1,8 +1,7 @@
 //! Properties of the answers, and of the store that they come from.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-mod support;
-
+use crate::support;
 use proptest::prelude::*;
 use qianmian_models::audience::{AudienceQuery, Goods, Prospect, Since, audience};
 use qianmian_models::bundle::{BundleQuery, Evidence, bundles, complements, personal_complements};
@@ -139,7 +138,7 @@ fn a_shelf_goes_on_below_best_sellers_that_are_sold_out() {
     let mut attributes = vec![Attributes::default(); 300];
     attributes[..250].iter_mut().for_each(|a| *a.text_mut(Text::Status) = "sold_out".to_owned());
     snapshot.items = Vocabulary::new(&ids).unwrap();
-    snapshot.catalog = Catalog::new(&attributes);
+    snapshot.catalog = Catalog::new(&attributes).unwrap();
     let score = (0..300).map(|n| 300.0 - n as f32).collect();
     snapshot.popularity = Popularity::new(score, std::array::from_fn(|_| vec![1; 300]), vec![1; 300]);
     snapshot.embedding = None;
@@ -195,7 +194,7 @@ fn a_set_holds_nothing_that_cannot_be_sold_and_nothing_is_made_up_where_baskets_
     let mut attributes = vec![Attributes::default(); 8];
     attributes[2].stock = Some(0);
     *attributes[3].text_mut(Text::Status) = "off_sale".to_owned();
-    snapshot.catalog = Catalog::new(&attributes);
+    snapshot.catalog = Catalog::new(&attributes).unwrap();
     let found = ask(&snapshot, &[0]);
     assert!(!found.is_empty());
     assert!(found.iter().all(|bundle| !bundle.items.contains(&2) && !bundle.items.contains(&3)), "{found:?}");

@@ -4,11 +4,11 @@
 //! change answers may do so, and says why.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-mod support;
-
+use crate::support;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use crate::support::random::{Dice, SMALL, shop};
 use qianmian_models::audience::{AudienceQuery, Since, audience};
 use qianmian_models::bundle::{BundleQuery, bundles, complements, personal_complements};
 use qianmian_models::index::places::Kind;
@@ -17,7 +17,6 @@ use qianmian_models::recommend::recommend;
 use qianmian_models::similar::similar;
 use qianmian_models::snapshot::Snapshot;
 use qianmian_models::view::View;
-use support::random::{Dice, SMALL, shop};
 
 const ITEMS: u32 = SMALL.items;
 const USERS: u32 = SMALL.users;

@@ -31,7 +31,7 @@ fn item(rng: &mut ChaCha8Rng) -> Attributes {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let n_items: usize = std::env::args().nth(1).map_or(Ok(92_331), |n| n.parse())?;
     let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let catalog = Catalog::new(&(0..n_items).map(|_| item(&mut rng)).collect::<Vec<_>>());
+    let catalog = Catalog::new(&(0..n_items).map(|_| item(&mut rng)).collect::<Vec<_>>())?;
     let content = Content::new(&catalog, n_items)?;
     let items: Vec<ItemIx> = (0..n_items as ItemIx).collect();
     let started = Instant::now();

@@ -10,9 +10,10 @@ use std::sync::Arc;
 use qianmian_models::index::catalog::{Attributes, Text};
 use qianmian_models::index::external::External;
 use qianmian_models::index::places::Kind;
+use qianmian_models::index::user_attributes::UserAttribute;
 
 use crate::config::TrainingConfig;
-use crate::orders::{GUEST, Inputs, Item, Line, NONE_CODE, TimeKind, User};
+use crate::orders::{DAY_SECONDS, GUEST, Identity, Inputs, Item, Line, NONE_CODE, TimeKind, User};
 
 /// Days after which a purchase counts half, by the calendar (decision 12).
 const HALF_LIFE_DAYS: f64 = 90.0;
@@ -38,6 +39,10 @@ pub struct Dataset {
     cities: Vec<String>,
     /// City of every user, an index into `cities` or [`NONE_CODE`].
     user_cities: Vec<u16>,
+    /// Attributes of every user, in vocabulary order.
+    pub user_attributes: Arc<Vec<UserAttribute>>,
+    /// Identities of every user, as `(type, value)`.
+    pub identities: Arc<Vec<Vec<(String, String)>>>,
     /// Models learned elsewhere, in the same vocabulary.
     pub external: Arc<Vec<ExternalModel>>,
     /// Purchases, by (time, basket, item); lines beyond the basket cap come last, in the same order.
@@ -84,6 +89,8 @@ impl Dataset {
         lines.extend(orders.beyond_cap);
         lines.iter_mut().for_each(|line| line.item = rows[line.item as usize]);
         let (cities, user_cities) = cities(&orders.user_ids, &inputs.users);
+        let user_attributes = Arc::new(user_attributes(&orders.user_ids, inputs.users));
+        let identities = Arc::new(identities(&orders.user_ids, inputs.identities));
         let until = lines.iter().map(|l| l.at).max().map_or(0, |at| at + 1);
         Self {
             item_ids,
@@ -93,6 +100,8 @@ impl Dataset {
             stores: orders.stores,
             cities,
             user_cities,
+            user_attributes,
+            identities,
             external: Arc::default(),
             lines,
             n_paired,
@@ -158,6 +167,8 @@ impl Dataset {
             stores: self.stores.clone(),
             cities: self.cities.clone(),
             user_cities: self.user_cities.clone(),
+            user_attributes: Arc::clone(&self.user_attributes),
+            identities: Arc::clone(&self.identities),
             external: Arc::clone(&self.external),
             lines: Vec::new(),
             n_paired: 0,
@@ -229,9 +240,39 @@ fn cities(user_ids: &[String], users: &[User]) -> (Vec<String>, Vec<u16>) {
     (names.into_iter().map(str::to_owned).collect(), codes)
 }
 
+/// The attributes of every one of `user_ids`; unknown where the users table has no row. Both lists are in byte order.
+fn user_attributes(user_ids: &[String], users: Vec<User>) -> Vec<UserAttribute> {
+    let mut attributes = vec![UserAttribute::default(); user_ids.len()];
+    for user in users {
+        let Ok(row) = user_ids.binary_search(&user.user_id) else { continue };
+        let days = user.birthday.map(|at| at.div_euclid(DAY_SECONDS));
+        attributes[row] = UserAttribute {
+            gender: user.gender.unwrap_or_default(),
+            city: user.city.unwrap_or_default(),
+            birthday: days.and_then(|days| i32::try_from(days).ok()),
+            registered_at: user.registered_at,
+            tags: user.tags,
+            consents: user.consents.into_iter().collect(),
+        };
+    }
+    attributes
+}
+
+/// The identities of every one of `user_ids`, in order of type and value.
+fn identities(user_ids: &[String], identities: Vec<Identity>) -> Vec<Vec<(String, String)>> {
+    let mut of_users = vec![Vec::new(); user_ids.len()];
+    for identity in identities {
+        if let Ok(row) = user_ids.binary_search(&identity.user_id) {
+            of_users[row].push((identity.kind, identity.value));
+        }
+    }
+    of_users
+}
+
 fn attributes(item: Item) -> Attributes {
     let mut out =
         Attributes { price: item.price, cost: item.cost, stock: item.stock, ..Attributes::default() };
+    (out.tags, out.store_ids) = (item.tags, item.store_ids);
     let texts = [
         (Text::Title, item.title),
         (Text::Category, item.category),

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use qianmian_models::audience::likelihood::Likelihood;
 use qianmian_models::blend::Blend;
 use qianmian_models::ids::ItemIx;
+use qianmian_models::index::likelihood::Likelihood;
 use qianmian_models::index::places::{Kind, Places};
 use qianmian_models::kernels::trees::Trees;
 use qianmian_models::snapshot::Snapshot;

@@ -4,6 +4,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{AudienceQuery, Since};
 use crate::ids::{ItemIx, UserIx};
+use crate::index::ann;
 use crate::index::content::Description;
 use crate::index::external::{self, External, Knowledge, SLOTS};
 use crate::index::factors::Factors;
@@ -193,7 +194,9 @@ fn companions(view: View<'_>, goods: &Goods, found: &mut Candidates) {
 /// The nearest users by the goods' vector, and the score of every other candidate by it.
 fn factors(view: View<'_>, query: &AudienceQuery, goods: &Goods, found: &mut Candidates) {
     let (Some(embedding), Some(vector)) = (&view.snapshot.embedding, &goods.vector) else { return };
-    for near in embedding.users.nearest(vector, goods.wanted(view, query), embedding.user_graph.as_ref()) {
+    for near in
+        ann::nearest(&embedding.users, vector, goods.wanted(view, query), embedding.user_graph.as_ref())
+    {
         found.propose(near.ix);
     }
     similarity(Source::Factors, vector, &embedding.users, found);
@@ -225,7 +228,7 @@ fn brought(view: View<'_>, query: &AudienceQuery, goods: &Goods, found: &mut Can
     for ((external, source), brought) in slots {
         let Knowledge::Vectors { users: Some(users), .. } = &external.knowledge else { continue };
         if let Some(vector) = &brought.vector {
-            users.nearest(vector, goods.wanted(view, query), None).iter().for_each(|near| {
+            users.scan(vector, goods.wanted(view, query)).iter().for_each(|near| {
                 found.propose(near.ix);
             });
             similarity(source, vector, users, found);

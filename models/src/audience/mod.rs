@@ -2,11 +2,10 @@
 //!
 //! Retrieval proposes people, the blend shortlists them, and the models of likelihood (of people who bought
 //! the goods before, of those who did not, and of goods that nobody bought yet) say how likely each is to
-//! buy within a [horizon](likelihood::Horizon). Probabilities are comparable across goods.
+//! buy within a [horizon](crate::index::likelihood::Horizon). Probabilities are comparable across goods.
 
 mod candidates;
 pub mod features;
-pub mod likelihood;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
@@ -18,8 +17,9 @@ use crate::recommend::score::{self, Ranked};
 use crate::source::{Evidence, Source};
 use crate::view::View;
 
+use crate::index::likelihood::Features;
 pub use candidates::Goods;
-use features::{Features, ItemFacts};
+use features::ItemFacts;
 
 /// Fewest of the blend's best whose likelihood is asked for.
 const MIN_SHORTLIST: usize = 1_000;
@@ -178,7 +178,7 @@ impl Shortlist {
     fn rows(&self, view: View<'_>, goods: &Goods) -> Vec<Features> {
         let item = ItemFacts::new(view, goods.item);
         let row =
-            |r: &Ranked| features::of(view, &item, r.ix, &r.candidate, &r.evidence, r.score, self.bought(r));
+            |r: &Ranked| features::row(view, &item, r.ix, &r.candidate, &r.evidence, r.score, self.bought(r));
         self.ranked.iter().map(row).collect()
     }
 }

@@ -18,6 +18,20 @@ use crate::kernels::simd;
 use crate::kernels::topk::Scored;
 use crate::storage::section::{self, Section};
 
+/// Below this many multiplications a scan of every row beats a graph walk.
+const SCAN_FLOPS: usize = 1 << 21;
+
+/// The `k` rows of `factors` nearest to `query` by inner product, best first: by the graph where there is one and it is
+/// cheaper, else exactly.
+pub fn nearest(factors: &Factors, query: &[f32], k: usize, graph: Option<&Graph>) -> Vec<Scored> {
+    match graph {
+        Some(graph) if factors.scan_cost() > SCAN_FLOPS && k * 100 < factors.rows() => {
+            graph.search(factors, query, k, (2 * k).max(64))
+        }
+        _ => factors.scan(query, k),
+    }
+}
+
 /// A navigable graph over vectors.
 #[derive(Debug, Clone)]
 pub struct Graph {

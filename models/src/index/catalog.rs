@@ -1,8 +1,8 @@
 //! What is known of each item beside its sales.
 //!
 //! Section `items`: `item_id` (the vocabulary) and `title`, `category` (a path `a/b/c`), `brand`,
-//! `merchant_id`, `image_url`, `status` (empty where unknown), `price`, `cost` (NaN where unknown) and `stock`
-//! ([`UNKNOWN_STOCK`] where unknown).
+//! `merchant_id`, `image_url`, `status` (empty where unknown), `price`, `cost` (NaN where unknown), `stock`
+//! ([`UNKNOWN_STOCK`] where unknown), `tags` and `store_ids` (lists of strings).
 //!
 //! All of it is as it was when the model was trained; what changed since is in the [overlay](crate::overlay).
 
@@ -14,7 +14,7 @@ use arrow_buffer::ScalarBuffer;
 
 use crate::error::Result;
 use crate::ids::{ItemIx, Vocabulary};
-use crate::storage::section::{self, Section};
+use crate::storage::section::{self, Section, StringLists};
 
 /// The section's name; it is the item vocabulary's too.
 pub const SECTION: &str = "items";
@@ -43,6 +43,8 @@ pub struct Catalog {
     price: ScalarBuffer<f32>,
     cost: ScalarBuffer<f32>,
     stock: ScalarBuffer<u32>,
+    tags: StringLists,
+    store_ids: StringLists,
     /// One bit an item; derived.
     on_sale: Arc<[u64]>,
 }
@@ -58,27 +60,39 @@ pub struct Attributes {
     pub cost: Option<f32>,
     /// Pieces that can be sold.
     pub stock: Option<u32>,
+    /// Free labels.
+    pub tags: Vec<String>,
+    /// Stores that sell the item; empty where the source does not say.
+    pub store_ids: Vec<String>,
 }
 
 impl Catalog {
     /// From one entry an item, in vocabulary order.
-    pub fn new(items: &[Attributes]) -> Self {
+    ///
+    /// # Errors
+    /// More tags or stores than a list column holds.
+    pub fn new(items: &[Attributes]) -> Result<Self> {
+        let lists = |of: fn(&Attributes) -> &[String]| -> Result<StringLists> {
+            let rows: Vec<Vec<&str>> =
+                items.iter().map(|i| of(i).iter().map(String::as_str).collect()).collect();
+            StringLists::new(SECTION, &rows)
+        };
+        let (tags, store_ids) = (lists(|i| &i.tags)?, lists(|i| &i.store_ids)?);
         let column = |n: usize| StringArray::from_iter_values(items.iter().map(|i| i.texts[n].as_str()));
-        Self::assemble(
-            std::array::from_fn(column),
-            items.iter().map(|i| i.price.unwrap_or(f32::NAN)).collect(),
-            items.iter().map(|i| i.cost.unwrap_or(f32::NAN)).collect(),
-            items.iter().map(|i| i.stock.unwrap_or(UNKNOWN_STOCK)).collect(),
-        )
+        Ok(Self {
+            texts: std::array::from_fn(column),
+            price: items.iter().map(|i| i.price.unwrap_or(f32::NAN)).collect(),
+            cost: items.iter().map(|i| i.cost.unwrap_or(f32::NAN)).collect(),
+            stock: items.iter().map(|i| i.stock.unwrap_or(UNKNOWN_STOCK)).collect(),
+            tags,
+            store_ids,
+            on_sale: Arc::default(),
+        }
+        .with_on_sale_bits())
     }
 
-    fn assemble(
-        texts: [StringArray; 6],
-        price: ScalarBuffer<f32>,
-        cost: ScalarBuffer<f32>,
-        stock: ScalarBuffer<u32>,
-    ) -> Self {
-        let mut catalog = Self { texts, price, cost, stock, on_sale: Arc::default() };
+    fn with_on_sale_bits(self) -> Self {
+        let mut catalog = self;
         let bit = |item: usize| {
             let item = item as ItemIx;
             catalog.listed(item) && catalog.stock(item) != Some(0)
@@ -105,6 +119,16 @@ impl Catalog {
     /// A text of `item`, if it is known.
     pub fn text(&self, item: ItemIx, text: Text) -> Option<&str> {
         Some(self.texts[text as usize].value(item as usize)).filter(|value| !value.is_empty())
+    }
+
+    /// Labels of `item`.
+    pub fn tags(&self, item: ItemIx) -> impl ExactSizeIterator<Item = &str> {
+        self.tags.of(item)
+    }
+
+    /// Stores that sell `item`; none where the source does not say.
+    pub fn store_ids(&self, item: ItemIx) -> impl ExactSizeIterator<Item = &str> {
+        self.store_ids.of(item)
     }
 
     /// The price of `item`, if it is known.
@@ -147,17 +171,23 @@ impl Catalog {
         columns.push(("price", Arc::new(Float32Array::new(self.price.clone(), None))));
         columns.push(("cost", Arc::new(Float32Array::new(self.cost.clone(), None))));
         columns.push(("stock", Arc::new(UInt32Array::new(self.stock.clone(), None))));
+        columns.push(("tags", self.tags.column(SECTION)?));
+        columns.push(("store_ids", self.store_ids.column(SECTION)?));
         section::batch(SECTION, columns)
     }
 
     pub(crate) fn open(section: &Section) -> Result<Self> {
         let [a, b, c, d, e, f] = TEXTS.map(|name| section.strings(name));
-        Ok(Self::assemble(
-            [a?, b?, c?, d?, e?, f?],
-            section.primitive::<Float32Type>("price")?,
-            section.primitive::<Float32Type>("cost")?,
-            section.primitive::<UInt32Type>("stock")?,
-        ))
+        Ok(Self {
+            texts: [a?, b?, c?, d?, e?, f?],
+            price: section.primitive::<Float32Type>("price")?,
+            cost: section.primitive::<Float32Type>("cost")?,
+            stock: section.primitive::<UInt32Type>("stock")?,
+            tags: section.string_lists("tags")?,
+            store_ids: section.string_lists("store_ids")?,
+            on_sale: Arc::default(),
+        }
+        .with_on_sale_bits())
     }
 }
 
@@ -178,7 +208,9 @@ mod tests {
         let mut known = Attributes { price: Some(9.5), stock: Some(0), ..Attributes::default() };
         *known.text_mut(Text::Title) = "有机大米 5kg".to_owned();
         *known.text_mut(Text::Status) = "sold_out".to_owned();
-        let catalog = Catalog::new(&[known, Attributes::default()]);
+        known.tags = vec!["新品".to_owned(), "rice".to_owned()];
+        known.store_ids = vec!["s1".to_owned()];
+        let catalog = Catalog::new(&[known, Attributes::default()]).unwrap();
         let items = Vocabulary::new(&["a", "b"]).unwrap();
         let back = Catalog::open(&Section::in_memory(SECTION, catalog.batch(&items).unwrap())).unwrap();
         assert_eq!(back.text(0, Text::Title), Some("有机大米 5kg"));
@@ -186,5 +218,7 @@ mod tests {
         assert_eq!((back.cost(0), back.stock(0), back.stock(1)), (None, Some(0), None));
         assert_eq!((back.on_sale(0), back.on_sale(1)), (false, true));
         assert_eq!(back.text(1, Text::Title), None);
+        assert_eq!(back.tags(0).collect::<Vec<_>>(), ["新品", "rice"]);
+        assert_eq!((back.store_ids(0).collect::<Vec<_>>(), back.tags(1).len()), (vec!["s1"], 0));
     }
 }

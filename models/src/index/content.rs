@@ -234,6 +234,7 @@ mod tests {
             item("东北大米10kg", "食品/粮油", 79.0),
             item("garden gnome", "garden", 30.0),
         ])
+        .unwrap()
     }
 
     #[test]

@@ -12,7 +12,6 @@ use arrow_schema::{DataType, Field};
 
 use crate::error::{Error, Result};
 use crate::ids::ItemIx;
-use crate::index::ann::Graph;
 use crate::kernels::scan::Codes;
 use crate::kernels::simd;
 use crate::kernels::topk::{Scored, TopK};
@@ -31,8 +30,6 @@ pub struct Factors {
 const MIN_CODED: usize = 1 << 18;
 /// Where more than one row in so many is wanted, bounds leave out too few.
 const ROWS_PER_WANTED: usize = 64;
-/// Below this many multiplications a scan of every row beats a graph walk.
-const SCAN_FLOPS: usize = 1 << 21;
 
 impl Factors {
     /// From row-major values, `rows x dim`. Panics when their number is no multiple of `dim`.
@@ -49,6 +46,11 @@ impl Factors {
     /// Number of vectors.
     pub fn rows(&self) -> usize {
         self.values.len() / self.dim
+    }
+
+    /// Multiplications of a scan.
+    pub(crate) fn scan_cost(&self) -> usize {
+        self.values.len()
     }
 
     /// The vector of a row.
@@ -92,17 +94,6 @@ impl Factors {
             },
         );
         top.into_sorted()
-    }
-
-    /// The `k` nearest by inner product: by the graph where there is one and it is the cheaper way,
-    /// else by a scan.
-    pub fn nearest(&self, query: &[f32], k: usize, graph: Option<&Graph>) -> Vec<Scored> {
-        match graph {
-            Some(graph) if self.values.len() > SCAN_FLOPS && k * 100 < self.rows() => {
-                graph.search(self, query, k, (2 * k).max(64))
-            }
-            _ => self.scan(query, k),
-        }
     }
 
     pub(crate) fn batch(&self, name: &str) -> Result<RecordBatch> {
@@ -244,7 +235,7 @@ mod tests {
     #[test]
     fn a_scan_finds_the_largest_inner_products() {
         let factors = Factors::new(2, vec![1.0, 0.0, 0.0, 3.0, 2.0, 2.0]);
-        let best: Vec<u32> = factors.nearest(&[1.0, 1.0], 2, None).iter().map(|s| s.ix).collect();
+        let best: Vec<u32> = factors.scan(&[1.0, 1.0], 2).iter().map(|s| s.ix).collect();
         assert_eq!(best, [2, 1]);
     }
 

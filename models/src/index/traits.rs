@@ -85,6 +85,7 @@ impl Traits {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use crate::index::catalog::Attributes;
 
@@ -99,7 +100,7 @@ mod tests {
     fn taste_is_the_share_of_purchases_by_trait() {
         let items =
             [item("食品/米", "a", Some(10.0)), item("食品/面", "", Some(20.0)), item("", "食品", None)];
-        let traits = Traits::new(&Catalog::new(&items), 3);
+        let traits = Traits::new(&Catalog::new(&items).unwrap(), 3);
         let taste = traits.taste([(0, 3.0), (1, 1.0)].into_iter());
         assert_eq!(traits.shares(&taste, 0), [0.75, 1.0, 0.75]);
         assert_eq!(traits.shares(&taste, 1)[..2], [0.25, 1.0]);
@@ -112,9 +113,9 @@ mod tests {
 
     #[test]
     fn without_a_catalogue_or_purchases_nothing_is_known() {
-        let blank = Traits::new(&Catalog::new(&[Attributes::default()]), 1);
+        let blank = Traits::new(&Catalog::new(&[Attributes::default()]).unwrap(), 1);
         assert!(blank.shares(&blank.taste([(0, 1.0)].into_iter()), 0).iter().all(|s| s.is_nan()));
-        let traits = Traits::new(&Catalog::new(&[item("a", "b", None)]), 1);
+        let traits = Traits::new(&Catalog::new(&[item("a", "b", None)]).unwrap(), 1);
         assert!(traits.shares(&traits.taste(std::iter::empty()), 0).iter().all(|s| s.is_nan()));
     }
 }

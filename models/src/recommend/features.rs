@@ -1,6 +1,7 @@
 //! The row of features that the ranker reads of one candidate: one function for training and for serving.
 
 use crate::ids::ItemIx;
+use crate::index::feature_schema::RankColumn;
 use crate::index::popularity::SalesWindow;
 use crate::index::purchases::Purchase;
 use crate::index::traits::Taste;
@@ -9,14 +10,11 @@ use crate::recommend::shortlist::Contender;
 use crate::source::Source;
 use crate::view::View;
 
-/// Number of features.
-pub const COUNT: usize = BLEND + 1 + FACTS;
-/// Where the blended score stands in a row.
-pub const BLEND: usize = Source::COUNT;
-/// Facts of the user, the item and the two together, after the sources and the blend.
-const FACTS: usize = 28;
-/// A row of features.
-pub type Features = [f32; COUNT];
+/// A row of features, by [`RankColumn`].
+pub type Features = [f32; RankColumn::COUNT];
+
+const _: () =
+    assert!(RankColumn::Blend as usize == Source::COUNT, "a row begins with the scores of the sources");
 
 const DAY: f32 = 86_400.0;
 
@@ -67,47 +65,46 @@ impl UserFacts {
 /// The row of one candidate of the blend's shortlist; `bought` is the user's purchases of it.
 pub fn row(view: View<'_>, user: &UserFacts, ranked: &Contender, bought: Option<Purchase>) -> Features {
     let (snapshot, item): (_, ItemIx) = (view.snapshot, ranked.item);
-    let mut row = [f32::NAN; COUNT];
+    let mut row = [f32::NAN; RankColumn::COUNT];
     row[..Source::COUNT].copy_from_slice(&ranked.evidence);
-    row[BLEND] = ranked.score;
-    let facts = &mut row[BLEND + 1..];
+    let mut set = |column: RankColumn, value: f32| row[column as usize] = value;
+    set(RankColumn::Blend, ranked.score);
     if let Some(p) = bought {
-        let since = days(user.at, p.last_at);
-        let gap = p.mean_gap_days();
-        facts[0] = p.baskets as f32;
-        facts[1] = p.decayed;
-        facts[2] = since;
-        facts[3] = days(user.at, p.first_at);
-        facts[4] = gap.unwrap_or(f32::NAN);
-        facts[5] = gap.map_or(f32::NAN, |gap| since / gap.max(1.0));
-        facts[6] = p.baskets as f32 / user.baskets.max(1.0);
-        // Baskets that could have held it since it was first bought.
-        facts[7] = p.baskets as f32 * facts[3].max(1.0).recip();
-        facts[8] = since - user.silent_days;
+        let (since, owned, gap) = (days(user.at, p.last_at), days(user.at, p.first_at), p.mean_gap_days());
+        set(RankColumn::PairBaskets, p.baskets as f32);
+        set(RankColumn::PairDecayed, p.decayed);
+        set(RankColumn::PairDaysSinceLast, since);
+        set(RankColumn::PairDaysSinceFirst, owned);
+        set(RankColumn::PairMeanGapDays, gap.unwrap_or(f32::NAN));
+        set(RankColumn::PairOverdue, gap.map_or(f32::NAN, |gap| since / gap.max(1.0)));
+        set(RankColumn::PairBasketShare, p.baskets as f32 / user.baskets.max(1.0));
+        set(RankColumn::PairBasketsPerDay, p.baskets as f32 * owned.max(1.0).recip());
+        set(RankColumn::PairDaysBeforeLastBasket, since - user.silent_days);
     }
     let sold = |window| snapshot.popularity.baskets_within(window, item) as f32;
     let (week, month, quarter) =
         (sold(SalesWindow::Days7), sold(SalesWindow::Days30), sold(SalesWindow::Days90));
     let all = snapshot.popularity.baskets(item) as f32;
-    let buyers = snapshot.buyers.ixs(item).len() as f32;
-    facts[9] = snapshot.popularity.score(item);
-    facts[10] = week;
-    facts[11] = month;
-    facts[12] = quarter;
-    facts[13] = all;
-    facts[14] = (week + 1.0) / (month + 4.0);
-    facts[15] = (month + 1.0) / (quarter + 3.0);
-    facts[16] = (quarter + 1.0) / (all + 1.0);
-    facts[17] = snapshot.neighbourhood.repeat_rate(item);
-    facts[18] = buyers;
-    facts[19] = user.baskets;
-    facts[20] = user.silent_days;
-    facts[21] = user.items / user.baskets.max(1.0);
-    facts[22] = user.repeat_share;
-    facts[23..26].copy_from_slice(&snapshot.traits.shares(&user.taste, item));
-    facts[26] = snapshot.traits.dearness(&user.taste, item);
-    // Raw, beside the normalized score: the best of an answer may hardly resemble the user's items.
-    facts[27] = ranked.content;
+    set(RankColumn::ItemPopularity, snapshot.popularity.score(item));
+    set(RankColumn::ItemBaskets7d, week);
+    set(RankColumn::ItemBaskets30d, month);
+    set(RankColumn::ItemBaskets90d, quarter);
+    set(RankColumn::ItemBaskets, all);
+    set(RankColumn::ItemTrend7d, (week + 1.0) / (month + 4.0));
+    set(RankColumn::ItemTrend30d, (month + 1.0) / (quarter + 3.0));
+    set(RankColumn::ItemTrend90d, (quarter + 1.0) / (all + 1.0));
+    set(RankColumn::ItemRepeatRate, snapshot.neighbourhood.repeat_rate(item));
+    set(RankColumn::ItemBuyers, snapshot.buyers.ixs(item).len() as f32);
+    set(RankColumn::UserBaskets, user.baskets);
+    set(RankColumn::UserSilentDays, user.silent_days);
+    set(RankColumn::UserItemsPerBasket, user.items / user.baskets.max(1.0));
+    set(RankColumn::UserRepeatShare, user.repeat_share);
+    let [category, department, brand] = snapshot.traits.shares(&user.taste, item);
+    set(RankColumn::TasteCategory, category);
+    set(RankColumn::TasteDepartment, department);
+    set(RankColumn::TasteBrand, brand);
+    set(RankColumn::TastePrice, snapshot.traits.dearness(&user.taste, item));
+    set(RankColumn::ContentRaw, ranked.content);
     row
 }
 

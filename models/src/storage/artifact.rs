@@ -21,10 +21,12 @@ use arrow_ipc::writer::{FileWriter, IpcWriteOptions};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::storage::durable_file::{replace, sync_folder, write_synced};
+use crate::storage::names::check_name;
 use crate::storage::section::Section;
 
 /// The format that this program writes and reads.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 /// Sections begin on this many bytes inside their file, so that mapped columns are aligned for SIMD.
 const ALIGNMENT: usize = 64;
 /// What the name of a folder that is being filled begins with.
@@ -242,7 +244,7 @@ pub struct ArtifactWriter {
 impl ArtifactWriter {
     /// Starts an artifact inside a shop's folder, creating it when needed.
     pub fn create(shop_folder: &Path, version: &str) -> Result<Self> {
-        crate::storage::versions::check_name("version", version)?;
+        check_name("version", version)?;
         let folder = shop_folder.join(format!("{WRITING}{version}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
         Ok(Self { parent: shop_folder.to_owned(), folder, sections: BTreeMap::new(), finished: false })
@@ -324,26 +326,4 @@ impl Write for Hashing {
     fn flush(&mut self) -> std::io::Result<()> {
         self.file.flush()
     }
-}
-
-pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut file = File::create(path).map_err(Error::io(path))?;
-    file.write_all(bytes).map_err(Error::io(path))?;
-    file.sync_all().map_err(Error::io(path))
-}
-
-/// Replaces a file as a whole: a reader sees the old bytes or the new ones.
-fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
-    let new = path.with_extension("new");
-    let replaced =
-        write_synced(&new, bytes).and_then(|()| std::fs::rename(&new, path).map_err(Error::io(path)));
-    if replaced.is_err() {
-        // Best effort: a leftover is read by nobody, and the next record writes over it.
-        let _ = std::fs::remove_file(&new);
-    }
-    replaced.and_then(|()| path.parent().map_or(Ok(()), sync_folder))
-}
-
-pub(crate) fn sync_folder(path: &Path) -> Result<()> {
-    File::open(path).and_then(|f| f.sync_all()).map_err(Error::io(path))
 }

@@ -1,5 +1,7 @@
 //! Files of a model: one mapped section, one version, and one shop's folder of versions.
 
 pub mod artifact;
+mod durable_file;
+mod names;
 pub mod section;
 pub mod versions;

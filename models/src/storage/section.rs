@@ -4,6 +4,7 @@
 //! flipped or missing byte is an [`Error`] and never reaches the decoder. Artifact files are immutable
 //! once published; this is what makes mapping them sound, and it is the only `unsafe` of the project.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::path::Path;
 use std::ptr::NonNull;
@@ -11,10 +12,12 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{ArrowPrimitiveType, UInt32Type};
-use arrow_array::{Array, ArrayRef, ListArray, RecordBatch, StringArray, StructArray};
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, ListArray, PrimitiveArray, RecordBatch, StringArray, StructArray,
+};
 use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use arrow_ipc::reader::{FileDecoder, read_footer_length};
-use arrow_schema::{ArrowError, Field, Fields, Schema};
+use arrow_schema::{ArrowError, DataType, Field, Fields, Schema};
 
 use crate::error::{Error, Result};
 
@@ -69,6 +72,19 @@ impl Section {
         Err(Error::malformed(&self.name, format!("{expected} rows"), format!("{} rows", self.rows())))
     }
 
+    /// Fails unless the metadata `key` holds exactly these names.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] with both lists.
+    pub fn expect_names(&self, key: &str, names: &[&str]) -> Result<()> {
+        let expected = names.join(", ");
+        let got = self.batch.schema_ref().metadata().get(key).map_or("", String::as_str);
+        if got == expected {
+            return Ok(());
+        }
+        Err(Error::malformed(&self.name, format!("{key} [{expected}]"), format!("[{got}]")))
+    }
+
     fn column(&self, column: &str) -> Result<&ArrayRef> {
         self.batch.column_by_name(column).ok_or_else(|| {
             let names: Vec<&str> =
@@ -89,6 +105,41 @@ impl Section {
             .as_string_opt::<i32>()
             .cloned()
             .ok_or_else(|| Error::malformed(&self.name, format!("`{column}` of strings"), array.data_type()))
+    }
+
+    /// A column of numbers in which a null means unknown.
+    pub fn optional<T: ArrowPrimitiveType>(&self, column: &str) -> Result<PrimitiveArray<T>> {
+        let array = self.column(column)?;
+        let typed = array.as_primitive_opt::<T>().cloned();
+        typed.ok_or_else(|| {
+            Error::malformed(&self.name, format!("`{column}` of {}", T::DATA_TYPE), array.data_type())
+        })
+    }
+
+    /// A column of booleans in which a null means unknown.
+    pub fn booleans(&self, column: &str) -> Result<BooleanArray> {
+        let array = self.column(column)?;
+        let typed = array.as_boolean_opt().cloned();
+        typed
+            .ok_or_else(|| Error::malformed(&self.name, format!("`{column}` of booleans"), array.data_type()))
+    }
+
+    /// Names of the columns that begin with `prefix`.
+    pub fn columns_named(&self, prefix: &str) -> Vec<String> {
+        let names = self.batch.schema_ref().fields().iter().map(|field| field.name());
+        names.filter(|name| name.starts_with(prefix)).cloned().collect()
+    }
+
+    /// A column of lists of strings.
+    pub fn string_lists(&self, column: &str) -> Result<StringLists> {
+        let array = self.column(column)?;
+        let lists = array.as_list_opt::<i32>().filter(|lists| lists.null_count() == 0);
+        let values = lists.and_then(|lists| Some((lists.offsets().clone(), lists.values().as_string_opt()?)));
+        let (offsets, values) = values.ok_or_else(|| {
+            let expected = format!("`{column}` of lists of strings without nulls");
+            Error::malformed(&self.name, expected, array.data_type())
+        })?;
+        Ok(StringLists { offsets, values: values.clone() })
     }
 
     /// A list column `column` of structs, as offsets (`rows + 1`) and the struct's flat columns.
@@ -119,6 +170,39 @@ impl Section {
             ));
         }
         Ok((values, dim))
+    }
+}
+
+/// A list of strings per row.
+#[derive(Debug, Clone)]
+pub struct StringLists {
+    offsets: OffsetBuffer<i32>,
+    values: StringArray,
+}
+
+impl StringLists {
+    /// From one list a row.
+    ///
+    /// # Errors
+    /// As [`offsets`].
+    pub fn new<S: AsRef<str>>(section: &str, rows: &[Vec<S>]) -> Result<Self> {
+        Ok(Self {
+            offsets: offsets(section, rows.iter().map(Vec::len))?,
+            values: StringArray::from_iter_values(rows.iter().flatten()),
+        })
+    }
+
+    /// The strings of a row, in the order in which they were given.
+    pub fn of(&self, row: u32) -> impl ExactSizeIterator<Item = &str> {
+        range(&self.offsets, row).map(|n| self.values.value(n))
+    }
+
+    /// The column.
+    pub(crate) fn column(&self, section: &str) -> Result<ArrayRef> {
+        let item = Arc::new(Field::new("item", DataType::Utf8, false));
+        let list = ListArray::try_new(item, self.offsets.clone(), Arc::new(self.values.clone()), None);
+        list.map(|list| Arc::new(list) as ArrayRef)
+            .map_err(|e| Error::malformed(section, "rising offsets", e))
     }
 }
 
@@ -165,12 +249,23 @@ fn primitive<T: ArrowPrimitiveType>(
 
 /// A batch from named columns, all non-null fields unless the column holds nulls.
 pub fn batch(section: &str, columns: Vec<(&str, ArrayRef)>) -> Result<RecordBatch> {
+    batch_with(section, columns, &[])
+}
+
+/// The same with metadata: lists of names, which [`Section::expect_names`] compares.
+pub fn batch_with(
+    section: &str,
+    columns: Vec<(&str, ArrayRef)>,
+    metadata: &[(&str, &[&str])],
+) -> Result<RecordBatch> {
     let fields: Vec<Field> = columns
         .iter()
         .map(|(name, array)| Field::new(*name, array.data_type().clone(), array.is_nullable()))
         .collect();
     let arrays = columns.into_iter().map(|(_, array)| array).collect();
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
+    let metadata: HashMap<String, String> =
+        metadata.iter().map(|(key, names)| ((*key).to_owned(), names.join(", "))).collect();
+    RecordBatch::try_new(Arc::new(Schema::new_with_metadata(fields, metadata)), arrays)
         .map_err(|e| Error::malformed(section, "columns of one length", e))
 }
 

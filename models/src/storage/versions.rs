@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::storage::artifact::{Artifact, WRITING, sync_folder, write_synced};
+use crate::storage::artifact::{Artifact, WRITING};
+use crate::storage::durable_file::{sync_folder, write_synced};
+pub use crate::storage::names::check_name;
 
 const LATEST: &str = "latest.json";
 /// What the name of a pointer that is being written begins with.
@@ -203,14 +205,4 @@ impl ShopStore {
 #[derive(Debug)]
 pub struct StoreLock {
     _file: File,
-}
-
-/// Refuses names that are not one plain path component: 1 to 128 of `A-Z a-z 0-9 . _ -`, no leading dot.
-pub fn check_name(field: &'static str, name: &str) -> Result<()> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    if !name.is_empty() && name.len() <= 128 && !name.starts_with('.') && name.chars().all(plain) {
-        return Ok(());
-    }
-    let got = name.chars().take(80).collect();
-    Err(Error::Name { field, got, expected: "1 to 128 of A-Z a-z 0-9 . _ -, not beginning with a dot" })
 }

@@ -4,7 +4,6 @@
 
 pub mod random;
 
-use qianmian_models::audience::likelihood::{Horizon, Likelihood};
 use qianmian_models::blend::Blend;
 use qianmian_models::ids::Vocabulary;
 use qianmian_models::index::ann::Graph;
@@ -13,12 +12,15 @@ use qianmian_models::index::catalog::{Attributes, Catalog, Text};
 use qianmian_models::index::co_purchase::{CoPurchase, Pair};
 use qianmian_models::index::content::Content;
 use qianmian_models::index::factors::{Factors, FoldIn};
+use qianmian_models::index::identities::Identities;
 use qianmian_models::index::item_lists::ItemLists;
+use qianmian_models::index::likelihood::{Horizon, Likelihood};
 use qianmian_models::index::neighbourhood::Neighbourhood;
 use qianmian_models::index::popularity::Popularity;
 use qianmian_models::index::profile::{Profile, Profiles};
 use qianmian_models::index::purchases::{Direction, Purchase, Purchases};
 use qianmian_models::index::traits::Traits;
+use qianmian_models::index::user_attributes::{CONSENT_CONTACT, UserAttribute, UserAttributes};
 use qianmian_models::kernels::trees::{Node, Trees};
 use qianmian_models::snapshot::{Embedding, Snapshot};
 use qianmian_models::storage::artifact::{Artifact, ArtifactWriter, Manifest};
@@ -54,7 +56,7 @@ pub fn snapshot() -> Snapshot {
     };
     let profile =
         Profile { baskets: 3, first_at: at(40), last_at: at(10), rfm: [3, 3, 3], ..Profile::default() };
-    let catalog = Catalog::new(&(0..8).map(title).collect::<Vec<_>>());
+    let catalog = Catalog::new(&(0..8).map(title).collect::<Vec<_>>()).unwrap();
     Snapshot {
         version: "v1".into(),
         trained_at: "2023-11-14T22:13:20Z".into(),
@@ -65,6 +67,11 @@ pub fn snapshot() -> Snapshot {
         traits: Traits::new(&catalog, 8),
         catalog,
         profiles: Profiles::new(&vec![profile; 6]),
+        user_attributes: UserAttributes::new(&(0..6).map(user_attributes).collect::<Vec<_>>()).unwrap(),
+        identities: Identities::new(
+            &(0..6).map(|n| vec![("member_card".to_owned(), n.to_string())]).collect::<Vec<_>>(),
+        )
+        .unwrap(),
         co_purchase: CoPurchase::new(12, vec![4; 8], &lists).unwrap(),
         neighbourhood: Neighbourhood::new(&history, &history.transposed(8).unwrap()),
         buyers: history.transposed(8).unwrap(),
@@ -104,9 +111,19 @@ pub fn snapshot() -> Snapshot {
         likelihood: Some(Likelihood {
             repeat: stump(0.0, 1.0),
             new: stump(-3.0, -2.0),
-            launch: stump(-4.0, -3.0),
+            cold: stump(-4.0, -3.0),
             horizon: Horizon::Days(30.0),
         }),
+    }
+}
+
+/// Every second user refuses to be contacted; the last one says nothing.
+fn user_attributes(n: u32) -> UserAttribute {
+    let consents = (n < 5).then(|| (CONSENT_CONTACT.to_owned(), n.is_multiple_of(2)));
+    UserAttribute {
+        city: format!("city {n}"),
+        consents: consents.into_iter().collect(),
+        ..UserAttribute::default()
     }
 }
 

@@ -1,7 +1,5 @@
 //! A seeded random shop with every index that an artifact can have, for tests that need variety rather than meaning.
 
-use qianmian_models::audience::features as audience_features;
-use qianmian_models::audience::likelihood::{Horizon, Likelihood};
 use qianmian_models::blend::Blend;
 use qianmian_models::ids::Vocabulary;
 use qianmian_models::index::bundles::{Bundles, Itemset};
@@ -10,15 +8,18 @@ use qianmian_models::index::co_purchase::{CoPurchase, Pair};
 use qianmian_models::index::content::Content;
 use qianmian_models::index::external::{External, Knowledge, Scores};
 use qianmian_models::index::factors::{Factors, FoldIn};
+use qianmian_models::index::feature_schema::{LikelihoodColumn, RankColumn};
+use qianmian_models::index::identities::Identities;
 use qianmian_models::index::item_lists::ItemLists;
+use qianmian_models::index::likelihood::{Horizon, Likelihood};
 use qianmian_models::index::neighbourhood::Neighbourhood;
 use qianmian_models::index::places::{Kind, Place, Places};
 use qianmian_models::index::popularity::Popularity;
 use qianmian_models::index::profile::{Profile, Profiles};
 use qianmian_models::index::purchases::{Direction, Purchase, Purchases};
 use qianmian_models::index::traits::Traits;
+use qianmian_models::index::user_attributes::{UserAttribute, UserAttributes};
 use qianmian_models::kernels::trees::{Node, Trees};
-use qianmian_models::recommend::features;
 use qianmian_models::snapshot::{Embedding, Snapshot};
 
 use super::UNTIL;
@@ -96,7 +97,7 @@ pub fn shop(z: Size, seed: u64, repeats: bool) -> Snapshot {
     let d = &mut dice;
     let ids: Vec<String> = (0..z.items).map(|n| format!("item {n:06}")).collect();
     let users: Vec<String> = (0..z.users).map(|n| format!("user {n:06}")).collect();
-    let catalog = Catalog::new(&(0..z.items).map(|n| attributes(d, n)).collect::<Vec<_>>());
+    let catalog = Catalog::new(&(0..z.items).map(|n| attributes(d, n)).collect::<Vec<_>>()).unwrap();
     let history = history(z, d);
     let buyers = history.transposed(z.items as usize).unwrap();
     let baskets: Vec<u32> = (0..z.items).map(|n| if n < z.sold() { 20 + d.below(40) } else { 0 }).collect();
@@ -111,6 +112,8 @@ pub fn shop(z: Size, seed: u64, repeats: bool) -> Snapshot {
         traits: Traits::new(&catalog, z.items as usize),
         catalog,
         profiles: profiles(z, d, &history),
+        user_attributes: UserAttributes::new(&vec![UserAttribute::default(); z.users as usize]).unwrap(),
+        identities: Identities::new(&vec![Vec::new(); z.users as usize]).unwrap(),
         co_purchase: co_purchase(z, d, &baskets),
         bundles: bundles(z, d, &baskets),
         neighbourhood: Neighbourhood::new(&history, &buyers),
@@ -127,12 +130,12 @@ pub fn shop(z: Size, seed: u64, repeats: bool) -> Snapshot {
         resembling: Some(lists(z, d, 4, z.items, false)),
         external: external(z, d),
         blend: Blend { repeats, ..Blend::default() },
-        ranker: Some(forest(d, features::COUNT, 12)),
-        new_ranker: Some(forest(d, features::COUNT, 9)),
+        ranker: Some(forest(d, RankColumn::COUNT, 12)),
+        new_ranker: Some(forest(d, RankColumn::COUNT, 9)),
         likelihood: Some(Likelihood {
-            repeat: forest(d, audience_features::COUNT, 6),
-            new: forest(d, audience_features::COUNT, 7),
-            launch: forest(d, audience_features::COUNT, 5),
+            repeat: forest(d, LikelihoodColumn::COUNT, 6),
+            new: forest(d, LikelihoodColumn::COUNT, 7),
+            cold: forest(d, LikelihoodColumn::COUNT, 5),
             horizon: Horizon::Days(30.0),
         }),
     }

@@ -22,11 +22,11 @@ use qianmian_live::log::{EventLog, Outcome, Sweep};
 use qianmian_live::people::{
     Described, Known, LinkOutcome, LinkRequest, Name, People, Refusal, UndoOutcome, UndoRequest,
 };
-use qianmian_models::overlay::ItemNews;
+use qianmian_models::ids::Vocabulary;
+use qianmian_models::overlay::{ItemNews, Overlay};
 
 use crate::config::LiveConfig;
 use crate::problem::{Code, Problem};
-use crate::snapshots::Loaded;
 use crate::telemetry::RedisMetrics;
 use store::LiveStore;
 
@@ -153,12 +153,12 @@ impl Live {
         Ok(outcomes)
     }
 
-    /// Sets the states of `ids`, or of all items, in the overlay of a model. The states do not change meanwhile; callers
-    /// take turns with others who set the same overlay.
-    pub fn overlay(&self, ids: Option<&[String]>, model: &Loaded) {
+    /// Sets the states of `ids`, or of all items, in the overlay of the model that knows `items`. The states do not change
+    /// meanwhile; callers take turns with others who set the same overlay.
+    pub fn overlay(&self, ids: Option<&[String]>, items: &Vocabulary, overlay: &Overlay) {
         self.store.each_item(ids, |id, state| {
-            if let Some(item) = model.snapshot.items.ix(id) {
-                model.overlay.set(item, news(state));
+            if let Some(item) = items.ix(id) {
+                overlay.set(item, news(state));
             }
         });
     }

@@ -135,7 +135,7 @@ impl Snapshots {
     pub fn item_news(&self, ids: Option<&[String]>) {
         let _turn = self.ledger();
         if let (Some(live), Some(current)) = (&self.live, &*self.current.load()) {
-            live.overlay(ids, current);
+            live.overlay(ids, &current.snapshot.items, &current.overlay);
         }
     }
 
@@ -306,7 +306,7 @@ impl Snapshots {
         }
         let version = new.snapshot.version.clone();
         if let Some(live) = &self.live {
-            live.overlay(None, &new);
+            live.overlay(None, &new.snapshot.items, &new.overlay);
         }
         let before = self.current.swap(Some(Arc::clone(&new)));
         let before_version = before.as_ref().map(|loaded| loaded.snapshot.version.as_str());

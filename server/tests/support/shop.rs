@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use qianmian_models::audience::likelihood::{Horizon, Likelihood};
 use qianmian_models::blend::Blend;
 use qianmian_models::ids::Vocabulary;
 use qianmian_models::index::bundles::{Bundles, Itemset};
@@ -10,13 +9,16 @@ use qianmian_models::index::catalog::{Attributes, Catalog, Text};
 use qianmian_models::index::co_purchase::{CoPurchase, Pair};
 use qianmian_models::index::content::Content;
 use qianmian_models::index::factors::{Factors, FoldIn};
+use qianmian_models::index::identities::Identities;
 use qianmian_models::index::item_lists::ItemLists;
+use qianmian_models::index::likelihood::{Horizon, Likelihood};
 use qianmian_models::index::neighbourhood::Neighbourhood;
 use qianmian_models::index::places::{Kind, Place, Places};
 use qianmian_models::index::popularity::Popularity;
 use qianmian_models::index::profile::{Profile, Profiles};
 use qianmian_models::index::purchases::{Direction, Purchase, Purchases};
 use qianmian_models::index::traits::Traits;
+use qianmian_models::index::user_attributes::{UserAttribute, UserAttributes};
 use qianmian_models::kernels::trees::{Node, Trees};
 use qianmian_models::snapshot::{Embedding, Snapshot};
 use qianmian_models::storage::artifact::{ArtifactWriter, Manifest};
@@ -81,7 +83,7 @@ fn snapshot(version: &str, mark: &str) -> Snapshot {
     let items: Vec<String> = (0..ITEMS).map(|n| item(mark, n)).collect();
     let users: Vec<String> = (0..USERS).map(user).collect();
     let history = history();
-    let catalog = Catalog::new(&(0..ITEMS).map(attributes).collect::<Vec<_>>());
+    let catalog = Catalog::new(&(0..ITEMS).map(attributes).collect::<Vec<_>>()).unwrap();
     Snapshot {
         version: version.to_owned(),
         trained_at: "2023-11-15T00:00:00Z".to_owned(),
@@ -91,6 +93,8 @@ fn snapshot(version: &str, mark: &str) -> Snapshot {
         content: Content::new(&catalog, ITEMS).unwrap(),
         catalog,
         profiles: Profiles::new(&(0..USERS).map(profile).collect::<Vec<_>>()),
+        user_attributes: UserAttributes::new(&vec![UserAttribute::default(); USERS]).unwrap(),
+        identities: Identities::new(&vec![Vec::new(); USERS]).unwrap(),
         co_purchase: co_purchase(),
         bundles: bundles(),
         basket_ease: lists(),
@@ -121,8 +125,8 @@ fn likelihood() -> Likelihood {
         trees.push(&[Node { feature: 0, threshold: 0.0, left: 0, right: 0, value }]);
         trees
     };
-    let (repeat, new, launch) = (constant(0.0), constant(-2.0), constant(-3.0));
-    Likelihood { repeat, new, launch, horizon: Horizon::Days(30.0) }
+    let (repeat, new, cold) = (constant(0.0), constant(-2.0), constant(-3.0));
+    Likelihood { repeat, new, cold, horizon: Horizon::Days(30.0) }
 }
 
 /// Every item has a title; item 5 has no price, item 8 no cost and no stock, item 29 is sold out.

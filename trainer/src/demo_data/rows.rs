@@ -15,7 +15,7 @@ pub const ITEMS: &str =
     "item_id,title,category,brand,merchant_id,price,cost,stock,launched_at,tags,status,store_ids\n";
 /// Columns of the users. `tags` is a list separated by `|`.
 pub const USERS: &str =
-    "user_id,birthday,gender,city,lat,lon,registered_at,tags,consent_personalisation,consent_contact\n";
+    "user_id,birthday,gender,city,lat,lon,registered_at,tags,consent_personalization,consent_contact\n";
 /// Columns of the identities.
 pub const IDENTITIES: &str = "user_id,type,value\n";
 /// Columns of the stores.

@@ -12,7 +12,7 @@
 
 use std::collections::BTreeMap;
 
-use qianmian_models::audience::likelihood::Horizon;
+use qianmian_models::index::likelihood::Horizon;
 use qianmian_models::index::places::Kind;
 use qianmian_models::recommend::query::Query;
 use qianmian_models::snapshot::Snapshot;

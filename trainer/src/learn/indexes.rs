@@ -11,9 +11,11 @@ use qianmian_models::index::bundles::Bundles;
 use qianmian_models::index::catalog::Catalog;
 use qianmian_models::index::content::Content;
 use qianmian_models::index::factors::{Factors, FoldIn};
+use qianmian_models::index::identities::Identities;
 use qianmian_models::index::item_lists::ItemLists;
 use qianmian_models::index::neighbourhood::Neighbourhood;
 use qianmian_models::index::traits::Traits;
+use qianmian_models::index::user_attributes::UserAttributes;
 use qianmian_models::snapshot::{Embedding, Snapshot};
 
 use super::als::{self, AlsOptions};
@@ -53,7 +55,7 @@ pub struct CatalogIndexes {
 impl CatalogIndexes {
     /// Of the items of `dataset`.
     pub fn new(dataset: &Dataset) -> anyhow::Result<Self> {
-        let catalog = Catalog::new(&dataset.attributes);
+        let catalog = Catalog::new(&dataset.attributes)?;
         let content = Content::new(&catalog, dataset.n_items())?;
         let traits = Traits::new(&catalog, dataset.n_items());
         Ok(Self { catalog, content, traits })
@@ -124,6 +126,8 @@ pub fn learn(
         traits: shared.traits.clone(),
         resembling: neighbors.lists(&popularity)?,
         profiles,
+        user_attributes: UserAttributes::new(&dataset.user_attributes)?,
+        identities: Identities::new(&dataset.identities)?,
         co_purchase,
         neighbourhood: Neighbourhood::new(&history, &buyers),
         bundles: Bundles::none(n_items),

@@ -3,11 +3,12 @@
 //!
 //! A fifth of the users validates: it decides the number of trees, and whether there is a ranker at all.
 
+use qianmian_models::index::feature_schema::RankColumn;
 use qianmian_models::index::popularity::SalesWindow;
 use qianmian_models::kernels::topk::TopK;
 use qianmian_models::kernels::trees::Trees;
 use qianmian_models::recommend;
-use qianmian_models::recommend::features::{self, Features};
+use qianmian_models::recommend::features::Features;
 use qianmian_models::recommend::filter;
 use qianmian_models::recommend::query::Query;
 use qianmian_models::view::View;
@@ -78,7 +79,7 @@ pub fn learn(folds: &[PastFold], new: bool, progress: &dyn Fn(u64)) -> Ranker {
     }
     let train = Shortlists::new(&cases, |n| n % VALIDATION_ONE_IN != 0);
     let validation = Shortlists::new(&cases, |n| n % VALIDATION_ONE_IN == 0);
-    let blend: Vec<f32> = validation.features.iter().map(|f| f[features::BLEND]).collect();
+    let blend: Vec<f32> = validation.features.iter().map(|f| f[RankColumn::Blend as usize]).collect();
     let blend_ndcg = validation.ndcg(&blend);
     let (trees, ranker_ndcg) = boost(&train, &validation, progress);
     let trees = (ranker_ndcg > blend_ndcg).then_some(trees);

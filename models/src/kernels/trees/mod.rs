@@ -1,7 +1,7 @@
 //! An ensemble of regression trees, for ranking.
 //!
 //! Sections `ranker`, `likely_repeat`, `likely_new`: one row a node, trees one after another, a node before its children; `tree`,
-//! `feature` (index into [`features`](crate::recommend::features)), `threshold`, `left`, `right` (rows; a leaf names
+//! `feature` (a column of the row of features, whose names are the section's metadata `features`), `threshold`, `left`, `right` (rows; a leaf names
 //! itself twice) and `value` (what a leaf adds). A feature at most the threshold goes left; NaN goes right.
 //!
 //! In memory a tree is a list of splits and a list of leaves (QuickScorer; Lucchese et al., SIGIR 2015). Every leaf has
@@ -21,6 +21,8 @@ use crate::storage::section::{self, Section};
 
 /// Most leaves of a tree: one bit of a `u32` each.
 pub const MAX_LEAVES: usize = 32;
+/// Metadata of the section: the names of the columns.
+const FEATURES: &str = "features";
 const MAX_NODES: usize = 2 * MAX_LEAVES - 1;
 
 /// One node of a tree, as it is grown and stored.
@@ -112,7 +114,7 @@ impl Trees {
         splits.zip(&self.leaves)
     }
 
-    pub(crate) fn batch(&self, name: &str) -> Result<RecordBatch> {
+    pub(crate) fn batch(&self, name: &str, features: &[&str]) -> Result<RecordBatch> {
         let (mut tree, mut nodes) = (Vec::new(), Vec::new());
         for (n, (splits, leaves)) in self.iter().enumerate() {
             append_nodes(&mut splits.iter(), &leaves[..=splits.len()], &mut nodes);
@@ -130,15 +132,16 @@ impl Trees {
             ("right", column(|n| n.right)),
             ("value", real(|n| n.value)),
         ];
-        section::batch(name, columns)
+        section::batch_with(name, columns, &[(FEATURES, features)])
     }
 
-    /// Reads the trees.
+    /// Reads trees over rows of the columns `features`.
     ///
     /// # Errors
-    /// [`Error::Malformed`] with the row where a tree begins that is none: a loop, a node of another tree, a feature
-    /// that is not below `n_features`, a leaf that is no number, or more than [`MAX_LEAVES`] leaves.
-    pub(crate) fn open(section: &Section, n_features: usize) -> Result<Self> {
+    /// [`Error::Malformed`] with both lists where the trees were grown on other columns, and with the row where a tree begins that is none: a loop, a node of another tree, a feature
+    /// that is none of the columns, a leaf that is no number, or more than [`MAX_LEAVES`] leaves.
+    pub(crate) fn open(section: &Section, features: &[&str]) -> Result<Self> {
+        section.expect_names(FEATURES, features)?;
         let count = |name: &str| section.primitive::<UInt32Type>(name);
         let (tree, feature, left, right) =
             (count("tree")?, count("feature")?, count("left")?, count("right")?);
@@ -156,7 +159,7 @@ impl Trees {
                 value: value[row],
             };
             let nodes: Vec<Node> = (root..root + rows.len()).map(node).collect();
-            let known = nodes.iter().all(|n| (n.feature as usize) < n_features && n.value.is_finite());
+            let known = nodes.iter().all(|n| (n.feature as usize) < features.len() && n.value.is_finite());
             if !(known && trees.add(&nodes)) {
                 return Err(Error::malformed(
                     section.name(),
@@ -237,8 +240,10 @@ mod tests {
         (0..leaves - 1).flat_map(level).chain([Node::leaf(last, leaves as f32)]).collect()
     }
 
-    fn reopened(trees: &Trees, n_features: usize) -> Result<Trees> {
-        Trees::open(&Section::in_memory("ranker", trees.batch("ranker").unwrap()), n_features)
+    const NAMES: [&str; 2] = ["a", "b"];
+
+    fn reopened(trees: &Trees) -> Result<Trees> {
+        Trees::open(&Section::in_memory("ranker", trees.batch("ranker", &NAMES).unwrap()), &NAMES)
     }
 
     /// A section of one tree, whether it is one or not.
@@ -255,7 +260,7 @@ mod tests {
             ("right", count(|n| n.right)),
             ("value", real(|n| n.value)),
         ];
-        Section::in_memory("ranker", section::batch("ranker", columns).unwrap())
+        Section::in_memory("ranker", section::batch_with("ranker", columns, &[(FEATURES, &NAMES)]).unwrap())
     }
 
     #[test]
@@ -264,7 +269,7 @@ mod tests {
         trees.push(&stump(0.5, 1.0, 2.0));
         trees.push(&[Node::leaf(0, 0.25)]);
         trees.push(&stump(1.5, 10.0, 20.0));
-        let back = reopened(&trees, 2).unwrap();
+        let back = reopened(&trees).unwrap();
         assert_eq!(back, trees);
         for (x, want) in [(0.0, 11.25), (1.0, 12.25), (2.0, 22.25), (f32::NAN, 22.25)] {
             assert_eq!(back.score(&[9.0, x]), want);
@@ -277,7 +282,7 @@ mod tests {
     fn all_leaves_of_the_largest_tree_are_reached() {
         let mut trees = Trees::default();
         trees.push(&chain(MAX_LEAVES as u32));
-        let back = reopened(&trees, 1).unwrap();
+        let back = reopened(&trees).unwrap();
         for n in 0..31 {
             assert_eq!(back.score(&[n as f32]), n as f32);
         }
@@ -285,11 +290,24 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_tree_is_refused() {
+    fn trees_over_other_columns_are_refused_with_both_lists() {
+        let mut trees = Trees::default();
+        trees.push(&stump(0.5, 1.0, 2.0));
+        let section = Section::in_memory("ranker", trees.batch("ranker", &["a", "c"]).unwrap());
+        let error = Trees::open(&section, &NAMES).unwrap_err().to_string();
+        assert!(error.contains("a, b") && error.contains("a, c"), "{error}");
+        let unnamed = section::batch("ranker", Vec::new());
+        assert!(
+            unnamed.is_err() || Trees::open(&Section::in_memory("ranker", unnamed.unwrap()), &NAMES).is_err()
+        );
+    }
+
+    #[test]
+    fn nodes_that_form_no_tree_are_refused() {
         let bad = |change: fn(&mut Vec<Node>)| {
             let mut nodes = stump(0.5, 1.0, 2.0);
             change(&mut nodes);
-            Trees::open(&section_of(&nodes), 2).is_err()
+            Trees::open(&section_of(&nodes), &NAMES).is_err()
         };
         assert!(!bad(|_| ()));
         assert!(bad(|nodes| nodes[0].feature = 2), "an unknown feature");
@@ -301,6 +319,6 @@ mod tests {
         // Both children of each node are the next one: 2^61 ways down.
         let nested = |n: u32| Node { feature: 0, threshold: 0.0, left: n + 1, right: n + 1, value: 0.0 };
         let nodes: Vec<Node> = (0..61).map(nested).chain([Node::leaf(61, 1.0)]).collect();
-        assert!(Trees::open(&section_of(&nodes), 1).is_err());
+        assert!(Trees::open(&section_of(&nodes), &NAMES).is_err());
     }
 }

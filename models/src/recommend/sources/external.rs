@@ -55,7 +55,7 @@ pub(super) fn retrieve(input: &Input<'_>, scores: &mut Scores) {
     }
     let wanted = (2 * (input.query.count + input.query.exclude.len())).max(MIN_PROPOSALS);
     for UserVector { source, vector, items } in &input.vectors.external {
-        for near in items.nearest(vector, wanted, None) {
+        for near in items.scan(vector, wanted) {
             scores.add(*source, near.ix, near.score);
         }
     }

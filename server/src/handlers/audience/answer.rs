@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use axum::response::Response;
-use qianmian_models::audience::likelihood::Horizon;
 use qianmian_models::audience::{AudienceQuery, Prospect, holdout};
 use qianmian_models::ids::{ItemIx, UserIx};
+use qianmian_models::index::likelihood::Horizon;
 use qianmian_models::snapshot::Snapshot;
 use qianmian_models::source::Source;
 use serde::Serialize;

@@ -3,7 +3,7 @@
 //! Items are chosen by what was known before the window. Choosing items that sold in it would select on the outcome, and
 //! every probability would look too low.
 
-use qianmian_models::audience::likelihood::Horizon;
+use qianmian_models::index::likelihood::Horizon;
 use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 

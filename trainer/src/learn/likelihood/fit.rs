@@ -1,6 +1,6 @@
 //! Boosting on log loss, with early stopping on held-out users.
 
-use qianmian_models::audience::features::Features;
+use qianmian_models::index::likelihood::Features;
 use qianmian_models::kernels::trees::{Node, Trees};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -74,7 +74,7 @@ fn sample(data: &Binned, n: usize) -> Vec<u32> {
 
 #[cfg(test)]
 mod tests {
-    use qianmian_models::audience::features::COUNT;
+    use qianmian_models::index::feature_schema::LikelihoodColumn;
 
     use super::*;
 
@@ -89,7 +89,7 @@ mod tests {
             let bought = rng.random::<f32>() < x / 10.0;
             let is_head = user % 2 == 0;
             if is_head || bought || rng.random::<f32>() < 0.125 {
-                let mut features = [f32::NAN; COUNT];
+                let mut features = [f32::NAN; LikelihoodColumn::COUNT];
                 features[0] = x;
                 // Every fifth user, as where a fold has many users.
                 rows.push(5 * user, features, bought, if is_head || bought { 1.0 } else { 8.0 });
@@ -97,7 +97,7 @@ mod tests {
         }
         let (trees, loss) = fit(&[&rows], &|_| true, &|_| ());
         let probability = |x: f32| {
-            let mut features = [f32::NAN; COUNT];
+            let mut features = [f32::NAN; LikelihoodColumn::COUNT];
             features[0] = x;
             1.0 / (1.0 + (-trees.score(&features)).exp())
         };

@@ -13,8 +13,8 @@ mod fit;
 mod rows;
 
 use qianmian_models::audience::Goods;
-use qianmian_models::audience::features::{BOUGHT, Features};
-use qianmian_models::audience::likelihood::Likelihood;
+use qianmian_models::index::feature_schema::LikelihoodColumn;
+use qianmian_models::index::likelihood::{Features, Likelihood};
 use qianmian_models::kernels::topk::TopK;
 use qianmian_models::kernels::trees::{Node, Trees};
 use qianmian_models::view::View;
@@ -60,13 +60,15 @@ pub fn learn(folds: &[PastFold], seed: u64, progress: &dyn Fn(u64)) -> Learned {
     if sold.iter().flatten().map(Rows::n_bought).sum::<usize>() < MIN_PURCHASES {
         return Learned::default();
     }
-    let (repeat, repeat_metrics) = fit_with_drift(&sold, &|row| !row[BOUGHT].is_nan(), progress);
-    let (new, new_metrics) = fit_with_drift(&sold, &|row| row[BOUGHT].is_nan(), progress);
+    let (repeat, repeat_metrics) =
+        fit_with_drift(&sold, &|row| !row[LikelihoodColumn::PairBaskets as usize].is_nan(), progress);
+    let (new, new_metrics) =
+        fit_with_drift(&sold, &|row| row[LikelihoodColumn::PairBaskets as usize].is_nan(), progress);
     drop(sold);
     let cold_rows = of(Goods::as_if_unsold, MAX_COLD_ITEMS);
-    let (launch, cold_metrics) = fit_with_drift(&cold_rows, &|_| true, progress);
+    let (cold, cold_metrics) = fit_with_drift(&cold_rows, &|_| true, progress);
     let metrics = serde_json::json!({"repeat": repeat_metrics, "new": new_metrics, "cold": cold_metrics});
-    Learned { likelihood: Some(Likelihood { repeat, new, launch, horizon: latest.future.horizon }), metrics }
+    Learned { likelihood: Some(Likelihood { repeat, new, cold, horizon: latest.future.horizon }), metrics }
 }
 
 /// Trees learned from the rows of all months (latest first) that `takes` accepts, with the drift subtracted.
@@ -116,7 +118,7 @@ fn drift(month: &[Rows], earlier: &Trees, takes: &dyn Fn(&Features) -> bool) -> 
 
 #[cfg(test)]
 mod tests {
-    use qianmian_models::audience::features::COUNT;
+    use qianmian_models::index::feature_schema::LikelihoodColumn;
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
@@ -129,7 +131,7 @@ mod tests {
         let list = |share: f32, rng: &mut ChaCha8Rng| {
             let mut rows = Rows::default();
             for user in 0..400 {
-                let mut features = [f32::NAN; COUNT];
+                let mut features = [f32::NAN; LikelihoodColumn::COUNT];
                 features[0] = if user < 100 { 1.0 } else { 0.0 };
                 let predicted = if user < 100 { 0.3 } else { 0.01 };
                 rows.push(user, features, rng.random::<f32>() < share * predicted, 1.0);

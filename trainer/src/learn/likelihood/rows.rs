@@ -4,8 +4,9 @@
 //! that stands for those left out: what is learned holds for all users. Items that sell more are sampled more often,
 //! which does not change the probability given the features.
 
-use qianmian_models::audience::features::{BOUGHT, Features};
 use qianmian_models::audience::{self, AudienceQuery, Goods};
+use qianmian_models::index::feature_schema::LikelihoodColumn;
+use qianmian_models::index::likelihood::Features;
 use qianmian_models::index::popularity::SalesWindow;
 use qianmian_models::view::View;
 use rand::{RngExt, SeedableRng};
@@ -50,7 +51,7 @@ pub(super) fn lists(
         let observed = people.into_iter().filter(|(user, _)| future.observed[*user as usize]);
         for (n, (user, features)) in observed.enumerate() {
             let bought = future.buyers[item as usize].binary_search(&user).is_ok();
-            let is_repeat = !features[BOUGHT].is_nan();
+            let is_repeat = !features[LikelihoodColumn::PairBaskets as usize].is_nan();
             let always = n < HEAD || is_repeat || bought;
             if always || n.is_multiple_of(SAMPLE_ONE_IN) {
                 rows.push(user, features, bought, if always { 1.0 } else { SAMPLE_ONE_IN as f32 });

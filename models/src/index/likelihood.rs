@@ -1,24 +1,29 @@
-//! How likely a user is to buy an item: ensembles of trees over the log-odds.
+//! Likelihood: the probability that a user buys an item, from trees over the log-odds.
+//!
+//! Sections `likely_repeat`, `likely_new`, `likely_cold`: trees over the [`LikelihoodColumn`]s.
 
 use serde::{Deserialize, Serialize};
 
-use super::features::{BOUGHT, Features, SOLD};
+use crate::index::feature_schema::LikelihoodColumn;
 use crate::kernels::trees::Trees;
 
-/// The models of likelihood.
+/// A row of features.
+pub type Features = [f32; LikelihoodColumn::COUNT];
+
+/// The models of likelihood, by kind of user and item.
 #[derive(Debug, Clone)]
 pub struct Likelihood {
     /// For users who bought the item before.
     pub repeat: Trees,
     /// For users who did not.
     pub new: Trees,
-    /// For goods that nobody bought yet: as likely as of established goods like them.
-    pub launch: Trees,
-    /// What the probability speaks of.
+    /// For items without sales; trained on established items as if they had none.
+    pub cold: Trees,
+    /// Within what the user buys.
     pub horizon: Horizon,
 }
 
-/// Within what a probability says that the user buys.
+/// The time within which a probability says that the user buys.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Horizon {
@@ -32,7 +37,7 @@ impl Likelihood {
     /// The probability of a purchase, `0..=1`, of each row.
     pub fn of(&self, rows: &[Features]) -> Vec<f32> {
         let mut probabilities = vec![0.0; rows.len()];
-        for trees in [&self.launch, &self.new, &self.repeat] {
+        for trees in [&self.cold, &self.new, &self.repeat] {
             let its: Vec<usize> =
                 (0..rows.len()).filter(|&n| std::ptr::eq(self.model(&rows[n]), trees)).collect();
             let mut scores = vec![0.0f32; its.len()];
@@ -43,8 +48,9 @@ impl Likelihood {
     }
 
     fn model(&self, row: &Features) -> &Trees {
-        match (row[SOLD].is_nan(), row[BOUGHT].is_nan()) {
-            (true, _) => &self.launch,
+        let is_unknown = |column: LikelihoodColumn| row[column as usize].is_nan();
+        match (is_unknown(LikelihoodColumn::ItemPopularity), is_unknown(LikelihoodColumn::PairBaskets)) {
+            (true, _) => &self.cold,
             (false, true) => &self.new,
             (false, false) => &self.repeat,
         }

@@ -1,0 +1,11 @@
+//! Tests of the whole crate, in one binary.
+
+mod architecture;
+mod damage;
+mod further_sources;
+mod golden;
+mod overlay;
+mod pipeline;
+mod record;
+mod recorded_answers;
+mod support;
