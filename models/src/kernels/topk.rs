@@ -70,9 +70,15 @@ impl TopK {
     }
 
     /// The best, best first.
-    pub fn into_sorted(mut self) -> Vec<Scored> {
+    pub fn into_sorted(self) -> Vec<Scored> {
+        let mut best = self.into_unsorted();
+        best.sort_unstable_by(Scored::best_first);
+        best
+    }
+
+    /// The best, in no order.
+    pub fn into_unsorted(mut self) -> Vec<Scored> {
         self.cut();
-        self.buffer.sort_unstable_by(Scored::best_first);
         self.buffer
     }
 }

@@ -17,7 +17,7 @@ use crate::recommend::score;
 use crate::recommend::scores::Scores;
 use crate::recommend::slate::{Demotion, Recommended, Slot};
 use crate::recommend::sources::Input;
-use crate::source::Source;
+use crate::source::{Evidence, Source};
 use crate::view::View;
 
 /// Items that were taken out of ranking.
@@ -54,7 +54,8 @@ pub fn select(
     ranked: Vec<Contender>,
     demoted: &Demoted,
 ) -> Vec<Recommended> {
-    let mut slate = explore(view, ranked, query.count);
+    let weights = rank::weights(view, query);
+    let mut slate = explore(view, weights, ranked, query.count);
     for (rest, demotion) in
         [(&demoted.bought, Demotion::Bought), (&demoted.overexposed, Demotion::Overexposed)]
     {
@@ -65,7 +66,7 @@ pub fn select(
         let ceiling = slate.last().map_or(f32::INFINITY, |last| last.score);
         let candidate = |(&item, evidence)| (item, Candidate { evidence, seed: None });
         let rest: Vec<_> = rest.iter().zip(input.evidence(scores, rest)).map(candidate).collect();
-        let fill = score::top(&rest, rank::weights(view, query), free);
+        let fill = score::top(&rest, weights, free);
         slate.extend(fill.into_iter().map(|filled| Recommended {
             item: filled.ix,
             score: filled.score.min(ceiling),
@@ -80,7 +81,7 @@ pub fn select(
 
 /// The first `count`, the last of which give way to items without sales where fewer of those are among them than the
 /// scene reserves slots for.
-fn explore(view: View<'_>, mut ranked: Vec<Contender>, count: usize) -> Vec<Recommended> {
+fn explore(view: View<'_>, weights: &Evidence, mut ranked: Vec<Contender>, count: usize) -> Vec<Recommended> {
     let is_cold = |ranked: &Contender| {
         ranked.evidence[Source::Content as usize] > 0.0 && view.snapshot.popularity.baskets(ranked.item) == 0
     };
@@ -95,13 +96,14 @@ fn explore(view: View<'_>, mut ranked: Vec<Contender>, count: usize) -> Vec<Reco
             explored.push(cold);
         }
     }
-    let by_rank = ranked.into_iter().map(|r| r.into_slot(Slot::Ranked));
-    by_rank.chain(explored.into_iter().map(|r| r.into_slot(Slot::Exploration))).collect()
+    let by_rank = ranked.into_iter().map(|r| r.into_slot(weights, Slot::Ranked));
+    by_rank.chain(explored.into_iter().map(|r| r.into_slot(weights, Slot::Exploration))).collect()
 }
 
 impl Contender {
-    fn into_slot(self, slot: Slot) -> Recommended {
-        let Self { item, score, source, evidence, .. } = self;
+    fn into_slot(self, weights: &Evidence, slot: Slot) -> Recommended {
+        let Self { item, score, evidence, .. } = self;
+        let source = score::strongest(&evidence, weights);
         Recommended { item, score, source, evidence, seed: None, slot }
     }
 }

@@ -18,8 +18,6 @@ pub struct Contender {
     pub item: ItemIx,
     /// The blended score; after ranking, the ranker's.
     pub score: f32,
-    /// The source that contributed most.
-    pub source: Source,
     /// Normalized evidence, `0..=1` each.
     pub evidence: Evidence,
     /// The raw score of the content source.
@@ -50,12 +48,19 @@ pub fn shortlist(
     let scale = best.map(inverse);
     let contender = |(&item, raw): (&ItemIx, &Evidence)| {
         let evidence: Evidence = std::array::from_fn(|source| raw[source] * scale[source]);
-        let (score, source) = (score::dot(&evidence, weights), score::strongest(&evidence, weights));
-        Contender { item, score, source, evidence, content: raw[Source::Content as usize] }
+        Contender {
+            item,
+            score: score::dot(&evidence, weights),
+            evidence,
+            content: raw[Source::Content as usize],
+        }
     };
     let mut shortlist: Vec<Contender> = items.iter().zip(&raw).map(contender).collect();
     // Where nobody bought two cold items, the one that resembles the user's items more comes first.
-    shortlist.sort_by(|a, b| b.score.total_cmp(&a.score).then(b.content.total_cmp(&a.content)));
+    let order = |a: &Contender, b: &Contender| {
+        b.score.total_cmp(&a.score).then(b.content.total_cmp(&a.content)).then(a.item.cmp(&b.item))
+    };
+    shortlist.sort_unstable_by(order);
     shortlist
 }
 
@@ -79,7 +84,7 @@ fn blend(input: &Input<'_>, weights: &Evidence, best: &Evidence, scores: &mut Sc
     blocks::add_weighted(blocks, &weighted, allowed, touched, blended, peaks);
 }
 
-/// The best `count` by blended score, best first.
+/// The best `count` by blended score, in no order.
 fn top(scores: &Scores, count: usize) -> Vec<ItemIx> {
     let mut top = TopK::new(count);
     for (block, (blended, &peak)) in scores.blended.iter().zip(&scores.peaks).enumerate() {
@@ -90,7 +95,7 @@ fn top(scores: &Scores, count: usize) -> Vec<ItemIx> {
             top.push((block * WIDTH + lane) as ItemIx, score);
         }
     }
-    top.into_sorted().iter().map(|scored| scored.ix).collect()
+    top.into_unsorted().iter().map(|scored| scored.ix).collect()
 }
 
 /// The best `count` by content, best first.
