@@ -125,7 +125,7 @@ fn cookie(value: &str) -> Identity {
 }
 
 #[test]
-fn names_that_nobody_has_become_a_new_person_with_the_callers_id_or_a_made_up_one() {
+fn names_without_an_owner_become_a_new_person() {
     let mut book = MemoryStore::default();
     let outcome = book.link(Some("K"), &[card("c"), device("d")]).unwrap();
     assert_eq!((outcome.user_id.as_deref(), outcome.status), (Some("K"), LinkStatus::Created));
@@ -137,7 +137,7 @@ fn names_that_nobody_has_become_a_new_person_with_the_callers_id_or_a_made_up_on
 }
 
 #[test]
-fn more_names_of_a_person_are_added_and_said_again_nothing_changes() {
+fn linking_the_same_names_again_changes_nothing() {
     let mut book = MemoryStore::default();
     book.link(Some("K"), &[card("c")]).unwrap();
     let outcome = book.link(None, &[card("c"), phone(1)]).unwrap();
@@ -209,7 +209,7 @@ fn a_user_id_that_is_given_later_is_what_the_person_goes_by() {
 }
 
 #[test]
-fn a_device_that_a_second_known_person_uses_speaks_for_nobody_from_then_on() {
+fn a_device_of_two_known_people_becomes_shared() {
     let mut book = MemoryStore::default();
     book.link(Some("mother"), &[device("tablet"), card("m")]).unwrap();
     let outcome = book.link(Some("son"), &[device("tablet"), card("s")]).unwrap();
@@ -227,7 +227,7 @@ fn a_device_that_a_second_known_person_uses_speaks_for_nobody_from_then_on() {
 }
 
 #[test]
-fn a_strong_name_that_nobody_has_is_not_put_down_to_whoever_used_the_device() {
+fn a_new_strong_name_is_not_linked_by_a_device_alone() {
     let mut book = MemoryStore::default();
     book.link(Some("mother"), &[device("tablet")]).unwrap();
     let outcome = book.link(None, &[device("tablet"), phone(7)]).unwrap();
@@ -296,7 +296,7 @@ fn who_leaves_takes_along_whom_they_had_taken_in() {
 }
 
 #[test]
-fn ten_thousand_identities_are_refused_at_the_bound_and_passing_ones_make_room() {
+fn bounds_refuse_identities_and_rolling_ones_make_room() {
     let mut book = MemoryStore::default();
     let mut refused = 0;
     for n in 0..10_000 {
@@ -357,7 +357,7 @@ fn the_first_name_by_which_somebody_is_known_says_who_is_meant() {
 }
 
 #[test]
-fn anonymous_people_are_forgotten_when_nothing_was_linked_for_long() {
+fn silent_anonymous_people_are_forgotten() {
     let mut book = MemoryStore::default();
     let anonymous = book.link(None, &[device("d"), cookie("k")]).unwrap().user_id.unwrap();
     book.link(Some("K"), &[device("e")]).unwrap();
@@ -445,7 +445,7 @@ fn check(book: &mut MemoryStore) {
 
 proptest! {
     #[test]
-    fn whatever_is_said_every_name_has_one_owner_and_saying_it_again_changes_nothing(all in prop::collection::vec(said(), 1..40)) {
+    fn every_name_has_one_owner_after_any_links(all in prop::collection::vec(said(), 1..40)) {
         let mut book = MemoryStore::default();
         let mut merge_ids: Vec<String> = Vec::new();
         for said in all {

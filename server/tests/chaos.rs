@@ -155,7 +155,7 @@ fn check_drained(place: &str, folder: &Path, acknowledged: &HashMap<String, u64>
 }
 
 #[test]
-fn no_acknowledged_event_is_lost_or_doubled_however_often_the_server_is_killed() {
+fn embedded_events_survive_kills() {
     let _turn = TURN.blocking_lock();
     let folder = tempfile::tempdir().unwrap();
     let live = folder.path().join("live");
@@ -168,9 +168,9 @@ fn no_acknowledged_event_is_lost_or_doubled_however_often_the_server_is_killed()
 }
 
 #[test]
-fn nor_is_any_that_went_to_redis() {
+fn redis_events_survive_kills() {
     let _turn = TURN.blocking_lock();
-    if !redis_is_here("nor_is_any_that_went_to_redis") {
+    if !redis_is_here("redis_events_survive_kills") {
         return;
     }
     let folder = tempfile::tempdir().unwrap();

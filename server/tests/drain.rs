@@ -42,7 +42,7 @@ async fn shows(running: &Running, metric: &str, value: &str) -> bool {
 }
 
 #[tokio::test]
-async fn events_are_in_files_soon_and_the_last_ones_when_the_server_stops() {
+async fn events_are_drained_soon_and_at_the_stop() {
     let first = running(tempfile::tempdir().unwrap(), 0.05).await;
     send(&first, 0..30).await;
     first.until("drained", || async { drained(&folder(&first)).len() == 30 }).await;
@@ -61,7 +61,7 @@ async fn events_are_in_files_soon_and_the_last_ones_when_the_server_stops() {
 }
 
 #[tokio::test]
-async fn a_folder_that_fails_is_counted_and_drained_when_it_is_back() {
+async fn a_failing_drain_folder_is_counted_and_retried() {
     let running = running(tempfile::tempdir().unwrap(), 0.05).await;
     let (folder, aside) = (folder(&running), running.store.path().join("aside"));
     std::fs::rename(&folder, &aside).unwrap();

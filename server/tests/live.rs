@@ -65,7 +65,7 @@ fn statuses(answer: &Value) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn an_unknown_person_gets_a_slate_of_their_own_after_what_they_looked_at() {
+async fn views_personalize_the_next_slate_of_an_unknown_user() {
     let running = live().await;
     let question = json!({"user": {"id": "newcomer"}, "count": 5});
     let (before, best_sellers) = slate(&running, &question).await;
@@ -81,7 +81,7 @@ async fn an_unknown_person_gets_a_slate_of_their_own_after_what_they_looked_at()
 }
 
 #[tokio::test]
-async fn a_visit_counts_by_its_session_until_the_person_is_known() {
+async fn a_session_counts_until_the_user_is_known() {
     let running = live().await;
     let mut seen = event("1", "view", "x", &item("a", 22));
     seen["session_id"] = seen.as_object_mut().unwrap().remove("user_id").unwrap();
@@ -95,7 +95,7 @@ async fn a_visit_counts_by_its_session_until_the_person_is_known() {
 }
 
 #[tokio::test]
-async fn what_was_bought_since_is_left_out_where_that_is_asked_and_what_was_given_back_always() {
+async fn exclude_bought_honors_live_purchases_and_returns() {
     let running = live().await;
     let question = json!({"user": {"id": user(4)}, "count": 30, "exclude_bought": true});
     let (_, before) = slate(&running, &question).await;
@@ -111,7 +111,7 @@ async fn what_was_bought_since_is_left_out_where_that_is_asked_and_what_was_give
 }
 
 #[tokio::test]
-async fn what_was_shown_often_and_left_alone_comes_after_all_others_in_its_scene() {
+async fn overexposed_items_come_last_in_their_scene() {
     let running = live().await;
     let question = |scene: &str| json!({"user": {"id": user(4)}, "count": 5, "scene": scene});
     let (_, before) = slate(&running, &question("home")).await;
@@ -139,7 +139,7 @@ async fn what_was_shown_often_and_left_alone_comes_after_all_others_in_its_scene
 }
 
 #[tokio::test]
-async fn a_cart_is_completed_by_what_was_bought_since_and_not_by_what_was_turned_down() {
+async fn a_bundle_uses_live_purchases_and_returns() {
     let running = live().await;
     let question = json!({"cart": [item("a", 22)], "user": {"id": "newcomer"}, "personalize": true});
     let before = running.post("/bundle", &question).await.ok();
@@ -158,7 +158,7 @@ async fn a_cart_is_completed_by_what_was_bought_since_and_not_by_what_was_turned
 }
 
 #[tokio::test]
-async fn an_audience_knows_within_seconds_who_bought_and_who_gave_back() {
+async fn an_audience_knows_recent_buyers_within_seconds() {
     let running = live().await;
     let question =
         |exclude: bool| json!({"item_ids": [item("a", 22)], "count": 500, "exclude_buyers": exclude});
@@ -184,7 +184,7 @@ async fn an_audience_knows_within_seconds_who_bought_and_who_gave_back() {
 }
 
 #[tokio::test]
-async fn how_often_is_too_often_is_a_scene_of_the_shop() {
+async fn the_exposure_limit_is_configured_by_scene() {
     let store = tempfile::tempdir().unwrap();
     publish(store.path(), "default", "v1", "a");
     let config = format!(
@@ -212,7 +212,7 @@ async fn how_often_is_too_often_is_a_scene_of_the_shop() {
 }
 
 #[tokio::test]
-async fn what_trends_in_a_channel_is_lifted_there_for_people_whom_nobody_knows() {
+async fn trending_items_rise_in_their_channel() {
     let running = live().await;
     let question = |channel: &str| json!({"count": 5, "context": {"channel": channel, "region": "north"}});
     let (_, before) = slate(&running, &question("app")).await;
@@ -275,7 +275,7 @@ async fn every_row_has_its_own_outcome() {
 }
 
 #[tokio::test]
-async fn lines_are_taken_one_by_one_and_half_a_line_is_refused_alone() {
+async fn each_line_is_accepted_or_refused_alone() {
     let running = live().await;
     let headers = [("content-type", "application/x-ndjson")];
     let body = format!(
@@ -290,7 +290,7 @@ async fn lines_are_taken_one_by_one_and_half_a_line_is_refused_alone() {
 }
 
 #[tokio::test]
-async fn what_is_too_much_is_refused_as_a_whole() {
+async fn too_many_rows_are_refused_as_a_whole() {
     let running = live().await;
     let many: Vec<Value> = (0..1_001).map(|n| event(&n.to_string(), "view", "u", "i")).collect();
     let problem = running.post("/events", &json!({"events": many})).await.problem(400, "invalid_field");
@@ -303,7 +303,7 @@ async fn what_is_too_much_is_refused_as_a_whole() {
 }
 
 #[tokio::test]
-async fn without_a_folder_nothing_is_taken_in_and_answers_go_on() {
+async fn without_a_folder_writes_are_refused_and_slates_go_on() {
     let running = crate::support::served().await;
     let refused = running.post("/events", &json!({"events": [event("1", "view", "u", "i")]})).await;
     assert!(refused.problem(503, "live_unavailable")["detail"].as_str().unwrap().contains("live.folder"));
@@ -315,7 +315,7 @@ async fn without_a_folder_nothing_is_taken_in_and_answers_go_on() {
 }
 
 #[tokio::test]
-async fn news_of_an_item_is_checked_and_late_news_changes_nothing() {
+async fn item_changes_are_checked_and_late_ones_are_stale() {
     let running = live().await;
     let rows = json!([
         {"item_id": "i", "stock": 3},
@@ -331,7 +331,7 @@ async fn news_of_an_item_is_checked_and_late_news_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_sold_out_or_off_sale_is_on_no_path_once_that_is_acknowledged() {
+async fn no_path_shows_items_that_cannot_be_sold() {
     let running = Arc::new(live().await);
     let gone = [item("a", 7), item("a", 6), item("a", 9)];
     let before = shown(&running, 4).await;
@@ -378,7 +378,7 @@ async fn what_is_sold_out_or_off_sale_is_on_no_path_once_that_is_acknowledged() 
 }
 
 #[tokio::test]
-async fn a_new_price_is_in_the_next_answer_and_outlives_the_model() {
+async fn a_new_price_outlives_the_model() {
     let running = live().await;
     tell(&running, &[json!({"item_id": item("a", 7), "price": 3.25})]).await;
     let price = async || {
@@ -396,7 +396,7 @@ async fn a_new_price_is_in_the_next_answer_and_outlives_the_model() {
 }
 
 #[tokio::test]
-async fn nobody_is_found_for_goods_that_cannot_be_sold() {
+async fn items_that_cannot_be_sold_have_no_audience() {
     let running = live().await;
     let (kept, gone) = (item("a", 3), item("a", 4));
     tell(&running, &[json!({"item_id": gone, "stock": 0})]).await;
@@ -413,7 +413,7 @@ async fn nobody_is_found_for_goods_that_cannot_be_sold() {
 }
 
 #[tokio::test]
-async fn a_server_that_starts_again_knows_what_was_sent() {
+async fn a_restarted_server_knows_its_events() {
     let store = tempfile::tempdir().unwrap();
     publish(store.path(), "default", "v1", "a");
     let redis = redis();
@@ -429,4 +429,22 @@ async fn a_server_that_starts_again_knows_what_was_sent() {
     let (again, items) = slate(&second, &json!({"user": {"id": "newcomer"}, "count": 30})).await;
     assert_eq!(again["personalized"], true);
     assert!(!items.contains(&item("a", 7)));
+}
+
+#[tokio::test]
+async fn an_oversold_stock_takes_the_item_off_sale() {
+    let running = live().await;
+    let id = item("a", 4);
+    for (stock, note) in [(json!(-1), true), (json!(0.0), true), (json!(0), false)] {
+        let reset = running.post("/items", &json!({"items": [{"item_id": id, "stock": 5.0}]})).await.ok();
+        assert_eq!(reset["accepted"], 1, "{reset}");
+        assert!(reset["results"][0]["note"].is_string(), "{reset}");
+        assert!(shown(&running, 1).await.contains(&id), "it can be sold");
+        let answer = running.post("/items", &json!({"items": [{"item_id": id, "stock": stock}]})).await.ok();
+        assert_eq!(answer["accepted"], 1, "{answer}");
+        assert_eq!(answer["results"][0]["note"].is_string(), note, "{answer}");
+        assert!(!shown(&running, 1).await.contains(&id), "{stock} takes it off");
+    }
+    let odd = running.post("/items", &json!({"items": [{"item_id": id, "stock": 1.5}]})).await.ok();
+    assert_eq!((&odd["accepted"], &odd["results"][0]["field"]), (&json!(0), &json!("stock")));
 }

@@ -28,8 +28,8 @@ async fn view(running: &Running, id: &str, user: &str, item: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_event_that_one_replica_acknowledged_changes_the_next_answer_of_the_other() {
-    if !redis_is_here("an_event_that_one_replica_acknowledged_changes_the_next_answer_of_the_other") {
+async fn an_event_changes_the_next_answer_of_another_replica() {
+    if !redis_is_here("an_event_changes_the_next_answer_of_another_replica") {
         return;
     }
     let redis = RedisServer::start();
@@ -66,8 +66,8 @@ async fn an_event_sent_to_both_replicas_counts_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_one_replica_took_off_sale_no_path_of_any_replica_shows_a_second_later() {
-    if !redis_is_here("what_one_replica_took_off_sale_no_path_of_any_replica_shows_a_second_later") {
+async fn an_item_off_sale_disappears_from_all_replicas() {
+    if !redis_is_here("an_item_off_sale_disappears_from_all_replicas") {
         return;
     }
     let redis = RedisServer::start();
@@ -114,8 +114,8 @@ async fn what_one_replica_took_off_sale_no_path_of_any_replica_shows_a_second_la
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_redis_a_replica_starts_takes_events_and_hands_them_over_when_redis_is_there() {
-    if !redis_is_here("without_redis_a_replica_starts_takes_events_and_hands_them_over_when_redis_is_there") {
+async fn a_replica_starts_without_redis_and_replays_later() {
+    if !redis_is_here("a_replica_starts_without_redis_and_replays_later") {
         return;
     }
     let mut redis = RedisServer::start();
@@ -149,8 +149,8 @@ async fn without_redis_a_replica_starts_takes_events_and_hands_them_over_when_re
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_an_embedded_store_held_is_handed_over_to_redis() {
-    if !redis_is_here("what_an_embedded_store_held_is_handed_over_to_redis") {
+async fn events_of_an_embedded_store_are_replayed_to_redis() {
+    if !redis_is_here("events_of_an_embedded_store_are_replayed_to_redis") {
         return;
     }
     let redis = RedisServer::start();
