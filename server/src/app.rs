@@ -19,7 +19,7 @@ use crate::screen::Trusted;
 use crate::slots::Slots;
 use crate::snapshots::{Loaded, Reaper, Snapshots};
 use crate::telemetry::{RouteMetrics, Telemetry};
-use crate::workers::Health;
+use crate::workers::supervisor::Health;
 
 /// Longest time for a command that opens a model; the command itself goes on when the caller leaves.
 pub const ADMIN_PATIENCE: Duration = Duration::from_secs(120);

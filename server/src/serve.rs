@@ -29,7 +29,8 @@ use crate::config::{Config, duration};
 use crate::connection::{Activity, stream};
 use crate::drain::Drains;
 use crate::router::router;
-use crate::workers::{self, Workers};
+use crate::workers;
+use crate::workers::supervisor::Workers;
 
 /// Longest request head, in bytes.
 const MAX_HEAD_BYTES: usize = 64 << 10;

@@ -1,6 +1,6 @@
 //! Background workers: what runs beside requests, supervised.
 
-mod supervisor;
+pub mod supervisor;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use qianmian_live::followers::Follower;
 
 use crate::app::App;
 use crate::config::{Config, duration};
-pub use supervisor::{Health, Workers};
+use supervisor::Workers;
 
 /// How often histograms are folded.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
