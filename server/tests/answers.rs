@@ -336,7 +336,10 @@ async fn a_profile_tells_activity_tiers_stage_and_history() {
 async fn the_platform_is_told_what_it_asks() {
     let running = served().await;
     assert_eq!(running.get("/healthz").await.ok(), json!({"status": "ok"}));
-    assert_eq!(running.get("/readyz").await.ok(), json!({"ready": true, "shops": 1, "serving": 1}));
+    assert_eq!(
+        running.get("/readyz").await.ok(),
+        json!({"ready": true, "shops": 1, "serving": 1, "failing_workers": [], "degraded": []})
+    );
     running.get("/recommend?count=3").await.ok();
     let metrics = running.get("/metrics").await;
     assert!(metrics.header("content-type").starts_with("text/plain"));

@@ -298,8 +298,8 @@ async fn too_many_rows_are_refused_as_a_whole() {
     running.post("/events", &json!({"events": []})).await.problem(400, "invalid_field");
     running.post("/events", &json!({"events": ["x".repeat(2 << 20)]})).await.problem(413, "body_too_large");
     running.post("/events", &json!({"rows": []})).await.problem(400, "unknown_field");
-    let plain = [("content-type", "text/plain")];
-    running.send(Method::POST, "/events", &plain, "{}").await.problem(415, "unsupported_media_type");
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    running.send(Method::POST, "/events", &form, "{}").await.problem(415, "unsupported_media_type");
 }
 
 #[tokio::test]

@@ -125,6 +125,8 @@ async fn a_replica_starts_without_redis_and_replays_later() {
     let before = a.post("/recommend", &question).await.ok();
     assert_eq!((&before["personalized"], &before["degraded"]), (&json!(false), &json!(["user_state"])));
     assert_eq!(view(&a, "1", "newcomer", &item("a", 22)).await, "accepted");
+    // Moments are told apart by milliseconds.
+    tokio::time::sleep(Duration::from_millis(2)).await;
     assert_eq!(view(&a, "1", "newcomer", &item("a", 22)).await, "conflict", "a later time is another event");
     let own = a.post("/recommend", &question).await.ok();
     assert_eq!((&own["personalized"], &own["degraded"]), (&json!(true), &json!(["user_state"])));
