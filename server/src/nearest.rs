@@ -85,7 +85,7 @@ mod tests {
         let error = serde_json::from_str::<Known>(&format!("{{\"{}\":1}}", "x".repeat(1 << 20))).unwrap_err();
         let short = shortened(&error.to_string());
         assert!(
-            short.len() < 300 && short.ends_with("expected `count` or `item_ids` at line 1 column 1048578"),
+            short.len() < 300 && short.ends_with("expected `count` or `item_ids` at line 1 column 1048579"),
             "{short}"
         );
         assert_eq!(shortened("missing field `count`"), "missing field `count`");

@@ -92,6 +92,6 @@ mod tests {
             assert_eq!(read(json), None, "{json}");
         }
         let error = serde_json::from_str::<Timestamp>("{}").unwrap_err().to_string();
-        assert!(error.contains("RFC 3339") && !error.contains("id"), "{error}");
+        assert!(error.contains("RFC 3339") && !error.contains("an id"), "{error}");
     }
 }
