@@ -180,9 +180,10 @@ fn bare(value: &str) -> Option<(String, bool)> {
     let letters: String = value.chars().take_while(|c| !c.is_ascii_digit()).collect();
     let is_code = letters.chars().any(|c| c.is_ascii_alphabetic())
         && !CURRENCIES.contains(&letters.trim().trim_end_matches('.').to_uppercase().as_str());
-    // `1e999` is no number of a unit `e`.
+    // Neither `1e999` nor `1e` is a number of a unit `e`.
     let exponent =
-        value.bytes().zip(value.bytes().skip(1)).any(|(a, b)| matches!(a, b'e' | b'E') && b.is_ascii_digit());
+        value.bytes().zip(value.bytes().skip(1)).any(|(a, b)| matches!(a, b'e' | b'E') && b.is_ascii_digit())
+            || matches!(value.as_bytes(), [.., b'0'..=b'9', b'e' | b'E']);
     (!digits.is_empty() && !is_code && !exponent).then_some((digits, negative))
 }
 

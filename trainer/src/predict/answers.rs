@@ -93,13 +93,10 @@ impl<'a> Answers<'a> {
                 complements.iter().map(|c| scored(c.item, c.score)).collect()
             }
             (Kind::Audience, items) => {
+                // As the server does: nobody is sought for an item that cannot be bought.
+                let items: Vec<_> = items.iter().copied().filter(|&item| view.on_sale(item)).collect();
                 let exclude_buyers = self.request.exclude_bought;
-                let query = AudienceQuery {
-                    items: items.to_vec(),
-                    exclude_buyers,
-                    count,
-                    ..AudienceQuery::default()
-                };
+                let query = AudienceQuery { items, exclude_buyers, count, ..AudienceQuery::default() };
                 audience::audience(view, &query).iter().map(|p| scored(p.user, p.score)).collect()
             }
         };

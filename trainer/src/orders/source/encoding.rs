@@ -3,7 +3,7 @@
 //! The encoding is told by a byte order mark, by zeros between the letters (UTF-16), or by the bytes around the
 //! first letter that is not ASCII. UTF-8 is passed on as it is, so that a broken row is seen as one.
 
-use encoding_rs::{Decoder, Encoding, GB18030, GBK, UTF_8, UTF_16BE, UTF_16LE};
+use encoding_rs::{Decoder, EUC_JP, Encoding, GB18030, GBK, UTF_8, UTF_16BE, UTF_16LE};
 use std::io::{self, BufRead, Read};
 
 /// Bytes around the first letter that is not ASCII, by which an encoding is told.
@@ -61,8 +61,8 @@ fn narrow(sample: &[u8]) -> &'static Encoding {
     let mut detector = chardetng::EncodingDetector::new();
     detector.feed(sample, true);
     let guess = detector.guess(None, false);
-    // Short Chinese texts look like any code page of one byte a letter.
-    if guess.is_single_byte() && looks_chinese(sample) {
+    // Short Chinese texts look like any code page of one byte a letter, or like Japanese without kana.
+    if (guess.is_single_byte() || guess == EUC_JP) && looks_chinese(sample) {
         return GB18030;
     }
     // GB18030 holds all of GBK.
