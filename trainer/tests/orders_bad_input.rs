@@ -87,10 +87,10 @@ fn files_in_other_encodings_are_read_and_it_is_said() {
 
 #[test]
 fn a_broken_row_names_its_line_and_the_cure() {
-    let mut bytes = format!("{HEADER}{}", "o,u1,茶杯面包,2025-01-02,1,1\n".repeat(5)).into_bytes();
+    let mut bytes = format!("{HEADER}{}", "o,u1,茶杯面包,2025-01-02,1,1\n".repeat(20)).into_bytes();
     bytes.extend_from_slice(b"o9,u1,\xc3\xfb\xb3,2025-01-01,1,1\n");
     let error = error_of("orders.csv", &bytes);
-    assert_says(&error, &["invalid UTF-8", "orders.csv:7", "encoding = \"gb18030\""]);
+    assert_says(&error, &["invalid UTF-8", "orders.csv:22", "encoding = \"gb18030\""]);
 }
 
 #[test]
@@ -100,8 +100,6 @@ fn a_missing_column_is_named_with_the_nearest_one() {
         &error,
         &["no column `item_id`", "Its columns are: order_id, Thing Ids, ordered_at", "columns = { item_id ="],
     );
-    let error = error_of("orders.csv", b"order_id;item;buyer;bought\no1;i1;u1;2025-01-01\n");
-    assert!(!error.contains("order_id = \"bought\""), "{error}");
 }
 
 #[test]
@@ -174,7 +172,7 @@ fn each_bad_row_has_its_reason() {
 
 #[test]
 fn a_price_that_cannot_be_read_costs_no_purchase() {
-    let summary = rows(&format!("{}o1,u1,i1,2025-01-02,1,free\no2,u1,i1,2025-01-02,1,inf\n", good_rows(3)))
+    let summary = rows(&format!("{}p1,u1,i1,2025-01-02,1,free\np2,u1,i1,2025-01-02,1,inf\n", good_rows(3)))
         .orders
         .summary;
     assert_eq!((summary.kept_lines, summary.rejected), (5, 0));

@@ -30,7 +30,7 @@ fn the_same_orders_seed_and_threads_give_the_same_bytes() {
     let versions = shop(&store).versions().unwrap();
     assert_eq!(versions.len(), 2, "{versions:?}");
     let first = checksums(&store, Some(&versions[0]));
-    assert_eq!(first.len(), 27, "{first:?}");
+    assert_eq!(first.len(), 29, "{first:?}");
     assert_eq!(first, checksums(&store, Some(&versions[1])));
 }
 
@@ -105,7 +105,8 @@ fn inspect_shows_an_artifact_as_a_table_as_json_and_by_example() {
     );
     assert_eq!(snapshot.items.ix(example("items").as_str().unwrap()), Some(snapshot.popularity.ranked()[0]));
 
-    let lines = done(&args!["inspect", "--store", store, "--examples", "users", "--limit", "1000000"]);
+    let lines =
+        done(&args!["inspect", "--store", store, "--examples", "users", "--json", "--limit", "1000000"]);
     let users: Vec<u32> =
         lines.lines().map(|line| snapshot.users.ix(json(line).as_str().unwrap()).unwrap()).collect();
     assert_eq!(users.len(), snapshot.users.len());

@@ -11,6 +11,10 @@ use crate::recommend::scores::Scores;
 use crate::recommend::sources::Input;
 use crate::source::{Evidence, Source};
 
+/// Least weight of popularity: it orders what nothing else tells apart, best sellers first, even where the learned
+/// weight is 0.
+const TIE_BREAK: f32 = 1e-6;
+
 /// An item of the shortlist.
 #[derive(Debug, Clone, Copy)]
 pub struct Contender {
@@ -58,7 +62,9 @@ pub fn shortlist(
     let mut shortlist: Vec<Contender> = items.iter().zip(&raw).map(contender).collect();
     // Where nobody bought two cold items, the one that resembles the user's items more comes first.
     let order = |a: &Contender, b: &Contender| {
-        b.score.total_cmp(&a.score).then(b.content.total_cmp(&a.content)).then(a.item.cmp(&b.item))
+        let popularity = |c: &Contender| c.evidence[Source::Popularity as usize];
+        let by_content = b.score.total_cmp(&a.score).then(b.content.total_cmp(&a.content));
+        by_content.then(popularity(b).total_cmp(&popularity(a))).then(a.item.cmp(&b.item))
     };
     shortlist.sort_unstable_by(order);
     shortlist
@@ -74,12 +80,14 @@ fn best_over_catalog(input: &Input<'_>, scores: &Scores) -> Evidence {
 /// Blends the scores of all items.
 fn blend(input: &Input<'_>, weights: &Evidence, best: &Evidence, scores: &mut Scores) {
     let factor = |source: usize| weights[source] * inverse(best[source]);
-    let of_popularity = factor(Source::Popularity as usize);
+    let popularity = Source::Popularity as usize;
+    let of_popularity = weights[popularity].max(TIE_BREAK) * inverse(best[popularity]);
     let blended = scores.blended.as_flattened_mut();
     blended.iter_mut().zip(input.popularity()).for_each(|(blended, sales)| *blended = of_popularity * sales);
     let sources = scores.sources();
+    let factor_of = |source| if source == popularity { of_popularity } else { factor(source) };
     let weighted: Vec<(usize, f32)> =
-        sources.into_iter().map(|s| (s, factor(s))).filter(|(_, factor)| *factor != 0.0).collect();
+        sources.into_iter().map(|s| (s, factor_of(s))).filter(|(_, factor)| *factor != 0.0).collect();
     let Scores { blocks, allowed, touched, blended, peaks, .. } = scores;
     blocks::add_weighted(blocks, &weighted, allowed, touched, blended, peaks);
 }

@@ -35,8 +35,8 @@ const TIMES_MEAN: f64 = 10.0;
 /// Whether a word stands for nobody whatever the other ids are.
 pub fn is_guest_word(word: &str) -> bool {
     let folded = folded(word);
-    // `\N`, `-`, `--`, `.`, `?` have no letters.
-    folded.is_empty() || WORDS.contains(&folded.as_str())
+    // `-`, `--`, `.`, `?` have no letters; neither has `😀`, which names a person.
+    (folded.is_empty() && word.is_ascii()) || WORDS.contains(&folded.as_str())
 }
 
 /// Makes guests of the persons that stand for nobody, and says so with their lines; says which persons have an outsized

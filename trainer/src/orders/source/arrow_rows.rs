@@ -15,13 +15,14 @@ use arrow_array::{Array, ArrayRef, LargeStringArray, RecordBatch, RecordBatchRea
 use arrow_cast::cast;
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_ipc::reader::{FileReader, StreamReader};
-use arrow_schema::{ArrowError, DataType, Field, Fields};
+use arrow_schema::{ArrowError, DataType, Field, Fields, SchemaRef};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufReader, Read, Seek};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 const BATCH_ROWS: usize = 8192;
 
@@ -42,9 +43,41 @@ fn ipc(file: &SourceFile) -> anyhow::Result<Box<dyn RecordBatchReader>> {
     let is_file = raw.read_exact(&mut magic).is_ok() && &magic == b"ARROW1";
     raw.rewind().with_context(context)?;
     Ok(match is_file {
-        true => Box::new(FileReader::try_new(BufReader::new(raw), None).with_context(context)?),
-        false => Box::new(StreamReader::try_new(BufReader::new(raw), None).with_context(context)?),
+        true => {
+            let reader = guarded(|| FileReader::try_new(BufReader::new(raw), None)).unwrap_or_else(damaged);
+            Box::new(reader.with_context(context)?)
+        }
+        false => {
+            let reader = guarded(|| StreamReader::try_new(BufReader::new(raw), None)).unwrap_or_else(damaged);
+            Box::new(reader.with_context(context)?)
+        }
     })
+}
+
+/// A reader whose panics are errors: `arrow_ipc` trusts the offsets that a file holds.
+struct Guarded(Box<dyn RecordBatchReader>);
+
+impl Iterator for Guarded {
+    type Item = Result<RecordBatch, ArrowError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        guarded(|| self.0.next()).unwrap_or_else(|| Some(damaged()))
+    }
+}
+
+impl RecordBatchReader for Guarded {
+    fn schema(&self) -> SchemaRef {
+        self.0.schema()
+    }
+}
+
+/// What `work` gives; `None` where it panics.
+fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(work)).ok()
+}
+
+fn damaged<T>() -> Result<T, ArrowError> {
+    Err(ArrowError::ParseError("the file is damaged: it points outside of itself".to_owned()))
 }
 
 /// The names of the file's columns.
@@ -119,6 +152,7 @@ pub fn each(
             (Box::new(batches.with_context(|| format!("cannot read {}", file.name()))?), total)
         }
     };
+    let batches = Guarded(batches);
     let all = header(file)?;
     let before = read.get();
     let (mut text, mut spans, mut done) = (String::new(), Vec::<Span>::new(), 0u64);
