@@ -3,7 +3,7 @@
 //! Every write makes a revision with who, when and why. A write may require the revision that its author saw: of two
 //! people who edit at once, the second one gets a conflict with the current revision. A document keeps its latest
 //! [`MAX_HISTORY`] revisions, deleted ones included, so that a change can be undone. An acknowledged write is durable,
-//! and every server learns within a second that documents of the kind changed ([`Documents::watch`]).
+//! and every server learns within a second that documents of the kind changed (`Documents::watch`).
 //!
 //! Revisions are numbers of one counter for all documents of a shop, so a number is never given twice, not even when a
 //! document is deleted and written again.

@@ -1,7 +1,7 @@
 //! The stream under one connection: what HTTP's own implementation leaves open about clients that stop reading,
 //! stop sending, or send what it cannot parse.
 //!
-//! A stream is [`Stall`] over [`EarlyErrors`] over [`Linger`] over the socket; an [`Activity`] is what its layers and
+//! A stream is `Stall` over `EarlyErrors` over `Linger` over the socket; an [`Activity`] is what its layers and
 //! the requests on it share.
 
 mod early_errors;

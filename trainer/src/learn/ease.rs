@@ -2,7 +2,7 @@
 //!
 //! EASE (Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", 2019) inverts an items x items matrix. Here each
 //! target `j` is regressed on its `neighbors` strongest items `N` only: `(G_NN + lambda I) w = G_Nj` by Cholesky. The
-//! cost, `items * neighbors^3 / 6`, grows linearly with the items. `G = X' diag(weight) X` keeps its [`KEPT`] strongest
+//! cost, `items * neighbors^3 / 6`, grows linearly with the items. `G = X' diag(weight) X` keeps its `KEPT` strongest
 //! entries a row; the others count as zero.
 
 use qianmian_models::error::Result;

@@ -8,7 +8,7 @@
 //!
 //! Events must be drained before a store forgets them: [`Drain::next`] bounds a sweep. A store that came back older
 //! does not know the ids of the events that it lost: such an event, sent again, is left out if it was drained
-//! ([`lost`]).
+//! (`lost`).
 
 mod columns;
 mod files;

@@ -6,7 +6,7 @@
 //!
 //! In memory a tree is a list of splits and a list of leaves (QuickScorer; Lucchese et al., SIGIR 2015). Every leaf has
 //! one bit; a split that does not hold clears the bits of the leaves on its left, and the lowest bit that remains is
-//! the leaf of a row. Nothing depends on the split before, so that [`score`] evaluates each split for 32 rows at once.
+//! the leaf of a row. Nothing depends on the split before, so that `score` evaluates each split for 32 rows at once.
 //! A tree has at most [`MAX_LEAVES`] leaves: more are refused when a section is opened.
 
 mod score;

@@ -1,7 +1,7 @@
 //! Candidate sources, people -> items: one file per source. Each scores items, from the seeds that stand for the user.
 //!
 //! Sources that go from item to item add to the [`Scores`] of the whole catalog. Vectors score the shortlist alone
-//! ([`Vectors`]): over the catalog they would cost more than all other sources together, and what they would add to the
+//! (`Vectors`): over the catalog they would cost more than all other sources together, and what they would add to the
 //! shortlist is not measurable.
 
 mod co_purchase;

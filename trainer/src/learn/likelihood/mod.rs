@@ -1,8 +1,8 @@
 //! The probability that a user buys an item: three tree ensembles on log loss, for users who bought the item before
 //! (repeat), for users who did not (new), and for items without sales (cold).
 //!
-//! The rows are users of audiences of sampled items, labeled by what was bought after the past folds ([`rows`]). Each
-//! ensemble is boosted with early stopping on a fifth of the users ([`fit`]).
+//! The rows are users of audiences of sampled items, labeled by what was bought after the past folds (`rows`). Each
+//! ensemble is boosted with early stopping on a fifth of the users (`fit`).
 //!
 //! An ensemble learned from one month is applied to a later one, where it is usually too sure: counts and ages grow
 //! with the data, and the first of a list are selected by the very estimate. So each month is also predicted from the
