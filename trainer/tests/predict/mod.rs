@@ -42,8 +42,12 @@ fn slate(shop: &Shop, id: &str, count: usize, exclude_bought: bool) -> Found {
 
 fn prospects(shop: &Shop, id: &str, count: usize, exclude_buyers: bool, at: i64) -> Found {
     let Some(item) = shop.snapshot.items.ix(id) else { return Vec::new() };
+    let view = View::as_trained(&shop.snapshot).at(at);
+    if !view.on_sale(item) {
+        return Vec::new();
+    }
     let query = AudienceQuery { exclude_buyers, ..AudienceQuery::for_item(item, count) };
-    audience(View::as_trained(&shop.snapshot).at(at), &query).iter().map(|p| (p.user, p.score)).collect()
+    audience(view, &query).iter().map(|p| (p.user, p.score)).collect()
 }
 
 /// The output that an answer to every key must give.
@@ -345,7 +349,7 @@ fn a_bad_row_is_an_error_with_its_file_line_and_reason() {
         &["in.jsonl:2", "malformed json"],
     );
     // Far behind the first chunk, when rows have long been written.
-    let late = "user_id\n".to_owned() + &"u\n".repeat(10_000) + "\"\"\n";
+    let late = "user_id,x\n".to_owned() + &"u,1\n".repeat(10_000) + " ,1\n";
     assert_says(&error_of("recommend", "in.csv", late.as_bytes()), &["in.csv:10002", "no id"]);
 }
 
