@@ -156,7 +156,7 @@ impl<'r> Cleaner<'r> {
         }
     }
 
-    /// Whether the row is an earlier one once more. Where no quantity is written, equal lines that stand together in one
+    /// True for a row that is an earlier one once more. Where no quantity is written, equal lines that stand together in one
     /// order are pieces, unless the configuration says otherwise.
     fn is_duplicate(&mut self, row: &Row<'_>, file: usize) -> bool {
         let digest = row.digest(&mut self.scratch);
@@ -172,8 +172,10 @@ impl<'r> Cleaner<'r> {
             self.run_key.1.clear();
             self.run_key.1.push_str(order);
         }
-        let stands_together = !self.run.insert(digest);
+        // Only what this run wrote first: lines that an earlier file wrote have counted, pieces and all.
+        let stands_together = self.run.contains(&digest);
         if is_new {
+            self.run.insert(digest);
             return false;
         }
         let is_piece = stands_together && self.rules.equal_lines != Some(EqualLines::Duplicates);

@@ -224,7 +224,7 @@ impl ListProbe {
         }
         let best = self.separators.iter().zip(SEPARATORS).max_by_key(|(separated, _)| separated.cells);
         let Some((best, separator)) = best else { return (None, 0) };
-        let come_again = best.parts >= 2 * best.distinct.len() as u64
+        let come_again = 2 * best.parts >= 3 * best.distinct.len() as u64
             && best.distinct.len() <= self.distinct.len().max(2) * 2;
         let is_often = best.cells >= 3 && best.cells * 3 >= self.cells;
         if !(is_often && come_again) {
