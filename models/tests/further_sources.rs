@@ -35,7 +35,7 @@ fn people_for(snapshot: &Snapshot, item: u32) -> Vec<Prospect> {
 }
 
 #[test]
-fn a_launch_is_a_candidate_for_whoever_bought_what_it_resembles_and_says_which() {
+fn cold_items_are_candidates_of_content_neighbors() {
     let mut snapshot = support::snapshot();
     let query = Query::for_user(1, 8);
     let content = |snapshot: &Snapshot| {
@@ -54,7 +54,7 @@ fn a_launch_is_a_candidate_for_whoever_bought_what_it_resembles_and_says_which()
 }
 
 #[test]
-fn a_slate_of_twenty_ends_with_a_launch_and_a_shorter_one_is_as_it_would_be() {
+fn a_slate_of_twenty_ends_with_a_cold_item() {
     // Thirty items; the last two were never sold and resemble item 0, the one more than the other.
     let mut snapshot = support::snapshot();
     let ids: Vec<String> = (0..30).map(|n| format!("item {n:02}")).collect();
@@ -87,7 +87,7 @@ fn a_visitor_who_looks_at_a_launch_sees_what_it_resembles() {
 }
 
 #[test]
-fn what_a_launch_resembles_stands_in_similar_behind_what_people_did() {
+fn content_neighbors_rank_below_purchases_in_similar() {
     let mut snapshot = support::snapshot();
     snapshot.resembling = Some(pair(0.9));
     let found = similar(View::as_trained(&snapshot), &[7], 8);
@@ -101,7 +101,7 @@ fn what_a_launch_resembles_stands_in_similar_behind_what_people_did() {
 }
 
 #[test]
-fn scores_brought_speak_in_similar_and_find_people_from_the_other_end() {
+fn external_scores_take_part_in_similar_and_audience() {
     let snapshot = with_external(Knowledge::Scores(Scores::new(pair(0.5)).unwrap()));
     let found = similar(View::as_trained(&snapshot), &[7], 8);
     assert!(found.iter().any(|r| r.ix == 0 && r.source == Source::External1 && r.candidate.seed.is_some()));
@@ -113,7 +113,7 @@ fn scores_brought_speak_in_similar_and_find_people_from_the_other_end() {
 }
 
 #[test]
-fn vectors_brought_speak_in_similar_and_find_people_with_users_or_without() {
+fn external_vectors_take_part_in_similar_and_audience() {
     // Item 7 points where 0 does; all others point elsewhere.
     let items =
         Factors::new(2, (0..8).flat_map(|n| if n % 7 == 0 { [3.0, 0.0] } else { [0.0, 1.0] }).collect());

@@ -119,7 +119,7 @@ proptest! {
 }
 
 #[test]
-fn people_get_their_own_kind_of_goods_and_goods_their_own_kind_of_people() {
+fn slates_and_audiences_follow_tastes() {
     let snapshot = support::snapshot();
     let slate = recommend(View::as_trained(&snapshot), &Query::for_user(1, 4));
     assert!(slate.personalized && slate.items.iter().all(|r| r.item < 4), "{:?}", slate.items);
@@ -161,7 +161,7 @@ fn goods_by_description_find_the_buyers_of_what_they_resemble() {
 }
 
 #[test]
-fn a_set_is_counted_whole_and_a_predicted_one_by_its_weakest_pair() {
+fn observed_sets_are_counted_whole_predicted_ones_by_pair() {
     let snapshot = support::snapshot();
     let query =
         BundleQuery { cart: &[1], sizes: 2..=5, min_baskets: 1, predict: true, exclude: &[], count: 4 };
@@ -183,7 +183,7 @@ fn a_set_is_counted_whole_and_a_predicted_one_by_its_weakest_pair() {
 }
 
 #[test]
-fn a_set_holds_nothing_that_cannot_be_sold_and_nothing_is_made_up_where_baskets_are_silent() {
+fn sets_hold_only_items_on_sale() {
     let mut snapshot = support::snapshot();
     let ask = |snapshot: &Snapshot, cart: &[u32]| {
         let query =
@@ -216,7 +216,7 @@ fn a_person_gets_what_they_buy_again_and_again_before_the_rest() {
 }
 
 #[test]
-fn what_a_person_bought_since_completes_their_cart_and_what_they_do_not_want_does_not() {
+fn complements_know_purchases_since_training() {
     let snapshot = support::snapshot();
     // Nobody that the model knows: item 2 twice, with item 0 once.
     let (at, then) = (support::UNTIL + 60, support::UNTIL + 3_600);
@@ -230,7 +230,7 @@ fn what_a_person_bought_since_completes_their_cart_and_what_they_do_not_want_doe
 }
 
 #[test]
-fn an_audience_knows_who_bought_since_and_who_turned_the_goods_down() {
+fn audiences_know_purchases_and_dislikes_since_training() {
     let snapshot = support::snapshot();
     let ask = |since: Vec<Since>, exclude_buyers| {
         audience(

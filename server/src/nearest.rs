@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_text_is_repeated_in_part_and_what_was_expected_in_full() {
+    fn long_texts_are_repeated_in_part() {
         let error = serde_json::from_str::<Known>(&format!("{{\"{}\":1}}", "x".repeat(1 << 20))).unwrap_err();
         let short = shortened(&error.to_string());
         assert!(

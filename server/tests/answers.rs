@@ -65,7 +65,7 @@ async fn a_newcomer_gets_what_sells_in_the_store_they_are_in() {
 }
 
 #[tokio::test]
-async fn an_unknown_user_and_an_anonymous_one_get_best_sellers_that_say_so() {
+async fn unknown_and_anonymous_users_get_labeled_best_sellers() {
     let running = served().await;
     let unknown = running.post("/recommend", &json!({"user": {"id": "nobody"}, "count": 3})).await.ok();
     assert_eq!((&unknown["fallback"], &unknown["personalized"]), (&json!("unknown_user"), &json!(false)));
@@ -191,7 +191,7 @@ async fn a_set_of_three_is_counted_whole_and_sums_what_is_known() {
 }
 
 #[tokio::test]
-async fn where_no_basket_holds_a_set_that_is_said_and_a_predicted_one_says_what_is_counted() {
+async fn predicted_bundles_say_what_is_counted() {
     let running = served().await;
     let mut request = json!({"cart": [item("a", 12)], "min_items": 3, "min_baskets": 3});
     let strict = running.post("/bundle", &request).await.ok();
@@ -214,7 +214,7 @@ async fn where_no_basket_holds_a_set_that_is_said_and_a_predicted_one_says_what_
 }
 
 #[tokio::test]
-async fn a_person_counts_for_complements_only_where_that_was_asked_for() {
+async fn complements_are_personal_only_on_request() {
     let running = served().await;
     let ask = async |user: &str, cart: &str, personalize: bool| {
         let request = json!({"cart": [cart], "user": {"id": user}, "personalize": personalize, "count": 5});
@@ -270,7 +270,7 @@ async fn an_audience_says_how_likely_and_how_many() {
 }
 
 #[tokio::test]
-async fn goods_that_are_not_in_the_catalogue_find_people_by_what_they_resemble() {
+async fn described_items_find_people_by_their_attributes() {
     let running = served().await;
     let goods = json!({"title": "商品 新", "price": 9.0});
     let body = running.post("/audience", &json!({"item": goods, "count": 10})).await.ok();

@@ -166,7 +166,7 @@ fn neither_keys_nor_their_hashes_nor_users_reach_the_log() {
 }
 
 #[test]
-fn without_keys_it_listens_on_loopback_only_unless_told_otherwise() {
+fn without_keys_it_listens_on_loopback_only() {
     let store = tempfile::tempdir().unwrap();
     let refused = run(&["--store", store.path().to_str().unwrap(), "--listen", "0.0.0.0:0"]);
     let message = text(&refused.stderr);

@@ -24,7 +24,7 @@ async fn the_document_is_the_one_that_is_checked_in() {
 }
 
 #[tokio::test]
-async fn every_schema_that_is_named_is_there_and_every_operation_has_its_own_name() {
+async fn schemas_exist_and_operation_names_are_unique() {
     let document: Value = serde_json::from_str(&document().await).unwrap();
     assert_eq!(document["openapi"], "3.1.0");
     let text = document.to_string();

@@ -47,7 +47,7 @@ fn is_to_taste(items: &[String], n: usize) -> bool {
 }
 
 #[tokio::test]
-async fn a_log_in_makes_an_anonymous_visit_part_of_the_person_in_the_very_next_answer() {
+async fn a_log_in_joins_the_visit_to_the_person_at_once() {
     let running = live().await;
     let device = identity("device_id", "device-000001");
     happened(&running, "1", "view", ("identity", device.clone()), &item("a", 22)).await;
@@ -71,7 +71,7 @@ async fn a_log_in_makes_an_anonymous_visit_part_of_the_person_in_the_very_next_a
 }
 
 #[tokio::test]
-async fn an_anonymous_person_who_logs_in_is_merged_and_a_merge_can_be_taken_back() {
+async fn a_merge_by_log_in_can_be_undone() {
     let running = live().await;
     let (device, cookie, card) =
         (identity("device_id", "d"), identity("cookie", "c"), identity("member_card", "MC-1"));
@@ -133,7 +133,7 @@ async fn what_the_model_knows_under_two_user_ids_is_one_history() {
 }
 
 #[tokio::test]
-async fn a_tablet_that_a_family_shares_merges_nobody_and_speaks_for_nobody() {
+async fn a_shared_tablet_merges_nobody() {
     let running = live().await;
     let tablet = identity("device_id", "tablet-1234567");
     link(&running, json!({"user_id": "mother", "identities": [tablet]})).await;
@@ -261,7 +261,7 @@ async fn who_a_person_is_is_told_with_masked_values_and_a_trail() {
 }
 
 #[tokio::test]
-async fn without_live_state_links_are_refused_and_a_person_by_identity_is_unknown() {
+async fn links_need_live_state() {
     let running = crate::support::served().await;
     let body = json!({"identities": [identity("cookie", "c")]});
     running.post("/identities/link", &body).await.problem(503, "live_unavailable");

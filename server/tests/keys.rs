@@ -77,7 +77,7 @@ impl Documented {
 }
 
 #[tokio::test]
-async fn every_documented_route_asks_for_its_scope_and_for_nothing_less() {
+async fn every_documented_route_asks_for_its_scope() {
     let (running, keys) = two_shops().await;
     let calls = documented(&running).await;
     let scoped: BTreeSet<&str> =

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 const JSON: (&str, &str) = ("content-type", "application/json");
 
 #[tokio::test]
-async fn a_body_that_is_wrong_names_the_field_and_the_nearest_known_one() {
+async fn a_wrong_body_names_the_field_and_the_nearest_one() {
     let running = served().await;
     let long = "牙".repeat(257);
     for (path, body, code, field, nearest) in [
@@ -356,7 +356,7 @@ async fn a_client_that_stops_sending_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn more_requests_than_places_are_refused_at_once_but_probes_get_through() {
+async fn requests_past_the_limit_are_refused_but_not_probes() {
     let store = tempfile::tempdir().unwrap();
     publish(store.path(), "default", "v1", "a");
     let running = start("poll_seconds = 0.02\n[limits]\nin_flight = 1\n", store).await;

@@ -139,7 +139,7 @@ async fn refusals(running: &Running) -> String {
 }
 
 #[tokio::test]
-async fn a_damaged_model_is_refused_by_its_sections_name_and_the_old_one_goes_on() {
+async fn a_damaged_model_is_refused_and_the_old_one_serves() {
     let running = served().await;
     write(running.store.path(), "default", "v2", "b");
     damage(&running, "v2", "co_purchase.arrow");
@@ -214,7 +214,7 @@ async fn a_rollback_is_instant_and_stays_until_the_next_publish() {
 }
 
 #[tokio::test]
-async fn a_rollback_after_a_restart_opens_what_the_store_names_as_previous() {
+async fn a_rollback_after_a_restart_opens_the_previous_version() {
     let store = tempfile::tempdir().unwrap();
     publish(store.path(), "default", "v1", "a");
     let running = start(EAGER, store).await;

@@ -208,7 +208,7 @@ fn nothing_but_returns_is_an_error_with_the_account() {
 }
 
 #[test]
-fn an_ambiguous_time_asks_for_its_format_and_one_late_row_settles_it() {
+fn one_late_row_settles_an_ambiguous_time() {
     let mut text = HEADER.to_owned();
     for i in 0..5_000 {
         writeln!(text, "o{i},u1,i1,03/04/2024 10:00,1,1").unwrap();
@@ -232,7 +232,7 @@ fn times_of_no_known_pattern_ask_for_a_format() {
 }
 
 #[test]
-fn too_many_rejects_stop_with_reasons_and_places_and_leave_the_rejects_file() {
+fn too_many_rejects_stop_and_leave_their_file() {
     let bad = "o1,u1,,2025-01-02,1,1\no1,u1,i1,2025-01-02,many,1\no2,u1,,2025-01-02,1,\"a,b\"\n";
     let (folder, path) = file("orders.csv", format!("{HEADER}{}{bad}", good_rows(10)).as_bytes());
     let rejects = folder.path().join("rejects.csv");

@@ -105,7 +105,7 @@ fn parquet_says_the_same() {
 }
 
 #[test]
-fn many_files_are_one_history_and_their_overlap_is_counted_as_duplicates() {
+fn overlapping_files_are_one_history() {
     let packed = zstd::encode_all(CSV.as_bytes(), 3).unwrap();
     let files: &[(&str, &[u8])] = &[("a.csv", CSV.as_bytes()), ("b.csv.zst", &packed), ("c.txt", b"no")];
     let orders = shop("[orders]\nfiles = [\"*.csv*\", \"a.csv\"]", files).orders;
@@ -114,7 +114,7 @@ fn many_files_are_one_history_and_their_overlap_is_counted_as_duplicates() {
 }
 
 #[test]
-fn a_line_total_and_returns_and_a_named_format_follow_the_configuration() {
+fn totals_returns_and_formats_follow_the_configuration() {
     let config = "[orders]\nfiles = [\"o.csv\"]\ntime_format = \"%d/%m/%Y\"\ntime_zone = \"+08:00\"\n\
         columns = { item_id = \"SKU\", line_total = \"Total\", ordered_at = \"Day\" }\n\
         returned_when = { order_id = \"^C\" }\nexclude_items = \"^post\"\nnormalise = { item_id = \"uppercase\" }\n";

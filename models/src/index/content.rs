@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_section_reads_back_and_long_tokens_are_cut_between_characters() {
+    fn long_tokens_are_cut_between_characters() {
         let content = Content::new(&catalog(), 6).unwrap();
         let (rows, lookup) = (content.batch().unwrap(), content.lookup_batch().unwrap());
         let open = |n| {

@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_redis_of_the_environment_stands_in_place_of_the_files_and_is_never_repeated() {
+    fn redis_from_the_environment_replaces_that_of_the_files() {
         let url = "redis://:secret@redis:6379".to_owned();
         let text = "[live]\nfolder = 'x'\n[live.redis]\nurls = ['redis://other']\ntimeout_ms = 9\n";
         let config = Config::parse_with(text, std::slice::from_ref(&url)).unwrap();

@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_worker_that_panics_is_restarted_and_named_after_three_times() {
+    async fn a_worker_that_panics_is_restarted_and_named() {
         let health = Arc::new(Health::default());
         let mut workers = Workers::new(Arc::clone(&health));
         let runs = Arc::new(AtomicUsize::new(0));

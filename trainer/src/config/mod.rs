@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_canonical_column_names_the_field_and_the_nearest_one() {
+    fn an_unknown_column_names_the_nearest_one() {
         let error = error_of("[orders]\ncolumns = { itemid = \"StockCode\" }\n");
         assert!(error.contains("orders.columns") && error.contains("did you mean `item_id`?"), "{error}");
     }

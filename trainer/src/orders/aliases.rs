@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn orders_under_aliases_are_one_users_through_chains_and_circles() {
+    fn aliases_in_chains_and_circles_are_one_user() {
         let mut raw = Raw::default();
         for name in [&b"a"[..], b"b", b"c", b"d"] {
             raw.users.code(name);

@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_one_item_in_one_basket_become_one_line_at_the_mean_price() {
+    fn rows_of_one_item_and_basket_become_one_line() {
         let orders = run(&[(5, 0, 0, 0, 1.0), (4, 0, 0, 0, 3.0)], &[], 9);
         assert_eq!(brief(&orders), [(4, 0, 0, 0, 4.0)]);
         assert_eq!(orders.lines[0].unit_price, 2.5);

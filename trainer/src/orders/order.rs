@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_are_sorted_or_shuffled_are_sets_and_the_summary_says_so() {
+    fn sorted_or_shuffled_lines_are_sets() {
         let mut sorted = walks();
         sorted.iter_mut().for_each(|line| line.sort_unstable());
         assert_eq!(settled(&sorted, TimeKind::Steps), (TimeKind::None, 1));
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_without_times_are_steps_where_users_buy_again_and_a_set_where_they_do_not() {
+    fn rows_without_times_are_steps_or_a_set() {
         assert_eq!(settled(&[vec![0, 1, 2], vec![2, 1]], TimeKind::None), (TimeKind::None, 0));
         let mut again = orders(&[vec![0, 1, 0], vec![1, 1]], TimeKind::None);
         settle(&mut again);
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn times_that_begin_alike_for_most_users_number_each_users_own_baskets() {
+    fn times_that_begin_alike_number_baskets() {
         let lengths = |user: u32| 2 + user as usize % 5;
         let users: Vec<Vec<u32>> = (0..100).map(|user| vec![user % N_ITEMS; lengths(user)]).collect();
         let mut counted = orders(&users, TimeKind::Timestamps);

@@ -413,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_that_spreadsheets_rounded_are_told_from_those_that_are_whole() {
+    fn rounded_ids_are_told_from_whole_ones() {
         assert_eq!(scientific_id("6.92E+11"), Scientific::Rounded);
         assert_eq!(scientific_id("1E+15"), Scientific::Rounded);
         assert_eq!(scientific_id("6.92123456789e+11"), Scientific::Exact("692123456789".to_owned()));

@@ -60,7 +60,7 @@ impl Embedded {
         &self.stray
     }
 
-    /// Whether the store can write. After a failed write it cannot until it has opened its folder again.
+    /// True if the store can write. After a failed write it cannot until it has opened its folder again.
     pub fn is_writable(&self) -> bool {
         self.shared.is_writable()
     }

@@ -108,7 +108,7 @@ impl Group<'_> {
         Ok(())
     }
 
-    /// Whether there is no state under any of these names.
+    /// True if no state stands under any of these names.
     fn is_silent(&self, names: &Resolved) -> Result<bool, StoreError> {
         for name in names.names() {
             if self.has_state(&user_key(&name))? {

@@ -1,4 +1,4 @@
-//! What the writer and the readers share, and opening the folder again after a failed write.
+//! State that the writer and the readers share; opens the folder again after a failed write.
 
 use std::fs::{self, File};
 use std::io::Write;

@@ -53,7 +53,7 @@ const FOLLOW_AGAIN: Duration = Duration::from_millis(200);
 pub struct RedisOptions {
     /// One server, or some nodes of a cluster. URLs may hold a password.
     pub urls: Vec<String>,
-    /// Whether it is a Redis Cluster.
+    /// True for a Redis Cluster.
     pub cluster: bool,
     /// The shop whose keys they are: letters, digits, `.`, `_`, `-`.
     pub shop: String,

@@ -248,7 +248,7 @@ impl Loading {
     }
 }
 
-/// Whether there is no mark after `moment` under any of these names.
+/// True if no mark after `moment` stands under any of these names.
 async fn is_silent(
     connection: &Connection,
     keys: &Keys,

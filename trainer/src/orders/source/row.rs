@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn alternatives_give_the_first_value_and_moments_join_their_time() {
+    fn alternatives_give_the_first_value() {
         let cells = |parts| [Located { places: vec![Place::Cell(0), Place::Cell(1)], parts }];
         let first = cells(Parts::First);
         assert_eq!(row(" x", &[(0, 1), (1, 2)], &first).get(0), Some("x"));
