@@ -129,6 +129,7 @@ fn arrow_type(short: &str) -> String {
     match short {
         "vector" => format!("fixed_size_list<item: float>[{LENGTH}]"),
         "long vector" => format!("fixed_size_list<item: float>[{LONG}]"),
+        "date32" => "date32[day]".to_owned(),
         other => other.to_owned(),
     }
 }

@@ -1,11 +1,17 @@
 """Opens every section of an artifact with pyarrow and with polars; prints what it saw as JSON."""
 
+import datetime
 import json
 import pathlib
 import sys
 
 import polars as pl
 import pyarrow as pa
+
+
+def plain(rows):
+    """The rows as JSON has them; a date is its ISO 8601 text."""
+    return json.loads(json.dumps(rows, default=datetime.date.isoformat))
 
 
 def with_pyarrow(path):
@@ -27,7 +33,7 @@ def with_pyarrow(path):
                 for buffer in chunk.buffers()
                 if buffer is not None and buffer.size > 0
             ),
-            "last": json.loads(json.dumps(table.slice(max(table.num_rows - 1, 0)).to_pylist()[:1])),
+            "last": plain(table.slice(max(table.num_rows - 1, 0)).to_pylist()[:1]),
         }
         del table, reader
     return seen
@@ -38,7 +44,7 @@ def with_polars(path):
     return {
         "columns": {name: str(kind) for name, kind in frame.schema.items()},
         "rows": frame.height,
-        "last": json.loads(json.dumps(frame.tail(1).to_dicts())),
+        "last": plain(frame.tail(1).to_dicts()),
     }
 
 
