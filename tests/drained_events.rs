@@ -40,7 +40,7 @@ async fn the_trainer_reads_what_the_server_drained() {
         (orders.user_ids.join(" "), orders.item_ids.join(" ")),
         ("ann bob".into(), "cup pot tea".into())
     );
-    assert_eq!((orders.n_baskets, orders.lines.len(), orders.lines[2].unit_price), (2, 3, 12.5));
+    assert_eq!((orders.n_baskets, orders.lines.len(), orders.lines[2].paid), (2, 3, 1_250));
     let account = orders.summary.events.unwrap();
     assert_eq!((account.purchases, account.in_orders, account.unused), (2, 1, 1));
 }

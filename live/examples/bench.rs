@@ -23,6 +23,7 @@ use qianmian_live::items::{ItemChange, Items};
 use qianmian_live::log::EventLog;
 use qianmian_live::people::state::{MAX_EXPOSURES, MAX_FACTS, MAX_TOUCHES};
 use qianmian_live::people::{LinkRequest, Name, People};
+use qianmian_money::Decimal;
 use support::{RedisServer, redis_is_here};
 
 const TTL_MS: i64 = 7 * 86_400_000;
@@ -113,8 +114,14 @@ async fn sizes(store: &Redis, server: &RedisServer, out: &mut impl Write) -> Fal
     store.append(ten, now()).await?;
     let full = of("full", EventType::View, MAX_TOUCHES).chain(of("full", EventType::Purchase, MAX_FACTS));
     store.append(full.chain(of("full", EventType::Expose, MAX_EXPOSURES)).collect(), now()).await?;
-    let told =
-        |n| ItemChange::check(&format!("item-{n:07}"), (Some(9.5), Some(3), Some(true)), Some(now()), now());
+    let told = |n| {
+        ItemChange::check(
+            &format!("item-{n:07}"),
+            (Decimal::parse("9.5").ok(), Some(3), Some(true)),
+            Some(now()),
+            now(),
+        )
+    };
     store.change_items((0..1_000).filter_map(|n| told(n).ok()).collect()).await?;
     writeln!(
         out,

@@ -3,15 +3,16 @@
 //!
 //! An overlay belongs to one snapshot. Whoever serves builds it from item news and changes it in place with
 //! [`Overlay::set`], while answers read it; or builds another one and swaps it whole. Cost: 1 bit an item, and one cell
-//! of 12 bytes an item once the first news arrived. Reading is one relaxed load (`on_sale`) or two; readers never wait.
+//! of 16 bytes an item once the first news arrived. Reading is one relaxed load (`on_sale`) or two; readers never wait.
 //! The fields of a cell are read one by one: an answer may see a new price beside an old stock for an instant.
 //!
 //! An item is on sale when it is listed and its stock is not known to be 0. The catalog's stock and the overlay's
 //! count alike, and the rule is the same for slates, similar items, bundles and audiences.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
+use qianmian_money::{Currency, Money};
 use rustc_hash::FxHashMap;
 
 use crate::ids::ItemIx;
@@ -20,8 +21,8 @@ use crate::index::catalog::{Catalog, UNKNOWN_STOCK};
 /// What is known about one item since training; `None` is as it was trained.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct ItemNews {
-    /// In the shop's currency.
-    pub price: Option<f32>,
+    /// In the catalog's currency.
+    pub price: Option<Money>,
     /// Pieces that can be sold.
     pub stock: Option<u32>,
     /// Whether it may be shown at all, if it is in stock.
@@ -42,8 +43,8 @@ pub struct Overlay {
 /// The news of one item, written while it is read.
 #[derive(Debug)]
 struct Cell {
-    /// Bits of an `f32`; NaN where there is no news.
-    price: AtomicU32,
+    /// As [`Money::packed`].
+    price: AtomicI64,
     /// [`UNKNOWN_STOCK`] where there is no news.
     stock: AtomicU32,
     listed: AtomicU8,
@@ -57,7 +58,7 @@ const LISTED: u8 = 2;
 impl Cell {
     fn new() -> Self {
         Self {
-            price: AtomicU32::new(f32::NAN.to_bits()),
+            price: AtomicI64::new(Money::packed(None)),
             stock: AtomicU32::new(UNKNOWN_STOCK),
             listed: AtomicU8::new(AS_TRAINED),
         }
@@ -65,13 +66,13 @@ impl Cell {
 
     fn set(&self, news: ItemNews) {
         let listed = news.listed.map_or(AS_TRAINED, |listed| if listed { LISTED } else { UNLISTED });
-        self.price.store(news.price.unwrap_or(f32::NAN).to_bits(), Ordering::Relaxed);
+        self.price.store(Money::packed(news.price), Ordering::Relaxed);
         self.stock.store(news.stock.unwrap_or(UNKNOWN_STOCK), Ordering::Relaxed);
         self.listed.store(listed, Ordering::Relaxed);
     }
 
-    fn price(&self) -> Option<f32> {
-        Some(f32::from_bits(self.price.load(Ordering::Relaxed))).filter(|price| price.is_finite())
+    fn price(&self) -> Option<Money> {
+        Money::unpacked(self.price.load(Ordering::Relaxed))
     }
 
     fn stock(&self) -> Option<u32> {
@@ -111,8 +112,13 @@ impl Overlay {
         };
     }
 
+    /// The currency of all prices.
+    pub fn currency(&self) -> Currency {
+        self.trained.currency()
+    }
+
     /// The price of `item` now, if it is known.
-    pub fn price(&self, item: ItemIx) -> Option<f32> {
+    pub fn price(&self, item: ItemIx) -> Option<Money> {
         self.cell(item).and_then(Cell::price).or_else(|| self.trained.price(item))
     }
 
@@ -151,8 +157,8 @@ pub struct RoomOffers(FxHashMap<ItemIx, RoomOffer>);
 /// What one item costs in a room, and how much of it the room may sell; `None` is as in the shop.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct RoomOffer {
-    /// In the shop's currency.
-    pub price: Option<f32>,
+    /// In the catalog's currency.
+    pub price: Option<Money>,
     /// Pieces that the room can sell.
     pub stock: Option<u32>,
 }
@@ -182,26 +188,26 @@ mod tests {
     use crate::index::catalog::{Attributes, Text};
 
     fn catalog() -> Catalog {
-        let stocked = Attributes { price: Some(9.5), stock: Some(7), ..Attributes::default() };
+        let stocked = Attributes { price: Money::new(950), stock: Some(7), ..Attributes::default() };
         let mut unlisted = Attributes::default();
         *unlisted.text_mut(Text::Status) = "off_sale".to_owned();
         let sold_out = Attributes { stock: Some(0), ..Attributes::default() };
-        Catalog::new(&[stocked, unlisted, sold_out]).unwrap()
+        Catalog::new(&[stocked, unlisted, sold_out], Currency::default()).unwrap()
     }
 
     #[test]
     fn news_precedes_what_was_trained() {
         let overlay = Overlay::new(&catalog());
         let state = |item| (overlay.price(item), overlay.stock(item), overlay.on_sale(item));
-        assert_eq!(state(0), (Some(9.5), Some(7), true), "without news all is as trained");
+        assert_eq!(state(0), (Money::new(950), Some(7), true), "without news all is as trained");
         overlay.set(0, ItemNews { stock: Some(0), ..ItemNews::default() });
-        assert_eq!(state(0), (Some(9.5), Some(0), false));
-        overlay.set(0, ItemNews { price: Some(8.0), stock: Some(3), listed: None });
-        assert_eq!(state(0), (Some(8.0), Some(3), true));
+        assert_eq!(state(0), (Money::new(950), Some(0), false));
+        overlay.set(0, ItemNews { price: Money::new(800), stock: Some(3), listed: None });
+        assert_eq!(state(0), (Money::new(800), Some(3), true));
         overlay.set(0, ItemNews { listed: Some(false), ..ItemNews::default() });
-        assert_eq!(state(0), (Some(9.5), Some(7), false), "fields without news are as trained");
+        assert_eq!(state(0), (Money::new(950), Some(7), false), "fields without news are as trained");
         overlay.set(3, ItemNews { listed: Some(false), ..ItemNews::default() });
-        assert_eq!(catalog().price(0), Some(9.5));
+        assert_eq!(catalog().price(0), Money::new(950));
     }
 
     #[test]

@@ -5,6 +5,8 @@
 //! [`similar`](crate::similar::similar), [`bundle`](crate::bundle) and [`audience`](crate::audience::audience) take it
 //! first. A view borrows all of its parts; copying it costs five words.
 
+use qianmian_money::Money;
+
 use crate::ids::ItemIx;
 use crate::overlay::{Overlay, RoomOffers};
 use crate::scene::Scene;
@@ -57,8 +59,8 @@ impl<'a> View<'a> {
         Self { scene, ..self }
     }
 
-    /// The price of `item` now, in the shop's currency; `None` where it is unknown.
-    pub fn price(&self, item: ItemIx) -> Option<f32> {
+    /// The price of `item` now, in the currency of the catalog; `None` where it is unknown.
+    pub fn price(&self, item: ItemIx) -> Option<Money> {
         let in_room = self.room.and_then(|room| room.of(item).price);
         in_room.or_else(|| match self.overlay {
             Some(overlay) => overlay.price(item),

@@ -6,13 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// What every crate may import of the others.
-const ARROWS: [(&str, &[&str]); 6] = [
-    ("models", &[]),
+const ARROWS: [(&str, &[&str]); 7] = [
+    ("money", &[]),
     ("suggest", &[]),
-    ("live", &["suggest"]),
+    ("models", &["money"]),
+    ("live", &["money", "suggest"]),
     ("loadtest", &[]),
-    ("server", &["live", "models", "suggest"]),
-    ("trainer", &["models", "suggest"]),
+    ("server", &["live", "models", "money", "suggest"]),
+    ("trainer", &["models", "money", "suggest"]),
 ];
 
 /// Circles that still stand, each by one of its files: `(crate, file)`. Take one out when it is gone; add none.

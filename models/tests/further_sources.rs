@@ -15,6 +15,7 @@ use qianmian_models::similar::similar;
 use qianmian_models::snapshot::Snapshot;
 use qianmian_models::source::Source;
 use qianmian_models::view::View;
+use qianmian_money::Currency;
 
 /// Items 0 and 7, of different kinds, name each other with this weight.
 fn pair(weight: f32) -> ItemLists {
@@ -59,7 +60,7 @@ fn a_slate_of_twenty_ends_with_a_cold_item() {
     let mut snapshot = support::snapshot();
     let ids: Vec<String> = (0..30).map(|n| format!("item {n:02}")).collect();
     snapshot.items = Vocabulary::new(&ids).unwrap();
-    snapshot.catalog = Catalog::new(&vec![Attributes::default(); 30]).unwrap();
+    snapshot.catalog = Catalog::new(&vec![Attributes::default(); 30], Currency::default()).unwrap();
     let sold = |n: u32| if n < 28 { 40 - n } else { 0 };
     let score = (0..30).map(|n| sold(n) as f32).collect();
     snapshot.popularity = Popularity::new(score, Default::default(), (0..30).map(sold).collect());

@@ -13,6 +13,7 @@ use qianmian_models::recommend::query::Query;
 use qianmian_models::recommend::recommend;
 use qianmian_models::similar::similar;
 use qianmian_models::view::View;
+use qianmian_money::{Currency, Money};
 
 /// Every item that any answer of the view holds.
 fn shown(view: View<'_>) -> Vec<u32> {
@@ -41,7 +42,7 @@ fn stock_of_zero_hides_an_item_from_every_answer() {
     assert_eq!(shown(View::as_trained(&snapshot)), [0, 1, 2, 3, 4, 5, 6, 7]);
     let mut attributes = vec![Attributes::default(); 8];
     attributes[2].stock = Some(0);
-    snapshot.catalog = Catalog::new(&attributes).unwrap();
+    snapshot.catalog = Catalog::new(&attributes, Currency::default()).unwrap();
     let view = View::as_trained(&snapshot);
     assert_eq!(shown(view), [0, 1, 3, 4, 5, 6, 7], "trained stock");
     let overlay = Overlay::new(&snapshot.catalog);
@@ -59,13 +60,16 @@ fn a_room_has_its_own_prices_and_stock() {
     let overlay = Overlay::new(&snapshot.catalog);
     overlay.set(0, ItemNews { stock: Some(0), ..ItemNews::default() });
     overlay.set(1, ItemNews { listed: Some(false), ..ItemNews::default() });
-    let offer = |stock| RoomOffer { price: Some(9.9), stock };
+    let offer = |stock| RoomOffer { price: Money::new(13_107_201), stock };
     let room: RoomOffers = [(0, offer(Some(3))), (1, offer(Some(3))), (2, offer(Some(0))), (3, offer(None))]
         .into_iter()
         .collect();
     let view = View::as_trained(&snapshot).with_overlay(&overlay);
     let inside = view.in_room(&room);
-    assert_eq!((view.price(0), inside.price(0), inside.price(4)), (Some(0.5), Some(9.9), Some(4.5)));
+    assert_eq!(
+        (view.price(0), inside.price(0), inside.price(4)),
+        (Money::new(50), Money::new(13_107_201), Money::new(450))
+    );
     assert_eq!((view.stock(0), inside.stock(0), inside.stock(3)), (Some(0), Some(3), Some(13)));
     let on_sale = |view: View<'_>| (0..5).filter(|&item| view.on_sale(item)).collect::<Vec<u32>>();
     assert_eq!((on_sale(view), on_sale(inside)), (vec![2, 3, 4], vec![0, 3, 4]));
@@ -80,13 +84,16 @@ fn overlay_cost_of_a_slate() {
     let size = Size { items: 20_000, cold: 500, users: 5_000, silent: 50 };
     let snapshot = shop(size, 7, true);
     let overlay = Overlay::new(&snapshot.catalog);
-    (0..size.items).for_each(|item| overlay.set(item, ItemNews { price: Some(1.0), ..ItemNews::default() }));
+    (0..size.items)
+        .for_each(|item| overlay.set(item, ItemNews { price: Money::new(100), ..ItemNews::default() }));
     let plain = View::as_trained(&snapshot);
     let time = |view: View<'_>| {
         let started = Instant::now();
         for user in 0..200 {
             let slate = recommend(view, &Query::for_user(size.silent + user, 20));
-            assert!(slate.items.iter().all(|slot| view.price(slot.item).is_none_or(|price| price > 0.0)));
+            assert!(
+                slate.items.iter().all(|slot| view.price(slot.item).is_none_or(|price| price > Money::ZERO))
+            );
         }
         started.elapsed()
     };

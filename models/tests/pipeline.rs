@@ -17,6 +17,7 @@ use qianmian_models::storage::artifact::Artifact;
 use qianmian_models::storage::versions::ShopStore;
 use qianmian_models::view::View;
 use qianmian_models::warm::warm;
+use qianmian_money::{Currency, Money};
 
 fn distinct(items: impl Iterator<Item = u32>) -> bool {
     let mut seen = std::collections::BTreeSet::new();
@@ -138,7 +139,7 @@ fn a_shelf_goes_on_below_best_sellers_that_are_sold_out() {
     let mut attributes = vec![Attributes::default(); 300];
     attributes[..250].iter_mut().for_each(|a| *a.text_mut(Text::Status) = "sold_out".to_owned());
     snapshot.items = Vocabulary::new(&ids).unwrap();
-    snapshot.catalog = Catalog::new(&attributes).unwrap();
+    snapshot.catalog = Catalog::new(&attributes, Currency::default()).unwrap();
     let score = (0..300).map(|n| 300.0 - n as f32).collect();
     snapshot.popularity = Popularity::new(score, std::array::from_fn(|_| vec![1; 300]), vec![1; 300]);
     snapshot.embedding = None;
@@ -173,13 +174,17 @@ fn observed_sets_are_counted_whole_predicted_ones_by_pair() {
     let figures = triple.association;
     assert!((figures.support - 1.0 / 12.0).abs() < 1e-12 && (figures.confidence - 0.25).abs() < 1e-12);
     assert!((figures.lift - 0.25 / (2.0 / 12.0)).abs() < 1e-12);
-    assert_eq!(triple.offer.price, Some(0.5 + 1.5 + 2.5));
-    assert_eq!((triple.offer.margin, triple.offer.stock), (Some(0.3), Some(10)));
+    assert_eq!(triple.offer.price, Money::new(50 + 150 + 250));
+    assert_eq!((triple.offer.margin, triple.offer.stock), (Money::new(30), Some(10)));
     let predicted = &found[3];
     assert_eq!(predicted.items, [1, 0, 2, 3], "the whole kind, since every two items share two baskets");
     assert_eq!((predicted.evidence, predicted.baskets), (Evidence::Predicted { pair: (1, 0) }, 2));
     assert!((predicted.association.confidence - 0.5).abs() < 1e-12);
-    assert_eq!((predicted.offer.price, predicted.offer.margin), (Some(8.0), None), "one cost is not known");
+    assert_eq!(
+        (predicted.offer.price, predicted.offer.margin),
+        (Money::new(800), None),
+        "one cost is not known"
+    );
 }
 
 #[test]
@@ -194,7 +199,7 @@ fn sets_hold_only_items_on_sale() {
     let mut attributes = vec![Attributes::default(); 8];
     attributes[2].stock = Some(0);
     *attributes[3].text_mut(Text::Status) = "off_sale".to_owned();
-    snapshot.catalog = Catalog::new(&attributes).unwrap();
+    snapshot.catalog = Catalog::new(&attributes, Currency::default()).unwrap();
     let found = ask(&snapshot, &[0]);
     assert!(!found.is_empty());
     assert!(found.iter().all(|bundle| !bundle.items.contains(&2) && !bundle.items.contains(&3)), "{found:?}");

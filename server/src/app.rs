@@ -40,6 +40,8 @@ pub struct App {
     pub malformed: RouteMetrics,
     /// Which background workers keep failing.
     pub workers: Arc<Health>,
+    /// Frees models that were replaced.
+    pub reaper: Reaper,
     /// Ids of requests.
     pub request_ids: RequestIds,
     /// Requests in flight.
@@ -76,7 +78,7 @@ impl App {
     /// The configuration would not pass [`Config::read`], or live state cannot be opened.
     pub fn new(config: &Config, store: &Path, loopback: bool) -> anyhow::Result<Arc<Self>> {
         let telemetry = Telemetry::new();
-        let reaper = Reaper::start(telemetry.retired.clone());
+        let reaper = Reaper::new(telemetry.retired.clone());
         let shop = |name: &String| -> anyhow::Result<Arc<Shop>> {
             let folder = ShopStore::new(store, name)?;
             let (swaps, panics) = (telemetry.swaps(name), telemetry.panics.clone());
@@ -103,6 +105,7 @@ impl App {
             origins: config.origins(),
             malformed: telemetry.route("ANY", "malformed"),
             workers: Arc::default(),
+            reaper: reaper.clone(),
             shops: config.shop_names().iter().map(shop).collect::<Result<_, _>>()?,
             request_ids: RequestIds::new().context("the operating system gives no randomness")?,
             slots: Slots::new(config.limits.in_flight),

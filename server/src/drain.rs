@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::config::{Config, duration};
 use crate::live::{Live, now_ms};
 use crate::telemetry::DrainMetrics;
+use crate::workers::supervisor::Restarts;
 
 /// How often it is looked whether there is enough to drain.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -45,6 +46,11 @@ impl Drains {
                 shop: shop.name.clone(),
                 live: Arc::clone(live),
                 metrics: app.telemetry.drain(&shop.name),
+                restarts: Restarts::new(
+                    "drain",
+                    app.telemetry.worker_restarts("drain"),
+                    Arc::clone(&app.workers),
+                ),
                 every,
                 stopped: stopped.clone(),
                 _alive: alive.clone(),
@@ -70,6 +76,7 @@ struct Task {
     shop: String,
     live: Arc<Live>,
     metrics: DrainMetrics,
+    restarts: Restarts,
     every: Duration,
     stopped: watch::Receiver<bool>,
     _alive: mpsc::Sender<Infallible>,
@@ -80,12 +87,14 @@ impl Task {
         let look = self.every.min(LOOK_EVERY);
         let mut failures = 0;
         loop {
-            let stop = runtime.block_on(self.stop_within(look * (failures + 1).min(MAX_PATIENCE)));
+            let pause = |failures: u32| look * (failures + 1).min(MAX_PATIENCE);
+            let stop = runtime.block_on(self.stop_within(pause(failures)));
             let tried = catch_unwind(AssertUnwindSafe(|| runtime.block_on(self.look(stop))));
             failures = if matches!(tried, Ok(true)) { 0 } else { failures + 1 };
             if tried.is_err() {
                 // The panic hook said where.
                 self.metrics.failures.increment(1);
+                self.restarts.count(true, pause(failures));
             }
             if stop {
                 return;

@@ -32,6 +32,7 @@ pub mod connection;
 pub mod context;
 pub mod drain;
 pub mod extract;
+pub mod fallback;
 pub mod fields;
 pub mod guard;
 pub mod handlers;

@@ -44,6 +44,8 @@ pub enum Code {
     NotFound,
     /// The model does not know this user.
     UnknownUser,
+    /// The model does not know this item.
+    UnknownItem,
     /// The store holds no such version.
     UnknownVersion,
     /// The path does not have this method; `Allow` lists those it has.
@@ -99,6 +101,7 @@ impl Code {
             Self::UntrustedOrigin => (S::FORBIDDEN, "The request comes from an untrusted page or host"),
             Self::NotFound => (S::NOT_FOUND, "There is nothing here"),
             Self::UnknownUser => (S::NOT_FOUND, "The user is not known"),
+            Self::UnknownItem => (S::NOT_FOUND, "The item is not known"),
             Self::UnknownVersion => (S::NOT_FOUND, "The version is not in the store"),
             Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "The method is not allowed here"),
             Self::BodyTimeout => (S::REQUEST_TIMEOUT, "The body did not arrive in time"),

@@ -41,6 +41,7 @@ pub fn router(app: &Arc<App>) -> (Router, OpenApi) {
         .call(Scoped(Events), routes!(identities::link))
         .call(Scoped(Write), routes!(identities::undo))
         .call(Scoped(Write), routes!(identities::get))
+        .call(Scoped(Read), routes!(items::get))
         .call(Scoped(Write), routes!(items::post))
         .call(Scoped(Admin), routes!(models::list))
         .call(Scoped(Admin), routes!(models::activate))

@@ -48,6 +48,11 @@ async fn events_are_drained_soon_and_at_the_stop() {
     first.until("drained", || async { drained(&folder(&first)).len() == 30 }).await;
     first.until("counted", || shows(&first, "qianmian_drained_events_total", "30")).await;
     assert!(shows(&first, "qianmian_drain_lag_events", "0").await);
+    let metrics = first.get("/metrics").await.text();
+    for worker in ["drain", "reaper", "models", "sweep"] {
+        let line = format!("qianmian_worker_restarts_total{{worker=\"{worker}\"}} 0");
+        assert!(metrics.contains(&line), "{worker} is supervised: {metrics}");
+    }
     let Running { server, store, .. } = first;
     server.stop().await;
     let second = running(store, 3_600.0).await;

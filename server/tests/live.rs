@@ -378,6 +378,51 @@ async fn no_path_shows_items_that_cannot_be_sold() {
 }
 
 #[tokio::test]
+async fn prices_come_back_as_they_were_told() {
+    let running = live().await;
+    let told =
+        [(7, "131072.01"), (8, "0.01"), (9, "999999999.99"), (10, "20"), (11, "16777217.1"), (12, "1e2")];
+    let rows: Vec<String> = told
+        .iter()
+        .map(|(n, price)| format!(r#"{{"item_id":"{}","price":{price}}}"#, item("a", *n)))
+        .collect();
+    let body = format!(r#"{{"items":[{}]}}"#, rows.join(","));
+    let answer =
+        running.send(Method::POST, "/items", &[("content-type", "application/json")], &body).await.ok();
+    assert_eq!(statuses(&answer), ["accepted"; 6]);
+    let similar = running.post("/similar", &json!({"item_ids": [item("a", 4)], "count": 30})).await.ok();
+    for (n, price) in told {
+        let price = if price == "1e2" { "100" } else { price };
+        let one = running.get(&format!("/items/{}", item("a", n))).await.ok();
+        assert_eq!(one["price"].to_string(), price, "GET /items");
+        let card = similar["items"].as_array().unwrap().iter().find(|i| i["item_id"] == item("a", n));
+        if let Some(card) = card {
+            assert_eq!(card["price"].to_string(), price, "the card of an answer");
+        }
+    }
+    running.get("/items/nothing").await.problem(404, "unknown_item");
+}
+
+#[tokio::test]
+async fn more_decimals_than_the_currency_has_are_refused() {
+    let running = live().await;
+    let rows = json!([
+        {"item_id": "i", "price": 9.999},
+        {"item_id": "i", "price": 1.123456},
+        {"item_id": "i", "price": 1e10},
+        {"item_id": "i", "price": "9.5"},
+        {"item_id": "i", "price": 9.50},
+    ]);
+    let answer = running.post("/items", &json!({"items": rows})).await.ok();
+    assert_eq!(statuses(&answer), ["rejected", "rejected", "rejected", "rejected", "accepted"]);
+    let results = answer["results"].as_array().unwrap();
+    assert!(results[..4].iter().all(|result| result["field"] == "price"), "{results:?}");
+    assert_eq!(results[0]["reason"], "9.999 has more decimals than CNY has: round it to 2");
+    let audience = running.post("/audience", &json!({"item": {"price": 9.999}})).await;
+    audience.problem(400, "invalid_field");
+}
+
+#[tokio::test]
 async fn a_new_price_outlives_the_model() {
     let running = live().await;
     tell(&running, &[json!({"item_id": item("a", 7), "price": 3.25})]).await;

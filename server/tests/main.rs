@@ -23,3 +23,4 @@ mod outage;
 mod problems;
 mod replicas;
 mod swaps;
+mod swaps_and_changes;

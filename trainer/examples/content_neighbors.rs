@@ -7,6 +7,7 @@ use std::time::Instant;
 use qianmian_models::ids::ItemIx;
 use qianmian_models::index::catalog::{Attributes, Catalog, Text};
 use qianmian_models::index::content::{Content, Description};
+use qianmian_money::Currency;
 use qianmian_trainer::learn::content_neighbors::ContentNeighbors;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -31,7 +32,8 @@ fn item(rng: &mut ChaCha8Rng) -> Attributes {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let n_items: usize = std::env::args().nth(1).map_or(Ok(92_331), |n| n.parse())?;
     let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let catalog = Catalog::new(&(0..n_items).map(|_| item(&mut rng)).collect::<Vec<_>>())?;
+    let catalog =
+        Catalog::new(&(0..n_items).map(|_| item(&mut rng)).collect::<Vec<_>>(), Currency::default())?;
     let content = Content::new(&catalog, n_items)?;
     let items: Vec<ItemIx> = (0..n_items as ItemIx).collect();
     let started = Instant::now();

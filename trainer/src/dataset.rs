@@ -11,6 +11,7 @@ use qianmian_models::index::catalog::{Attributes, Text};
 use qianmian_models::index::external::External;
 use qianmian_models::index::places::Kind;
 use qianmian_models::index::user_attributes::UserAttribute;
+use qianmian_money::Currency;
 
 use crate::config::TrainingConfig;
 use crate::orders::{DAY_SECONDS, GUEST, Identity, Inputs, Item, Line, NONE_CODE, TimeKind, User};
@@ -29,12 +30,16 @@ pub struct Dataset {
     pub item_ids: Vec<String>,
     /// Attributes, one entry an item.
     pub attributes: Vec<Attributes>,
+    /// The currency of all amounts.
+    pub currency: Currency,
     /// Outside ids of all users, in byte order.
     pub user_ids: Vec<String>,
     /// Channel names, by code.
     pub channels: Vec<String>,
     /// Store ids, by code.
     stores: Vec<String>,
+    /// Ids of livestream rooms, by code.
+    rooms: Arc<Vec<String>>,
     /// Names of the cities that users live in, in byte order.
     cities: Vec<String>,
     /// City of every user, an index into `cities` or [`NONE_CODE`].
@@ -88,6 +93,8 @@ impl Dataset {
         let mut lines = orders.lines;
         lines.extend(orders.beyond_cap);
         lines.iter_mut().for_each(|line| line.item = rows[line.item as usize]);
+        let mut attributes = attributes;
+        merchants(&lines, &orders.merchants, &mut attributes);
         let (cities, user_cities) = cities(&orders.user_ids, &inputs.users);
         let user_attributes = Arc::new(user_attributes(&orders.user_ids, inputs.users));
         let identities = Arc::new(identities(&orders.user_ids, inputs.identities));
@@ -95,9 +102,11 @@ impl Dataset {
         Self {
             item_ids,
             attributes,
+            currency: inputs.currency,
             user_ids: orders.user_ids,
             channels: orders.channels,
             stores: orders.stores,
+            rooms: Arc::new(orders.rooms),
             cities,
             user_cities,
             user_attributes,
@@ -162,9 +171,11 @@ impl Dataset {
         Self {
             item_ids: self.item_ids.clone(),
             attributes: self.attributes.clone(),
+            currency: self.currency,
             user_ids: self.user_ids.clone(),
             channels: self.channels.clone(),
             stores: self.stores.clone(),
+            rooms: Arc::clone(&self.rooms),
             cities: self.cities.clone(),
             user_cities: self.user_cities.clone(),
             user_attributes: Arc::clone(&self.user_attributes),
@@ -198,6 +209,11 @@ impl Dataset {
         &names[code as usize]
     }
 
+    /// The id of a room by its code.
+    pub fn room_id(&self, code: u16) -> &str {
+        &self.rooms[code as usize]
+    }
+
     /// Days after which a purchase counts half in a user's history: as configured, or by what the times mean.
     pub fn half_life_days(&self, config: &TrainingConfig) -> f64 {
         config.half_life_days.unwrap_or(match self.time_kind {
@@ -226,6 +242,23 @@ pub fn is_known(line: &Line) -> bool {
 /// A channel code as an index, if there is one.
 pub fn channel_ix(line: &Line) -> Option<usize> {
     (line.channel != NONE_CODE).then_some(line.channel as usize)
+}
+
+/// Sets each item's merchants by the lines that sold it: those of the most pieces first, then in byte order.
+fn merchants(lines: &[Line], ids: &[String], attributes: &mut [Attributes]) {
+    let mut pieces: BTreeMap<(u32, u16), f64> = BTreeMap::new();
+    for line in lines.iter().filter(|line| line.merchant != NONE_CODE) {
+        *pieces.entry((line.item, line.merchant)).or_default() += f64::from(line.quantity);
+    }
+    let mut of_items: BTreeMap<u32, Vec<(u16, f64)>> = BTreeMap::new();
+    for ((item, merchant), pieces) in pieces {
+        of_items.entry(item).or_default().push((merchant, pieces));
+    }
+    for (item, mut of_item) in of_items {
+        of_item.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        let names = of_item.iter().map(|(merchant, _)| ids[*merchant as usize].clone());
+        attributes[item as usize].merchant_ids = names.collect();
+    }
 }
 
 /// The names of the cities of `users`, and the city code of each of `user_ids`. Both lists of users are in byte order.

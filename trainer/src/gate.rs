@@ -14,59 +14,12 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use qianmian_models::error::Error;
 use qianmian_models::snapshot::Snapshot;
 use qianmian_models::storage::artifact::{Artifact, Manifest};
+use qianmian_models::storage::metrics::RankingQuality;
+pub use qianmian_models::storage::metrics::{Outcome, Served, Verdict};
 use qianmian_models::storage::versions::{Latest, ShopStore};
 use qianmian_models::warm;
-use serde::Serialize;
-use serde_json::Value;
 
 use crate::config::PublishConfig;
-
-/// The key of the verdicts in the manifest's metrics.
-const RECORD: &str = "publish";
-
-/// The gate's decision.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// No objection.
-    Passed,
-    /// Published in spite of objections, for the given reason.
-    Forced,
-    /// Not published.
-    Refused,
-}
-
-/// A decision with its figures, as the manifest keeps it.
-#[derive(Debug, Clone, Serialize)]
-pub struct Verdict {
-    /// The decision.
-    pub outcome: Outcome,
-    /// Time of the decision, RFC 3339 UTC.
-    pub at: String,
-    /// The version's NDCG@10 on held-out users, if its training rehearsed.
-    pub ndcg_10: Option<f64>,
-    /// NDCG@10 of best sellers on the same users.
-    pub popularity_ndcg_10: Option<f64>,
-    /// The version served at that time, if it was another one.
-    pub served: Option<Served>,
-    /// Share of the served version's figure that may be lost.
-    pub tolerance: f64,
-    /// Objections to the version.
-    pub objections: Vec<String>,
-    /// Comparisons that were not possible, and why.
-    pub notes: Vec<String>,
-    /// Why it was forced.
-    pub reason: Option<String>,
-}
-
-/// The version that a new one is compared with.
-#[derive(Debug, Clone, Serialize)]
-pub struct Served {
-    /// Its name.
-    pub version: String,
-    /// Its NDCG@10 on its own held-out users.
-    pub ndcg_10: Option<f64>,
-}
 
 /// A version was refused; the command has an exit code of its own for it.
 #[derive(Debug)]
@@ -88,22 +41,6 @@ impl fmt::Display for Refused {
     }
 }
 
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let figure = |value: Option<f64>| value.map_or_else(|| "none".to_owned(), |v| format!("{v:.4}"));
-        write!(f, "recommend ndcg@10, held out: {}", figure(self.ndcg_10))?;
-        if let Some(served) = &self.served {
-            write!(f, "; of {}, served before: {}", served.version, figure(served.ndcg_10))?;
-        }
-        write!(f, "; of best sellers: {}", figure(self.popularity_ndcg_10))?;
-        self.notes.iter().try_for_each(|note| write!(f, "\nnot compared: {note}"))?;
-        if let Some(reason) = &self.reason {
-            write!(f, "\nforced ({reason}) against: {}", self.objections.join("; "))?;
-        }
-        Ok(())
-    }
-}
-
 /// Publishes a version if it passes, or if there is a reason to force it, and if a server can open it. The caller holds
 /// the store's lock.
 ///
@@ -121,13 +58,12 @@ pub fn publish(
         let manifest = store.artifact(Some(&latest.version)).map(|artifact| artifact.manifest().clone());
         (latest.version, manifest)
     });
-    let verdict = Verdict::new(artifact.manifest(), served, reason, now);
+    let verdict = judge(artifact.manifest(), served, reason, now);
     if verdict.outcome != Outcome::Refused {
         open_as_served(&artifact)?;
     }
-    let mut record = artifact.manifest().metrics[RECORD].as_array().cloned().unwrap_or_default();
-    record.push(serde_json::to_value(&verdict)?);
-    artifact.record(RECORD, Value::Array(record)).context("cannot keep the verdict in the manifest")?;
+    let record = artifact.record(|metrics| metrics.publish.push(verdict.clone()));
+    record.context("cannot keep the verdict in the manifest")?;
     match verdict.outcome {
         Outcome::Refused => {
             let cure = "It stays in the store.".to_owned();
@@ -152,85 +88,81 @@ fn open_as_served(artifact: &Artifact) -> anyhow::Result<()> {
     }
 }
 
-impl Verdict {
-    fn new(
-        manifest: &Manifest,
-        served: Option<(String, Result<Manifest, Error>)>,
-        reason: Option<&str>,
-        now: DateTime<Utc>,
-    ) -> Self {
-        let tolerance = manifest.parameters["publish"]["tolerance"].as_f64();
-        let mut verdict = Self {
-            outcome: Outcome::Passed,
-            at: now.to_rfc3339_opts(SecondsFormat::Secs, true),
-            ndcg_10: held_out(manifest),
-            popularity_ndcg_10: figure(manifest, "popularity_held_out"),
-            served: None,
-            tolerance: tolerance.unwrap_or(PublishConfig::default().tolerance),
-            objections: Vec::new(),
-            notes: Vec::new(),
-            reason: None,
-        };
-        verdict.compare(served);
-        if !verdict.objections.is_empty() {
-            verdict.outcome = if reason.is_some() { Outcome::Forced } else { Outcome::Refused };
-            verdict.reason = reason.map(str::to_owned);
-        }
-        verdict
+/// The verdict on a version, whose manifest is given, beside the served one.
+fn judge(
+    manifest: &Manifest,
+    served: Option<(String, Result<Manifest, Error>)>,
+    reason: Option<&str>,
+    now: DateTime<Utc>,
+) -> Verdict {
+    let tolerance = manifest.parameters["publish"]["tolerance"].as_f64();
+    let quality = quality(manifest);
+    let mut verdict = Verdict {
+        outcome: Outcome::Passed,
+        at: now.to_rfc3339_opts(SecondsFormat::Secs, true),
+        ndcg_10: quality.and_then(RankingQuality::held_out),
+        popularity_ndcg_10: quality.and_then(|quality| quality.popularity_held_out),
+        served: None,
+        tolerance: tolerance.unwrap_or(PublishConfig::default().tolerance),
+        objections: Vec::new(),
+        notes: Vec::new(),
+        reason: None,
+    };
+    compare(&mut verdict, served);
+    if !verdict.objections.is_empty() {
+        verdict.outcome = if reason.is_some() { Outcome::Forced } else { Outcome::Refused };
+        verdict.reason = reason.map(str::to_owned);
     }
+    verdict
+}
 
-    fn compare(&mut self, served: Option<(String, Result<Manifest, Error>)>) {
-        let served = served.map(|(version, manifest)| {
-            if let Err(error) = &manifest {
-                self.notes.push(format!("the served version {version} cannot be read ({error})"));
-            }
-            Served { ndcg_10: manifest.ok().as_ref().and_then(held_out), version }
-        });
-        match self.ndcg_10 {
-            None => self.notes.push(
-                "this version was trained without a rehearsal, or with too few users for one".to_owned(),
-            ),
-            Some(ndcg) => {
-                self.compare_with_popularity(ndcg);
-                self.compare_with_served(ndcg, served.as_ref());
-            }
+fn quality(manifest: &Manifest) -> Option<&RankingQuality> {
+    manifest.metrics.rehearsal.as_ref().map(|rehearsal| &rehearsal.recommend_ndcg_10)
+}
+
+fn compare(verdict: &mut Verdict, served: Option<(String, Result<Manifest, Error>)>) {
+    let served = served.map(|(version, manifest)| {
+        if let Err(error) = &manifest {
+            verdict.notes.push(format!("the served version {version} cannot be read ({error})"));
         }
-        self.served = served;
+        let manifest = manifest.ok();
+        let ndcg_10 = manifest.as_ref().and_then(quality).and_then(RankingQuality::held_out);
+        Served { version, ndcg_10 }
+    });
+    match verdict.ndcg_10 {
+        None => verdict
+            .notes
+            .push("this version was trained without a rehearsal, or with too few users for one".to_owned()),
+        Some(ndcg) => {
+            compare_with_popularity(verdict, ndcg);
+            compare_with_served(verdict, ndcg, served.as_ref());
+        }
     }
+    verdict.served = served;
+}
 
-    fn compare_with_popularity(&mut self, ndcg: f64) {
-        if let Some(popularity) = self.popularity_ndcg_10.filter(|popularity| ndcg < *popularity) {
-            self.objections.push(format!(
-                "its recommend ndcg@10 on held-out users, {ndcg:.4}, is under that of best sellers, {popularity:.4}"
+fn compare_with_popularity(verdict: &mut Verdict, ndcg: f64) {
+    if let Some(popularity) = verdict.popularity_ndcg_10.filter(|popularity| ndcg < *popularity) {
+        verdict.objections.push(format!(
+            "its recommend ndcg@10 on held-out users, {ndcg:.4}, is under that of best sellers, {popularity:.4}"
+        ));
+    }
+}
+
+fn compare_with_served(verdict: &mut Verdict, ndcg: f64, served: Option<&Served>) {
+    match served {
+        None => verdict.notes.push("no other version is served yet".to_owned()),
+        Some(Served { version, ndcg_10: None }) => {
+            verdict.notes.push(format!("the served version {version} has no held-out figure"));
+        }
+        Some(Served { version, ndcg_10: Some(before) }) if ndcg < before * (1.0 - verdict.tolerance) => {
+            verdict.objections.push(format!(
+                "its recommend ndcg@10 on held-out users, {ndcg:.4}, is {:.1} % below the {before:.4} of {version}, which \
+                 is served; {:.1} % is tolerated",
+                100.0 * (1.0 - ndcg / before),
+                100.0 * verdict.tolerance
             ));
         }
+        Some(_) => {}
     }
-
-    fn compare_with_served(&mut self, ndcg: f64, served: Option<&Served>) {
-        match served {
-            None => self.notes.push("no other version is served yet".to_owned()),
-            Some(Served { version, ndcg_10: None }) => {
-                self.notes.push(format!("the served version {version} has no held-out figure"));
-            }
-            Some(Served { version, ndcg_10: Some(before) }) if ndcg < before * (1.0 - self.tolerance) => {
-                self.objections.push(format!(
-                    "its recommend ndcg@10 on held-out users, {ndcg:.4}, is {:.1} % below the {before:.4} of {version}, \
-                     which is served; {:.1} % is tolerated",
-                    100.0 * (1.0 - ndcg / before),
-                    100.0 * self.tolerance
-                ));
-            }
-            Some(_) => {}
-        }
-    }
-}
-
-/// NDCG@10 on held-out users: of the trees or of the blend, whichever is better.
-fn held_out(manifest: &Manifest) -> Option<f64> {
-    let of = |name| figure(manifest, name).filter(|value| *value > 0.0);
-    of("ranker_held_out").into_iter().chain(of("blend_held_out")).reduce(f64::max)
-}
-
-fn figure(manifest: &Manifest, name: &str) -> Option<f64> {
-    manifest.metrics["rehearsal"]["recommend_ndcg_10"][name].as_f64()
 }

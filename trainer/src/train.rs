@@ -14,6 +14,7 @@ use qianmian_models::index::places::{Kind, Places};
 use qianmian_models::kernels::trees::Trees;
 use qianmian_models::snapshot::Snapshot;
 use qianmian_models::storage::artifact::{Artifact, ArtifactWriter, Manifest};
+use qianmian_models::storage::metrics::{Metrics, Rehearsal};
 use qianmian_models::storage::versions::ShopStore;
 
 use crate::config::{Config, TrainingConfig};
@@ -34,7 +35,7 @@ pub struct Trained {
     /// Baskets that co-purchase was counted over.
     pub n_baskets: u64,
     /// What the rehearsal measured and which sections were left out, for the manifest.
-    pub metrics: serde_json::Value,
+    pub metrics: Metrics,
     /// Sections that were left out, with the reason.
     pub left_out: BTreeMap<String, String>,
 }
@@ -48,7 +49,7 @@ struct Rehearsed {
     likelihood: Option<Likelihood>,
     /// Kinds of places that rank better than the whole shop.
     places: Vec<Kind>,
-    metrics: serde_json::Value,
+    metrics: Option<Rehearsal>,
 }
 
 /// A run whose past folds are cut, so that its number of stages is known.
@@ -117,7 +118,8 @@ impl<'a> Training<'a> {
         let stage = reporter.stage("bundles", BUNDLE_SIZES);
         snapshot.bundles = bundles::learn(dataset, &snapshot.co_purchase, &|n| stage.advance(n))?;
         drop(stage);
-        let metrics = serde_json::json!({ "rehearsal": rehearsed.metrics, "left_out": left_out });
+        let rehearsal = rehearsed.metrics;
+        let metrics = Metrics { rehearsal, left_out: left_out.clone(), ..Metrics::default() };
         Ok(Trained { snapshot, n_baskets, metrics, left_out })
     }
 
@@ -190,22 +192,22 @@ fn rehearse(
     let stage = reporter.stage("place lifts", 1);
     let lifts = places::lifts(&folds);
     drop(stage);
-    let metrics = serde_json::json!({
-        "users": folds.iter().map(|fold| fold.labels.len()).sum::<usize>(),
-        "recommend_ndcg_10": rankings.all.metrics(),
-        "recommend_new_ndcg_10": rankings.new.metrics(),
-        "recommend_visitor_ndcg_10": rankings.visitor_ndcg,
-        "audience_recall_ndcg_100": rankings.audience_score,
-        "audience_log_loss": likely.metrics,
-        "places": lifts,
-    });
+    let metrics = Rehearsal {
+        users: folds.iter().map(|fold| fold.labels.len() as u64).sum(),
+        recommend_ndcg_10: rankings.all.quality(),
+        recommend_new_ndcg_10: rankings.new.quality(),
+        recommend_visitor_ndcg_10: rankings.visitor_ndcg,
+        audience_recall_ndcg_100: Some(rankings.audience_score),
+        audience_log_loss: likely.losses,
+        places: lifts.clone(),
+    };
     Ok(Rehearsed {
         blend: rankings.blend,
         ranker: rankings.all.ranker.trees,
         new_ranker: rankings.new.ranker.trees,
         likelihood: likely.likelihood,
         places: places::kept(&lifts),
-        metrics,
+        metrics: Some(metrics),
     })
 }
 

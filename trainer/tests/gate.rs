@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use crate::support::{Said, demo, done, folder, leftovers, orders, run, served, shop};
 use qianmian_models::snapshot::Snapshot;
 use qianmian_models::storage::artifact::{ArtifactWriter, Manifest};
+use qianmian_models::storage::metrics::{RankingQuality, Rehearsal};
 use serde_json::{Value, json};
 
 /// A tiny snapshot, trained once.
@@ -24,9 +25,13 @@ fn tiny() -> &'static Snapshot {
 fn version(store: &Path, name: &str, ndcg: Option<f64>, popularity: f64, tolerance: Option<f64>) {
     let mut manifest = Manifest::new(name, "2026-01-01T00:00:00Z");
     if let Some(ndcg) = ndcg {
-        let figures =
-            json!({"blend_held_out": 0.01, "ranker_held_out": ndcg, "popularity_held_out": popularity});
-        manifest.metrics = json!({"rehearsal": {"recommend_ndcg_10": figures}});
+        let recommend_ndcg_10 = RankingQuality {
+            blend: None,
+            blend_held_out: Some(0.01),
+            ranker_held_out: Some(ndcg),
+            popularity_held_out: Some(popularity),
+        };
+        manifest.metrics.rehearsal = Some(Rehearsal { recommend_ndcg_10, ..Rehearsal::default() });
     }
     if let Some(tolerance) = tolerance {
         manifest.parameters = json!({"publish": {"tolerance": tolerance}});
@@ -48,7 +53,7 @@ fn latest(store: &Path) -> String {
 /// The verdicts that a version's manifest keeps.
 fn verdicts(store: &Path, name: &str) -> Vec<Value> {
     let artifact = shop(store).artifact(Some(name)).unwrap();
-    artifact.manifest().metrics["publish"].as_array().cloned().unwrap_or_default()
+    artifact.manifest().metrics.publish.iter().map(|verdict| json!(verdict)).collect()
 }
 
 #[test]
@@ -159,10 +164,9 @@ fn training_passes_the_gate_and_keeps_refused_versions() {
     let trained = shop(&store).versions().unwrap().into_iter().find(|version| version != "a").unwrap();
     assert!(said.err.contains(&format!("publish {trained} --store {}", store.display())), "{}", said.err);
     let artifact = shop(&store).artifact(Some(&trained)).unwrap();
-    let figures = &artifact.manifest().metrics["rehearsal"]["recommend_ndcg_10"];
-    let (ranker, popularity) = (&figures["ranker_held_out"], &figures["popularity_held_out"]);
-    assert!(ranker.as_f64().unwrap() > 2.0 * popularity.as_f64().unwrap(), "{figures}");
-    assert!(popularity.as_f64().unwrap() > 0.0, "{figures}");
+    let figures = artifact.manifest().metrics.rehearsal.as_ref().unwrap().recommend_ndcg_10;
+    let (ranker, popularity) = (figures.ranker_held_out.unwrap(), figures.popularity_held_out.unwrap());
+    assert!(ranker > 2.0 * popularity && popularity > 0.0, "{figures:?}");
 
     done(&args!["publish", trained, "--store", store, "--force", "--reason", "a new shop"]);
     assert_eq!(latest(&store), trained);

@@ -7,6 +7,7 @@
 #[macro_use]
 mod support;
 
+mod amounts;
 mod command_line;
 mod cures;
 mod demo_data;

@@ -67,7 +67,7 @@ fn what_is_bought_in_one_visit_within_a_minute_is_a_basket() {
     ];
     assert_eq!(lines(&inputs), expected);
     let pot = inputs.orders.lines.iter().find(|l| inputs.orders.item_ids[l.item as usize] == "pot").unwrap();
-    assert_eq!((pot.unit_price, inputs.orders.channels[pot.channel as usize].as_str()), (20.0, "app"));
+    assert_eq!((pot.paid, inputs.orders.channels[pot.channel as usize].as_str()), (2_000, "app"));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The same orders in every format that is read, and the tables beside them.
 
 use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use qianmian_money::Money;
 use qianmian_trainer::config::Config;
 use qianmian_trainer::orders::{
     GUEST, Identity, Inputs, NONE_CODE, Orders, ReadOptions, Reason, SEQUENCE_END, TimeKind, read,
@@ -41,10 +42,10 @@ fn assert_is_the_shop(orders: &Orders) {
     assert_eq!((orders.n_baskets, orders.time_kind), (2, TimeKind::Timestamps));
     assert_eq!((orders.summary.cancelled, orders.lines.len()), (1, 3));
     let [cup, tea, guest] = [orders.lines[0], orders.lines[1], orders.lines[2]];
-    assert_eq!((cup.at, cup.basket, cup.user, cup.item, cup.unit_price), (1_735_787_045, 0, 0, 0, 8.0));
+    assert_eq!((cup.at, cup.basket, cup.user, cup.item, cup.paid), (1_735_787_045, 0, 0, 0, 800));
     assert_eq!((tea.quantity, tea.item, tea.channel, tea.store), (2.0, 1, 0, 0));
     assert_eq!((guest.user, guest.basket, guest.channel, guest.store), (GUEST, 1, 1, NONE_CODE));
-    assert!(guest.unit_price.is_nan());
+    assert!(guest.paid().is_none());
 }
 
 #[test]
@@ -124,7 +125,7 @@ fn totals_returns_and_formats_follow_the_configuration() {
     assert_eq!((orders.item_ids.join(" "), orders.lines.len()), ("TEA".into(), 1));
     // 2024-04-02T16:00:00Z; the return undid the second purchase and a piece of the first.
     let line = orders.lines[0];
-    assert_eq!((line.at, line.quantity, line.unit_price), (1_712_073_600, 3.0, 2.5));
+    assert_eq!((line.at, line.quantity, line.paid), (1_712_073_600, 3.0, 750));
     let summary = &orders.summary;
     assert_eq!((summary.excluded, summary.returns, summary.netted_out), (1, 1, 1));
 }
@@ -191,7 +192,7 @@ fn the_tables_beside_the_orders_are_typed_and_accounted_for() {
     let tea = &inputs.items[1];
     assert_eq!(
         (tea.title.as_deref(), tea.price, tea.launched_at),
-        (Some("Green"), Some(2.5), Some(1_704_067_200))
+        (Some("Green"), Money::new(250), Some(1_704_067_200))
     );
     assert_eq!((tea.tags.join(" "), tea.store_ids.join(" ")), ("a b".into(), "s1 s2".into()));
     let ann = &inputs.users[0];

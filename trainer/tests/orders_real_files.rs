@@ -3,6 +3,7 @@
 //! The files are not part of the project. Set `QIANMIAN_DATA` to their folder; without it they are
 //! looked for in `../shared/data` beside the workspace, and the tests say loudly when they are skipped.
 
+use qianmian_money::Money;
 use qianmian_trainer::config::Config;
 use qianmian_trainer::orders::{GUEST, Inputs, Item, Orders, ReadOptions, SEQUENCE_END, TimeKind, read};
 use std::path::{Path, PathBuf};
@@ -37,7 +38,7 @@ fn check(orders: &Orders) {
     assert!(orders.lines.windows(2).all(|w| (w[0].basket, w[0].item) != (w[1].basket, w[1].item)));
     assert_eq!(orders.lines.last().map(|line| line.basket + 1), Some(orders.n_baskets));
     for line in &orders.lines {
-        assert!(line.quantity > 0.0 && (line.unit_price.is_nan() || line.unit_price >= 0.0));
+        assert!(line.quantity > 0.0 && line.paid().is_none_or(|paid| paid >= Money::ZERO));
         assert!((line.item as usize) < orders.item_ids.len());
         assert!(line.user == GUEST || (line.user as usize) < orders.user_ids.len());
     }
@@ -81,7 +82,7 @@ fn superstore_reads_with_chinese_columns_and_line_totals() {
     let ix = orders.item_ids.binary_search(&scissors.item_id).unwrap();
     let line = orders.lines.iter().find(|l| l.user as usize == user && l.item as usize == ix).unwrap();
     // 2017-04-27 in China; 129.696 for two.
-    assert_eq!((line.at, line.quantity, line.unit_price), (1_493_222_400, 2.0, 64.848));
+    assert_eq!((line.at, line.quantity, line.paid), (1_493_222_400, 2.0, 12_970));
 }
 
 #[test]

@@ -51,8 +51,8 @@ fn places_are_learned_only_where_they_help_new_users() {
         let (config, store) = (stores(folder.path(), apart), folder.path().join("store"));
         done(&args!["train", "--config", config, "--store", store]);
         let artifact = shop(&store).artifact(None).unwrap();
-        let lift = &artifact.manifest().metrics["rehearsal"]["places"][0];
-        assert_eq!((&lift["kind"], &lift["kept"]), (&"store".into(), &apart.into()), "{lift}");
+        let lift = &artifact.manifest().metrics.rehearsal.as_ref().unwrap().places[0];
+        assert_eq!((lift.kind.as_str(), lift.kept), ("store", apart), "{lift:?}");
         let snapshot = served(&store);
         assert_eq!(snapshot.places.is_some(), apart);
         if apart {
@@ -69,7 +69,7 @@ fn tuning_keeps_all_trials_and_ends_with_the_best() {
     let said = done(&args!["train", "--config", config, "--store", store, "--tune", "--budget", "0.05"]);
     assert!(said.contains("tuned: the best of "), "{said}");
     let artifact = shop(&store).artifact(None).unwrap();
-    let (manifest, tuning) = (artifact.manifest(), &artifact.manifest().metrics["tuning"]);
+    let (manifest, tuning) = (artifact.manifest(), artifact.manifest().metrics.tuning.as_ref().unwrap());
     let trials = tuning["trials"].as_array().unwrap();
     assert_eq!(trials[0]["gain"], 1.0);
     assert_eq!(trials[0]["parameters"]["dim"], 8.0, "the start is what is configured");

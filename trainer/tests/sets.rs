@@ -75,11 +75,11 @@ fn unordered_sets_teach_the_ranking_in_every_format() {
         let said = done(&args!["train", "--config", config, "--store", store]);
         let why = if shape == "sequences" { "sorted by id" } else { "no column `ordered_at`" };
         assert!(said.contains(why), "{shape}: {said}");
-        let metrics = shop(&store).artifact(None).unwrap().manifest().metrics["rehearsal"].clone();
-        assert_eq!(metrics["users"], USERS, "{shape}: {metrics}");
-        let ndcg = &metrics["recommend_new_ndcg_10"];
-        let of = |name: &str| ndcg[name].as_f64().unwrap();
-        assert!(of("blend") > 1.3 * of("popularity_held_out"), "{shape}: {ndcg}");
+        let artifact = shop(&store).artifact(None).unwrap();
+        let rehearsal = artifact.manifest().metrics.rehearsal.as_ref().unwrap();
+        assert_eq!(rehearsal.users, USERS as u64, "{shape}: {rehearsal:?}");
+        let ndcg = rehearsal.recommend_new_ndcg_10;
+        assert!(ndcg.blend.unwrap() > 1.3 * ndcg.popularity_held_out.unwrap(), "{shape}: {ndcg:?}");
         let snapshot = served(&store);
         assert!(!snapshot.blend.repeats, "{shape}: nobody has anything twice");
         for exclude_bought in [true, false] {

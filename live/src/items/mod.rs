@@ -3,6 +3,7 @@
 //! Each field has its own time, so that reports that arrive late or out of order do not undo newer ones. Encoded as
 //! JSON, an item takes 30 to 120 bytes plus its id.
 
+use qianmian_money::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::check::{self, Fault, MAX_AHEAD_MS};
@@ -10,6 +11,8 @@ use crate::error::StoreError;
 
 /// Most different items with a state in a store.
 pub const MAX_ITEMS: usize = 5_000_000;
+/// Highest price of one piece, in whole units of the currency.
+pub const MAX_PRICE: i64 = 1_000_000_000;
 
 /// A value and the time since when it holds, unix milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -18,9 +21,9 @@ pub struct Stamped<T>(pub T, pub i64);
 /// The state of an item; a field that was never reported is `None`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct ItemState {
-    /// Price in the shop's currency.
+    /// Price as it was told: the store does not know the shop's currency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub price: Option<Stamped<f64>>,
+    pub price: Option<Stamped<Decimal>>,
     /// Pieces that can be sold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stock: Option<Stamped<u32>>,
@@ -35,7 +38,7 @@ pub struct ItemChange {
     /// The item's outside id.
     pub item_id: String,
     /// Price in the shop's currency.
-    pub price: Option<f64>,
+    pub price: Option<Decimal>,
     /// Pieces that can be sold.
     pub stock: Option<u32>,
     /// Whether the item may be shown at all.
@@ -78,12 +81,12 @@ impl ItemChange {
     /// The first field that is not allowed, or no change at all.
     pub fn check(
         item_id: &str,
-        (price, stock, on_sale): (Option<f64>, Option<u32>, Option<bool>),
+        (price, stock, on_sale): (Option<Decimal>, Option<u32>, Option<bool>),
         changed_at: Option<i64>,
         now: i64,
     ) -> Result<Self, Fault> {
         let item_id = check::id("item_id", item_id)?;
-        if !price.is_none_or(|price| price > 0.0 && price <= 1e9) {
+        if !price.is_none_or(|price| price.is_positive() && price.is_at_most(MAX_PRICE)) {
             return Err(Fault::new("price", "a number above 0 and at most 1000000000"));
         }
         // The largest number means "not reported" in the served catalogue.
@@ -132,8 +135,12 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
-    fn change(price: Option<f64>, stock: Option<u32>, at: Option<i64>) -> Result<ItemChange, Fault> {
-        ItemChange::check("i", (price, stock, None), at, 1_000)
+    fn decimal(text: &str) -> Decimal {
+        Decimal::parse(text).unwrap()
+    }
+
+    fn change(price: Option<&str>, stock: Option<u32>, at: Option<i64>) -> Result<ItemChange, Fault> {
+        ItemChange::check("i", (price.map(decimal), stock, None), at, 1_000)
     }
 
     fn stock_at(stock: u32, changed_at: Option<i64>, now: i64) -> ItemChange {
@@ -143,10 +150,10 @@ mod tests {
     #[test]
     fn a_late_report_does_not_undo_a_newer_one() {
         let mut state = ItemState::default();
-        assert!(state.apply(&change(Some(9.5), Some(3), Some(100)).unwrap()));
-        assert!(!state.apply(&change(Some(8.5), None, Some(99)).unwrap()));
+        assert!(state.apply(&change(Some("9.5"), Some(3), Some(100)).unwrap()));
+        assert!(!state.apply(&change(Some("8.5"), None, Some(99)).unwrap()));
         assert!(state.apply(&change(None, Some(0), Some(101)).unwrap()));
-        assert_eq!((state.price, state.stock), (Some(Stamped(9.5, 100)), Some(Stamped(0, 101))));
+        assert_eq!((state.price, state.stock), (Some(Stamped(decimal("9.5"), 100)), Some(Stamped(0, 101))));
     }
 
     #[test]
@@ -168,10 +175,21 @@ mod tests {
 
     #[test]
     fn a_fault_names_the_field() {
-        assert_eq!(change(Some(0.0), None, None).unwrap_err().field, "price");
-        assert_eq!(change(Some(f64::NAN), None, None).unwrap_err().field, "price");
+        for price in ["0", "-0.01", "1000000000.0001"] {
+            assert_eq!(change(Some(price), None, None).unwrap_err().field, "price");
+        }
         assert_eq!(change(None, Some(u32::MAX), None).unwrap_err().field, "stock");
         assert_eq!(change(None, Some(1), Some(i64::MAX)).unwrap_err().field, "changed_at");
         assert_eq!(change(None, None, None).unwrap_err().field, "price");
+    }
+    #[test]
+    fn a_price_is_stored_as_it_was_told() {
+        let mut state = ItemState::default();
+        state.apply(&change(Some("131072.01"), None, Some(100)).unwrap());
+        let stored = serde_json::to_string(&state).unwrap();
+        assert_eq!(stored, r#"{"price":[131072.01,100]}"#);
+        assert_eq!(serde_json::from_slice::<ItemState>(stored.as_bytes()).unwrap(), state);
+        let older: ItemState = serde_json::from_str(r#"{"price":[9.0,100]}"#).unwrap();
+        assert_eq!(older.price, Some(Stamped(decimal("9"), 100)), "as older versions wrote it");
     }
 }

@@ -10,6 +10,7 @@ use qianmian_live::event::{Event, RawEvent};
 use qianmian_live::items::{ItemChange, ItemOutcome, Items, Stamped};
 use qianmian_live::log::{EventLog, Outcome, Sweep};
 use qianmian_live::people::{Name, People};
+use qianmian_money::Decimal;
 
 /// The moment of the tests, and the `ttl` of their stores; milliseconds.
 /// In the past, because Redis goes by a clock of its own.
@@ -120,6 +121,17 @@ async fn the_newest_report_about_an_item_holds<P: Place>(place: &P) {
     store.each_item(None, |id, state| known.push((id.to_owned(), state.stock)));
     known.sort_by(|a, b| a.0.cmp(&b.0));
     assert_eq!(known, [("a".to_owned(), Some(Stamped(5, NOW))), ("b".to_owned(), Some(Stamped(1, NOW)))]);
+    let priced = ["131072.01", "0.0001", "999999999.99"].map(|price| Decimal::parse(price).unwrap());
+    let told = priced.iter().enumerate().map(|(n, price)| {
+        ItemChange::check(&format!("p{n}"), (Some(*price), None, None), Some(NOW), NOW).unwrap()
+    });
+    store.change_items(told.collect()).await.unwrap();
+    drop(store);
+    let store = place.open();
+    let mut back = Vec::new();
+    let ids: Vec<String> = (0..3).map(|n| format!("p{n}")).collect();
+    store.each_item(Some(&ids), |_, state| back.extend(state.price.map(|price| price.0)));
+    assert_eq!(back, priced, "prices are stored as they were told");
     let mut asked = 0;
     store.each_item(Some(&["b".to_owned(), "c".to_owned()]), |_, _| asked += 1);
     assert_eq!(asked, 1);

@@ -135,7 +135,9 @@ impl Goods {
 
 /// The attributes of an item of the catalog, at its price now.
 fn describe(view: View<'_>, item: ItemIx) -> Description<'_> {
-    Description { price: view.price(item), ..Description::of(&view.snapshot.catalog, item) }
+    let catalog = &view.snapshot.catalog;
+    let price = view.price(item).map(|price| catalog.currency().units(price));
+    Description { price, ..Description::of(catalog, item) }
 }
 
 /// Who bought an item, and how often: its buyers' index, then those who did so `since` for the first time.

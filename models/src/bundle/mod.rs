@@ -15,6 +15,7 @@ mod predicted;
 use std::ops::RangeInclusive;
 
 pub use complements::{Complement, complements, personal_complements};
+use qianmian_money::Money;
 
 use crate::ids::ItemIx;
 use crate::index::co_purchase::Association;
@@ -69,10 +70,10 @@ pub enum Evidence {
 /// A set as goods; each figure is there where it is known of all items.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Offer {
-    /// Sum of the prices, in the shop's currency.
-    pub price: Option<f32>,
+    /// Sum of the prices.
+    pub price: Option<Money>,
     /// Price less the sum of the costs; below 0 where the set sells at a loss.
-    pub margin: Option<f32>,
+    pub margin: Option<Money>,
     /// How many such sets the stock of the scarcest item makes.
     pub stock: Option<u32>,
 }
@@ -96,21 +97,13 @@ impl BundleQuery<'_> {
 
 impl Offer {
     fn of(view: View<'_>, items: &[ItemIx]) -> Self {
-        let sum = |of: &dyn Fn(ItemIx) -> Option<f32>| -> Option<f64> {
-            items.iter().map(|&item| of(item).map(f64::from)).sum()
-        };
-        let price = sum(&|item| view.price(item));
-        let cost = sum(&|item| view.snapshot.catalog.cost(item));
+        let price = Money::total(items.iter().map(|&item| view.price(item)));
+        let cost = Money::total(items.iter().map(|&item| view.snapshot.catalog.cost(item)));
         let stock: Option<Vec<u32>> = items.iter().map(|&item| view.stock(item)).collect();
         Self {
-            price: price.map(money),
-            margin: price.zip(cost).map(|(price, cost)| money(price - cost)),
+            price,
+            margin: price.zip(cost).and_then(|(price, cost)| price.checked_sub(cost)),
             stock: stock.and_then(|pieces| pieces.into_iter().min()),
         }
     }
-}
-
-/// A sum of amounts without the noise of adding floats: no currency has more than four decimals.
-fn money(sum: f64) -> f32 {
-    ((sum * 1e4).round() / 1e4) as f32
 }

@@ -1,18 +1,19 @@
 //! What is known of each item beside its sales.
 //!
 //! Section `items`: `item_id` (the vocabulary) and `title`, `category` (a path `a/b/c`), `brand`,
-//! `merchant_id`, `image_url`, `status` (empty where unknown), `price`, `cost` (NaN where unknown), `stock`
-//! ([`UNKNOWN_STOCK`] where unknown), `tags` and `store_ids` (lists of strings).
+//! `merchant_id`, `image_url`, `status` (empty where unknown), `price`, `cost` (minor units of the manifest's currency,
+//! null where unknown), `stock` ([`UNKNOWN_STOCK`] where unknown), `tags`, `store_ids` and `merchant_ids` (lists of strings).
 //!
 //! All of it is as it was when the model was trained; what changed since is in the [overlay](crate::overlay).
 
 use std::sync::Arc;
 
-use arrow_array::types::{Float32Type, UInt32Type};
-use arrow_array::{ArrayRef, Float32Array, RecordBatch, StringArray, UInt32Array};
+use arrow_array::types::{Int64Type, UInt32Type};
+use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray, UInt32Array};
 use arrow_buffer::ScalarBuffer;
+use qianmian_money::{Currency, MAX_MINOR, Money};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ids::{ItemIx, Vocabulary};
 use crate::storage::section::{self, Section, StringLists};
 
@@ -40,11 +41,13 @@ pub enum Text {
 #[derive(Debug, Clone)]
 pub struct Catalog {
     texts: [StringArray; 6],
-    price: ScalarBuffer<f32>,
-    cost: ScalarBuffer<f32>,
+    currency: Currency,
+    price: Int64Array,
+    cost: Int64Array,
     stock: ScalarBuffer<u32>,
     tags: StringLists,
     store_ids: StringLists,
+    merchant_ids: StringLists,
     /// One bit an item; derived.
     on_sale: Arc<[u64]>,
 }
@@ -54,38 +57,43 @@ pub struct Catalog {
 pub struct Attributes {
     /// Texts, indexed by [`Text`].
     pub texts: [String; 6],
-    /// Price in the shop's currency.
-    pub price: Option<f32>,
-    /// Cost of one piece to the shop, in the same currency.
-    pub cost: Option<f32>,
+    /// Price of one piece, not below 0.
+    pub price: Option<Money>,
+    /// Cost of one piece to the shop, not below 0.
+    pub cost: Option<Money>,
     /// Pieces that can be sold.
     pub stock: Option<u32>,
     /// Free labels.
     pub tags: Vec<String>,
     /// Stores that sell the item; empty where the source does not say.
     pub store_ids: Vec<String>,
+    /// Merchants that order lines of the item name, those of the most pieces first.
+    pub merchant_ids: Vec<String>,
 }
 
 impl Catalog {
-    /// From one entry an item, in vocabulary order.
+    /// From one entry an item, in vocabulary order; prices and costs are in `currency`.
     ///
     /// # Errors
     /// More tags or stores than a list column holds.
-    pub fn new(items: &[Attributes]) -> Result<Self> {
+    pub fn new(items: &[Attributes], currency: Currency) -> Result<Self> {
         let lists = |of: fn(&Attributes) -> &[String]| -> Result<StringLists> {
             let rows: Vec<Vec<&str>> =
                 items.iter().map(|i| of(i).iter().map(String::as_str).collect()).collect();
             StringLists::new(SECTION, &rows)
         };
         let (tags, store_ids) = (lists(|i| &i.tags)?, lists(|i| &i.store_ids)?);
+        let merchant_ids = lists(|i| &i.merchant_ids)?;
         let column = |n: usize| StringArray::from_iter_values(items.iter().map(|i| i.texts[n].as_str()));
         Ok(Self {
             texts: std::array::from_fn(column),
-            price: items.iter().map(|i| i.price.unwrap_or(f32::NAN)).collect(),
-            cost: items.iter().map(|i| i.cost.unwrap_or(f32::NAN)).collect(),
+            currency,
+            price: items.iter().map(|i| i.price.map(Money::minor)).collect(),
+            cost: items.iter().map(|i| i.cost.map(Money::minor)).collect(),
             stock: items.iter().map(|i| i.stock.unwrap_or(UNKNOWN_STOCK)).collect(),
             tags,
             store_ids,
+            merchant_ids,
             on_sale: Arc::default(),
         }
         .with_on_sale_bits())
@@ -113,7 +121,7 @@ impl Catalog {
 
     /// Whether there is no item.
     pub fn is_empty(&self) -> bool {
-        self.price.is_empty()
+        self.price.len() == 0
     }
 
     /// A text of `item`, if it is known.
@@ -131,14 +139,24 @@ impl Catalog {
         self.store_ids.of(item)
     }
 
+    /// Merchants that order lines of `item` name, those of the most pieces first.
+    pub fn merchant_ids(&self, item: ItemIx) -> impl ExactSizeIterator<Item = &str> {
+        self.merchant_ids.of(item)
+    }
+
+    /// The currency of all prices and costs.
+    pub fn currency(&self) -> Currency {
+        self.currency
+    }
+
     /// The price of `item`, if it is known.
-    pub fn price(&self, item: ItemIx) -> Option<f32> {
-        Some(self.price[item as usize]).filter(|p| p.is_finite())
+    pub fn price(&self, item: ItemIx) -> Option<Money> {
+        amount(&self.price, item)
     }
 
     /// What a piece of `item` costs the shop, if it is known.
-    pub fn cost(&self, item: ItemIx) -> Option<f32> {
-        Some(self.cost[item as usize]).filter(|c| c.is_finite())
+    pub fn cost(&self, item: ItemIx) -> Option<Money> {
+        amount(&self.cost, item)
     }
 
     /// Pieces of `item` that could be sold, if it is known.
@@ -168,26 +186,43 @@ impl Catalog {
         columns.extend(
             TEXTS.iter().zip(&self.texts).map(|(name, text)| (*name, Arc::new(text.clone()) as ArrayRef)),
         );
-        columns.push(("price", Arc::new(Float32Array::new(self.price.clone(), None))));
-        columns.push(("cost", Arc::new(Float32Array::new(self.cost.clone(), None))));
+        columns.push(("price", Arc::new(self.price.clone())));
+        columns.push(("cost", Arc::new(self.cost.clone())));
         columns.push(("stock", Arc::new(UInt32Array::new(self.stock.clone(), None))));
         columns.push(("tags", self.tags.column(SECTION)?));
         columns.push(("store_ids", self.store_ids.column(SECTION)?));
+        columns.push(("merchant_ids", self.merchant_ids.column(SECTION)?));
         section::batch(SECTION, columns)
     }
 
-    pub(crate) fn open(section: &Section) -> Result<Self> {
+    pub(crate) fn open(section: &Section, currency: Currency) -> Result<Self> {
         let [a, b, c, d, e, f] = TEXTS.map(|name| section.strings(name));
         Ok(Self {
             texts: [a?, b?, c?, d?, e?, f?],
-            price: section.primitive::<Float32Type>("price")?,
-            cost: section.primitive::<Float32Type>("cost")?,
+            currency,
+            price: amounts(section, "price")?,
+            cost: amounts(section, "cost")?,
             stock: section.primitive::<UInt32Type>("stock")?,
             tags: section.string_lists("tags")?,
             store_ids: section.string_lists("store_ids")?,
+            merchant_ids: section.string_lists("merchant_ids")?,
             on_sale: Arc::default(),
         }
         .with_on_sale_bits())
+    }
+}
+
+fn amount(column: &Int64Array, item: ItemIx) -> Option<Money> {
+    let row = item as usize;
+    if column.is_null(row) { None } else { Money::new(column.value(row)) }
+}
+
+/// A column of minor units, none of them below 0 or beyond the largest amount.
+fn amounts(section: &Section, column: &str) -> Result<Int64Array> {
+    let amounts = section.optional::<Int64Type>(column)?;
+    match amounts.iter().flatten().find(|minor| !(0..=MAX_MINOR).contains(minor)) {
+        Some(minor) => Err(Error::malformed(SECTION, format!("`{column}` of 0 to {MAX_MINOR}"), minor)),
+        None => Ok(amounts),
     }
 }
 
@@ -205,20 +240,37 @@ mod tests {
 
     #[test]
     fn unknown_attributes_read_as_none() {
-        let mut known = Attributes { price: Some(9.5), stock: Some(0), ..Attributes::default() };
+        let mut known = Attributes { price: Money::new(950), stock: Some(0), ..Attributes::default() };
         *known.text_mut(Text::Title) = "有机大米 5kg".to_owned();
         *known.text_mut(Text::Status) = "sold_out".to_owned();
         known.tags = vec!["新品".to_owned(), "rice".to_owned()];
         known.store_ids = vec!["s1".to_owned()];
-        let catalog = Catalog::new(&[known, Attributes::default()]).unwrap();
+        known.merchant_ids = vec!["m2".to_owned(), "m1".to_owned()];
+        let yen = Currency::new("JPY", None).unwrap();
+        let catalog = Catalog::new(&[known, Attributes::default()], yen).unwrap();
         let items = Vocabulary::new(&["a", "b"]).unwrap();
-        let back = Catalog::open(&Section::in_memory(SECTION, catalog.batch(&items).unwrap())).unwrap();
+        let back = Catalog::open(&Section::in_memory(SECTION, catalog.batch(&items).unwrap()), yen).unwrap();
         assert_eq!(back.text(0, Text::Title), Some("有机大米 5kg"));
-        assert_eq!((back.price(0), back.price(1)), (Some(9.5), None));
+        assert_eq!((back.price(0), back.price(1)), (Money::new(950), None));
         assert_eq!((back.cost(0), back.stock(0), back.stock(1)), (None, Some(0), None));
         assert_eq!((back.on_sale(0), back.on_sale(1)), (false, true));
         assert_eq!(back.text(1, Text::Title), None);
         assert_eq!(back.tags(0).collect::<Vec<_>>(), ["新品", "rice"]);
+        assert_eq!(back.merchant_ids(0).collect::<Vec<_>>(), ["m2", "m1"]);
         assert_eq!((back.store_ids(0).collect::<Vec<_>>(), back.tags(1).len()), (vec!["s1"], 0));
+    }
+    #[test]
+    fn prices_out_of_range_are_no_catalog() {
+        let items = Vocabulary::new(&["a"]).unwrap();
+        let open = |price: i64, cost: i64| {
+            let mut catalog = Catalog::new(&[Attributes::default()], Currency::default()).unwrap();
+            (catalog.price, catalog.cost) = (vec![price].into(), vec![cost].into());
+            let section = Section::in_memory(SECTION, catalog.batch(&items).unwrap());
+            Catalog::open(&section, Currency::default()).map(|catalog| catalog.price(0))
+        };
+        assert_eq!(open(MAX_MINOR, 0).unwrap(), Some(Money::MAX));
+        for (price, cost) in [(-1, 0), (MAX_MINOR + 1, 0), (0, i64::MIN)] {
+            assert!(open(price, cost).is_err());
+        }
     }
 }

@@ -38,8 +38,8 @@ pub struct Description<'a> {
     pub brand: &'a str,
     /// The seller.
     pub merchant_id: &'a str,
-    /// In the shop's currency.
-    pub price: Option<f32>,
+    /// Price in whole units of the currency. Only the ratio of prices counts, so that a float will do.
+    pub price: Option<f64>,
 }
 
 /// Items by token, searched by cosine over inverse item frequency (Salton & Buckley 1988).
@@ -61,7 +61,7 @@ impl<'a> Description<'a> {
             category: text(Text::Category),
             brand: text(Text::Brand),
             merchant_id: text(Text::MerchantId),
-            price: catalog.price(item),
+            price: catalog.price(item).map(|price| catalog.currency().units(price)),
         }
     }
 
@@ -76,7 +76,7 @@ impl<'a> Description<'a> {
         tokens.push(format!("b:{}", self.brand.to_lowercase()));
         tokens.push(format!("m:{}", self.merchant_id));
         if let Some(price) = self.price.filter(|p| *p > 0.0 && p.is_finite()) {
-            let octave = 2.0 * price.log2();
+            let octave = 2.0 * (price as f32).log2();
             tokens.extend([format!("p:{}", octave.floor()), format!("q:{}", (octave + 0.5).floor())]);
         }
         tokens.retain(|token| token.len() > 2);
@@ -218,23 +218,24 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use crate::index::catalog::Attributes;
+    use qianmian_money::{Currency, Money};
 
     fn catalog() -> Catalog {
-        let item = |title: &str, category: &str, price: f32| {
-            let mut attributes = Attributes { price: Some(price), ..Attributes::default() };
+        let item = |title: &str, category: &str, fen: i64| {
+            let mut attributes = Attributes { price: Money::new(fen), ..Attributes::default() };
             *attributes.text_mut(Text::Title) = title.to_owned();
             *attributes.text_mut(Text::Category) = category.to_owned();
             attributes
         };
-        Catalog::new(&[
-            item("Red ceramic mug", "home/kitchen", 9.0),
-            item("Blue ceramic MUG", "home/kitchen", 9.5),
-            item("Garden hose 20m", "garden", 30.0),
-            item("有机大米 5kg", "食品/粮油", 49.0),
-            item("东北大米10kg", "食品/粮油", 79.0),
-            item("garden gnome", "garden", 30.0),
-        ])
-        .unwrap()
+        let items = [
+            item("Red ceramic mug", "home/kitchen", 900),
+            item("Blue ceramic MUG", "home/kitchen", 950),
+            item("Garden hose 20m", "garden", 3_000),
+            item("有机大米 5kg", "食品/粮油", 4_900),
+            item("东北大米10kg", "食品/粮油", 7_900),
+            item("garden gnome", "garden", 3_000),
+        ];
+        Catalog::new(&items, Currency::default()).unwrap()
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub mod places;
 pub mod popularity;
 pub mod profile;
 pub mod purchases;
+pub mod rooms;
 pub mod traits;
 pub mod transitions;
 pub mod user_attributes;

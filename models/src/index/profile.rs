@@ -1,14 +1,15 @@
 //! What is known of each user: activity, recency / frequency / monetary tiers, lifecycle stage.
 //!
-//! Section `users`: `user_id` (the vocabulary), `baskets`, `units`, `spend`, `first_at`, `last_at` (unix
+//! Section `users`: `user_id` (the vocabulary), `baskets`, `units`, `spend` (minor units), `first_at`, `last_at` (unix
 //! seconds), `recency`, `frequency`, `monetary` (tiers 1..=5, 5 best: quintiles over the shop's users)
 //! and `channel` (the one most bought through; empty where unknown).
 
 use std::sync::Arc;
 
-use arrow_array::types::{Float32Type, UInt8Type, UInt32Type};
-use arrow_array::{ArrayRef, Float32Array, RecordBatch, StringArray, UInt8Array, UInt32Array};
+use arrow_array::types::{Float32Type, Int64Type, UInt8Type, UInt32Type};
+use arrow_array::{ArrayRef, Float32Array, Int64Array, RecordBatch, StringArray, UInt8Array, UInt32Array};
 use arrow_buffer::ScalarBuffer;
+use qianmian_money::Money;
 
 use crate::error::{Error, Result};
 use crate::ids::{UserIx, Vocabulary};
@@ -24,8 +25,8 @@ pub struct Profile {
     pub baskets: u32,
     /// Units bought, net of returns.
     pub units: f32,
-    /// Money spent, in the shop's currency; lines without a price count 0.
-    pub spend: f32,
+    /// Money spent, at most the largest amount; lines without a price count 0.
+    pub spend: Money,
     /// First and last purchase, unix seconds.
     pub first_at: u32,
     /// Last purchase, unix seconds.
@@ -84,7 +85,9 @@ impl Profile {
 #[derive(Debug, Clone)]
 pub struct Profiles {
     counts: [ScalarBuffer<u32>; 3],
-    amounts: [ScalarBuffer<f32>; 2],
+    units: ScalarBuffer<f32>,
+    /// Minor units.
+    spend: ScalarBuffer<i64>,
     rfm: [ScalarBuffer<u8>; 3],
     channel: StringArray,
     /// Derived: how often each user bought, damped and decayed until `latest`.
@@ -97,7 +100,6 @@ pub struct Profiles {
 const ACTIVITY_HALF_LIFE: f32 = 90.0;
 
 const COUNTS: [&str; 3] = ["baskets", "first_at", "last_at"];
-const AMOUNTS: [&str; 2] = ["units", "spend"];
 const TIERS: [&str; 3] = ["recency", "frequency", "monetary"];
 
 impl Profiles {
@@ -108,11 +110,12 @@ impl Profiles {
             users.iter().map(|u| u.first_at).collect(),
             users.iter().map(|u| u.last_at).collect(),
         ];
-        let amounts = [users.iter().map(|u| u.units).collect(), users.iter().map(|u| u.spend).collect()];
+        let units = users.iter().map(|u| u.units).collect();
+        let spend = users.iter().map(|u| u.spend.minor()).collect();
         let rfm = std::array::from_fn(|n| users.iter().map(|u| u.rfm[n]).collect());
         Self::assemble(
             counts,
-            amounts,
+            (units, spend),
             rfm,
             StringArray::from_iter_values(users.iter().map(|u| u.channel.as_str())),
         )
@@ -120,7 +123,7 @@ impl Profiles {
 
     fn assemble(
         counts: [ScalarBuffer<u32>; 3],
-        amounts: [ScalarBuffer<f32>; 2],
+        (units, spend): (ScalarBuffer<f32>, ScalarBuffer<i64>),
         rfm: [ScalarBuffer<u8>; 3],
         channel: StringArray,
     ) -> Self {
@@ -129,7 +132,7 @@ impl Profiles {
             (1.0 + baskets as f32).ln() * decay(i64::from(latest) - i64::from(last_at))
         };
         let activity = counts[0].iter().zip(counts[2].iter()).map(activity).collect();
-        Self { counts, amounts, rfm, channel, activity, latest }
+        Self { counts, units, spend, rfm, channel, activity, latest }
     }
 
     /// How often a user buys at all, damped: `ln(1 + baskets)`, halved for every 90 days between their last purchase and
@@ -146,8 +149,8 @@ impl Profiles {
             baskets: self.counts[0][row],
             first_at: self.counts[1][row],
             last_at: self.counts[2][row],
-            units: self.amounts[0][row],
-            spend: self.amounts[1][row],
+            units: self.units[row],
+            spend: Money::clamped(self.spend[row].into()),
             rfm: [self.rfm[0][row], self.rfm[1][row], self.rfm[2][row]],
             channel: self.channel.value(row).to_owned(),
         }
@@ -174,9 +177,8 @@ impl Profiles {
         for (name, values) in COUNTS.iter().zip(&self.counts) {
             columns.push((name, Arc::new(UInt32Array::new(values.clone(), None)) as ArrayRef));
         }
-        for (name, values) in AMOUNTS.iter().zip(&self.amounts) {
-            columns.push((name, Arc::new(Float32Array::new(values.clone(), None))));
-        }
+        columns.push(("units", Arc::new(Float32Array::new(self.units.clone(), None))));
+        columns.push(("spend", Arc::new(Int64Array::new(self.spend.clone(), None))));
         for (name, values) in TIERS.iter().zip(&self.rfm) {
             columns.push((name, Arc::new(UInt8Array::new(values.clone(), None))));
         }
@@ -186,14 +188,15 @@ impl Profiles {
 
     pub(crate) fn open(section: &Section) -> Result<Self> {
         let [baskets, first_at, last_at] = COUNTS.map(|name| section.primitive::<UInt32Type>(name));
-        let [units, spend] = AMOUNTS.map(|name| section.primitive::<Float32Type>(name));
+        let units = section.primitive::<Float32Type>("units")?;
+        let spend = section.primitive::<Int64Type>("spend")?;
         let [recency, frequency, monetary] = TIERS.map(|name| section.primitive::<UInt8Type>(name));
         let counts = [baskets?, first_at?, last_at?];
         if !counts[1].iter().zip(counts[2].iter()).all(|(first, last)| first <= last) {
             return Err(Error::malformed(SECTION, "first_at <= last_at", "the reverse"));
         }
-        let (amounts, rfm) = ([units?, spend?], [recency?, frequency?, monetary?]);
-        Ok(Self::assemble(counts, amounts, rfm, section.strings("channel")?))
+        let rfm = [recency?, frequency?, monetary?];
+        Ok(Self::assemble(counts, (units, spend), rfm, section.strings("channel")?))
     }
 }
 

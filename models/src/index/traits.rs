@@ -1,6 +1,7 @@
 //! What items have in common by their attributes: category, department and brand as small codes, and the
 //! price. Derived when a snapshot is opened, in one pass over the catalogue.
 
+use qianmian_money::Money;
 use rustc_hash::FxHashMap;
 
 use crate::ids::ItemIx;
@@ -43,8 +44,12 @@ impl Traits {
             })
         };
         let codes: Vec<[Option<u32>; KINDS]> = (0..n_items).map(&mut of).collect();
-        let log_price =
-            |item: usize| catalog.price(item as u32).filter(|price| *price > 0.0).map_or(f32::NAN, f32::ln);
+        let log_price = |item: usize| {
+            catalog
+                .price(item as u32)
+                .filter(|price| *price > Money::ZERO)
+                .map_or(f32::NAN, |price| (catalog.currency().units(price) as f32).ln())
+        };
         let log_prices: Vec<f32> = (0..n_items).map(log_price).collect();
         let any = !known.is_empty() || log_prices.iter().any(|price| price.is_finite());
         Self { codes, log_prices, any }
@@ -88,8 +93,9 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use crate::index::catalog::Attributes;
+    use qianmian_money::Currency;
 
-    fn item(category: &str, brand: &str, price: Option<f32>) -> Attributes {
+    fn item(category: &str, brand: &str, price: Option<Money>) -> Attributes {
         let mut item = Attributes { price, ..Attributes::default() };
         *item.text_mut(Text::Category) = category.to_owned();
         *item.text_mut(Text::Brand) = brand.to_owned();
@@ -98,9 +104,12 @@ mod tests {
 
     #[test]
     fn taste_is_the_share_of_purchases_by_trait() {
-        let items =
-            [item("食品/米", "a", Some(10.0)), item("食品/面", "", Some(20.0)), item("", "食品", None)];
-        let traits = Traits::new(&Catalog::new(&items).unwrap(), 3);
+        let items = [
+            item("食品/米", "a", Money::new(1_000)),
+            item("食品/面", "", Money::new(2_000)),
+            item("", "食品", None),
+        ];
+        let traits = Traits::new(&Catalog::new(&items, Currency::default()).unwrap(), 3);
         let taste = traits.taste([(0, 3.0), (1, 1.0)].into_iter());
         assert_eq!(traits.shares(&taste, 0), [0.75, 1.0, 0.75]);
         assert_eq!(traits.shares(&taste, 1)[..2], [0.25, 1.0]);
@@ -113,9 +122,9 @@ mod tests {
 
     #[test]
     fn without_a_catalogue_or_purchases_nothing_is_known() {
-        let blank = Traits::new(&Catalog::new(&[Attributes::default()]).unwrap(), 1);
+        let blank = Traits::new(&Catalog::new(&[Attributes::default()], Currency::default()).unwrap(), 1);
         assert!(blank.shares(&blank.taste([(0, 1.0)].into_iter()), 0).iter().all(|s| s.is_nan()));
-        let traits = Traits::new(&Catalog::new(&[item("a", "b", None)]).unwrap(), 1);
+        let traits = Traits::new(&Catalog::new(&[item("a", "b", None)], Currency::default()).unwrap(), 1);
         assert!(traits.shares(&traits.taste(std::iter::empty()), 0).iter().all(|s| s.is_nan()));
     }
 }

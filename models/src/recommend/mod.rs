@@ -45,7 +45,7 @@ pub fn recommend(view: View<'_>, query: &Query) -> Slate {
         let demoted = selection::demote(view, query, scores);
         slate.filtered[Filter::Overexposed as usize] = demoted.n_overexposed() as u32;
         let ranked = rank::rank(view, query, &input, scores);
-        slate.proposed = input.proposed(scores, ranked.len());
+        slate.proposed = input.proposed(scores, ranked.iter().map(|contender| contender.item));
         slate.items = selection::select(view, query, (&input, scores), ranked, &demoted);
         let items: Vec<ItemIx> = slate.items.iter().map(|r| r.item).collect();
         let seeds = sources::strongest_seeds(&input, &items);

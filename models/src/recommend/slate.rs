@@ -29,7 +29,7 @@ pub struct Slate {
     pub personalized: bool,
     /// The weights of the sources that ordered it.
     pub weights: Evidence,
-    /// Scores given, by [`Source`].
+    /// Items proposed, by [`Source`]: once for each item of the user that led to them.
     pub proposed: [u32; Source::COUNT],
     /// Candidates taken out or demoted, by [`Filter`].
     pub filtered: [u32; Filter::COUNT],

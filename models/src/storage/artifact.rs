@@ -18,10 +18,12 @@ use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
 use arrow_ipc::writer::{FileWriter, IpcWriteOptions};
+use qianmian_money::Currency;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::storage::durable_file::{replace, sync_folder, write_synced};
+use crate::storage::metrics::Metrics;
 use crate::storage::names::check_name;
 use crate::storage::section::Section;
 
@@ -53,12 +55,14 @@ pub struct Manifest {
     pub data_from: i64,
     /// The moment the model knows the world at: the latest order line, unix seconds UTC.
     pub data_until: i64,
+    /// The currency of all prices, costs and sums.
+    pub currency: Currency,
     /// Counts: `items`, `users`, `baskets`, `lines`, ...
     pub counts: BTreeMap<String, u64>,
     /// What the trainer was told and what it chose.
     pub parameters: serde_json::Value,
-    /// Offline metrics, by name.
-    pub metrics: serde_json::Value,
+    /// What was measured.
+    pub metrics: Metrics,
     /// The sections, by name.
     pub sections: BTreeMap<String, SectionEntry>,
 }
@@ -87,9 +91,10 @@ impl Manifest {
             created_by: concat!("qianmian ", env!("CARGO_PKG_VERSION")).to_owned(),
             data_from: 0,
             data_until: 0,
+            currency: Currency::default(),
             counts: BTreeMap::new(),
             parameters: serde_json::Value::Null,
-            metrics: serde_json::Value::Null,
+            metrics: Metrics::default(),
             sections: BTreeMap::new(),
         }
     }
@@ -141,18 +146,15 @@ impl Artifact {
         &self.manifest
     }
 
-    /// Writes `value` into the manifest's metrics as `name`. `manifest.b3` accounts for the manifest at every
+    /// Changes the metrics in the manifest. `manifest.b3` accounts for the manifest at every
     /// moment, a crash included: first it names the old and the new one, then the manifest is replaced, then
     /// it names the new one alone. The caller holds the store's lock.
     ///
     /// # Errors
     /// [`Error::Io`]; the version is as readable as before.
-    pub fn record(&mut self, name: &str, value: serde_json::Value) -> Result<()> {
+    pub fn record(&mut self, change: impl FnOnce(&mut Metrics)) -> Result<()> {
         let mut manifest = self.manifest.clone();
-        if !manifest.metrics.is_object() {
-            manifest.metrics = serde_json::json!({});
-        }
-        manifest.metrics[name] = value;
+        change(&mut manifest.metrics);
         let (path, bytes) = (self.folder.join(MANIFEST), manifest.bytes(&self.folder)?);
         let checksum = self.folder.join(MANIFEST_CHECKSUM);
         let (old, new) = (checksum_line(&read_manifest(&self.folder)?), checksum_line(&bytes));

@@ -2,6 +2,7 @@
 
 pub mod artifact;
 mod durable_file;
+pub mod metrics;
 mod names;
 pub mod section;
 pub mod versions;

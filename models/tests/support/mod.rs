@@ -25,6 +25,7 @@ use qianmian_models::kernels::trees::{Node, Trees};
 use qianmian_models::snapshot::{Embedding, Snapshot};
 use qianmian_models::storage::artifact::{Artifact, ArtifactWriter, Manifest};
 use qianmian_models::storage::versions::ShopStore;
+use qianmian_money::{Currency, Money};
 
 /// The end of the small shop's data.
 pub const UNTIL: i64 = 1_700_000_000;
@@ -48,15 +49,16 @@ pub fn snapshot() -> Snapshot {
     let vector = |kind: u32| if kind == 0 { [1.0, 0.1] } else { [0.1, 1.0] };
     let ring = |n: u32| (0..n).map(|r| vec![vec![(r + 1) % n, (r + n - 1) % n], vec![(r + 2) % n]]).collect();
     let title = |n: u32| {
-        let mut attributes = Attributes { price: Some(n as f32 + 0.5), ..Attributes::default() };
-        attributes.cost = (n != 3).then_some(n as f32 + 0.4);
+        let mut attributes =
+            Attributes { price: Money::new(100 * i64::from(n) + 50), ..Attributes::default() };
+        attributes.cost = Money::new(100 * i64::from(n) + 40).filter(|_| n != 3);
         attributes.stock = Some(10 + n);
         *attributes.text_mut(Text::Title) = format!("商品 {n}");
         attributes
     };
     let profile =
         Profile { baskets: 3, first_at: at(40), last_at: at(10), rfm: [3, 3, 3], ..Profile::default() };
-    let catalog = Catalog::new(&(0..8).map(title).collect::<Vec<_>>()).unwrap();
+    let catalog = Catalog::new(&(0..8).map(title).collect::<Vec<_>>(), Currency::default()).unwrap();
     Snapshot {
         version: "v1".into(),
         trained_at: "2023-11-14T22:13:20Z".into(),
@@ -104,6 +106,7 @@ pub fn snapshot() -> Snapshot {
         low_pass: None,
         resembling: None,
         places: None,
+        rooms: None,
         external: Vec::new(),
         blend: Blend::default(),
         ranker: None,

@@ -21,6 +21,7 @@ use qianmian_models::index::traits::Traits;
 use qianmian_models::index::user_attributes::{UserAttribute, UserAttributes};
 use qianmian_models::kernels::trees::{Node, Trees};
 use qianmian_models::snapshot::{Embedding, Snapshot};
+use qianmian_money::{Currency, Money};
 
 use super::UNTIL;
 
@@ -97,7 +98,9 @@ pub fn shop(z: Size, seed: u64, repeats: bool) -> Snapshot {
     let d = &mut dice;
     let ids: Vec<String> = (0..z.items).map(|n| format!("item {n:06}")).collect();
     let users: Vec<String> = (0..z.users).map(|n| format!("user {n:06}")).collect();
-    let catalog = Catalog::new(&(0..z.items).map(|n| attributes(d, n)).collect::<Vec<_>>()).unwrap();
+    let catalog =
+        Catalog::new(&(0..z.items).map(|n| attributes(d, n)).collect::<Vec<_>>(), Currency::default())
+            .unwrap();
     let history = history(z, d);
     let buyers = history.transposed(z.items as usize).unwrap();
     let baskets: Vec<u32> = (0..z.items).map(|n| if n < z.sold() { 20 + d.below(40) } else { 0 }).collect();
@@ -125,6 +128,7 @@ pub fn shop(z: Size, seed: u64, repeats: bool) -> Snapshot {
         transitions: Some(lists(z, d, 8, z.sold(), false)),
         popularity: popularity(d, &baskets),
         places: Some(places(z, d)),
+        rooms: None,
         embedding: Some(embedding(z, d)),
         low_pass: Some(factors(d, z.items, 6)),
         resembling: Some(lists(z, d, 4, z.items, false)),
@@ -144,8 +148,8 @@ pub fn shop(z: Size, seed: u64, repeats: bool) -> Snapshot {
 fn attributes(d: &mut Dice, n: u32) -> Attributes {
     let kind = n % KINDS;
     let mut item = Attributes {
-        price: d.happens(0.9).then(|| (1 + d.below(9_999)) as f32 / 100.0),
-        cost: d.happens(0.5).then(|| (1 + d.below(999)) as f32 / 100.0),
+        price: d.happens(0.9).then(|| (1 + d.below(9_999)).into()).and_then(Money::new),
+        cost: d.happens(0.5).then(|| (1 + d.below(999)).into()).and_then(Money::new),
         stock: d.happens(0.5).then(|| 1 + d.below(50)),
         ..Attributes::default()
     };

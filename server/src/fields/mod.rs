@@ -1,11 +1,13 @@
 //! The types of request fields: each checks its bounds while it is read, so that an error names the very
 //! element, and each declares the same bounds in the OpenAPI document.
 
+mod amount;
 mod count;
 mod id;
 mod object;
 mod timestamp;
 
+pub use amount::Amount;
 pub use count::Count;
 pub use id::{Id, Ids, MAX_ID_CHARS, OwnedId, is_id, optional_id, optional_owned_id};
 pub use object::{Object, object, optional_object};

@@ -10,6 +10,7 @@ use qianmian_models::index::co_purchase::Association;
 use qianmian_models::recommend::query::Query;
 use qianmian_models::snapshot::Snapshot;
 use qianmian_models::view::View;
+use qianmian_money::Decimal;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -178,12 +179,12 @@ pub struct BundleSet<'a> {
     figures: Figures,
     /// Sum of the prices in the shop's currency, if all are known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    price: Option<f32>,
+    #[schema(nullable = false, value_type = f64)]
+    price: Option<Decimal>,
     /// Price minus the sum of the costs, if all are known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    margin: Option<f32>,
+    #[schema(nullable = false, value_type = f64)]
+    margin: Option<Decimal>,
     /// How many such sets could be sold when the model was trained: pieces of the scarcest item, where all
     /// are known.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -270,6 +271,7 @@ fn complement_item<'s>(view: View<'s>, rank: usize, complement: &Complement) -> 
 
 fn bundle_set<'s>(view: View<'s>, rank: usize, bundle: &Bundle) -> BundleSet<'s> {
     let snapshot = view.snapshot;
+    let amount = |money| snapshot.catalog.currency().decimal(money);
     let (evidence, pair_item_ids) = match bundle.evidence {
         Evidence::Observed => (EvidenceName::Observed, None),
         Evidence::Predicted { pair: (a, b) } => {
@@ -282,8 +284,8 @@ fn bundle_set<'s>(view: View<'s>, rank: usize, bundle: &Bundle) -> BundleSet<'s>
         items: bundle.items.iter().map(|&item| ItemCard::of(view, item)).collect(),
         pair_item_ids,
         figures: Figures::of(bundle.baskets, bundle.association),
-        price: bundle.offer.price,
-        margin: bundle.offer.margin,
+        price: bundle.offer.price.map(amount),
+        margin: bundle.offer.margin.map(amount),
         stock: bundle.offer.stock,
     }
 }

@@ -4,6 +4,7 @@ use qianmian_models::ids::ItemIx;
 use qianmian_models::index::catalog::Text;
 use qianmian_models::index::purchases::Purchase;
 use qianmian_models::view::View;
+use qianmian_money::Decimal;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -18,8 +19,8 @@ pub struct ItemCard<'a> {
     title: Option<&'a str>,
     /// In the shop's currency.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    price: Option<f32>,
+    #[schema(nullable = false, value_type = f64)]
+    price: Option<Decimal>,
     /// A path, as in the catalog: `a/b/c`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -35,11 +36,12 @@ pub struct ItemCard<'a> {
 impl<'a> ItemCard<'a> {
     /// The card of `item`; attributes that the catalog lacks are left out.
     pub fn of(view: View<'a>, item: ItemIx) -> Self {
-        let text = |text| view.snapshot.catalog.text(item, text);
+        let catalog = &view.snapshot.catalog;
+        let text = |text| catalog.text(item, text);
         Self {
             item_id: view.snapshot.items.id(item),
             title: text(Text::Title),
-            price: view.price(item),
+            price: view.price(item).map(|price| catalog.currency().decimal(price)),
             category: text(Text::Category),
             brand: text(Text::Brand),
             image_url: text(Text::ImageUrl),

@@ -274,12 +274,11 @@ pub async fn post(
     let results = rows::results(checked, outcomes, EventStatus::Rejected);
     let count = |status| results.iter().filter(|result| result.status == status).count();
     let accepted = count(EventStatus::Accepted);
-    app.telemetry.events.record([
-        accepted,
-        count(EventStatus::Duplicate),
-        count(EventStatus::Conflict),
-        count(EventStatus::Rejected),
-    ]);
+    let events = &app.telemetry.events;
+    events.accepted.increment(accepted as u64);
+    events.duplicate.increment(count(EventStatus::Duplicate) as u64);
+    events.conflict.increment(count(EventStatus::Conflict) as u64);
+    events.rejected.increment(count(EventStatus::Rejected) as u64);
     let bytes = 128 + 64 * results.len();
     let ignored_fields = query.lenient.then(|| reader.ignored.into_inner());
     let response =

@@ -1,10 +1,11 @@
-//! `POST /items`: changes of price, stock and on-sale state, used by every answer from then on.
+//! `/items`: changes of price, stock and on-sale state, used by every answer from then on; and an item as it stands.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use axum::response::Response;
 use qianmian_live::items::{ItemChange, ItemOutcome};
+use qianmian_money::Currency;
 use serde::de::{Deserializer, Error, Unexpected, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -12,13 +13,15 @@ use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::answer::json;
+use super::answer::{ModelRef, json};
+use super::card::ItemCard;
 use super::rows::{self, Checked, Row, RowResult};
-use crate::extract::{RowsBody, parse};
-use crate::fields::{Id, Timestamp};
+use crate::app;
+use crate::extract::{PathId, RowsBody, parse};
+use crate::fields::{Amount, Id, Timestamp, is_id};
 use crate::guard::Call;
 use crate::live::now_ms;
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::request_id::RequestId;
 
 /// What changed about items. As `application/x-ndjson` the body is one item a line instead.
@@ -37,9 +40,8 @@ pub struct ItemsRequest<'a> {
 pub struct ItemRow<'a> {
     #[serde(borrow)]
     item_id: Id<'a>,
-    /// In the shop's currency, above 0.
-    #[schema(exclusive_minimum = 0.0, maximum = 1000000000.0)]
-    price: Option<f64>,
+    /// In the shop's currency, above 0, with at most its number of decimals.
+    price: Option<Amount>,
     /// Pieces that can be sold; an item without any is not shown. A negative number is read as 0.
     stock: Option<Stock>,
     /// Whether it may be shown at all.
@@ -150,8 +152,14 @@ impl From<ItemOutcome> for ItemStatus {
 pub async fn post(call: Call, body: RowsBody) -> Result<Response, Problem> {
     let live = call.shop.live()?;
     let now = now_ms();
-    let checked =
-        rows::read(&body, "items", |request: ItemsRequest<'_>| request.items, |row| change(row, now))?;
+    // Without a model the currency is not known; a price is then rounded when a model arrives.
+    let currency = call.shop.models.current().as_ref().map(|model| model.snapshot.catalog.currency());
+    let checked = rows::read(
+        &body,
+        "items",
+        |request: ItemsRequest<'_>| request.items,
+        |row| change(row, currency, now),
+    )?;
     let outcomes = live.change_items(rows::values(&checked), |ids| call.shop.models.item_news(ids)).await?;
     let results = rows::results(checked, outcomes, ItemStatus::Rejected);
     let accepted = results.iter().filter(|result| result.status == ItemStatus::Accepted).count();
@@ -159,10 +167,55 @@ pub async fn post(call: Call, body: RowsBody) -> Result<Response, Problem> {
     json(&ItemsResponse { request_id: call.id, accepted, results, took_us: call.took_us() }, bytes)
 }
 
-fn change(row: &[u8], now: i64) -> Checked<ItemChange> {
+/// An item as answers show it now.
+#[derive(Serialize, ToSchema)]
+pub struct ItemResponse<'a> {
+    #[schema(value_type = String)]
+    request_id: RequestId,
+    model: ModelRef<'a>,
+    #[serde(flatten)]
+    item: ItemCard<'a>,
+    /// Pieces that can be sold, if known.
+    stock: Option<u32>,
+    /// Whether it is listed, and its stock is not known to be 0.
+    on_sale: bool,
+    /// Microseconds from reading the request's headers to writing this.
+    took_us: u64,
+}
+
+/// Returns an item as answers show it now: as the model knows it, with what was sent to `/items` since.
+#[utoipa::path(get, path = "/items/{id}", operation_id = "item", tag = "live state",
+    params(("id" = String, Path, description = "The item's id, percent-encoded.", min_length = 1, max_length = 256)),
+    responses((status = 200, description = "The item.", body = ItemResponse<'_>),
+        (status = 404, description = "The model does not know the item.", body = crate::problem::ProblemBody<'_>,
+            content_type = "application/problem+json")))]
+pub async fn get(call: Call, PathId(id): PathId) -> Result<Response, Problem> {
+    if !is_id(&id) {
+        return Err(Problem::new(Code::InvalidField, "an id has 1 to 256 characters").at_field("id"));
+    }
+    let model = call.shop.model()?;
+    let view = model.view(app::now());
+    let unknown = || Problem::new(Code::UnknownItem, "the model that is served does not know this item");
+    let item = view.snapshot.items.ix(&id).ok_or_else(unknown)?;
+    let response = ItemResponse {
+        request_id: call.id,
+        model: ModelRef::of(view.snapshot),
+        item: ItemCard::of(view, item),
+        stock: view.stock(item),
+        on_sale: view.on_sale(item),
+        took_us: call.took_us(),
+    };
+    json(&response, 512)
+}
+
+fn change(row: &[u8], currency: Option<Currency>, now: i64) -> Checked<ItemChange> {
     let row = parse::<ItemRow<'_>>(row)?;
+    if let (Some(price), Some(currency)) = (row.price, currency) {
+        let fault = |reason| Problem::new(Code::InvalidField, reason).at_field("price");
+        price.in_currency(currency).map_err(fault)?;
+    }
     let changed_at = row.changed_at.map(|at| at.0);
-    let told = (row.price, row.stock.map(|stock| stock.pieces), row.on_sale);
+    let told = (row.price.map(Amount::decimal), row.stock.map(|stock| stock.pieces), row.on_sale);
     let value = ItemChange::check(row.item_id.as_str(), told, changed_at, now)?;
     Ok(Row { value, note: row.stock.and_then(|stock| stock.note) })
 }

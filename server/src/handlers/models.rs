@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::response::Response;
 use chrono::{DateTime, SecondsFormat, Utc};
+use qianmian_models::storage::metrics::Metrics;
 use qianmian_models::storage::versions::Latest;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -54,9 +55,9 @@ pub struct ServedModel<'a> {
     data_until: Moment,
     /// Items, users, baskets, ...
     counts: &'a BTreeMap<String, u64>,
-    /// Offline metrics, as the trainer wrote them.
+    /// What was measured of it before it was published.
     #[schema(value_type = Value)]
-    metrics: &'a serde_json::Value,
+    metrics: &'a Metrics,
 }
 
 /// Content of `latest.json`.

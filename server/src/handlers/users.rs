@@ -6,6 +6,7 @@ use qianmian_models::index::profile::{Lifecycle, Profile};
 use qianmian_models::index::purchases::Purchase;
 use qianmian_models::snapshot::Snapshot;
 use qianmian_models::view::View;
+use qianmian_money::Decimal;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -54,7 +55,8 @@ pub struct Activity<'a> {
     /// Units bought, net of returns.
     units: f32,
     /// Money spent, in the shop's currency.
-    spend: f32,
+    #[schema(value_type = f64)]
+    spend: Decimal,
     /// First purchase.
     #[schema(value_type = String, format = DateTime)]
     first_at: Moment,
@@ -164,7 +166,7 @@ fn activity<'s>(snapshot: &'s Snapshot, user: UserIx, profile: &Profile) -> Acti
     Activity {
         baskets: profile.baskets,
         units: finite(profile.units),
-        spend: finite(profile.spend),
+        spend: snapshot.catalog.currency().decimal(profile.spend),
         first_at: Moment(profile.first_at.into()),
         last_at: Moment(profile.last_at.into()),
         channel: snapshot.profiles.channel(user),

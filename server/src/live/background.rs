@@ -110,7 +110,10 @@ impl Shared {
         let outcomes = self.noted(self.redis.append_received(&events).await)?;
         let count = |outcome| outcomes.iter().filter(|known| **known == outcome).count();
         let conflicts = count(Outcome::Conflict);
-        self.metrics.replayed([count(Outcome::Accepted), count(Outcome::Duplicate), conflicts]);
+        let replayed = &self.metrics.replayed;
+        replayed.accepted.increment(count(Outcome::Accepted) as u64);
+        replayed.duplicate.increment(count(Outcome::Duplicate) as u64);
+        replayed.conflict.increment(conflicts as u64);
         if conflicts > 0 {
             tracing::warn!(conflicts, "spooled events had the ids of other events, and do not count");
         }

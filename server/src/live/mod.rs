@@ -24,6 +24,7 @@ use qianmian_live::people::{
 };
 use qianmian_models::ids::Vocabulary;
 use qianmian_models::overlay::{ItemNews, Overlay};
+use qianmian_money::Currency;
 
 use crate::config::LiveConfig;
 use crate::problem::{Code, Problem};
@@ -158,7 +159,7 @@ impl Live {
     pub fn overlay(&self, ids: Option<&[String]>, items: &Vocabulary, overlay: &Overlay) {
         self.store.each_item(ids, |id, state| {
             if let Some(item) = items.ix(id) {
-                overlay.set(item, news(state));
+                overlay.set(item, news(state, overlay.currency()));
             }
         });
     }
@@ -225,9 +226,10 @@ impl Live {
     }
 }
 
-fn news(state: &ItemState) -> ItemNews {
+fn news(state: &ItemState, currency: Currency) -> ItemNews {
     ItemNews {
-        price: state.price.map(|price| price.0 as f32),
+        // Of a price that was told before the currency was known, decimals that it has not are rounded away.
+        price: state.price.and_then(|price| currency.nearest(price.0)),
         stock: state.stock.map(|stock| stock.0),
         listed: state.on_sale.map(|on_sale| on_sale.0),
     }

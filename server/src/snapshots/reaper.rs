@@ -8,53 +8,66 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metrics::Gauge;
+use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::Loaded;
 
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// Takes retired snapshots in.
+/// Takes retired snapshots in, and frees them while it runs.
 #[derive(Clone)]
 pub struct Reaper {
     retired: UnboundedSender<Arc<Loaded>>,
+    queue: Arc<Mutex<Queue>>,
+}
+
+/// What the running reaper works on; it outlives a reaper that panics.
+struct Queue {
+    arriving: UnboundedReceiver<Arc<Loaded>>,
+    /// Snapshots that a request still held when they were last looked at.
+    held: Vec<Arc<Loaded>>,
+    /// How many there are of those.
+    gauge: Gauge,
 }
 
 impl Reaper {
-    /// Starts the task that frees them; it ends when the last clone is gone and everything is freed.
-    /// `waiting` shows how many are still held by a request.
-    pub fn start(waiting: Gauge) -> Self {
-        let (retired, receiver) = unbounded_channel();
-        tokio::spawn(reap(receiver, waiting));
-        Self { retired }
+    /// A reaper that nobody runs yet. `gauge` shows how many retired snapshots are still held by a request.
+    pub fn new(gauge: Gauge) -> Self {
+        let (retired, arriving) = unbounded_channel();
+        Self { retired, queue: Arc::new(Mutex::new(Queue { arriving, held: Vec::new(), gauge })) }
     }
 
     /// Takes `snapshot`, to be freed after the last request that reads it.
     pub fn retire(&self, snapshot: Arc<Loaded>) {
-        // Without the task the process is ending, and memory goes with it.
+        // The queue lives as long as `self`.
         let _ = self.retired.send(snapshot);
+    }
+
+    /// Frees retired snapshots for as long as it is polled.
+    pub async fn run(&self) {
+        let mut queue = self.queue.lock().await;
+        loop {
+            queue.reap().await;
+        }
     }
 }
 
-async fn reap(mut retired: UnboundedReceiver<Arc<Loaded>>, gauge: Gauge) {
-    let mut waiting: Vec<Arc<Loaded>> = Vec::new();
-    loop {
-        if waiting.is_empty() {
-            match retired.recv().await {
-                Some(snapshot) => waiting.push(snapshot),
-                None => return,
-            }
+impl Queue {
+    /// Waits for a snapshot or for the next look, then frees what no request holds.
+    async fn reap(&mut self) {
+        if self.held.is_empty() {
+            self.held.extend(self.arriving.recv().await);
         } else {
             tokio::time::sleep(LOOK_EVERY).await;
         }
-        while let Ok(snapshot) = retired.try_recv() {
-            waiting.push(snapshot);
+        while let Ok(snapshot) = self.arriving.try_recv() {
+            self.held.push(snapshot);
         }
         // Nobody can find a retired snapshot any more, so a count of one cannot rise again.
-        let (free, held) = waiting.into_iter().partition(|snapshot| Arc::strong_count(snapshot) == 1);
-        waiting = held;
-        gauge.set(waiting.len() as f64);
-        let free: Vec<Arc<Loaded>> = free;
+        let free: Vec<Arc<Loaded>> =
+            self.held.extract_if(.., |snapshot| Arc::strong_count(snapshot) == 1).collect();
+        self.gauge.set(self.held.len() as f64);
         if !free.is_empty() {
             // A failed join means a panic in a destructor, which the panic hook reported.
             let _ = tokio::task::spawn_blocking(move || drop(free)).await;

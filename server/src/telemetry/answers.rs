@@ -4,11 +4,10 @@ use metrics::{Counter, Histogram};
 use qianmian_models::recommend::slate::{Filter, Slate};
 use qianmian_models::source::Source;
 
+use crate::fallback::Fallback;
+
 /// Classes of HTTP statuses, in label order.
 pub(super) const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
-
-/// Label values of the fallbacks of slates, in the order of `handlers::recommend::Fallback`.
-pub const FALLBACK_NAMES: [&str; 4] = ["unknown_user", "no_history", "popularity", "empty_catalog"];
 
 /// Metrics of one route.
 pub struct RouteMetrics {
@@ -21,7 +20,7 @@ pub struct SlateMetrics {
     pub(super) candidates: [Counter; Source::COUNT],
     pub(super) filtered: [Counter; Filter::COUNT],
     pub(super) served: [Counter; Source::COUNT],
-    pub(super) fallbacks: [Counter; FALLBACK_NAMES.len()],
+    pub(super) fallbacks: [Counter; Fallback::ALL.len()],
 }
 
 impl RouteMetrics {
@@ -34,8 +33,8 @@ impl RouteMetrics {
 }
 
 impl SlateMetrics {
-    /// Counts one slate and its fallback, an index of [`FALLBACK_NAMES`].
-    pub fn record(&self, slate: &Slate, fallback: Option<usize>) {
+    /// Counts one slate and its fallback.
+    pub fn record(&self, slate: &Slate, fallback: Option<Fallback>) {
         for (counter, &count) in self.candidates.iter().zip(&slate.proposed) {
             counter.increment(u64::from(count));
         }
@@ -49,8 +48,8 @@ impl SlateMetrics {
         for (counter, count) in self.served.iter().zip(served) {
             counter.increment(count);
         }
-        if let Some(counter) = fallback.and_then(|n| self.fallbacks.get(n)) {
-            counter.increment(1);
+        if let Some(fallback) = fallback {
+            self.fallbacks[fallback as usize].increment(1);
         }
     }
 }

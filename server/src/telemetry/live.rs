@@ -3,19 +3,32 @@
 use metrics::{Counter, Gauge, Histogram};
 use qianmian_live::people::LinkStatus;
 
-/// Label values of [`EventMetrics::record`], in its order.
-pub(super) const EVENT_OUTCOMES: [&str; 4] = ["accepted", "duplicate", "conflict", "rejected"];
-
-/// Label values of [`Linked`], in its order.
-pub(super) const LINK_OUTCOMES: [&str; 6] = ["created", "linked", "merged", "unchanged", "refused", "undone"];
-
 /// Events received, by outcome.
-pub struct EventMetrics(pub(super) [Counter; EVENT_OUTCOMES.len()]);
+pub struct EventMetrics {
+    /// They count.
+    pub accepted: Counter,
+    /// They counted before.
+    pub duplicate: Counter,
+    /// Others were sent under their ids before.
+    pub conflict: Counter,
+    /// They are no valid events.
+    pub rejected: Counter,
+}
+
+/// Events that were replayed into Redis, by outcome.
+pub struct ReplayMetrics {
+    /// They count.
+    pub accepted: Counter,
+    /// Redis knew them.
+    pub duplicate: Counter,
+    /// Redis knew others under their ids.
+    pub conflict: Counter,
+}
 
 /// Links of identities and undone merges, by outcome.
-pub struct LinkMetrics(pub(super) [Counter; LINK_OUTCOMES.len()]);
+pub struct LinkMetrics(pub(super) [Counter; Linked::ALL.len()]);
 
-/// Outcome of a link; the order is that of the label values.
+/// Outcome of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Linked {
     /// A person was created.
@@ -44,7 +57,8 @@ pub struct RedisMetrics {
     pub returns: Counter,
     /// Redis came back older than it was.
     pub rewinds: Counter,
-    pub(super) replayed: [Counter; 3],
+    /// Spooled events that were replayed.
+    pub replayed: ReplayMetrics,
 }
 
 /// The drain of one shop's events.
@@ -59,14 +73,23 @@ pub struct DrainMetrics {
     pub lag_seconds: Gauge,
 }
 
-impl EventMetrics {
-    /// Counts the events of one call, in the order of the label values: accepted, duplicate, conflict, rejected.
-    pub fn record(&self, events: [usize; EVENT_OUTCOMES.len()]) {
-        self.0.iter().zip(events).for_each(|(counter, events)| counter.increment(events as u64));
-    }
-}
-
 impl Linked {
+    /// All outcomes, in index order.
+    pub const ALL: [Self; 6] =
+        [Self::Created, Self::Linked, Self::Merged, Self::Unchanged, Self::Refused, Self::Undone];
+
+    /// The label value.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Linked => "linked",
+            Self::Merged => "merged",
+            Self::Unchanged => "unchanged",
+            Self::Refused => "refused",
+            Self::Undone => "undone",
+        }
+    }
+
     /// The outcome of a link that was not refused.
     pub fn of(status: LinkStatus) -> Self {
         match status {
@@ -85,9 +108,11 @@ impl LinkMetrics {
     }
 }
 
-impl RedisMetrics {
-    /// Counts replayed events: accepted, duplicate, conflict.
-    pub fn replayed(&self, events: [usize; 3]) {
-        self.replayed.iter().zip(events).for_each(|(counter, events)| counter.increment(events as u64));
+/// Counters are found by the index of the outcome.
+const _: () = {
+    let mut n = 0;
+    while n < Linked::ALL.len() {
+        assert!(Linked::ALL[n] as usize == n);
+        n += 1;
     }
-}
+};

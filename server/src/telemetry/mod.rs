@@ -13,8 +13,9 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, 
 use qianmian_models::recommend::slate::Filter;
 use qianmian_models::source::Source;
 
-pub use answers::{FALLBACK_NAMES, RouteMetrics, SlateMetrics};
-pub use live::{DrainMetrics, EventMetrics, LinkMetrics, Linked, RedisMetrics};
+use crate::fallback::Fallback;
+pub use answers::{RouteMetrics, SlateMetrics};
+pub use live::{DrainMetrics, EventMetrics, LinkMetrics, Linked, RedisMetrics, ReplayMetrics};
 
 /// Bucket bounds of every histogram, in seconds.
 const SECONDS: [f64; 16] =
@@ -95,15 +96,20 @@ impl Telemetry {
             missing_scope: denied("missing_scope"),
             overloaded: denied("overloaded"),
             untrusted_origin: denied("untrusted_origin"),
-            events: EventMetrics(live::EVENT_OUTCOMES.map(event)),
-            links: LinkMetrics(live::LINK_OUTCOMES.map(link)),
+            events: EventMetrics {
+                accepted: event("accepted"),
+                duplicate: event("duplicate"),
+                conflict: event("conflict"),
+                rejected: event("rejected"),
+            },
+            links: LinkMetrics(Linked::ALL.map(|outcome| link(outcome.name()))),
             degraded_user_state: registry.counter(names::DEGRADED, &[("part", "user_state")]),
             slates: SlateMetrics {
                 candidates: Source::ALL.map(|s| source(names::CANDIDATES, s)),
                 filtered: Filter::ALL.map(|f| registry.counter(names::FILTERED, &[("filter", f.name())])),
                 served: Source::ALL.map(|s| source(names::SERVED, s)),
-                fallbacks: FALLBACK_NAMES
-                    .map(|name| registry.counter(names::FALLBACKS, &[("fallback", name)])),
+                fallbacks: Fallback::ALL
+                    .map(|fallback| registry.counter(names::FALLBACKS, &[("fallback", fallback.name())])),
             },
             handle,
             registry,
@@ -165,7 +171,11 @@ impl Telemetry {
             load_seconds: registry.histogram(names::LOAD_SECONDS, &labels),
             returns: registry.counter(names::RETURNS, &labels),
             rewinds: registry.counter(names::REWINDS, &labels),
-            replayed: ["accepted", "duplicate", "conflict"].map(replayed),
+            replayed: ReplayMetrics {
+                accepted: replayed("accepted"),
+                duplicate: replayed("duplicate"),
+                conflict: replayed("conflict"),
+            },
         }
     }
 

@@ -52,7 +52,7 @@ const HELP: [(&str, Kind, &str); 30] = [
     (PANICS, Counter, "Panics caught while answering or opening a model."),
     (CONNECTIONS, Gauge, "Open connections."),
     (WORKER_RESTARTS, Counter, "Restarts of background workers that panicked or ended, by worker."),
-    (CANDIDATES, Counter, "Scores given for slates, by source."),
+    (CANDIDATES, Counter, "Items proposed for slates, by source."),
     (FILTERED, Counter, "Candidates removed from slates, by filter."),
     (SERVED, Counter, "Items returned in slates, by the source that contributed most."),
     (FALLBACKS, Counter, "Slates that fell back, by fallback."),

@@ -65,6 +65,11 @@ pub fn start(config: &Config, app: &Arc<App>) -> Workers {
             }
         });
     }
+    let reaper = app.reaper.clone();
+    workers.spawn("reaper", app.telemetry.worker_restarts("reaper"), move || {
+        let reaper = reaper.clone();
+        async move { reaper.run().await }
+    });
     let metered = Arc::clone(app);
     workers.spawn("metrics", app.telemetry.worker_restarts("metrics"), move || {
         let app = Arc::clone(&metered);

@@ -22,6 +22,29 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 const FAILING: usize = 3;
 const WINDOW: Duration = Duration::from_secs(60);
 
+/// Counts the restarts of one worker: in a metric, in the log, and for `/readyz`.
+pub struct Restarts {
+    /// A label value of `qianmian_worker_restarts_total`.
+    name: &'static str,
+    counter: Counter,
+    health: Arc<Health>,
+}
+
+impl Restarts {
+    /// Of the worker `name`, whose counter is given.
+    pub fn new(name: &'static str, counter: Counter, health: Arc<Health>) -> Self {
+        Self { name, counter, health }
+    }
+
+    /// Counts a restart after `pause`.
+    pub fn count(&self, panicked: bool, pause: Duration) {
+        self.counter.increment(1);
+        self.health.restarted(self.name, Instant::now());
+        let pause_seconds = pause.as_secs_f64();
+        tracing::error!(worker = self.name, panicked, pause_seconds, "a worker ended; it restarts");
+    }
+}
+
 /// Supervised workers. They end when this is dropped.
 pub struct Workers {
     tasks: JoinSet<()>,
@@ -49,7 +72,7 @@ impl Workers {
         restarts: Counter,
         work: impl Fn() -> F + Send + 'static,
     ) {
-        let health = Arc::clone(&self.health);
+        let restarts = Restarts::new(name, restarts, Arc::clone(&self.health));
         self.tasks.spawn(async move {
             let mut pause = FIRST_PAUSE;
             loop {
@@ -58,10 +81,7 @@ impl Workers {
                 if started.elapsed() > WINDOW {
                     pause = FIRST_PAUSE;
                 }
-                restarts.increment(1);
-                health.restarted(name, Instant::now());
-                let pause_seconds = pause.as_secs_f64();
-                tracing::error!(worker = name, panicked, pause_seconds, "a worker ended; it restarts");
+                restarts.count(panicked, pause);
                 tokio::time::sleep(pause).await;
                 pause = (2 * pause).min(LONGEST_PAUSE);
             }

@@ -23,6 +23,7 @@ use qianmian_models::kernels::trees::{Node, Trees};
 use qianmian_models::snapshot::{Embedding, Snapshot};
 use qianmian_models::storage::artifact::{ArtifactWriter, Manifest};
 use qianmian_models::storage::versions::ShopStore;
+use qianmian_money::{Currency, Money};
 
 /// Users and items of each taste.
 const TASTES: usize = 3;
@@ -83,7 +84,7 @@ fn snapshot(version: &str, mark: &str) -> Snapshot {
     let items: Vec<String> = (0..ITEMS).map(|n| item(mark, n)).collect();
     let users: Vec<String> = (0..USERS).map(user).collect();
     let history = history();
-    let catalog = Catalog::new(&(0..ITEMS).map(attributes).collect::<Vec<_>>()).unwrap();
+    let catalog = Catalog::new(&(0..ITEMS).map(attributes).collect::<Vec<_>>(), Currency::default()).unwrap();
     Snapshot {
         version: version.to_owned(),
         trained_at: "2023-11-15T00:00:00Z".to_owned(),
@@ -113,6 +114,7 @@ fn snapshot(version: &str, mark: &str) -> Snapshot {
         resembling: None,
         traits: Traits::default(),
         places: Some(places()),
+        rooms: None,
         external: Vec::new(),
         blend: Blend::default(),
     }
@@ -132,8 +134,8 @@ fn likelihood() -> Likelihood {
 /// Every item has a title; item 5 has no price, item 8 no cost and no stock, item 29 is sold out.
 fn attributes(n: usize) -> Attributes {
     let mut item = Attributes {
-        price: (n != 5).then_some(1.5 + n as f32),
-        cost: (n != 8).then_some(1.0 + n as f32),
+        price: Money::new(150 + 100 * n as i64).filter(|_| n != 5),
+        cost: Money::new(100 + 100 * n as i64).filter(|_| n != 8),
         stock: (n != 8).then_some(100 - n as u32),
         ..Attributes::default()
     };
@@ -148,7 +150,7 @@ fn profile(n: usize) -> Profile {
     Profile {
         baskets: 3 + n as u32 % 5,
         units: 4.0,
-        spend: 20.5,
+        spend: Money::new(2_050).unwrap(),
         first_at: UNTIL - 90 * DAY,
         last_at: UNTIL - (n as u32 % 20) * DAY,
         rfm: [5, 3, 1],

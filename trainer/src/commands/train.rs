@@ -56,7 +56,7 @@ pub fn run(args: &Args, reporter: &Reporter) -> anyhow::Result<()> {
         super::say(&format!("without {section}: {reason}"));
     }
     if let Some(search) = search {
-        trained.metrics["tuning"] = serde_json::to_value(search)?;
+        trained.metrics.tuning = Some(serde_json::to_value(search)?);
     }
     let stage = reporter.stage("write artifact", 1);
     let _lock = store.lock()?;

@@ -22,6 +22,7 @@ pub use training::TrainingConfig;
 pub use zone::Zone;
 
 use anyhow::{Context, bail};
+use qianmian_money::Currency;
 use qianmian_suggest::nearest;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -32,6 +33,8 @@ use std::path::{Path, PathBuf};
 pub struct Config {
     /// Name of the shop that the artifact belongs to; one folder of the model store.
     pub shop: String,
+    /// The currency of all amounts, and its decimals.
+    pub currency: Currency,
     /// Order history: the one input that training cannot do without.
     pub orders: OrdersConfig,
     /// The catalogue.
@@ -54,6 +57,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             shop: "default".to_owned(),
+            currency: Currency::default(),
             orders: OrdersConfig::default(),
             items: None,
             users: None,
@@ -197,6 +201,9 @@ mod tests {
         assert!(error_of("[orders]\nmax_basket_items = 0\n").contains("orders.max_basket_items"));
         assert!(error_of("[orders]\ndelimiter = \"\"\n").contains("orders.delimiter"));
         assert!(error_of("shop = \"../etc\"\n").contains("shop"));
+        assert!(error_of("[currency]\ncode = \"yuan\"\n").contains("currency code"));
+        assert!(error_of("[currency]\ndigits = 5\n").contains("currency digits 5: use 0 to 4"));
+        assert!(error_of("[currency]\ndigit = 5\n").contains("did you mean `digits`?"));
     }
 
     #[test]

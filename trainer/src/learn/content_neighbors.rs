@@ -223,6 +223,7 @@ mod tests {
     use super::*;
     use qianmian_models::index::catalog::{Attributes, Catalog, Text};
     use qianmian_models::index::content::Description;
+    use qianmian_money::Currency;
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
@@ -243,7 +244,7 @@ mod tests {
     #[test]
     fn unsold_items_and_their_neighbors_name_each_other() {
         let titles = ["red mug", "red mug large", "green rake", "green rake large"];
-        let catalog = Catalog::new(&titles.map(titled)).unwrap();
+        let catalog = Catalog::new(&titles.map(titled), Currency::default()).unwrap();
         let found = lists(&catalog, &[3, 0, 2, 0]).unwrap();
         let of = |item| found.of(item).map(|(other, _)| other).collect::<Vec<_>>();
         assert_eq!((of(0), of(2)), (vec![1], vec![3]));
@@ -271,7 +272,7 @@ mod tests {
             }
             items.push(item);
         }
-        Catalog::new(&items).unwrap()
+        Catalog::new(&items, Currency::default()).unwrap()
     }
 
     #[test]

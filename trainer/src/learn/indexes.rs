@@ -23,7 +23,7 @@ use super::content_neighbors::ContentNeighbors;
 use super::ease::{self, EaseOptions};
 use super::low_pass::{self, LowPassOptions};
 use super::matrix::Matrix;
-use super::{co_purchase, popularity, profile, purchases, transitions};
+use super::{co_purchase, popularity, profile, purchases, rooms, transitions};
 use crate::config::TrainingConfig;
 use crate::dataset::Dataset;
 use crate::orders::Line;
@@ -55,7 +55,7 @@ pub struct CatalogIndexes {
 impl CatalogIndexes {
     /// Of the items of `dataset`.
     pub fn new(dataset: &Dataset) -> anyhow::Result<Self> {
-        let catalog = Catalog::new(&dataset.attributes)?;
+        let catalog = Catalog::new(&dataset.attributes, dataset.currency)?;
         let content = Content::new(&catalog, dataset.n_items())?;
         let traits = Traits::new(&catalog, dataset.n_items());
         Ok(Self { catalog, content, traits })
@@ -139,6 +139,7 @@ pub fn learn(
         transitions,
         popularity,
         places: None,
+        rooms: rooms::learn(dataset)?,
         embedding,
         low_pass,
         external: Vec::new(),

@@ -20,4 +20,5 @@ pub mod profile;
 pub mod purchases;
 pub mod ranker;
 pub mod ranking;
+pub mod rooms;
 pub mod transitions;

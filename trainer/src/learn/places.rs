@@ -12,6 +12,7 @@ use qianmian_models::kernels::topk::TopK;
 use qianmian_models::recommend;
 use qianmian_models::recommend::query::Query;
 use qianmian_models::snapshot::Snapshot;
+use qianmian_models::storage::metrics::PlaceLift;
 use qianmian_models::view::View;
 use rustc_hash::FxHashSet;
 
@@ -55,21 +56,6 @@ pub fn learn(dataset: &Dataset, popularity: &Popularity, kinds: &[Kind]) -> Resu
     if places.is_empty() { Ok(None) } else { Places::new(&places).map(Some) }
 }
 
-/// How a kind of place ranks the first baskets of new users.
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct PlaceLift {
-    /// `store`, `city` or `channel`.
-    pub kind: &'static str,
-    /// New users whose place was known.
-    pub new_users: usize,
-    /// NDCG@10 of the place's best sellers.
-    pub place_ndcg_10: f64,
-    /// NDCG@10 of the shop's best sellers.
-    pub shop_ndcg_10: f64,
-    /// Whether the difference is above twice its standard error.
-    pub kept: bool,
-}
-
 /// The lift of every kind of place that enough new users have.
 pub fn lifts(folds: &[PastFold]) -> Vec<PlaceLift> {
     Kind::ALL.into_iter().filter_map(|kind| lift(folds, kind)).collect()
@@ -102,8 +88,8 @@ fn lift(folds: &[PastFold], kind: Kind) -> Option<PlaceLift> {
     let gain = mean(&|(place, shop)| place - shop);
     let variance = mean(&|(place, shop)| (place - shop - gain).powi(2));
     Some(PlaceLift {
-        kind: kind.name(),
-        new_users: pairs.len(),
+        kind: kind.name().to_owned(),
+        new_users: pairs.len() as u64,
         place_ndcg_10: mean(&|(place, _)| *place),
         shop_ndcg_10: mean(&|(_, shop)| *shop),
         kept: gain > 2.0 * (variance / n).sqrt(),

@@ -1,6 +1,7 @@
 //! User profiles: activity, and recency, frequency and monetary tiers.
 
 use qianmian_models::index::profile::{Profile, Profiles};
+use qianmian_money::Money;
 
 use crate::dataset::{Dataset, channel_ix, is_known};
 
@@ -12,6 +13,7 @@ pub fn learn(dataset: &Dataset) -> Profiles {
     for user in lines.chunk_by(|a, b| a.user == b.user) {
         let profile = &mut users[user[0].user as usize];
         let mut by_channel = vec![0u32; dataset.channels.len()];
+        let mut spend = 0i128;
         for basket in user.chunk_by(|a, b| a.basket == b.basket) {
             profile.baskets += 1;
             if let Some(channel) = channel_ix(basket[0]) {
@@ -23,15 +25,16 @@ pub fn learn(dataset: &Dataset) -> Profiles {
             profile.first_at = profile.first_at.min(at);
             profile.last_at = profile.last_at.max(at);
             profile.units += line.quantity;
-            profile.spend += if line.unit_price.is_finite() { line.quantity * line.unit_price } else { 0.0 };
+            spend += line.paid().map_or(0, |paid| i128::from(paid.minor()));
         }
+        profile.spend = Money::clamped(spend);
         let most = by_channel.iter().enumerate().filter(|(_, n)| **n > 0).rev().max_by_key(|(_, n)| **n);
         profile.channel = most.map_or_else(String::new, |(channel, _)| dataset.channels[channel].clone());
     }
     users.iter_mut().for_each(|u| u.first_at = u.first_at.min(u.last_at));
     tiers(&mut users, 0, |u| f64::from(u.last_at));
     tiers(&mut users, 1, |u| f64::from(u.baskets));
-    tiers(&mut users, 2, |u| f64::from(u.spend));
+    tiers(&mut users, 2, |u| u.spend.minor() as f64);
     Profiles::new(&users)
 }
 

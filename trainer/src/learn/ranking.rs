@@ -3,6 +3,7 @@
 
 use qianmian_models::blend::Blend;
 use qianmian_models::source::Evidence;
+use qianmian_models::storage::metrics::RankingQuality;
 
 use super::blend;
 use super::folds::{self, PastFold};
@@ -39,13 +40,13 @@ pub struct Rankings {
 
 impl ItemRanking {
     /// The figures that the manifest keeps.
-    pub fn metrics(&self) -> serde_json::Value {
-        serde_json::json!({
-            "blend": self.blend_ndcg,
-            "blend_held_out": self.ranker.blend_ndcg,
-            "ranker_held_out": self.ranker.ranker_ndcg,
-            "popularity_held_out": self.ranker.popularity_ndcg,
-        })
+    pub fn quality(&self) -> RankingQuality {
+        RankingQuality {
+            blend: Some(self.blend_ndcg),
+            blend_held_out: Some(self.ranker.blend_ndcg),
+            ranker_held_out: Some(self.ranker.ranker_ndcg),
+            popularity_held_out: Some(self.ranker.popularity_ndcg),
+        }
     }
 }
 

@@ -56,7 +56,7 @@ mod tests {
         for name in [&b"a"[..], b"b", b"c", b"d"] {
             raw.users.code(name);
         }
-        let (channel, store) = (NONE_CODE, NONE_CODE);
+        let [channel, store, room, merchant] = [NONE_CODE; 4];
         for user in [0, 1, 2, 3, GUEST] {
             raw.lines.push(Line {
                 at: 0,
@@ -64,9 +64,11 @@ mod tests {
                 user,
                 item: 0,
                 quantity: 1.0,
-                unit_price: 1.0,
+                paid: 100,
                 channel,
                 store,
+                room,
+                merchant,
             });
         }
         let identities = [

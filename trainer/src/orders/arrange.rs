@@ -6,6 +6,7 @@ use super::states;
 use super::summary::Summary;
 use super::types::{GUEST, Line, NONE_CODE, Orders, TimeKind};
 use super::warnings::Code;
+use qianmian_money::Money;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Pieces below this are the dust of subtraction.
@@ -60,8 +61,7 @@ fn first_items(raw: &Raw, cap: usize) -> FxHashMap<u32, Vec<u32>> {
     items.into_iter().map(|(basket, (order, _))| (basket, order)).collect()
 }
 
-/// Sums the rows of one item in one basket into one line; the price is the mean over the pieces
-/// whose price is known. Leaves the lines sorted by (basket, item); gives the rows that went away.
+/// Sums the rows of one item in one basket into one line; pieces without a price are priced as the others. Leaves the lines sorted by (basket, item); gives the rows that went away.
 fn merge(lines: &mut Vec<Line>) -> u64 {
     lines.sort_unstable_by_key(|line| (line.basket, line.item));
     let before = lines.len();
@@ -80,23 +80,28 @@ fn merge(lines: &mut Vec<Line>) -> u64 {
 
 fn sum(rows: &[Line]) -> Line {
     let mut line = rows[0];
-    let (mut pieces, mut priced, mut paid) = (0.0, 0.0, 0.0);
+    let (mut pieces, mut priced, mut paid) = (0.0, 0.0, 0i128);
     for row in rows {
         let quantity = f64::from(row.quantity);
         pieces += quantity;
-        if !row.unit_price.is_nan() {
+        if let Some(all) = row.paid() {
             priced += quantity;
-            paid += quantity * f64::from(row.unit_price);
+            paid += i128::from(all.minor());
         }
-        if line.channel == NONE_CODE {
-            line.channel = row.channel;
-        }
-        if line.store == NONE_CODE {
-            line.store = row.store;
+        for (code, other) in [
+            (&mut line.channel, row.channel),
+            (&mut line.store, row.store),
+            (&mut line.room, row.room),
+            (&mut line.merchant, row.merchant),
+        ] {
+            if *code == NONE_CODE {
+                *code = other;
+            }
         }
     }
     line.quantity = pieces as f32;
-    line.unit_price = if priced > 0.0 { (paid / priced) as f32 } else { f32::NAN };
+    let of_all = |paid: Money| if priced < pieces { paid.scaled(pieces / priced) } else { paid };
+    line.paid = Money::packed((priced > 0.0).then(|| of_all(Money::clamped(paid))));
     line
 }
 
@@ -124,8 +129,9 @@ fn net(lines: &mut Vec<Line>, mut returns: Vec<Return>, summary: &mut Summary) {
             if line.at <= back.at && line.quantity > 0.0 && left > DUST {
                 let undone = left.min(f64::from(line.quantity));
                 left -= undone;
-                let rest = f64::from(line.quantity) - undone;
+                let (before, rest) = (f64::from(line.quantity), f64::from(line.quantity) - undone);
                 line.quantity = if rest > DUST { rest as f32 } else { 0.0 };
+                line.paid = Money::packed(line.paid().map(|paid| paid.scaled(rest / before)));
             }
         }
         summary.returns_matched += u64::from(left < f64::from(back.quantity));
@@ -183,6 +189,8 @@ fn renumber(
     let (user_ids, user_of) = sorted(raw.users, all().map(|line| line.user));
     let (channels, channel_of) = sorted(raw.channels, all().map(|line| u32::from(line.channel)));
     let (stores, store_of) = sorted(raw.stores, all().map(|line| u32::from(line.store)));
+    let (rooms, room_of) = sorted(raw.rooms, all().map(|line| u32::from(line.room)));
+    let (merchants, merchant_of) = sorted(raw.merchants, all().map(|line| u32::from(line.merchant)));
     let code = |map: &[u32], old: u16| map.get(usize::from(old)).map_or(NONE_CODE, |&new| new as u16);
     for part in [&mut lines, &mut beyond_cap] {
         for line in part.iter_mut() {
@@ -191,12 +199,25 @@ fn renumber(
             line.user = user_of.get(line.user as usize).copied().unwrap_or(GUEST);
             line.channel = code(&channel_of, line.channel);
             line.store = code(&store_of, line.store);
+            line.room = code(&room_of, line.room);
+            line.merchant = code(&merchant_of, line.merchant);
         }
         // Baskets are numbered by time, so this is also the order of `at`.
         part.sort_unstable_by_key(|line| (line.basket, line.item));
     }
-    let orders =
-        Orders { item_ids, user_ids, channels, stores, lines, beyond_cap, n_baskets, time_kind, summary };
+    let orders = Orders {
+        item_ids,
+        user_ids,
+        channels,
+        stores,
+        rooms,
+        merchants,
+        lines,
+        beyond_cap,
+        n_baskets,
+        time_kind,
+        summary,
+    };
     (orders, item_of)
 }
 
@@ -222,7 +243,7 @@ fn number_baskets(lines: &[Line], n_old: usize) -> (Vec<u32>, u32) {
 fn sorted(dictionary: Dictionary, used: impl Iterator<Item = u32>) -> (Vec<String>, Vec<u32>) {
     let mut is_used = vec![false; dictionary.len()];
     for old in used {
-        // Guests and lines without a channel or store have a number beyond the dictionary's.
+        // Guests and lines without a channel or store have a number beyond the dictionary's, or one that no line has.
         if let Some(is_used) = is_used.get_mut(old as usize) {
             *is_used = true;
         }
@@ -251,9 +272,20 @@ mod tests {
             }
             let known = &mut raw.baskets[basket as usize];
             (known.first, known.last, known.rows) = (known.first.min(at), known.last.max(at), known.rows + 1);
-            let (channel, store) = (NONE_CODE, NONE_CODE);
-            let unit_price = quantity;
-            raw.lines.push(Line { at: 0, basket, user, item, quantity, unit_price, channel, store });
+            let [channel, store, room, merchant] = [NONE_CODE; 4];
+            let paid = (100.0 * quantity * quantity) as i64;
+            raw.lines.push(Line {
+                at: 0,
+                basket,
+                user,
+                item,
+                quantity,
+                paid,
+                channel,
+                store,
+                room,
+                merchant,
+            });
         }
         for &(at, user, item, quantity) in backs {
             raw.returns.push(Return { at, user, item, quantity });
@@ -273,7 +305,7 @@ mod tests {
     fn rows_of_one_item_and_basket_become_one_line() {
         let orders = run(&[(5, 0, 0, 0, 1.0), (4, 0, 0, 0, 3.0)], &[], 9);
         assert_eq!(brief(&orders), [(4, 0, 0, 0, 4.0)]);
-        assert_eq!(orders.lines[0].unit_price, 2.5);
+        assert_eq!(orders.lines[0].paid, 1_000, "1 at 1.00 and 3 at 3.00");
         assert_eq!((orders.item_ids, orders.summary.merged), (vec!["c".to_owned()], 1));
     }
 
@@ -282,6 +314,7 @@ mod tests {
         let rows = [(1, 0, 0, 0, 2.0), (2, 1, 0, 0, 2.0), (9, 2, 0, 0, 2.0)];
         let orders = run(&rows, &[(5, 0, 0, 3.0)], 9);
         assert_eq!(brief(&orders), [(1, 0, 0, 0, 1.0), (9, 1, 0, 0, 2.0)]);
+        assert_eq!(orders.lines[0].paid, 200, "half of 2 at 2.00");
         assert_eq!((orders.summary.netted_out, orders.summary.returns_matched), (1, 1));
         assert_eq!(orders.n_baskets, 2);
     }

@@ -4,15 +4,43 @@ use super::summary::Reason;
 use super::times::Times;
 use super::types::{Item, User};
 use super::values::{list, price, stock, within, yes};
+use qianmian_money::{Currency, Money};
 
 /// The readers of a column of times, and the number of the file that a value is from.
 pub type TimesOf<'a> = (&'a mut Option<Times>, usize);
+
+/// Prices and costs in the shop's currency, and how many of them were rounded to its decimals.
+#[derive(Debug, Clone, Copy)]
+pub struct Prices {
+    currency: Currency,
+    /// Prices and costs with more decimals than the currency has.
+    pub rounded: u64,
+}
+
+impl Prices {
+    /// Starts with none.
+    pub fn new(currency: Currency) -> Self {
+        Self { currency, rounded: 0 }
+    }
+
+    fn read(&mut self, value: &str) -> Result<Money, Reason> {
+        let (price, was_rounded) = price(value, self.currency)?;
+        self.rounded += u64::from(was_rounded);
+        Ok(price)
+    }
+}
 
 /// Sets one attribute of an item; other columns are passed over.
 ///
 /// # Errors
 /// When the value is no valid number or time.
-pub fn set(item: &mut Item, column: &str, value: &str, launched_at: TimesOf<'_>) -> Result<(), Reason> {
+pub fn set(
+    item: &mut Item,
+    column: &str,
+    value: &str,
+    launched_at: TimesOf<'_>,
+    prices: &mut Prices,
+) -> Result<(), Reason> {
     let text = || Some(value.to_owned());
     match column {
         "title" => item.title = text(),
@@ -21,8 +49,8 @@ pub fn set(item: &mut Item, column: &str, value: &str, launched_at: TimesOf<'_>)
         "merchant_id" => item.merchant_id = text(),
         "image_url" => item.image_url = text(),
         "status" => item.status = text(),
-        "price" => item.price = Some(price(value)?),
-        "cost" => item.cost = Some(price(value)?),
+        "price" => item.price = Some(prices.read(value)?),
+        "cost" => item.cost = Some(prices.read(value)?),
         "stock" => item.stock = Some(stock(value)?),
         "launched_at" => item.launched_at = Some(time(launched_at, value)?),
         "tags" => item.tags = list(value),

@@ -1,6 +1,6 @@
 //! A catalogue out of the orders themselves: for each attribute of an item its most frequent value.
 
-use super::attributes::set;
+use super::attributes::{Prices, set};
 use super::dictionary::Dictionary;
 use super::layout::Layout;
 use super::source::Row;
@@ -45,6 +45,7 @@ impl Catalogue {
         item_ids: &[String],
         new_of_old: &[u32],
         launched_at: &mut Option<Times>,
+        prices: &mut Prices,
     ) -> Vec<Item> {
         let mut items: Vec<Item> =
             item_ids.iter().map(|id| Item { item_id: id.clone(), ..Item::default() }).collect();
@@ -63,7 +64,8 @@ impl Catalogue {
             if let Some(item) = items.get_mut(new) {
                 let column = columns[self.columns[place as usize]];
                 // A value that does not fit is as good as none.
-                let _ = set(item, column, &names[place as usize][value as usize], (&mut *launched_at, 0));
+                let text = &names[place as usize][value as usize];
+                let _ = set(item, column, text, (&mut *launched_at, 0), prices);
             }
         }
         items

@@ -13,6 +13,7 @@ use super::types::{DAY_SECONDS, GUEST, Line, NONE_CODE};
 use super::values::{Scientific, amount, id, is_null, is_whole_float, normalise, quantity, scientific_id};
 use crate::config::{Decimal, EqualLines, KeepOrDrop, Normalise, OrderColumn, StatusMeaning};
 use anyhow::{Context, bail};
+use qianmian_money::{Exact, Money};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::borrow::Cow;
 
@@ -65,6 +66,8 @@ pub struct Notes {
     pub rounded: Vec<String>,
     /// Prices that cannot be read, with examples.
     pub unreadable_prices: (u64, Vec<String>),
+    /// Lines whose price has more decimals than the currency, with examples.
+    pub rounded_amounts: (u64, Vec<String>),
     /// Amounts below zero with a positive quantity.
     pub negative_amounts: u64,
     /// Rows that match `cancelled_when` and have a negative quantity.
@@ -75,10 +78,12 @@ pub struct Notes {
     pub equal_pieces: u64,
     /// See `equal_pieces`.
     pub equal_duplicates: u64,
-    /// Lines with a room, and with a merchant.
+    /// Purchase rows with a room, and with a merchant.
     pub with_room: u64,
     /// See `with_room`.
     pub with_merchant: u64,
+    /// Purchase rows whose room or merchant is beyond the number that is kept.
+    pub beyond_codes: u64,
 }
 
 /// Sorts rows into purchases, returns and the rest, and counts each.
@@ -206,8 +211,8 @@ impl<'r> Cleaner<'r> {
         let at = self.at(row, file, fill)?;
         let decimal = self.reading.decimals.get(file).copied().unwrap_or(Decimal::Point);
         let mut quantity = quantity(get(OrderColumn::Quantity), decimal)?;
-        let unit_price =
-            self.unit_price(get(OrderColumn::UnitPrice), get(OrderColumn::LineTotal), &mut quantity, decimal);
+        let price =
+            self.price(get(OrderColumn::UnitPrice), get(OrderColumn::LineTotal), &mut quantity, decimal);
         let user_id = match get(OrderColumn::UserId) {
             Some(user) => Some(self.id(user, OrderColumn::UserId, rules.user_id)?),
             None => None,
@@ -234,21 +239,27 @@ impl<'r> Cleaner<'r> {
             self.summary.zero_quantity += 1;
             return Ok(());
         }
-        if unit_price == 0.0 {
+        if price.is_some_and(|price| price.amount.is_zero()) {
             if rules.free_lines == Some(KeepOrDrop::Drop) {
                 self.summary.free += 1;
                 return Ok(());
             }
             self.notes.free_lines += 1;
         }
-        self.notes.with_room += u64::from(row.get(OrderColumn::RoomId as usize).is_some());
-        self.notes.with_merchant += u64::from(row.get(OrderColumn::MerchantId as usize).is_some());
         let channel = code(&mut self.raw.channels, get(OrderColumn::Channel), rules.channel, "channels")?;
         let store = code(&mut self.raw.stores, get(OrderColumn::StoreId), rules.store_id, "stores")?;
+        let room_id = get(OrderColumn::RoomId).filter(|room| !is_null(room));
+        let merchant_id = get(OrderColumn::MerchantId).filter(|merchant| !is_null(merchant));
+        self.notes.with_room += u64::from(room_id.is_some());
+        self.notes.with_merchant += u64::from(merchant_id.is_some());
+        let beyond = &mut self.notes.beyond_codes;
+        let room = code_within(&mut self.raw.rooms, room_id, rules.room_id, beyond)?;
+        let merchant = code_within(&mut self.raw.merchants, merchant_id, rules.merchant_id, beyond)?;
         let place = Place { order_id: order_id.as_deref(), user, at, file, state, is_purchase: true };
         let basket = self.reading.baskets.number(&place, row, &mut self.raw)?;
+        let paid = Money::packed(price.and_then(|price| self.paid(price, quantity)));
         let quantity = quantity as f32;
-        self.raw.lines.push(Line { at, basket, user, item, quantity, unit_price, channel, store });
+        self.raw.lines.push(Line { at, basket, user, item, quantity, paid, channel, store, room, merchant });
         if self.reading.has_states {
             self.raw.states.push(state);
         }
@@ -285,34 +296,39 @@ impl<'r> Cleaner<'r> {
         }
     }
 
-    /// The price of one piece, NaN where unknown. An amount below zero makes a return of a positive quantity.
-    fn unit_price(
+    /// The price that a line writes, if there is one that can be read. An amount below zero makes a return of a
+    /// positive quantity.
+    fn price<'v>(
         &mut self,
-        unit: Option<&str>,
-        total: Option<&str>,
+        unit: Option<&'v str>,
+        total: Option<&'v str>,
         quantity: &mut f64,
         decimal: Decimal,
-    ) -> f32 {
-        let written = unit.or(total).filter(|value| !is_null(value));
-        let Some(written) = written else { return f32::NAN };
-        let Ok(mut amount) = amount(written, decimal) else {
-            self.notes.unreadable_prices.0 += 1;
-            if self.notes.unreadable_prices.1.len() < 3 {
-                self.notes.unreadable_prices.1.push(written.to_owned());
-            }
-            return f32::NAN;
+    ) -> Option<Price<'v>> {
+        let written = unit.or(total).filter(|value| !is_null(value))?;
+        let Ok(amount) = amount(written, decimal) else {
+            note(&mut self.notes.unreadable_prices, written);
+            return None;
         };
-        if unit.is_none() {
-            if *quantity == 0.0 {
-                return f32::NAN;
-            }
-            amount /= quantity.abs();
-        }
-        if amount < 0.0 && *quantity > 0.0 {
+        if amount.is_negative() && *quantity > 0.0 {
             self.notes.negative_amounts += 1;
             *quantity = -*quantity;
         }
-        amount.abs() as f32
+        Some(Price { amount: amount.abs(), is_total: unit.is_none(), written })
+    }
+
+    /// The price of all pieces, rounded once. An amount beyond the largest one cannot be right and is unknown.
+    fn paid(&mut self, price: Price<'_>, quantity: f64) -> Option<Money> {
+        let all = || price.amount.times(Exact::of(quantity)?);
+        let total = if price.is_total { Some(price.amount) } else { all() };
+        let Some((paid, was_rounded)) = total.and_then(|total| self.rules.currency.rounded(total)) else {
+            note(&mut self.notes.unreadable_prices, price.written);
+            return None;
+        };
+        if was_rounded {
+            note(&mut self.notes.rounded_amounts, price.written);
+        }
+        Some(paid)
     }
 
     /// Pseudo-items are few and their rows many, so each written id is matched once.
@@ -366,8 +382,43 @@ impl<'r> Cleaner<'r> {
     }
 }
 
+/// A price as a line writes it.
+#[derive(Clone, Copy)]
+struct Price<'v> {
+    /// Zero or more.
+    amount: Exact,
+    /// It is of all pieces.
+    is_total: bool,
+    written: &'v str,
+}
+
+/// Counts a value, and keeps the first three as examples.
+fn note((count, examples): &mut (u64, Vec<String>), value: &str) {
+    *count += 1;
+    if examples.len() < 3 {
+        examples.push(value.to_owned());
+    }
+}
+
 pub(super) fn numbered(dictionary: &mut Dictionary, id: &str) -> anyhow::Result<u32> {
     dictionary.code(id.as_bytes()).context("more ids than can be numbered")
+}
+
+/// The number of a room or merchant. Those beyond [`NONE_CODE`] are none, and their rows are counted: a marketplace may
+/// have more of them than are of use here.
+pub(super) fn code_within(
+    dictionary: &mut Dictionary,
+    value: Option<&str>,
+    how: Option<Normalise>,
+    beyond: &mut u64,
+) -> Result<u16, Stop> {
+    let Some(value) = value else { return Ok(NONE_CODE) };
+    let id = id(Some(value), how, Reason::NoId)?;
+    let is_full = dictionary.len() >= usize::from(NONE_CODE);
+    let number = if is_full { dictionary.find(id.as_bytes()) } else { Some(numbered(dictionary, &id)?) };
+    *beyond += u64::from(number.is_none());
+    // Fewer than `NONE_CODE` were given.
+    Ok(number.map_or(NONE_CODE, |number| number as u16))
 }
 
 /// The number of a channel or store.

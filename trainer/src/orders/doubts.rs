@@ -5,9 +5,10 @@ use super::layout::Layout;
 use super::probe::Findings;
 use super::source::FileFacts;
 use super::summary::Summary;
-use super::types::{GUEST, Orders};
+use super::types::{GUEST, NONE_CODE, Orders};
 use super::warnings::Code;
 use crate::config::{Decimal, EqualLines, OrderColumn, OrdersConfig};
+use qianmian_money::Currency;
 use qianmian_suggest::{nearest, similarity};
 use rustc_hash::FxHashMap;
 
@@ -26,6 +27,8 @@ pub struct Found<'a> {
     pub reading: &'a Reading,
     /// What the configuration says.
     pub config: &'a OrdersConfig,
+    /// The currency of all amounts.
+    pub currency: Currency,
     /// There is no column of times, and nobody said so.
     pub time_untold: bool,
 }
@@ -266,12 +269,30 @@ fn of_values(summary: &mut Summary, found: &Found<'_>) {
         );
         summary.warn(Code::UnreadablePrices, *unreadable, text);
     }
+    let (rounded, examples) = &notes.rounded_amounts;
+    if *rounded > 0 {
+        let (code, digits) = (found.currency.code(), found.currency.digits());
+        let text = format!(
+            "{rounded} lines have a price with more decimals than {code} has ({digits}), such as {}; the price of all their \
+             pieces is rounded half up; if the shop's amounts have more decimals, set [currency] digits",
+            examples.join(", ")
+        );
+        summary.warn(Code::AmountsRounded, *rounded, text);
+    }
     if notes.negative_amounts > 0 {
         let text = format!(
             "{} lines with a positive quantity have an amount below zero; they are returns",
             notes.negative_amounts
         );
         summary.warn(Code::NegativeAmounts, notes.negative_amounts, text);
+    }
+    if notes.beyond_codes > 0 {
+        let text = format!(
+            "the orders name more than {NONE_CODE} rooms or merchants; {} lines of further ones count without theirs; is \
+             the column of room_id or merchant_id another one?",
+            notes.beyond_codes
+        );
+        summary.warn(Code::RoomsBeyondLimit, notes.beyond_codes, text);
     }
     let commas = found.findings.decimals.iter().filter(|decimal| **decimal == Some(Decimal::Comma)).count();
     if commas > 0 && config.decimal.is_none() {
@@ -328,6 +349,19 @@ pub fn of_baskets(orders: &mut Orders) {
             "each of the {known} persons has one basket; is order_id the person's own number, or user_id the order's?"
         );
         orders.summary.warn(Code::OneBasketEach, u64::from(known), text);
+    }
+}
+
+/// Says how many prices and costs of items were rounded to the currency's decimals.
+pub fn say_rounded(summary: &mut Summary, currency: Currency, rounded: u64) {
+    if rounded > 0 {
+        let text = format!(
+            "{rounded} prices and costs of items have more decimals than {} has ({}) and are rounded half up; if the shop's \
+             amounts have more decimals, set [currency] digits",
+            currency.code(),
+            currency.digits()
+        );
+        summary.warn(Code::AmountsRounded, rounded, text);
     }
 }
 

@@ -8,7 +8,7 @@
 //! `aliases` (user ids of one person) -> `arrange` (merge, net returns, cap, renumber, sort). Purchases that only
 //! `events` tell of join before `aliases`.
 //!
-//! Memory: 32 bytes a purchase line (twice that for moments while the list grows), one copy of every
+//! Memory: 40 bytes a purchase line (twice that for moments while the list grows), one copy of every
 //! distinct id with about 40 bytes beside it, and 17 to 34 bytes a distinct row for finding exact
 //! duplicates; never a string per line.
 

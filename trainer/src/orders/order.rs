@@ -211,6 +211,7 @@ mod tests {
     use super::settle;
     use crate::orders::summary::Summary;
     use crate::orders::types::{DAY_SECONDS, Line, NONE_CODE, Orders, SEQUENCE_END, TimeKind};
+    use qianmian_money::Money;
 
     const N_ITEMS: u32 = 60;
 
@@ -224,8 +225,19 @@ mod tests {
                     TimeKind::None | TimeKind::Timestamps => lines.len() as i64,
                 };
                 let (basket, user) = (lines.len() as u32, user as u32);
-                let (channel, store, unit_price) = (NONE_CODE, NONE_CODE, f32::NAN);
-                lines.push(Line { at, basket, user, item, quantity: 1.0, unit_price, channel, store });
+                let ([channel, store, room, merchant], paid) = ([NONE_CODE; 4], Money::packed(None));
+                lines.push(Line {
+                    at,
+                    basket,
+                    user,
+                    item,
+                    quantity: 1.0,
+                    paid,
+                    channel,
+                    store,
+                    room,
+                    merchant,
+                });
             }
         }
         Orders {
@@ -233,6 +245,8 @@ mod tests {
             user_ids: (0..users.len()).map(|n| n.to_string()).collect(),
             channels: Vec::new(),
             stores: Vec::new(),
+            rooms: Vec::new(),
+            merchants: Vec::new(),
             n_baskets: lines.len() as u32,
             lines,
             beyond_cap: Vec::new(),

@@ -2,9 +2,10 @@
 
 use super::aliases;
 use super::arrange::arrange;
+use super::attributes::Prices;
 use super::catalogue::Catalogue;
 use super::clean::{Cleaner, Reading};
-use super::doubts::{Found, say};
+use super::doubts::{Found, say, say_rounded};
 use super::events::Events;
 use super::guests;
 use super::layout::Layout;
@@ -23,6 +24,7 @@ use super::types::{GUEST, Identity, Item, Line, Orders, TimeKind};
 use super::warnings::Code;
 use crate::config::{Baskets, Config, Decimal, Format, OrderColumn, OrdersConfig, Table, TableConfig, Zone};
 use anyhow::bail;
+use qianmian_money::Currency;
 use qianmian_suggest::similarity;
 use std::cell::Cell;
 
@@ -76,7 +78,7 @@ impl OrderFiles {
             return self.read_events_alone(config, options, identities, meter, rejects);
         };
         let mut plan = plan(&mut source, config)?;
-        let rules = Rules::new(&config.orders, &mut plan.layout, options.now, options.max_lines)?;
+        let rules = Rules::new(config, &mut plan.layout, options.now, options.max_lines)?;
         plan.facts = source.check(&plan.layout.wanted)?;
         let reading = reading(&source, &plan, &config.orders, options.now)?;
         let times = reading.times.clone();
@@ -108,6 +110,7 @@ impl OrderFiles {
             notes: &notes,
             reading: &reading,
             config: &config.orders,
+            currency: config.currency,
             time_untold: plan.untold,
         };
         say(&mut summary, &found);
@@ -122,10 +125,15 @@ impl OrderFiles {
         }
         let is_counted = reading.times.as_ref().is_some_and(Times::are_counts);
         let by_column = has_orders && !source.is_sequences() && !is_counted;
-        let (orders, item_of) = finish(raw, summary, plan.time_kind, config, identities, by_column)?;
+        let (mut orders, item_of) = finish(raw, summary, plan.time_kind, config, identities, by_column)?;
         let items = match &config.items {
             Some(section) if section.from_orders => {
-                catalogue.into_items(&plan.layout, &orders.item_ids, &item_of, &mut launched_at)
+                let mut prices = Prices::new(config.currency);
+                let times = &mut launched_at;
+                let items =
+                    catalogue.into_items(&plan.layout, &orders.item_ids, &item_of, times, &mut prices);
+                say_rounded(&mut orders.summary, config.currency, prices.rounded);
+                items
             }
             _ => Vec::new(),
         };
@@ -153,7 +161,7 @@ impl OrderFiles {
     ) -> anyhow::Result<Vec<[String; 2]>> {
         let Some(mut source) = self.source.take() else { return Ok(Vec::new()) };
         let mut plan = plan(&mut source, config)?;
-        let rules = Rules::new(&config.orders, &mut plan.layout, options.now, options.max_lines)?;
+        let rules = Rules::new(config, &mut plan.layout, options.now, options.max_lines)?;
         let reading = reading(&source, &plan, &config.orders, options.now)?;
         let statuses = Statuses::new(&config.orders.statuses);
         let mut cleaner = Cleaner::new(&rules, reading, statuses, Catalogue::default());
@@ -168,7 +176,7 @@ impl OrderFiles {
                     let became = match (rejected, cleaner.raw.lines.last()) {
                         (Some(reason), _) => format!("rejected: {}", reason.text()),
                         (None, Some(line)) if cleaner.raw.lines.len() > before.0 => {
-                            cleaned(line, &cleaner.raw, row)
+                            cleaned(line, &cleaner.raw, row, config.currency)
                         }
                         _ => {
                             let changed = cleaner
@@ -196,7 +204,7 @@ impl OrderFiles {
         meter: &Meter<'_>,
         rejects: &mut Rejects,
     ) -> anyhow::Result<(Orders, Vec<Item>)> {
-        let rules = Rules::new(&config.orders, &mut Layout::default(), options.now, options.max_lines)?;
+        let rules = Rules::new(config, &mut Layout::default(), options.now, options.max_lines)?;
         let (mut raw, mut summary) = (Raw::default(), Summary::default());
         if let Some(events) = &self.events {
             events.add(&rules, &mut raw, &mut summary, meter, rejects)?;
@@ -212,12 +220,12 @@ impl OrderFiles {
 }
 
 /// A line as it counts.
-fn cleaned(line: &Line, raw: &Raw, row: &Row<'_>) -> String {
+fn cleaned(line: &Line, raw: &Raw, row: &Row<'_>, currency: Currency) -> String {
     let user = if line.user == GUEST { "a guest".to_owned() } else { raw.users.name(line.user) };
     let order = row.get(OrderColumn::OrderId as usize).unwrap_or("-");
     let at =
         chrono::DateTime::from_timestamp(line.at, 0).map(|at| at.format("%Y-%m-%dT%H:%M:%SZ").to_string());
-    let price = if line.unit_price.is_nan() { String::new() } else { format!(" at {}", line.unit_price) };
+    let price = line.paid().map_or_else(String::new, |paid| format!(" for {}", currency.decimal(paid)));
     let item = raw.items.name(line.item);
     format!("order {order} of {user}: {} x {item}{price}, {}", line.quantity, at.unwrap_or_default())
 }

@@ -69,4 +69,8 @@ pub struct Raw {
     pub channels: Dictionary,
     /// Store ids.
     pub stores: Dictionary,
+    /// Ids of livestream rooms.
+    pub rooms: Dictionary,
+    /// Merchant ids.
+    pub merchants: Dictionary,
 }

@@ -1,5 +1,6 @@
 //! The whole of reading, in order.
 
+use super::doubts::say_rounded;
 use super::events::Events;
 use super::meter::{Meter, Progress};
 use super::order_files::OrderFiles;
@@ -105,10 +106,12 @@ impl<'a> Opened<'a> {
         let (identities, summary) = identities.unzip();
         let identities = identities.unwrap_or_default();
         let (orders, items) = self.orders.read(config, options, &identities, meter, rejects)?;
-        let mut inputs = Inputs { orders, items, users: vec![], identities, tables: vec![] };
+        let mut inputs =
+            Inputs { orders, items, users: vec![], identities, currency: config.currency, tables: vec![] };
         if let Some(table) = &self.items {
             let (items, summary) = table.items(meter, rejects)?;
             inputs.items = items;
+            say_rounded(&mut inputs.orders.summary, config.currency, summary.rounded);
             inputs.tables.push(summary);
         }
         if let Some(table) = &self.users {

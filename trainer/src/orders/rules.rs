@@ -2,8 +2,9 @@
 
 use super::layout::Layout;
 use super::source::{Need, Row};
-use crate::config::{Baskets, EqualLines, KeepOrDrop, Normalise, OrderColumn, OrdersConfig};
+use crate::config::{Baskets, Config, EqualLines, KeepOrDrop, Normalise, OrderColumn};
 use anyhow::Context;
+use qianmian_money::Currency;
 use regex::Regex;
 use std::collections::BTreeMap;
 
@@ -22,6 +23,10 @@ pub struct Rules {
     pub channel: Option<Normalise>,
     /// See `item_id`.
     pub store_id: Option<Normalise>,
+    /// See `item_id`.
+    pub room_id: Option<Normalise>,
+    /// See `item_id`.
+    pub merchant_id: Option<Normalise>,
     /// Pseudo-items.
     pub exclude_items: Option<Regex>,
     /// Lines of price 0.
@@ -30,6 +35,8 @@ pub struct Rules {
     pub equal_lines: Option<EqualLines>,
     /// What a basket is.
     pub baskets: Baskets,
+    /// The currency of all amounts.
+    pub currency: Currency,
     /// Start of the run, unix seconds.
     pub now: i64,
     /// Most rows of all files together.
@@ -45,7 +52,8 @@ impl Rules {
     ///
     /// # Errors
     /// When a pattern is no regular expression.
-    pub fn new(orders: &OrdersConfig, layout: &mut Layout, now: i64, max_lines: u64) -> anyhow::Result<Self> {
+    pub fn new(config: &Config, layout: &mut Layout, now: i64, max_lines: u64) -> anyhow::Result<Self> {
+        let orders = &config.orders;
         let how = |column: OrderColumn| orders.normalise.get(column.name()).copied();
         let mut compile = |rule: &str, patterns: &BTreeMap<String, String>| -> anyhow::Result<Patterns> {
             let compiled = patterns.iter().map(|(column, pattern)| {
@@ -65,10 +73,13 @@ impl Rules {
             user_id: how(OrderColumn::UserId),
             channel: how(OrderColumn::Channel),
             store_id: how(OrderColumn::StoreId),
+            room_id: how(OrderColumn::RoomId),
+            merchant_id: how(OrderColumn::MerchantId),
             exclude_items: exclude.context("orders.exclude_items")?,
             free_lines: orders.free_lines,
             equal_lines: orders.equal_lines,
             baskets: orders.baskets.unwrap_or(Baskets::OrderId),
+            currency: config.currency,
             now,
             max_lines,
         })

@@ -134,7 +134,7 @@ pub struct Summary {
     pub time_format: Option<String>,
     /// Words of the status column.
     pub statuses: BTreeMap<String, Status>,
-    /// Of `kept_lines` before merging: lines that name a livestream room, and a merchant.
+    /// Purchase rows, before merging and returns, that name a livestream room, and a merchant.
     pub with_room: u64,
     /// See `with_room`.
     pub with_merchant: u64,
@@ -231,6 +231,11 @@ impl fmt::Display for Summary {
             writeln!(f, "    {:<28}{count:>14}", reason.text())?;
         }
         writeln!(f, "{:<32}{:>14}", "kept lines of guests", self.guest_lines)?;
+        for (what, lines) in [("room", self.with_room), ("merchant", self.with_merchant)] {
+            if lines > 0 {
+                writeln!(f, "{:<32}{lines:>14}", format!("purchase rows that name a {what}"))?;
+            }
+        }
         if self.aliases > 0 {
             writeln!(f, "{:<32}{:>14}", "user ids that are another's", self.aliases)?;
         }
@@ -272,6 +277,8 @@ pub struct TableSummary {
     pub repeated: u64,
     /// Rows in the rejects file.
     pub rejected: u64,
+    /// Prices and costs with more decimals than the currency has.
+    pub rounded: u64,
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The tables beside the orders: items, users, identities.
 
 use super::aliases;
-use super::attributes::{set, set_user};
+use super::attributes::{Prices, set, set_user};
 use super::layout::Layout;
 use super::meter::Meter;
 use super::read::ReadOptions;
@@ -12,6 +12,7 @@ use super::times::{Times, detect};
 use super::types::{Identity, Item, User};
 use super::values::id;
 use crate::config::{Config, Normalise, Table, TableConfig};
+use qianmian_money::Currency;
 use std::collections::BTreeMap;
 
 /// One table, opened.
@@ -24,6 +25,7 @@ pub struct TableReader<'a> {
     item_id: Option<Normalise>,
     max_reject_ratio: f64,
     now: i64,
+    currency: Currency,
 }
 
 impl<'a> TableReader<'a> {
@@ -43,7 +45,8 @@ impl<'a> TableReader<'a> {
         let source = Source::open(table, options)?;
         let (user_id, item_id) = (how("user_id"), how("item_id"));
         let (max_reject_ratio, now) = (run.max_reject_ratio, run.now);
-        Ok(Self { table, source, options, user_id, item_id, max_reject_ratio, now })
+        let currency = config.currency;
+        Ok(Self { table, source, options, user_id, item_id, max_reject_ratio, now, currency })
     }
 
     /// Size on disk.
@@ -62,18 +65,20 @@ impl<'a> TableReader<'a> {
     ) -> anyhow::Result<(Vec<Item>, TableSummary)> {
         let layout = self.layout(&["item_id"], &[]);
         let mut launched_at = self.time("launched_at")?;
-        let how = self.item_id;
+        let (how, mut prices) = (self.item_id, Prices::new(self.currency));
         let parse = |row: &Row<'_>, file: &SourceFile| -> Result<(String, Item), Reason> {
             let item_id = id(row.get(0), how, Reason::NoItem)?.into_owned();
             let mut item = Item { item_id: item_id.clone(), ..Item::default() };
             for (number, column) in layout.names().enumerate() {
                 if let Some(value) = row.value(number) {
-                    set(&mut item, column, &value, (&mut launched_at, file.number))?;
+                    set(&mut item, column, &value, (&mut launched_at, file.number), &mut prices)?;
                 }
             }
             Ok((item_id, item))
         };
-        self.entries(&layout, meter, rejects, parse)
+        let (items, mut summary) = self.entries(&layout, meter, rejects, parse)?;
+        summary.rounded = prices.rounded;
+        Ok((items, summary))
     }
 
     /// Users, sorted by id.

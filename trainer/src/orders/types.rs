@@ -1,12 +1,13 @@
 //! What cleaned orders are: lines over dense indexes, and the tables beside them.
 
 use super::summary::{Summary, TableSummary};
+use qianmian_money::{Currency, Money};
 use std::collections::BTreeMap;
 
 /// `Line::user` of a basket that nobody signed for.
 pub const GUEST: u32 = u32::MAX;
 
-/// `Line::channel` and `Line::store` where the source names none.
+/// `Line::channel`, `Line::store`, `Line::room` and `Line::merchant` where the source names none.
 pub const NONE_CODE: u16 = u16::MAX;
 
 /// Seconds in a day; one step of a sequence.
@@ -15,7 +16,7 @@ pub const DAY_SECONDS: i64 = 86_400;
 /// 2020-01-01T00:00:00Z, the time of the last item of every sequence.
 pub const SEQUENCE_END: i64 = 1_577_836_800;
 
-/// One net purchase of one item in one basket. 32 bytes, so that ten million lines fit in 320 MB.
+/// One net purchase of one item in one basket. 40 bytes, so that ten million lines fit in 400 MB.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Line {
     /// Unix seconds, UTC: the earliest time that any line of the basket carries.
@@ -29,12 +30,23 @@ pub struct Line {
     pub item: u32,
     /// Pieces bought and not returned, above zero.
     pub quantity: f32,
-    /// Price of one piece in the source's currency, zero or more; NaN where unknown.
-    pub unit_price: f32,
+    /// Price of all pieces, zero or more, as [`Money::packed`].
+    pub paid: i64,
     /// Index into [`Orders::channels`], or [`NONE_CODE`].
     pub channel: u16,
     /// Index into [`Orders::stores`], or [`NONE_CODE`].
     pub store: u16,
+    /// Index into [`Orders::rooms`], or [`NONE_CODE`].
+    pub room: u16,
+    /// Index into [`Orders::merchants`], or [`NONE_CODE`].
+    pub merchant: u16,
+}
+
+impl Line {
+    /// Price of all pieces, if it is known.
+    pub fn paid(&self) -> Option<Money> {
+        Money::unpacked(self.paid)
+    }
 }
 
 /// What `Line::at` means.
@@ -61,6 +73,10 @@ pub struct Orders {
     pub channels: Vec<String>,
     /// Ids of stores, sorted by bytes.
     pub stores: Vec<String>,
+    /// Ids of livestream rooms, sorted by bytes.
+    pub rooms: Vec<String>,
+    /// Ids of merchants, sorted by bytes.
+    pub merchants: Vec<String>,
     /// Net purchases, sorted by (at, basket, item), at most one line per basket and item.
     /// A basket's lines stand together.
     pub lines: Vec<Line>,
@@ -100,10 +116,10 @@ pub struct Item {
     pub image_url: Option<String>,
     /// The source's own word, such as `active`.
     pub status: Option<String>,
-    /// Price of one piece, in the source's currency, finite and not negative.
-    pub price: Option<f32>,
-    /// Cost of one piece to the shop, in the source's currency, finite and not negative.
-    pub cost: Option<f32>,
+    /// Price of one piece, not negative.
+    pub price: Option<Money>,
+    /// Cost of one piece to the shop, not negative.
+    pub cost: Option<Money>,
     /// Pieces that can be sold.
     pub stock: Option<u32>,
     /// Unix seconds, UTC.
@@ -160,6 +176,8 @@ pub struct Inputs {
     pub users: Vec<User>,
     /// Identities, sorted by (kind, value), one entry per pair.
     pub identities: Vec<Identity>,
+    /// The currency of all amounts.
+    pub currency: Currency,
     /// Where every row of the tables beside the orders went.
     pub tables: Vec<TableSummary>,
 }
@@ -169,7 +187,7 @@ mod tests {
     use super::Line;
 
     #[test]
-    fn a_line_takes_32_bytes() {
-        assert_eq!(size_of::<Line>(), 32);
+    fn a_line_takes_40_bytes() {
+        assert_eq!(size_of::<Line>(), 40);
     }
 }

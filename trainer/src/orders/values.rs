@@ -5,6 +5,7 @@
 use super::source::LIST_MARK;
 use super::summary::Reason;
 use crate::config::{Decimal, Normalise};
+use qianmian_money::{Currency, Exact, Money};
 use std::borrow::Cow;
 
 /// Longest id in bytes, after trimming and normalising.
@@ -13,8 +14,8 @@ pub const MAX_ID_BYTES: usize = 256;
 /// Most pieces in a line, either way.
 const MAX_QUANTITY: f64 = 1e6;
 
-/// Highest price of one piece.
-const MAX_PRICE: f64 = 1e9;
+/// Highest price of one piece, and of all pieces of a line, in whole units of the currency.
+const MAX_PRICE: i64 = 1_000_000_000;
 
 /// Most pieces in stock, either way.
 const MAX_STOCK: f64 = 1e9;
@@ -132,16 +133,25 @@ pub fn is_null(value: &str) -> bool {
 /// A number as people write it: `1,200.50`, `1.200,50`, `1'200`, `1 200`, `¥12`, `12.00 EUR`, `3件`, `(5.00)`, `5-`.
 /// `decimal` settles what one group of three digits is: `1,200`. `None` for anything else.
 pub fn number(value: &str, decimal: Decimal) -> Option<f64> {
+    written(value, decimal, |text| text.parse().ok()).filter(|number: &f64| number.is_finite())
+}
+
+/// The same, exact to 20 digits.
+fn exact(value: &str, decimal: Decimal) -> Option<Exact> {
+    written(value, decimal, Exact::parse)
+}
+
+/// Reads a number by `read` from plain text: digits with a sign, a point and an exponent, as far as there are.
+fn written<T>(value: &str, decimal: Decimal, read: impl Fn(&str) -> Option<T>) -> Option<T> {
     if decimal == Decimal::Point
         && value.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+' | b'e' | b'E'))
-        && let Ok(number) = value.parse::<f64>()
+        && let Some(number) = read(value)
     {
-        return Some(number).filter(|number| number.is_finite());
+        return Some(number);
     }
     let (digits, negative) = bare(value)?;
     let text = pointed(&digits, decimal)?;
-    let number: f64 = text.parse().ok()?;
-    Some(if negative { -number } else { number })
+    if negative { read(&format!("-{text}")) } else { read(&text) }
 }
 
 /// The digits and marks of a number without what stands around them, and whether it is below zero.
@@ -283,17 +293,22 @@ pub fn quantity(value: Option<&str>, decimal: Decimal) -> Result<f64, Reason> {
 /// An amount of money, below zero for one that is paid back.
 ///
 /// # Errors
-/// [`Reason::BadPrice`] for what is no finite number of at most 1e9 either way.
-pub fn amount(value: &str, decimal: Decimal) -> Result<f64, Reason> {
-    within_range(value, decimal, -MAX_PRICE, MAX_PRICE, Reason::BadPrice)
+/// [`Reason::BadPrice`] for what is no number of at most 1e9 either way.
+pub fn amount(value: &str, decimal: Decimal) -> Result<Exact, Reason> {
+    exact(value, decimal).filter(|amount| amount.is_within(MAX_PRICE)).ok_or(Reason::BadPrice)
 }
 
-/// A price or cost of one piece.
+/// A price or cost of one piece, and whether it had more decimals than the currency has. Those are rounded, not refused:
+/// files hold computed prices (12.345) and prices that went through a float (12.700000000000001).
 ///
 /// # Errors
-/// [`Reason::BadPrice`] for what is no finite number from 0 to 1e9.
-pub fn price(value: &str) -> Result<f32, Reason> {
-    within_range(value, Decimal::Point, 0.0, MAX_PRICE, Reason::BadPrice).map(|price| price as f32)
+/// [`Reason::BadPrice`] for what is no number from 0 to 1e9.
+pub fn price(value: &str, currency: Currency) -> Result<(Money, bool), Reason> {
+    let price = amount(value, Decimal::Point)?;
+    if price.is_negative() {
+        return Err(Reason::BadPrice);
+    }
+    currency.rounded(price).ok_or(Reason::BadPrice)
 }
 
 /// Pieces that can be sold: part of a piece is none, and what was sold beyond the stock leaves none either.
@@ -334,12 +349,14 @@ pub fn yes(value: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::{
         Scientific, decimal_of, id, is_whole_float, list, normalise, number, price, quantity, scientific_id,
         stock, yes,
     };
     use crate::config::{Decimal, Normalise};
     use crate::orders::summary::Reason;
+    use qianmian_money::Currency;
 
     #[test]
     fn strip_decimal_only_touches_whole_numbers() {
@@ -371,10 +388,26 @@ mod tests {
         for bad in ["1e308", "1e999", "inf", "x", "1000001", "1e", "12x3", "A12", "10%"] {
             assert_eq!(quantity(Some(bad)), Err(Reason::BadQuantity), "{bad}");
         }
-        assert_eq!(price("0"), Ok(0.0));
-        for bad in ["NaN", "-0.01", "1e10", "inf", ""] {
-            assert_eq!(price(bad), Err(Reason::BadPrice), "{bad}");
+        for bad in ["NaN", "-0.01", "1e10", "1000000000.01", "inf", ""] {
+            assert_eq!(price(bad, Currency::default()), Err(Reason::BadPrice), "{bad}");
         }
+    }
+
+    #[test]
+    fn prices_are_exact_and_rounded_once() {
+        let fen = |value| price(value, Currency::default()).map(|(price, rounded)| (price.minor(), rounded));
+        for (value, expected) in [
+            ("0", (0, false)),
+            ("131072.01", (13_107_201, false)),
+            ("¥1,200.50", (120_050, false)),
+            ("1.005", (101, true)),
+            ("12.700000000000001", (1_270, true)),
+            ("1e2", (10_000, false)),
+            ("999999999.99", (99_999_999_999, false)),
+        ] {
+            assert_eq!(fen(value), Ok(expected), "{value}");
+        }
+        assert_eq!(price("12.5", Currency::new("JPY", None).unwrap()).unwrap().0.minor(), 13);
     }
 
     #[test]

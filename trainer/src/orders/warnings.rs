@@ -53,6 +53,10 @@ pub enum Code {
     FreeLines,
     /// Prices that cannot be read.
     UnreadablePrices,
+    /// More rooms or merchants than are kept.
+    RoomsBeyondLimit,
+    /// Amounts have more decimals than the currency has.
+    AmountsRounded,
     /// Amounts below zero were taken for returns.
     NegativeAmounts,
     /// Times are days as spreadsheets count them.

@@ -188,12 +188,12 @@ fn numbers_are_read_as_shops_write_them() {
     let orders = shop(&format!(
         "{HEADER},quantity,unit_price\nO1,M,A,2024-01-01,\"1,100\",\"¥1,200.00\"\nO2,M,B,2024-01-02,2件,3元\n"
     ));
-    assert_eq!((orders.lines[0].quantity, orders.lines[0].unit_price), (1100.0, 1200.0));
-    assert_eq!((orders.lines[1].quantity, orders.lines[1].unit_price), (2.0, 3.0));
+    assert_eq!((orders.lines[0].quantity, orders.lines[0].paid), (1100.0, 132_000_000));
+    assert_eq!((orders.lines[1].quantity, orders.lines[1].paid), (2.0, 600));
     let comma = shop(
         "order_id;user_id;item_id;ordered_at;unit_price\n1;M;A;13.01.2024 10:05;10,50\n2;M;B;14.01.2024;1.200\n",
     );
-    assert_eq!((comma.lines[0].unit_price, comma.lines[1].unit_price), (10.5, 1200.0));
+    assert_eq!((comma.lines[0].paid, comma.lines[1].paid), (1_050, 120_000));
     assert_raised(Code::DecimalComma, &comma, &orders);
 }
 

@@ -106,7 +106,7 @@ fn nested_json_gives_a_line_for_each_element() {
     for text in [json_lines, array, answer] {
         let orders = try_shop("[orders]\nfiles = [\"o.json\"]", &[("o.json", text.as_bytes())]).unwrap();
         assert_eq!(lines(&orders), ["M1 A 1", "M1 B 2", "M2 A 1", "M2 B 2"], "{text}");
-        assert_eq!((orders.lines[0].unit_price, orders.n_baskets), (9.5, 2));
+        assert_eq!((orders.lines[0].paid, orders.n_baskets), (950, 2));
     }
 }
 

@@ -98,15 +98,12 @@ impl Input<'_> {
             || !self.vectors.external.is_empty()
     }
 
-    /// Scores that each source gave, those of popularity and of vectors to the shortlist alone.
-    pub fn proposed(&self, scores: &Scores, shortlist: usize) -> [u32; Source::COUNT] {
+    /// Items that each source proposed, once for each seed that led to them. Items of the shortlist that no other source
+    /// proposed are best sellers; vectors only score what others proposed.
+    pub fn proposed(&self, scores: &Scores, shortlist: impl Iterator<Item = ItemIx>) -> [u32; Source::COUNT] {
         let mut counts = scores.proposed();
-        let of_shortlist = self.vectors.external.iter().map(external::UserVector::source);
-        let of_shortlist = of_shortlist.chain(self.vectors.factors.as_ref().map(|_| Source::Factors));
-        let of_shortlist = of_shortlist.chain(self.vectors.low_pass.as_ref().map(|_| Source::LowPass));
-        of_shortlist
-            .chain([Source::Popularity])
-            .for_each(|source| counts[source as usize] += shortlist as u32);
+        counts[Source::Popularity as usize] +=
+            shortlist.filter(|&item| !scores.is_scored(item)).count() as u32;
         counts
     }
 

@@ -4,10 +4,11 @@ use qianmian_models::audience::{AudienceQuery, Goods};
 use qianmian_models::ids::ItemIx;
 use qianmian_models::index::content::Description;
 use qianmian_models::view::View;
+use qianmian_money::{Currency, Money};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::fields::{Count, Id, Ids, optional_id, optional_object};
+use crate::fields::{Amount, Count, Id, Ids, optional_id, optional_object};
 use crate::handlers::answer::resolve;
 use crate::problem::{Code, Problem};
 
@@ -49,9 +50,8 @@ struct NewItem<'a> {
     /// The seller, as in the catalog.
     #[serde(borrow, default, deserialize_with = "optional_id")]
     merchant_id: Option<Id<'a>>,
-    /// In the shop's currency, above 0.
-    #[schema(exclusive_minimum = 0.0)]
-    price: Option<f32>,
+    /// In the shop's currency, above 0, with at most its number of decimals.
+    price: Option<Amount>,
 }
 
 /// A random part of the audience. The same person, share and seed give the same lot in every call.
@@ -81,22 +81,24 @@ impl<'a> AudienceRequest<'a> {
         view: View<'_>,
         unknown: &mut Vec<&'r str>,
     ) -> Result<(AudienceQuery, Vec<ItemIx>), Problem> {
-        self.check()?;
+        let currency = view.snapshot.catalog.currency();
+        let price = self.check(currency)?.map(|price| currency.units(price));
         let ids = self.item_ids.iter().flat_map(Ids::iter);
         // In order, so that a person's purchases are looked up by bisection.
         let mut items = resolve(view.snapshot, ids, unknown);
         items.sort_unstable();
         let (items, off_sale) = items.into_iter().partition(|&item| view.on_sale(item));
-        let described = self.item.as_ref().map(|item| Goods::described(view, &item.description()));
+        let described = self.item.as_ref().map(|item| Goods::described(view, &item.description(price)));
         let (count, exclude_buyers, since) = (self.count.get(), self.exclude_buyers, Vec::new());
         let query = AudienceQuery { items, described, since, exclude_buyers, count };
         Ok((query, off_sale))
     }
 
-    fn check(&self) -> Result<(), Problem> {
-        let invalid = |field: &str, cure: &'static str| {
-            Err(Problem::new(Code::InvalidField, cure).at_field(field.to_owned()))
-        };
+    /// Checks what the types of the fields do not; gives the price of the described item.
+    fn check(&self, currency: Currency) -> Result<Option<Money>, Problem> {
+        let problem =
+            |field: &str, cure: String| Problem::new(Code::InvalidField, cure).at_field(field.to_owned());
+        let invalid = |field: &str, cure: &str| Err(problem(field, cure.to_owned()));
         match &self.item {
             None if self.item_ids.is_none() => {
                 let cure = "name the goods in `item_ids`, or describe new ones in `item`";
@@ -105,16 +107,16 @@ impl<'a> AudienceRequest<'a> {
             Some(item) if item.is_empty() => {
                 return invalid("item", "give a title, category, brand, merchant_id or price");
             }
-            Some(NewItem { price: Some(price), .. }) if !(price.is_finite() && *price > 0.0) => {
-                return invalid("item.price", "a number above 0");
-            }
             _ => {}
         }
+        let price = self.item.as_ref().and_then(|item| item.price);
+        let price = price.map(|price| price.in_currency(currency)).transpose();
+        let price = price.map_err(|reason| problem("item.price", reason))?;
         match &self.holdout {
             Some(holdout) if !(holdout.share > 0.0 && holdout.share <= 0.5) => {
                 invalid("holdout.share", "a number above 0 and at most 0.5")
             }
-            _ => Ok(()),
+            _ => Ok(price),
         }
     }
 }
@@ -125,7 +127,7 @@ impl NewItem<'_> {
         texts.iter().all(|text| text.is_none()) && self.price.is_none()
     }
 
-    fn description(&self) -> Description<'_> {
+    fn description(&self, price: Option<f64>) -> Description<'_> {
         fn text<'t>(text: &'t Option<Id<'_>>) -> &'t str {
             text.as_ref().map_or("", Id::as_str)
         }
@@ -134,7 +136,7 @@ impl NewItem<'_> {
             category: text(&self.category),
             brand: text(&self.brand),
             merchant_id: text(&self.merchant_id),
-            price: self.price,
+            price,
         }
     }
 }

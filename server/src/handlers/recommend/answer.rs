@@ -10,6 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::request::RecommendRequest;
+use crate::fallback::Fallback;
 use crate::handlers::answer::{Evidences, ModelRef, Reason, Reasons, bought_together, finite, resembles};
 use crate::handlers::card::{Bought, ItemCard};
 use crate::request_id::RequestId;
@@ -33,20 +34,6 @@ pub struct RecommendResponse<'a> {
     pub(super) items: Vec<RecommendedItem<'a>>,
     /// Microseconds from reading the request's headers to writing this.
     pub(super) took_us: u64,
-}
-
-/// Why a slate is not as personal as asked. The order is that of the metric's labels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Fallback {
-    /// Neither the model nor live state knows the user; a given context was still used.
-    UnknownUser,
-    /// The user's purchases and context lead to no item: best sellers.
-    NoHistory,
-    /// No person was named, or `personalize` was false: best sellers.
-    Popularity,
-    /// The model holds no items.
-    EmptyCatalog,
 }
 
 /// One item of a slate.

@@ -51,7 +51,7 @@ async fn answer(call: &Call, app: &App, request: &RecommendRequest<'_>) -> Resul
     let query = context.apply_to(snapshot, query(snapshot, request, &mut unknown_item_ids));
     let slate = recommend::recommend(view, &query);
     let fallback = fallback(snapshot, request, &query, &slate);
-    app.telemetry.slates.record(&slate, fallback.map(|fallback| fallback as usize));
+    app.telemetry.slates.record(&slate, fallback);
     let item = |(n, item)| recommended_item(view, (&query, &slate.weights), request.explain, n + 1, item);
     let response = RecommendResponse {
         request_id: call.id,

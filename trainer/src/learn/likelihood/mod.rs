@@ -17,6 +17,7 @@ use qianmian_models::index::feature_schema::LikelihoodColumn;
 use qianmian_models::index::likelihood::{Features, Likelihood};
 use qianmian_models::kernels::topk::TopK;
 use qianmian_models::kernels::trees::{Node, Trees};
+use qianmian_models::storage::metrics::{LogLoss, LogLosses};
 use qianmian_models::view::View;
 
 use self::fit::{MAX_TREES, fit};
@@ -42,7 +43,7 @@ pub struct Learned {
     /// The ensembles; `None` with too few purchases to learn from.
     pub likelihood: Option<Likelihood>,
     /// Log loss and drift of each ensemble, for the manifest.
-    pub metrics: serde_json::Value,
+    pub losses: Option<LogLosses>,
 }
 
 /// Trees that [`learn`] grows at most.
@@ -60,15 +61,15 @@ pub fn learn(folds: &[PastFold], seed: u64, progress: &dyn Fn(u64)) -> Learned {
     if sold.iter().flatten().map(Rows::n_bought).sum::<usize>() < MIN_PURCHASES {
         return Learned::default();
     }
-    let (repeat, repeat_metrics) =
+    let (repeat, repeat_loss) =
         fit_with_drift(&sold, &|row| !row[LikelihoodColumn::PairBaskets as usize].is_nan(), progress);
-    let (new, new_metrics) =
+    let (new, new_loss) =
         fit_with_drift(&sold, &|row| row[LikelihoodColumn::PairBaskets as usize].is_nan(), progress);
     drop(sold);
     let cold_rows = of(Goods::as_if_unsold, MAX_COLD_ITEMS);
-    let (cold, cold_metrics) = fit_with_drift(&cold_rows, &|_| true, progress);
-    let metrics = serde_json::json!({"repeat": repeat_metrics, "new": new_metrics, "cold": cold_metrics});
-    Learned { likelihood: Some(Likelihood { repeat, new, cold, horizon: latest.future.horizon }), metrics }
+    let (cold, cold_loss) = fit_with_drift(&cold_rows, &|_| true, progress);
+    let losses = Some(LogLosses { repeat: repeat_loss, new: new_loss, cold: cold_loss });
+    Learned { likelihood: Some(Likelihood { repeat, new, cold, horizon: latest.future.horizon }), losses }
 }
 
 /// Trees learned from the rows of all months (latest first) that `takes` accepts, with the drift subtracted.
@@ -76,7 +77,7 @@ fn fit_with_drift(
     months: &[Vec<Rows>],
     takes: &dyn Fn(&Features) -> bool,
     progress: &dyn Fn(u64),
-) -> (Trees, serde_json::Value) {
+) -> (Trees, LogLoss) {
     let (mut trees, loss) = fit(&months.iter().flatten().collect::<Vec<_>>(), takes, progress);
     let drift_of = |(n, month): (usize, &Vec<Rows>)| {
         let (earlier, _) = fit(&months[n + 1..].iter().flatten().collect::<Vec<_>>(), takes, progress);
@@ -86,7 +87,7 @@ fn fit_with_drift(
     let drifts: Vec<f32> = months.iter().enumerate().take(predicted).map(drift_of).collect();
     let value = drifts.iter().sum::<f32>() / (predicted as f32 + PRIOR_MONTHS);
     trees.push(&[Node { feature: 0, threshold: 0.0, left: 0, right: 0, value }]);
-    (trees, serde_json::json!({"log_loss": loss, "drift": drifts}))
+    (trees, LogLoss { log_loss: Some(loss), drift: drifts })
 }
 
 /// What must be added to log-odds learned from earlier months so that the heads of this month's lists buy as often as

@@ -10,7 +10,7 @@ mod summary;
 
 pub use summary::EventSummary;
 
-use super::clean::{Stop, code, numbered};
+use super::clean::{Stop, code, code_within, numbered};
 use super::dictionary::Dictionary;
 use super::layout::Layout;
 use super::meter::Meter;
@@ -24,6 +24,7 @@ use super::times::{Times, detect};
 use super::types::{DAY_SECONDS, GUEST, Line, NONE_CODE};
 use super::values::{amount, id, is_null, normalise};
 use crate::config::{Config, Decimal, EventColumn, Normalise, Table, TableConfig, folded};
+use qianmian_money::Money;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Purchases that follow each other this closely are of one basket.
@@ -79,8 +80,9 @@ struct Bought {
     /// The order, numbered for this run; `u32::MAX` where none is said.
     order: u32,
     item: u32,
-    unit_price: f32,
+    paid: Option<Money>,
     channel: u16,
+    room: u16,
 }
 
 /// What a row says.
@@ -193,6 +195,7 @@ impl Events {
             types: FxHashMap::default(),
             scratch: Vec::new(),
             unreadable: 0,
+            rooms_left_out: 0,
         };
         let (mut bought, mut returns, mut tally) = (Vec::new(), Vec::new(), Tally::default());
         let lines = self.source.each_row(&layout.wanted, meter.read(), &mut |file, event| {
@@ -221,6 +224,7 @@ impl Events {
         lines.into_iter().for_each(|file| account.lines.add(file));
         account.types = rows.types.into_iter().map(|(name, count)| (name.to_string(), count)).collect();
         account.unreadable_values = rows.unreadable;
+        account.rooms_left_out = rows.rooms_left_out;
         (account.rejected, account.rejects) = (tally.total(), tally.counts());
         tally.check("events", account.rows_read, self.max_reject_ratio)?;
         Ok((bought, returns))
@@ -241,6 +245,7 @@ struct Rows<'r> {
     types: FxHashMap<Box<str>, u64>,
     scratch: Vec<u8>,
     unreadable: u64,
+    rooms_left_out: u64,
 }
 
 impl Rows<'_> {
@@ -286,7 +291,7 @@ impl Rows<'_> {
         if user_id.is_none() && session_id.is_none() && order_id.is_none() {
             return Err(Reason::NoId.into());
         }
-        let unit_price = self.unit_price(get(EventColumn::Value).filter(|_| purchase));
+        let paid = self.paid(get(EventColumn::Value).filter(|_| purchase));
         if !self.seen.insert(event_id) {
             return Ok(Told::Repeated);
         }
@@ -299,19 +304,18 @@ impl Rows<'_> {
         let order = order_id.map_or(Ok(u32::MAX), |order| numbered(&mut self.orders, &order))?;
         let channel =
             code(&mut self.raw.channels, get(EventColumn::Channel), self.rules.channel, "channels")?;
-        Ok(Told::Bought(Bought { at, user, session, order, item, unit_price, channel }))
+        let room_id = get(EventColumn::RoomId).filter(|room| !is_null(room));
+        let room = code_within(&mut self.raw.rooms, room_id, self.rules.room_id, &mut self.rooms_left_out)?;
+        Ok(Told::Bought(Bought { at, user, session, order, item, paid, channel, room }))
     }
 
-    /// NaN where no price is written, or none that can be read, which is counted.
-    fn unit_price(&mut self, written: Option<&str>) -> f32 {
-        let Some(written) = written else { return f32::NAN };
-        match amount(written, Decimal::Point) {
-            Ok(amount) if amount >= 0.0 => amount as f32,
-            _ => {
-                self.unreadable += 1;
-                f32::NAN
-            }
-        }
+    /// The price of the one piece that an event is of, rounded to the currency's decimals; `None` where none is written,
+    /// or none that can be read, which is counted.
+    fn paid(&mut self, written: Option<&str>) -> Option<Money> {
+        let amount = amount(written?, Decimal::Point).ok().filter(|amount| !amount.is_negative());
+        let paid = amount.and_then(|amount| self.rules.currency.rounded(amount));
+        self.unreadable += u64::from(paid.is_none());
+        paid.map(|(paid, _)| paid)
     }
 }
 
@@ -365,9 +369,11 @@ fn add_baskets(mut bought: Vec<Bought>, raw: &mut Raw) -> anyhow::Result<()> {
             user: b.user,
             item: b.item,
             quantity: 1.0,
-            unit_price: b.unit_price,
+            paid: Money::packed(b.paid),
             channel: b.channel,
             store: NONE_CODE,
+            room: b.room,
+            merchant: NONE_CODE,
         }));
     }
     Ok(())

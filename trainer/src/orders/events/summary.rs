@@ -34,6 +34,8 @@ pub struct EventSummary {
     pub types: BTreeMap<String, u64>,
     /// Purchases whose value is no price; they count without one.
     pub unreadable_values: u64,
+    /// Purchases whose room is beyond the number that is kept; they count without one.
+    pub rooms_left_out: u64,
     /// What each file was found to be.
     pub understood: Vec<FileFacts>,
     /// Files read, in order.

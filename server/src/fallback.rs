@@ -1,0 +1,54 @@
+//! Why a slate is not as personal as asked: one table for answers and metrics.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// Why a slate is not as personal as asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Fallback {
+    /// Neither the model nor live state knows the user; a given context was still used.
+    UnknownUser,
+    /// The user's purchases and context lead to no item: best sellers.
+    NoHistory,
+    /// No person was named, or `personalize` was false: best sellers.
+    Popularity,
+    /// The model holds no items.
+    EmptyCatalog,
+}
+
+impl Fallback {
+    /// All of them, in index order.
+    pub const ALL: [Self; 4] = [Self::UnknownUser, Self::NoHistory, Self::Popularity, Self::EmptyCatalog];
+
+    /// The name in metrics; in answers it is the same.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::UnknownUser => "unknown_user",
+            Self::NoHistory => "no_history",
+            Self::Popularity => "popularity",
+            Self::EmptyCatalog => "empty_catalog",
+        }
+    }
+}
+
+/// Counters are found by the index of the variant.
+const _: () = {
+    let mut n = 0;
+    while n < Fallback::ALL.len() {
+        assert!(Fallback::ALL[n] as usize == n);
+        n += 1;
+    }
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_and_answers_use_the_same_names() {
+        for fallback in Fallback::ALL {
+            assert_eq!(serde_json::to_value(fallback).ok(), Some(fallback.name().into()));
+        }
+    }
+}
