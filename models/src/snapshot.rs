@@ -19,14 +19,16 @@ use crate::index::factors::{Factors, FoldIn};
 use crate::index::identities::Identities;
 use crate::index::item_lists::ItemLists;
 use crate::index::likelihood::Likelihood;
-use crate::index::neighbourhood::Neighbourhood;
+use crate::index::repeats::Repeats;
 use crate::index::places::Places;
 use crate::index::popularity::Popularity;
 use crate::index::profile::Profiles;
 use crate::index::purchases::Purchases;
 use crate::index::rooms::Rooms;
+use crate::index::similar_items::SimilarItems;
 use crate::index::traits::Traits;
 use crate::index::user_attributes::UserAttributes;
+use crate::index::user_items::UserItems;
 use crate::kernels::trees::Trees;
 
 /// Everything one artifact knows.
@@ -74,8 +76,12 @@ pub struct Snapshot {
     pub basket_ease: ItemLists,
     /// Item -> items bought after it, absent where no order of purchases is known.
     pub transitions: Option<ItemLists>,
-    /// What user-kNN needs; derived from `history` and `buyers`.
-    pub neighbourhood: Neighbourhood,
+    /// How often items and users repeat; derived from `history` and `buyers`.
+    pub repeats: Repeats,
+    /// Item -> similar items.
+    pub similar: SimilarItems,
+    /// User -> items that similar users buy, absent where there were no users to learn from.
+    pub user_knn: Option<UserItems>,
     /// What items have in common by their attributes; derived from `catalog`.
     pub traits: Traits,
     /// Vectors, absent where there were no users to learn from.

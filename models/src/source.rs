@@ -26,16 +26,18 @@ pub enum Source {
     Transition = 6,
     /// Users with similar baskets buy the item.
     UserKnn = 7,
+    /// Users with similar baskets bought the item lately.
+    UserKnnRecent = 8,
     /// The item is close to the user's purchases in the low-pass embedding.
-    LowPass = 8,
+    LowPass = 9,
     /// The first source that was trained elsewhere.
     #[serde(rename = "external_1")]
-    External1 = 9,
+    External1 = 10,
     /// The second source that was trained elsewhere.
     #[serde(rename = "external_2")]
-    External2 = 10,
+    External2 = 11,
     /// The item's attributes resemble those of the user's items, and one of the two has no sales.
-    Content = 11,
+    Content = 12,
 }
 
 /// A row of the table of sources.
@@ -61,7 +63,7 @@ pub type Evidence = [f32; Source::COUNT];
 
 impl Source {
     /// Number of sources.
-    pub const COUNT: usize = 12;
+    pub const COUNT: usize = 13;
 
     /// The table, in index order. The weights are starting points of the learner (`learn/blend.rs`); they order the
     /// answers of an artifact that had too little history to learn from.
@@ -74,6 +76,7 @@ impl Source {
         spec(Self::EaseRecent, "ease_recent", 0.2, 0.2),
         spec(Self::Transition, "transition", 0.1, 0.0),
         spec(Self::UserKnn, "user_knn", 0.1, 0.0),
+        spec(Self::UserKnnRecent, "user_knn_recent", 0.1, 0.0),
         spec(Self::LowPass, "low_pass", 0.1, 0.0),
         spec(Self::External1, "external_1", 0.2, 0.2),
         spec(Self::External2, "external_2", 0.2, 0.2),

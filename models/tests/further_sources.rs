@@ -11,7 +11,7 @@ use qianmian_models::index::item_lists::ItemLists;
 use qianmian_models::index::popularity::Popularity;
 use qianmian_models::recommend::query::Query;
 use qianmian_models::recommend::{recommend, shortlist_features};
-use qianmian_models::similar::similar;
+use qianmian_models::similar::{neighbors, similar};
 use qianmian_models::snapshot::Snapshot;
 use qianmian_models::source::Source;
 use qianmian_models::view::View;
@@ -28,6 +28,7 @@ fn pair(weight: f32) -> ItemLists {
 fn with_external(knowledge: Knowledge) -> Snapshot {
     let mut snapshot = support::snapshot();
     snapshot.external = vec![External { name: "brought".to_owned(), knowledge }];
+    snapshot.similar = neighbors::all(&snapshot).unwrap();
     snapshot
 }
 
@@ -91,21 +92,23 @@ fn a_visitor_who_looks_at_a_launch_sees_what_it_resembles() {
 fn content_neighbors_rank_below_purchases_in_similar() {
     let mut snapshot = support::snapshot();
     snapshot.resembling = Some(pair(0.9));
+    snapshot.similar = neighbors::all(&snapshot).unwrap();
     let found = similar(View::as_trained(&snapshot), &[7], 8);
-    let place = found.iter().position(|r| r.ix == 0).unwrap();
+    let place = found.iter().position(|r| r.item == 0).unwrap();
     assert!(place > 0 && found[place].source == Source::Content, "{found:?}");
     // Of an item that nobody bought, attributes are all there is.
     snapshot.embedding = None;
     snapshot.co_purchase =
         qianmian_models::index::co_purchase::CoPurchase::new(12, vec![0; 8], &vec![Vec::new(); 8]).unwrap();
-    assert_eq!(similar(View::as_trained(&snapshot), &[7], 8).iter().map(|r| r.ix).collect::<Vec<_>>(), [0]);
+    snapshot.similar = neighbors::all(&snapshot).unwrap();
+    assert_eq!(similar(View::as_trained(&snapshot), &[7], 8).iter().map(|r| r.item).collect::<Vec<_>>(), [0]);
 }
 
 #[test]
 fn external_scores_take_part_in_similar_and_audience() {
     let snapshot = with_external(Knowledge::Scores(Scores::new(pair(0.5)).unwrap()));
     let found = similar(View::as_trained(&snapshot), &[7], 8);
-    assert!(found.iter().any(|r| r.ix == 0 && r.source == Source::External1 && r.candidate.seed.is_some()));
+    assert!(found.iter().any(|r| r.item == 0 && r.source == Source::External1 && r.because.is_some()));
     let people = people_for(&snapshot, 7);
     let bought_0 = |p: &&Prospect| snapshot.history.ixs(p.user).contains(&0);
     assert!(people.iter().filter(bought_0).count() == 2, "{people:?}");
@@ -121,8 +124,8 @@ fn external_vectors_take_part_in_similar_and_audience() {
     let says = |p: &Prospect| p.evidence[Source::External1 as usize] > 0.0;
     let snapshot = with_external(Knowledge::Vectors { items: items.clone(), users: None });
     let found = similar(View::as_trained(&snapshot), &[7], 8);
-    let zero = found.iter().find(|r| r.ix == 0).unwrap();
-    assert_eq!((zero.evidence[Source::External1 as usize], zero.source), (1.0, Source::External1));
+    let zero = found.iter().find(|r| r.item == 0).unwrap();
+    assert_eq!((zero.source, zero.because), (Source::External1, Some(7)));
     let people = people_for(&snapshot, 7);
     assert!(people.iter().any(says), "{people:?}");
     assert!(people.iter().all(|p| says(p) == snapshot.history.ixs(p.user).contains(&0)), "{people:?}");

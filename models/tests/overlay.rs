@@ -19,7 +19,7 @@ use qianmian_money::{Currency, Money};
 fn shown(view: View<'_>) -> Vec<u32> {
     let mut shown: Vec<u32> = recommend(view, &Query::for_user(1, 8)).items.iter().map(|r| r.item).collect();
     for item in 0..8 {
-        shown.extend(similar(view, &[item], 8).iter().map(|r| r.ix));
+        shown.extend(similar(view, &[item], 8).iter().map(|r| r.item));
         shown.extend(complements(view, &[item], 8).iter().map(|c| c.item));
         let query = BundleQuery {
             cart: &[item],

@@ -81,7 +81,7 @@ proptest! {
     ) {
         let snapshot = support::snapshot();
         prop_assert!(complements(View::as_trained(&snapshot), &cart, 5).iter().all(|c| !cart.contains(&c.item)));
-        prop_assert!(similar(View::as_trained(&snapshot), &cart, 5).iter().all(|s| !cart.contains(&s.ix)));
+        prop_assert!(similar(View::as_trained(&snapshot), &cart, 5).iter().all(|s| !cart.contains(&s.item)));
         let personal = personal_complements(View::as_trained(&snapshot), &cart, &Query::for_user(user, 5), 5);
         prop_assert!(distinct(personal.iter().map(|c| c.item)));
         prop_assert!(personal.iter().all(|c| !cart.contains(&c.item)));

@@ -74,8 +74,7 @@ fn neighbours(d: &mut Dice, snapshot: &Snapshot) -> Vec<Entry> {
     items.sort_unstable();
     items.dedup();
     let found = similar(View::as_trained(snapshot), &items, 12);
-    let because = |r: &qianmian_models::recommend::score::Ranked| r.candidate.seed.map(|(item, _)| item);
-    found.iter().map(|r| (format!("{}/{}/{}", r.ix, r.source.name(), name(because(r))), r.score)).collect()
+    found.iter().map(|r| (format!("{}/{}/{}", r.item, r.source.name(), name(r.because)), r.score)).collect()
 }
 
 fn sets(d: &mut Dice, snapshot: &Snapshot) -> Vec<Entry> {

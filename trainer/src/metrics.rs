@@ -85,6 +85,30 @@ pub fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
+/// Mean and standard error of the differences of two methods, case by case.
+#[derive(Debug)]
+pub struct Paired {
+    /// Mean of the differences.
+    pub mean: f64,
+    /// Its standard error.
+    pub standard_error: f64,
+}
+
+impl Paired {
+    /// Of `a` minus `b`, by case.
+    pub fn new(a: &[f64], b: &[f64]) -> Self {
+        let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
+        let (n, mean) = (differences.len().max(1) as f64, mean(&differences));
+        let squares: f64 = differences.iter().map(|d| (d - mean).powi(2)).sum();
+        Self { mean, standard_error: (squares / (n - 1.0).max(1.0) / n).sqrt() }
+    }
+
+    /// Whether the mean is above 0 by more than two standard errors, which chance does once in 40.
+    pub fn is_certain(&self) -> bool {
+        self.mean > 2.0 * self.standard_error
+    }
+}
+
 /// 95 % percentile bootstrap interval (Efron 1979) of the mean of paired differences `a - b`, from 1,000
 /// seeded resamples.
 pub fn bootstrap_difference(a: &[f64], b: &[f64]) -> [f64; 2] {

@@ -11,18 +11,21 @@ use qianmian_models::blend::Blend;
 use qianmian_models::ids::ItemIx;
 use qianmian_models::index::likelihood::Likelihood;
 use qianmian_models::index::places::{Kind, Places};
+use qianmian_models::index::similar_items::SimilarItems;
 use qianmian_models::kernels::trees::Trees;
+use qianmian_models::similar::neighbors;
 use qianmian_models::snapshot::Snapshot;
 use qianmian_models::storage::artifact::{Artifact, ArtifactWriter, Manifest};
 use qianmian_models::storage::metrics::{Metrics, Rehearsal};
 use qianmian_models::storage::versions::ShopStore;
+use rayon::prelude::*;
 
 use crate::config::{Config, TrainingConfig};
 use crate::dataset::Dataset;
 use crate::learn::content_neighbors::ContentNeighbors;
 use crate::learn::folds::{PastFold, Split};
 use crate::learn::indexes::{self, CatalogIndexes, Indexes};
-use crate::learn::{ann, bundles, likelihood, places, ranking};
+use crate::learn::{ann, bundles, likelihood, places, ranking, user_knn};
 use crate::progress::Reporter;
 
 /// Sizes of bundles, each a unit of work.
@@ -78,7 +81,7 @@ impl<'a> Training<'a> {
     pub fn steps(&self) -> usize {
         let ranking = if self.splits.is_empty() { 0 } else { ranking::STEPS + 2 };
         let graphs = self.graphs().iter().filter(|built| **built).count();
-        (self.splits.len() + 1) * (indexes::STEPS + 1) + ranking + graphs + 2
+        (self.splits.len() + 1) * (indexes::STEPS + 2) + ranking + graphs + 3
     }
 
     /// Whether a graph of the items is built, and one of the users. Below the configured sizes an exact scan is
@@ -105,12 +108,15 @@ impl<'a> Training<'a> {
         let index = |dataset: &Dataset, reporter: &Reporter| {
             indexes::learn(dataset, &shared, &neighbors, config, reporter)
         };
-        let rehearsed = rehearse(dataset, splits, config.seed, reporter, &index)?;
+        let rehearsed = rehearse(dataset, splits, config, reporter, &index)?;
         let reporter = &reporter.part("all data");
         let Indexes { mut snapshot, n_baskets, left_out } = index(dataset, reporter)?;
         self.build_graphs(&mut snapshot, reporter)?;
+        let users: Vec<u32> = (0..dataset.n_users() as u32).collect();
+        learn_user_knn(dataset, &mut snapshot, config, &users, reporter)?;
         snapshot.places = learn_places(dataset, &snapshot, &rehearsed.places, reporter)?;
         snapshot.external = dataset.external.iter().map(|model| model.served.clone()).collect();
+        learn_similar(&mut snapshot, reporter)?;
         snapshot.blend = rehearsed.blend;
         snapshot.ranker = rehearsed.ranker;
         snapshot.new_ranker = rehearsed.new_ranker;
@@ -144,6 +150,33 @@ impl<'a> Training<'a> {
     }
 }
 
+/// Learns the neighbors of all items, by everything else that the snapshot knows.
+fn learn_similar(snapshot: &mut Snapshot, reporter: &Reporter) -> anyhow::Result<()> {
+    let stage = reporter.stage("similar items", snapshot.items.len() as u64);
+    let of = |item: ItemIx| {
+        let list = neighbors::of(snapshot, item);
+        stage.advance(1);
+        list
+    };
+    let lists: Vec<_> = (0..snapshot.items.len() as ItemIx).into_par_iter().map(of).collect();
+    snapshot.similar = SimilarItems::new(&lists)?;
+    Ok(())
+}
+
+/// Learns the lists of user-kNN of `users`.
+fn learn_user_knn(
+    dataset: &Dataset,
+    snapshot: &mut Snapshot,
+    config: &TrainingConfig,
+    users: &[u32],
+    reporter: &Reporter,
+) -> anyhow::Result<()> {
+    let stage = reporter.stage("similar users", users.len() as u64);
+    let purchases = [&snapshot.history, &snapshot.buyers];
+    snapshot.user_knn = user_knn::learn(dataset, purchases, config, users, &|n| stage.advance(n))?;
+    Ok(())
+}
+
 fn learn_places(
     dataset: &Dataset,
     snapshot: &Snapshot,
@@ -169,7 +202,7 @@ fn cold_items(dataset: &Dataset, splits: &[Split]) -> Vec<ItemIx> {
 fn rehearse(
     dataset: &Dataset,
     splits: Vec<Split>,
-    seed: u64,
+    config: &TrainingConfig,
     reporter: &Reporter,
     index: &dyn Fn(&Dataset, &Reporter) -> anyhow::Result<Indexes>,
 ) -> anyhow::Result<Rehearsed> {
@@ -179,15 +212,17 @@ fn rehearse(
         let Split { past, labels, future, new_users } = split;
         let reporter = reporter.part(format!("rehearsal {number} of {n}"));
         let mut snapshot = index(&past, &reporter)?.snapshot;
+        let users: Vec<u32> = labels.iter().map(|(user, _)| *user).collect();
+        learn_user_knn(&past, &mut snapshot, config, &users, &reporter)?;
         snapshot.places = learn_places(&past, &snapshot, &Kind::ALL, &reporter)?;
         snapshot.external = dataset.external.iter().map(|model| model.rehearsed.clone()).collect();
         folds.push(PastFold { snapshot, labels, future, new_users });
     }
-    let Some(rankings) = ranking::learn(&mut folds, seed, reporter) else {
+    let Some(rankings) = ranking::learn(&mut folds, config.seed, reporter) else {
         return Ok(Rehearsed::default());
     };
     let stage = reporter.stage("likelihood", likelihood::max_trees(&folds));
-    let likely = likelihood::learn(&folds, seed, &|n| stage.advance(n));
+    let likely = likelihood::learn(&folds, config.seed, &|n| stage.advance(n));
     drop(stage);
     let stage = reporter.stage("place lifts", 1);
     let lifts = places::lifts(&folds);

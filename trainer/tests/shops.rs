@@ -40,7 +40,7 @@ fn ask_everything(snapshot: &Snapshot) {
     }
     for item in 0..items as u32 {
         check(
-            similar(View::as_trained(snapshot), &[item], 20).iter().map(|i| (i.ix, i.score)).collect(),
+            similar(View::as_trained(snapshot), &[item], 20).iter().map(|i| (i.item, i.score)).collect(),
             items,
         );
         let people = audience(View::as_trained(snapshot), &AudienceQuery::for_item(item, 20));

@@ -55,7 +55,7 @@ impl ItemFacts {
         set(Column::ItemTrend7d, (week + 1.0) / (month + 4.0));
         set(Column::ItemTrend30d, (month + 1.0) / (quarter + 3.0));
         set(Column::ItemTrend90d, (quarter + 1.0) / (all + 1.0));
-        set(Column::ItemRepeatRate, snapshot.neighbourhood.repeat_rate(item));
+        set(Column::ItemRepeatRate, snapshot.repeats.rate(item));
         set(Column::ItemBuyers, snapshot.buyers.ixs(item).len() as f32);
         set(Column::ItemNewBuyers30d, acquired[0]);
         set(Column::ItemNewBuyers90d, acquired[1]);
@@ -97,7 +97,7 @@ pub fn row(
         set(Column::PairBasketsPerDay, p.baskets as f32 / owned.max(1.0));
         set(Column::PairDaysBeforeLastBasket, since - silent);
     }
-    let lines = snapshot.neighbourhood.lines(user);
+    let lines = snapshot.repeats.lines(user);
     let items = snapshot.history.ixs(user).len() as f32;
     set(Column::UserBaskets, baskets);
     set(Column::UserSilentDays, silent);

@@ -87,17 +87,22 @@ pub fn audience(view: View<'_>, query: &AudienceQuery) -> Vec<Prospect> {
         }
         false => FxHashSet::default(),
     };
+    let n_goods = query.items.len() + usize::from(query.described.is_some());
+    // Of several goods, whoever is last for one may be first for all.
+    let kept = if n_goods == 1 { query.count } else { usize::MAX };
     let mut people: Vec<Prospect> = Vec::new();
     let items = query.items.iter().map(|&item| (Some(item), Goods::of_item(view, item)));
     for (n, (item, goods)) in items.chain(query.described.clone().map(|goods| (None, goods))).enumerate() {
         let since: Vec<Since> =
             query.since.iter().filter(|since| Some(since.item) == item).copied().collect();
-        let found = of_goods(view, query, &goods, &since, &excluded);
+        let found = of_goods(view, query, &goods, &since, &excluded, kept);
         if n == 0 { people = found } else { join(&mut people, found) }
     }
-    // Stable: equal leaves keep the blend's order.
-    people.sort_by(|a, b| b.score.total_cmp(&a.score));
-    people.truncate(query.count);
+    if n_goods > 1 {
+        // Stable: equal scores keep their order.
+        people.sort_by(|a, b| b.score.total_cmp(&a.score));
+        people.truncate(query.count);
+    }
     people
 }
 
@@ -119,27 +124,36 @@ fn join(people: &mut Vec<Prospect>, found: Vec<Prospect>) {
     }
 }
 
-/// The people for one kind of goods, in the order of the blend.
+/// At most `kept` people for one kind of goods, likeliest first; equal ones in the order of the blend.
 fn of_goods(
     view: View<'_>,
     query: &AudienceQuery,
     goods: &Goods,
     since: &[Since],
     excluded: &FxHashSet<UserIx>,
+    kept: usize,
 ) -> Vec<Prospect> {
     let shortlist = Shortlist::new(view, query, goods, since, excluded);
     let probabilities =
         view.snapshot.likelihood.as_ref().map(|likelihood| likelihood.of(&shortlist.rows(view, goods)));
-    let prospect = |(n, ranked): (usize, &Ranked)| Prospect {
-        user: ranked.ix,
-        score: probabilities.as_ref().map_or(ranked.score, |p| p[n]),
-        probability: probabilities.as_ref().map(|p| p[n]),
-        source: ranked.source,
-        evidence: ranked.evidence,
-        bought: shortlist.bought(ranked).map_or(0, |p| p.baskets),
-        seed: ranked.candidate.seed.map(|(item, _)| item),
+    let score = |(n, ranked): (usize, &Ranked)| probabilities.as_ref().map_or(ranked.score, |p| p[n]);
+    let mut order: Vec<(f32, usize)> =
+        shortlist.ranked.iter().enumerate().map(score).zip(0..shortlist.ranked.len()).collect();
+    order.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    order.truncate(kept);
+    let prospect = |(score, n): (f32, usize)| {
+        let ranked = &shortlist.ranked[n];
+        Prospect {
+            user: ranked.ix,
+            score,
+            probability: probabilities.is_some().then_some(score),
+            source: score::strongest(&ranked.evidence, &view.snapshot.blend.audience),
+            evidence: ranked.evidence,
+            bought: shortlist.bought(ranked).map_or(0, |p| p.baskets),
+            seed: ranked.candidate.seed.map(|(item, _)| item),
+        }
     };
-    shortlist.ranked.iter().enumerate().map(prospect).collect()
+    order.into_iter().map(prospect).collect()
 }
 
 /// The blend's best, with what they bought of the goods.

@@ -44,6 +44,8 @@ schema! {
         /// Likewise.
         UserKnn = "user_knn",
         /// Likewise.
+        UserKnnRecent = "user_knn_recent",
+        /// Likewise.
         LowPass = "low_pass",
         /// Likewise.
         External1 = "external_1",

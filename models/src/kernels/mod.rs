@@ -2,6 +2,7 @@
 
 pub mod blocks;
 pub mod scan;
+pub mod shares;
 pub mod simd;
 pub mod topk;
 pub mod trees;

@@ -93,7 +93,7 @@ pub fn row(view: View<'_>, user: &UserFacts, ranked: &Contender, bought: Option<
     set(RankColumn::ItemTrend7d, (week + 1.0) / (month + 4.0));
     set(RankColumn::ItemTrend30d, (month + 1.0) / (quarter + 3.0));
     set(RankColumn::ItemTrend90d, (quarter + 1.0) / (all + 1.0));
-    set(RankColumn::ItemRepeatRate, snapshot.neighbourhood.repeat_rate(item));
+    set(RankColumn::ItemRepeatRate, snapshot.repeats.rate(item));
     set(RankColumn::ItemBuyers, snapshot.buyers.ixs(item).len() as f32);
     set(RankColumn::UserBaskets, user.baskets);
     set(RankColumn::UserSilentDays, user.silent_days);

@@ -1,5 +1,7 @@
 //! Ranking: the blend shortlists, the ranker (boosted trees) reorders the shortlist.
 
+use std::cmp::Ordering;
+
 use rustc_hash::FxHashMap;
 
 use crate::index::purchases::Purchase;
@@ -8,7 +10,7 @@ use crate::recommend::features::{self, Features, UserFacts};
 use crate::recommend::query::Query;
 use crate::recommend::scores::Scores;
 pub use crate::recommend::shortlist::Contender;
-use crate::recommend::shortlist::shortlist;
+use crate::recommend::shortlist::{best_first, shortlist};
 use crate::recommend::sources::Input;
 use crate::source::Evidence;
 use crate::view::View;
@@ -21,8 +23,8 @@ pub fn rank(view: View<'_>, query: &Query, input: &Input<'_>, scores: &mut Score
         let mut scores = vec![0.0; rows.len()];
         ranker.add_scores(&rows, &mut scores);
         ranked.iter_mut().zip(scores).for_each(|(ranked, score)| ranked.score = score);
-        // Stable: equal leaves keep the blend's order.
-        ranked.sort_by(|a, b| b.score.total_cmp(&a.score));
+        // Equal leaves keep the blend's order.
+        ranked = best_first(&ranked, |_, _| Ordering::Equal);
     }
     ranked
 }
@@ -60,7 +62,8 @@ fn ranker<'v>(view: View<'v>, query: &Query) -> Option<&'v Trees> {
 /// The best of the blend, and among them the best items without sales.
 fn blended(view: View<'_>, query: &Query, input: &Input<'_>, scores: &mut Scores) -> Vec<Contender> {
     let cold = if view.snapshot.resembling.is_some() { view.scene.cold_shortlist } else { 0 };
-    shortlist(input, weights(view, query), scores, query.count.max(view.scene.shortlist), cold)
+    let wanted = if query.exclude_bought { view.scene.shortlist_new } else { view.scene.shortlist };
+    shortlist(input, weights(view, query), scores, query.count.max(wanted), cold)
 }
 
 /// One row of features per item of a shortlist.

@@ -15,8 +15,6 @@ pub struct Ranked {
     pub position: u32,
     /// The blended score; after ranking, the ranker's.
     pub score: f32,
-    /// The source that contributed most.
-    pub source: Source,
     /// Normalized evidence, `0..=1` each.
     pub evidence: Evidence,
     /// The candidate as retrieved.
@@ -53,8 +51,7 @@ pub fn shortlist(
     let ranked = |position: u32| {
         let (ix, candidate) = candidates[position as usize];
         let evidence = normalized(&candidate);
-        let (score, source) = (dot(&evidence, weights), strongest(&evidence, weights));
-        Ranked { ix, position, score, source, evidence, candidate }
+        Ranked { ix, position, score: dot(&evidence, weights), evidence, candidate }
     };
     positions.into_iter().map(ranked).collect()
 }
@@ -85,7 +82,7 @@ pub(super) fn dot(a: &Evidence, b: &Evidence) -> f32 {
 }
 
 /// The source that contributes most.
-pub(super) fn strongest(evidence: &Evidence, weights: &Evidence) -> Source {
+pub(crate) fn strongest(evidence: &Evidence, weights: &Evidence) -> Source {
     let share = |s: Source| evidence[s as usize] * weights[s as usize];
     Source::ALL.into_iter().rev().max_by(|&a, &b| share(a).total_cmp(&share(b))).unwrap_or(Source::Popularity)
 }

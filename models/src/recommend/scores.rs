@@ -90,6 +90,24 @@ impl Scores {
         }
     }
 
+    /// [`add_list`](Self::add_list) for two sources in one pass over the list.
+    pub fn add_list_twice(
+        &mut self,
+        sources: [Source; 2],
+        (items, weights): (&[ItemIx], &[f32]),
+        factors: [f32; 2],
+    ) {
+        let rows = sources.map(|source| source as usize);
+        rows.into_iter().for_each(|row| self.proposed[row] += items.len() as u32);
+        for (&item, weight) in items.iter().zip(weights) {
+            let (block, lane) = place(item);
+            self.touched[block] |= 1 << lane;
+            let block = &mut self.blocks[block];
+            block[rows[0]][lane] += factors[0] * weight;
+            block[rows[1]][lane] += factors[1] * weight;
+        }
+    }
+
     /// Sources that scored an item, in index order.
     pub fn sources(&self) -> Vec<usize> {
         (0..Source::COUNT).filter(|&source| self.proposed[source] > 0).collect()

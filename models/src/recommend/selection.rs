@@ -70,7 +70,7 @@ pub fn select(
         slate.extend(fill.into_iter().map(|filled| Recommended {
             item: filled.ix,
             score: filled.score.min(ceiling),
-            source: filled.source,
+            source: score::strongest(&filled.evidence, weights),
             evidence: filled.evidence,
             seed: None,
             slot: Slot::Backfill(demotion),

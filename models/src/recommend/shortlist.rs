@@ -3,6 +3,8 @@
 //! The blend divides each source's score by its best among the items that may be ranked, weights it and sums it up
 //! (`kernels::blocks`). Vectors are read for the shortlist alone, and their best is that of the shortlist.
 
+use std::cmp::Ordering;
+
 use crate::ids::ItemIx;
 use crate::kernels::blocks::{self, WIDTH};
 use crate::kernels::topk::TopK;
@@ -59,15 +61,26 @@ pub fn shortlist(
             content: raw[Source::Content as usize],
         }
     };
-    let mut shortlist: Vec<Contender> = items.iter().zip(&raw).map(contender).collect();
+    let shortlist: Vec<Contender> = items.iter().zip(&raw).map(contender).collect();
     // Where nobody bought two cold items, the one that resembles the user's items more comes first.
-    let order = |a: &Contender, b: &Contender| {
+    let ties = |a: &Contender, b: &Contender| {
         let popularity = |c: &Contender| c.evidence[Source::Popularity as usize];
-        let by_content = b.score.total_cmp(&a.score).then(b.content.total_cmp(&a.content));
+        let by_content = b.content.total_cmp(&a.content);
         by_content.then(popularity(b).total_cmp(&popularity(a))).then(a.item.cmp(&b.item))
     };
-    shortlist.sort_unstable_by(order);
-    shortlist
+    best_first(&shortlist, ties)
+}
+
+/// Contenders by score, best first; `ties` orders those of equal score. Places are sorted rather than contenders, which
+/// are a cache line and more each.
+pub fn best_first(
+    contenders: &[Contender],
+    ties: impl Fn(&Contender, &Contender) -> Ordering,
+) -> Vec<Contender> {
+    let mut places: Vec<(f32, u32)> = contenders.iter().zip(0..).map(|(c, place)| (c.score, place)).collect();
+    let at = |place: u32| &contenders[place as usize];
+    places.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then_with(|| ties(at(a.1), at(b.1))).then(a.1.cmp(&b.1)));
+    places.into_iter().map(|(_, place)| *at(place)).collect()
 }
 
 /// The largest score of every source but of vectors, over the items that may be ranked.
@@ -94,7 +107,7 @@ fn blend(input: &Input<'_>, weights: &Evidence, best: &Evidence, scores: &mut Sc
 
 /// The best `count` by blended score, in no order.
 fn top(scores: &Scores, count: usize) -> Vec<ItemIx> {
-    let mut top = TopK::new(count);
+    let mut top = TopK::above(count, lower_bound(&scores.peaks, count));
     for (block, (blended, &peak)) in scores.blended.iter().zip(&scores.peaks).enumerate() {
         if peak == f32::NEG_INFINITY || peak < top.threshold() {
             continue;
@@ -104,6 +117,17 @@ fn top(scores: &Scores, count: usize) -> Vec<ItemIx> {
         }
     }
     top.into_unsorted().iter().map(|scored| scored.ix).collect()
+}
+
+/// A score that at least `count` items have: as many blocks have one that is as high. Negative infinity where there are
+/// fewer blocks.
+fn lower_bound(peaks: &[f32], count: usize) -> f32 {
+    if count == 0 || peaks.len() < count {
+        return f32::NEG_INFINITY;
+    }
+    let mut peaks = peaks.to_vec();
+    let (_, bound, _) = peaks.select_nth_unstable_by(count - 1, |a, b| b.total_cmp(a));
+    *bound
 }
 
 /// The best `count` by content, best first.

@@ -22,14 +22,16 @@ use crate::index::feature_schema::{LikelihoodColumn, RankColumn};
 use crate::index::identities::{self, Identities};
 use crate::index::item_lists::ItemLists;
 use crate::index::likelihood::{Horizon, Likelihood};
-use crate::index::neighbourhood::Neighbourhood;
 use crate::index::places::{self, Places};
 use crate::index::popularity::{self, Popularity};
 use crate::index::profile::{self, Profiles};
 use crate::index::purchases::{Direction, Purchases};
+use crate::index::repeats::Repeats;
 use crate::index::rooms::{self, Rooms};
+use crate::index::similar_items::{self, SimilarItems};
 use crate::index::traits::Traits;
 use crate::index::user_attributes::{self, UserAttributes};
+use crate::index::user_items::{self, UserItems};
 use crate::kernels::trees::Trees;
 use crate::storage::artifact::Artifact;
 
@@ -90,7 +92,12 @@ impl Snapshot {
             identities: Identities::open(&artifact.section(identities::SECTION)?, n_users)?,
             bundles: Bundles::open(&artifact.section(bundles::SECTION)?, co_purchase.baskets_of())?,
             co_purchase,
-            neighbourhood: Neighbourhood::new(&history, &buyers),
+            repeats: Repeats::new(&history, &buyers),
+            similar: SimilarItems::open(&artifact.section(similar_items::SECTION)?, n_items)?,
+            user_knn: {
+                let open = || UserItems::open(&artifact.section(user_items::SECTION)?, n_users, n_items);
+                artifact.has(user_items::SECTION).then(open).transpose()?
+            },
             history,
             buyers,
             ease: lists(EASE)?,

@@ -11,7 +11,7 @@ use crate::index::feature_schema::{LikelihoodColumn, RankColumn};
 use crate::index::purchases::Direction;
 use crate::index::{
     bundles, catalog, co_purchase, content, external, identities, places, popularity, profile, rooms,
-    user_attributes,
+    similar_items, user_attributes, user_items,
 };
 use crate::storage::artifact::{ArtifactWriter, Manifest};
 
@@ -50,6 +50,10 @@ impl Snapshot {
         }
         if let Some(low_pass) = &self.low_pass {
             writer.section(LOW_PASS, &low_pass.batch(LOW_PASS)?)?;
+        }
+        writer.section(similar_items::SECTION, &self.similar.batch()?)?;
+        if let Some(user_knn) = &self.user_knn {
+            writer.section(user_items::SECTION, &user_knn.batch()?)?;
         }
         if let Some(places) = &self.places {
             writer.section(places::SECTION, &places.batch()?)?;

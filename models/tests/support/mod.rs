@@ -15,13 +15,15 @@ use qianmian_models::index::factors::{Factors, FoldIn};
 use qianmian_models::index::identities::Identities;
 use qianmian_models::index::item_lists::ItemLists;
 use qianmian_models::index::likelihood::{Horizon, Likelihood};
-use qianmian_models::index::neighbourhood::Neighbourhood;
+use qianmian_models::index::repeats::Repeats;
+use qianmian_models::index::similar_items::SimilarItems;
 use qianmian_models::index::popularity::Popularity;
 use qianmian_models::index::profile::{Profile, Profiles};
 use qianmian_models::index::purchases::{Direction, Purchase, Purchases};
 use qianmian_models::index::traits::Traits;
 use qianmian_models::index::user_attributes::{CONSENT_CONTACT, UserAttribute, UserAttributes};
 use qianmian_models::kernels::trees::{Node, Trees};
+use qianmian_models::similar::neighbors;
 use qianmian_models::snapshot::{Embedding, Snapshot};
 use qianmian_models::storage::artifact::{Artifact, ArtifactWriter, Manifest};
 use qianmian_models::storage::versions::ShopStore;
@@ -59,7 +61,7 @@ pub fn snapshot() -> Snapshot {
     let profile =
         Profile { baskets: 3, first_at: at(40), last_at: at(10), rfm: [3, 3, 3], ..Profile::default() };
     let catalog = Catalog::new(&(0..8).map(title).collect::<Vec<_>>(), Currency::default()).unwrap();
-    Snapshot {
+    let mut snapshot = Snapshot {
         version: "v1".into(),
         trained_at: "2023-11-14T22:13:20Z".into(),
         data_until: UNTIL,
@@ -75,7 +77,9 @@ pub fn snapshot() -> Snapshot {
         )
         .unwrap(),
         co_purchase: CoPurchase::new(12, vec![4; 8], &lists).unwrap(),
-        neighbourhood: Neighbourhood::new(&history, &history.transposed(8).unwrap()),
+        similar: SimilarItems::none(8),
+        user_knn: None,
+        repeats: Repeats::new(&history, &history.transposed(8).unwrap()),
         buyers: history.transposed(8).unwrap(),
         history,
         ease: Some(
@@ -117,7 +121,9 @@ pub fn snapshot() -> Snapshot {
             cold: stump(-4.0, -3.0),
             horizon: Horizon::Days(30.0),
         }),
-    }
+    };
+    snapshot.similar = neighbors::all(&snapshot).unwrap();
+    snapshot
 }
 
 /// Every second user refuses to be contacted; the last one says nothing.

@@ -12,14 +12,17 @@ use qianmian_models::index::feature_schema::{LikelihoodColumn, RankColumn};
 use qianmian_models::index::identities::Identities;
 use qianmian_models::index::item_lists::ItemLists;
 use qianmian_models::index::likelihood::{Horizon, Likelihood};
-use qianmian_models::index::neighbourhood::Neighbourhood;
+use qianmian_models::index::repeats::Repeats;
+use qianmian_models::index::similar_items::SimilarItems;
 use qianmian_models::index::places::{Kind, Place, Places};
 use qianmian_models::index::popularity::Popularity;
 use qianmian_models::index::profile::{Profile, Profiles};
 use qianmian_models::index::purchases::{Direction, Purchase, Purchases};
 use qianmian_models::index::traits::Traits;
 use qianmian_models::index::user_attributes::{UserAttribute, UserAttributes};
+use qianmian_models::index::user_items::{ScoredItem, UserItems};
 use qianmian_models::kernels::trees::{Node, Trees};
+use qianmian_models::similar::neighbors;
 use qianmian_models::snapshot::{Embedding, Snapshot};
 use qianmian_money::{Currency, Money};
 
@@ -105,7 +108,7 @@ pub fn shop(z: Size, seed: u64, repeats: bool) -> Snapshot {
     let buyers = history.transposed(z.items as usize).unwrap();
     let baskets: Vec<u32> = (0..z.items).map(|n| if n < z.sold() { 20 + d.below(40) } else { 0 }).collect();
     let ease = lists(z, d, 15, z.sold(), true);
-    Snapshot {
+    let mut snapshot = Snapshot {
         version: "v1".into(),
         trained_at: "2023-11-14T22:13:20Z".into(),
         data_until: UNTIL,
@@ -119,7 +122,9 @@ pub fn shop(z: Size, seed: u64, repeats: bool) -> Snapshot {
         identities: Identities::new(&vec![Vec::new(); z.users as usize]).unwrap(),
         co_purchase: co_purchase(z, d, &baskets),
         bundles: bundles(z, d, &baskets),
-        neighbourhood: Neighbourhood::new(&history, &buyers),
+        similar: SimilarItems::none(z.items as usize),
+        user_knn: Some(user_items(z, d)),
+        repeats: Repeats::new(&history, &buyers),
         history,
         buyers,
         ease_by_target: Some(ease.transposed("ease_by_target").unwrap()),
@@ -142,7 +147,16 @@ pub fn shop(z: Size, seed: u64, repeats: bool) -> Snapshot {
             cold: forest(d, LikelihoodColumn::COUNT, 5),
             horizon: Horizon::Days(30.0),
         }),
-    }
+    };
+    snapshot.similar = neighbors::all(&snapshot).unwrap();
+    snapshot
+}
+
+fn user_items(z: Size, d: &mut Dice) -> UserItems {
+    let mut scored = |item| ScoredItem { item, score: d.unit(), recent: d.unit() };
+    let lists: Vec<Vec<ScoredItem>> =
+        (0..z.users).map(|user| (0..12).map(|n| scored((user * 7 + n * 11) % z.items)).collect()).collect();
+    UserItems::new(&lists).unwrap()
 }
 
 fn attributes(d: &mut Dice, n: u32) -> Attributes {

@@ -172,6 +172,8 @@ pub struct Evidences {
     pub transition: f32,
     /// Bought by people like them.
     pub user_knn: f32,
+    /// Bought lately by people like them.
+    pub user_knn_recent: f32,
     /// In the smooth directions of what they bought.
     pub low_pass: f32,
     /// The first external model.
@@ -194,6 +196,7 @@ impl From<&Evidence> for Evidences {
             ease_recent: of(Source::EaseRecent),
             transition: of(Source::Transition),
             user_knn: of(Source::UserKnn),
+            user_knn_recent: of(Source::UserKnnRecent),
             low_pass: of(Source::LowPass),
             external_1: of(Source::External1),
             external_2: of(Source::External2),

@@ -83,11 +83,11 @@ pub async fn post(call: Call, body: JsonBody) -> Result<Response, Problem> {
         .iter()
         .enumerate()
         .map(|(n, ranked)| SimilarItem {
-            card: ItemCard::of(view, ranked.ix),
+            card: ItemCard::of(view, ranked.item),
             rank: n + 1,
             score: finite(ranked.score),
             source: ranked.source,
-            because_item_id: ranked.candidate.seed.map(|(item, _)| snapshot.items.id(item)),
+            because_item_id: ranked.because.map(|item| snapshot.items.id(item)),
         })
         .collect();
     let response = SimilarResponse {

@@ -12,7 +12,8 @@ use qianmian_models::index::factors::{Factors, FoldIn};
 use qianmian_models::index::identities::Identities;
 use qianmian_models::index::item_lists::ItemLists;
 use qianmian_models::index::likelihood::{Horizon, Likelihood};
-use qianmian_models::index::neighbourhood::Neighbourhood;
+use qianmian_models::index::repeats::Repeats;
+use qianmian_models::index::similar_items::SimilarItems;
 use qianmian_models::index::places::{Kind, Place, Places};
 use qianmian_models::index::popularity::Popularity;
 use qianmian_models::index::profile::{Profile, Profiles};
@@ -20,6 +21,7 @@ use qianmian_models::index::purchases::{Direction, Purchase, Purchases};
 use qianmian_models::index::traits::Traits;
 use qianmian_models::index::user_attributes::{UserAttribute, UserAttributes};
 use qianmian_models::kernels::trees::{Node, Trees};
+use qianmian_models::similar::neighbors;
 use qianmian_models::snapshot::{Embedding, Snapshot};
 use qianmian_models::storage::artifact::{ArtifactWriter, Manifest};
 use qianmian_models::storage::versions::ShopStore;
@@ -85,7 +87,7 @@ fn snapshot(version: &str, mark: &str) -> Snapshot {
     let users: Vec<String> = (0..USERS).map(user).collect();
     let history = history();
     let catalog = Catalog::new(&(0..ITEMS).map(attributes).collect::<Vec<_>>(), Currency::default()).unwrap();
-    Snapshot {
+    let mut snapshot = Snapshot {
         version: version.to_owned(),
         trained_at: "2023-11-15T00:00:00Z".to_owned(),
         data_until: UNTIL.into(),
@@ -102,7 +104,9 @@ fn snapshot(version: &str, mark: &str) -> Snapshot {
         ease: Some(lists()),
         ease_by_target: Some(lists().transposed("ease_by_target").unwrap()),
         transitions: None,
-        neighbourhood: Neighbourhood::new(&history, &history.transposed(ITEMS).unwrap()),
+        similar: SimilarItems::none(ITEMS),
+        user_knn: None,
+        repeats: Repeats::new(&history, &history.transposed(ITEMS).unwrap()),
         ranker: None,
         new_ranker: None,
         likelihood: Some(likelihood()),
@@ -117,7 +121,9 @@ fn snapshot(version: &str, mark: &str) -> Snapshot {
         rooms: None,
         external: Vec::new(),
         blend: Blend::default(),
-    }
+    };
+    snapshot.similar = neighbors::all(&snapshot).unwrap();
+    snapshot
 }
 
 /// Half a chance for buyers, a tenth or so for others, less for goods that nobody bought yet.

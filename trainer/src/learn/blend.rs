@@ -16,7 +16,7 @@ use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 
 use super::folds::{NewUser, PastFold};
-use crate::metrics::ndcg_of_hits;
+use crate::metrics::{Paired, mean, ndcg_of_hits};
 
 /// Best candidates of each source that take part in a slate's case, and slots of the slate (decision 12).
 const DEPTH: usize = 50;
@@ -123,25 +123,29 @@ fn audience_cases(fold: &PastFold) -> Vec<Case> {
     items.par_iter().map(case).collect()
 }
 
-/// The best weights found from `start` on, with their mean metric over the first `slots`; `start` itself without cases.
+/// The best weights found from `start` on, which is left for gains above their standard error alone (decision 92), with their mean metric over the first `slots`; `start` itself without cases.
 fn ascend(cases: &[Case], start: &Evidence, slots: usize, metric: Metric) -> (Evidence, f64) {
-    // The mean metric of every weight that is tried for one source.
-    let means = |weights: &Evidence, source: usize, tried: &[f32]| -> Vec<f64> {
+    // The metric of every case under every weight that is tried for one source.
+    let values = |weights: &Evidence, source: usize, tried: &[f32]| -> Vec<Vec<f64>> {
         let of_case = |case: &Case| case.metrics(weights, source, tried, slots, metric);
-        let values: Vec<Vec<f64>> = cases.par_iter().map(of_case).collect();
-        let mean = |n: usize| values.iter().map(|v| v[n]).sum::<f64>() / cases.len().max(1) as f64;
-        (0..tried.len()).map(mean).collect()
+        let by_case: Vec<Vec<f64>> = cases.par_iter().map(of_case).collect();
+        (0..tried.len()).map(|n| by_case.iter().map(|values| values[n]).collect()).collect()
     };
-    let (mut weights, mut best) = (*start, means(start, 0, &start[..1])[0]);
+    let mut weights = *start;
+    let mut best_values = values(start, 0, &start[..1]).remove(0);
+    let mut best = mean(&best_values);
     for _ in 0..ROUNDS {
         let before = best;
         for source in 0..Source::COUNT {
             let largest = weights.iter().copied().fold(0.0, f32::max);
             let unit = if weights[source] == 0.0 { SEED_WEIGHT * largest } else { weights[source] };
             let tried = FACTORS.map(|factor| factor * unit);
-            for (weight, mean) in tried.into_iter().zip(means(&weights, source, &tried)) {
-                if mean > best {
-                    (best, weights[source]) = (mean, weight);
+            let before = best_values.clone();
+            for (weight, values) in tried.into_iter().zip(values(&weights, source, &tried)) {
+                let gain = Paired::new(&values, &before);
+                if mean(&values) > best && gain.mean > gain.standard_error {
+                    (best, weights[source]) = (mean(&values), weight);
+                    best_values = values;
                 }
             }
         }

@@ -25,7 +25,7 @@ use crate::dataset::{Dataset, is_known};
 use crate::orders::{Line, TimeKind};
 
 /// Most users that labels are taken of, and most new users; every n-th where there are more (decision 13).
-const MAX_USERS: usize = 5_000;
+const MAX_USERS: usize = 10_000;
 /// With fewer users than this, the last months are too thin and last baskets are held out instead (decision 13).
 const MIN_USERS: usize = 300;
 /// With this many users no further month is cut (decision 13).

@@ -13,7 +13,8 @@ use qianmian_models::index::content::Content;
 use qianmian_models::index::factors::{Factors, FoldIn};
 use qianmian_models::index::identities::Identities;
 use qianmian_models::index::item_lists::ItemLists;
-use qianmian_models::index::neighbourhood::Neighbourhood;
+use qianmian_models::index::repeats::Repeats;
+use qianmian_models::index::similar_items::SimilarItems;
 use qianmian_models::index::traits::Traits;
 use qianmian_models::index::user_attributes::UserAttributes;
 use qianmian_models::snapshot::{Embedding, Snapshot};
@@ -129,7 +130,9 @@ pub fn learn(
         user_attributes: UserAttributes::new(&dataset.user_attributes)?,
         identities: Identities::new(&dataset.identities)?,
         co_purchase,
-        neighbourhood: Neighbourhood::new(&history, &buyers),
+        repeats: Repeats::new(&history, &buyers),
+        similar: SimilarItems::none(n_items),
+        user_knn: None,
         bundles: Bundles::none(n_items),
         history,
         buyers,

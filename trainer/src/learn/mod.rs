@@ -22,3 +22,4 @@ pub mod ranker;
 pub mod ranking;
 pub mod rooms;
 pub mod transitions;
+pub mod user_knn;

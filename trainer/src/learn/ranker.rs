@@ -1,7 +1,10 @@
-//! The ranker: trees that order the blend's shortlist, learned by LambdaMART (Burges, "From RankNet to
-//! LambdaRank to LambdaMART", 2010) on held-out purchases.
+//! The ranker: trees that order the blend's shortlist, learned on held-out purchases.
 //!
-//! A fifth of the users validates: it decides the number of trees, and whether there is a ranker at all.
+//! It is the sum of two ensembles: LambdaMART (Burges, "From RankNet to LambdaRank to LambdaMART", 2010), which learns
+//! the order, and one on log loss, which learns the probability and errs elsewhere (decision 92).
+//!
+//! A fifth of the users validates: it decides the number of trees, the weight of the second ensemble, and whether there
+//! is a ranker at all. One is kept if its gain over the blend is above two standard errors.
 
 use qianmian_models::index::feature_schema::RankColumn;
 use qianmian_models::index::popularity::SalesWindow;
@@ -19,12 +22,14 @@ use rustc_hash::FxHashSet;
 
 use super::folds::PastFold;
 use super::gbdt::{Binned, TreeOptions, grow};
-use crate::metrics::{dcg, discount, ideal_dcg};
+use crate::metrics::{Paired, dcg, discount, ideal_dcg, mean};
 
 /// Slots that the metric looks at.
 const SLOTS: usize = 10;
-/// Most trees (decision 12).
-pub const MAX_TREES: usize = 120;
+/// Most trees of one ensemble.
+const MAX_TREES: usize = 80;
+/// Most trees of both ensembles (decision 92).
+pub const MAX_TREES_OF_BOTH: usize = 2 * MAX_TREES;
 /// Boosting stops after this many trees without a better validation (decision 12).
 const PATIENCE: usize = 20;
 /// One user in this many validates.
@@ -33,6 +38,8 @@ const VALIDATION_ONE_IN: usize = 5;
 const SAMPLE_ONE_IN: u32 = 3;
 /// Rows a thread scores at a time.
 const CHUNK: usize = 8_192;
+/// Weights of the binary ensemble that are tried, as shares of that of LambdaMART.
+const SHARES: [f32; 4] = [0.0, 0.5, 1.0, 2.0];
 /// Fewest users to learn from (decision 12).
 const MIN_USERS: usize = 200;
 /// Score differences are cut here: beyond, the exponentials would underflow to zero.
@@ -71,7 +78,7 @@ pub struct Ranker {
 }
 
 /// Learns from held-out purchases: from all of them, or from those of items that are `new` to the user. `progress` is
-/// called for every tree, at most [`MAX_TREES`] times.
+/// called for every tree, at most [`MAX_TREES_OF_BOTH`] times.
 pub fn learn(folds: &[PastFold], new: bool, progress: &dyn Fn(u64)) -> Ranker {
     let cases: Vec<Cases<'_>> = folds.iter().map(|fold| (fold.view(), fold.cases(new, SLOTS))).collect();
     if cases.iter().map(|(_, cases)| cases.len()).sum::<usize>() < MIN_USERS {
@@ -80,9 +87,14 @@ pub fn learn(folds: &[PastFold], new: bool, progress: &dyn Fn(u64)) -> Ranker {
     let train = Shortlists::new(&cases, |n| n % VALIDATION_ONE_IN != 0);
     let validation = Shortlists::new(&cases, |n| n % VALIDATION_ONE_IN == 0);
     let blend: Vec<f32> = validation.features.iter().map(|f| f[RankColumn::Blend as usize]).collect();
-    let blend_ndcg = validation.ndcg(&blend);
-    let (trees, ranker_ndcg) = boost(&train, &validation, progress);
-    let trees = (ranker_ndcg > blend_ndcg).then_some(trees);
+    let blend_ndcg = mean(&validation.ndcg(&blend));
+    let data = Binned::new(&train.features);
+    let lambda = boost(&train, &data, &validation, Shortlists::lambdas, progress);
+    let binary = boost(&train, &data, &validation, Shortlists::residuals, progress);
+    let ranked = mix(&validation, &lambda, &binary);
+    let ranker_ndcg = mean(&validation.ndcg(&ranked.scores));
+    let gain = Paired::new(&validation.ndcg(&ranked.scores), &validation.ndcg(&blend));
+    let trees = gain.is_certain().then_some(ranked.trees);
     Ranker { trees, blend_ndcg, ranker_ndcg, popularity_ndcg: popularity_ndcg(&cases) }
 }
 
@@ -108,18 +120,54 @@ fn popularity_ndcg(cases: &[Cases<'_>]) -> f64 {
     sum / users.max(1) as f64
 }
 
-/// Boosts with early stopping on `validation`; returns the trees and their NDCG@10 there.
-fn boost(train: &Shortlists, validation: &Shortlists, progress: &dyn Fn(u64)) -> (Trees, f64) {
-    let data = Binned::new(&train.features);
+/// Gradient and second derivative of every row under scores.
+type Loss = fn(&Shortlists, &[f32]) -> Vec<(f32, f32)>;
+
+/// An ensemble and its scores of the validation rows.
+struct Ensemble {
+    trees: Trees,
+    scores: Vec<f32>,
+}
+
+/// The sum of two ensembles, the second with the weight that ranks best.
+fn mix(validation: &Shortlists, lambda: &Ensemble, binary: &Ensemble) -> Ensemble {
+    let scale = validation.spread(&lambda.scores) / validation.spread(&binary.scores).max(1e-9);
+    let summed = |share: f32| -> Vec<f32> {
+        lambda.scores.iter().zip(&binary.scores).map(|(l, b)| l + share * scale * b).collect()
+    };
+    let mut best = (f64::MIN, 0.0, Vec::new());
+    for share in SHARES {
+        let scores = summed(share);
+        let ndcg = mean(&validation.ndcg(&scores));
+        if ndcg > best.0 {
+            best = (ndcg, share, scores);
+        }
+    }
+    let mut trees = lambda.trees.clone();
+    if best.1 > 0.0 {
+        trees.extend(&binary.trees, best.1 * scale);
+    }
+    Ensemble { trees, scores: best.2 }
+}
+
+/// Boosts with early stopping on `validation`.
+fn boost(
+    train: &Shortlists,
+    data: &Binned,
+    validation: &Shortlists,
+    loss: Loss,
+    progress: &dyn Fn(u64),
+) -> Ensemble {
     let (mut trees, mut best) = (Trees::default(), (0, f64::MIN));
+    let mut best_scores = Vec::new();
     let mut scores = vec![0.0f32; train.features.len()];
     let mut validation_scores = vec![0.0f32; validation.features.len()];
     for n in 1..=MAX_TREES {
-        let mut gradients = train.lambdas(&scores);
+        let mut gradients = loss(train, &scores);
         let sample = train.sample(n, &mut gradients);
         let options =
             TreeOptions { min_rows: (sample.len() / 2_000).clamp(20, 200), ..TreeOptions::default() };
-        let tree = grow(&data, sample, &gradients, &options);
+        let tree = grow(data, sample, &gradients, &options);
         let mut one = Trees::default();
         one.push(&tree);
         for (lists, scores) in [(train, &mut scores), (validation, &mut validation_scores)] {
@@ -128,15 +176,16 @@ fn boost(train: &Shortlists, validation: &Shortlists, progress: &dyn Fn(u64)) ->
         }
         trees.push(&tree);
         progress(1);
-        let ndcg = validation.ndcg(&validation_scores);
+        let ndcg = mean(&validation.ndcg(&validation_scores));
         if ndcg > best.1 {
             best = (n, ndcg);
+            best_scores.clone_from(&validation_scores);
         } else if n >= best.0 + PATIENCE {
             break;
         }
     }
     trees.truncate(best.0);
-    (trees, best.1)
+    Ensemble { trees, scores: best_scores }
 }
 
 impl Shortlists {
@@ -179,15 +228,38 @@ impl Shortlists {
         sample
     }
 
-    /// Mean NDCG@10 under `scores`; ties keep the blend's order.
-    fn ndcg(&self, scores: &[f32]) -> f64 {
+    /// NDCG@10 of every list under `scores`; ties keep the blend's order.
+    fn ndcg(&self, scores: &[f32]) -> Vec<f64> {
         let of = |group: &Group| {
             let order = order(&scores[group.rows.clone()]);
             let top = order.iter().take(SLOTS).enumerate();
             let hits = top.filter(|(_, row)| self.bought[group.rows.start + **row]);
             dcg(hits.map(|(rank, _)| rank)) / group.ideal
         };
-        self.groups.iter().map(of).sum::<f64>() / self.groups.len().max(1) as f64
+        self.groups.par_iter().map(of).collect()
+    }
+
+    /// Root of the mean variance of `scores` within lists.
+    fn spread(&self, scores: &[f32]) -> f32 {
+        let variance = |group: &Group| {
+            let scores = &scores[group.rows.clone()];
+            let n = scores.len().max(1) as f32;
+            let mean = scores.iter().sum::<f32>() / n;
+            scores.iter().map(|s| (s - mean).powi(2)).sum::<f32>() / n
+        };
+        let total: f32 = self.groups.iter().map(variance).sum();
+        (total / self.groups.len().max(1) as f32).sqrt()
+    }
+
+    /// Gradient and second derivative of every row: a logistic loss over the rows themselves.
+    fn residuals(&self, scores: &[f32]) -> Vec<(f32, f32)> {
+        let n_bought = self.bought.iter().filter(|bought| **bought).count().max(1) as f32;
+        let prior = (n_bought / (self.bought.len() as f32 - n_bought).max(1.0)).ln();
+        let of = |(&score, &bought): (&f32, &bool)| {
+            let p = 1.0 / (1.0 + (-score - prior).exp());
+            (p - f32::from(u8::from(bought)), p * (1.0 - p))
+        };
+        scores.par_iter().zip(&self.bought).map(of).collect()
     }
 
     /// Gradient and second derivative of every row: a logistic loss over all pairs of a bought and another item, each

@@ -7,7 +7,7 @@ use qianmian_models::storage::metrics::RankingQuality;
 
 use super::blend;
 use super::folds::{self, PastFold};
-use super::ranker::{self, MAX_TREES, Ranker};
+use super::ranker::{self, MAX_TREES_OF_BOTH, Ranker};
 use crate::progress::Reporter;
 
 /// Stages that [`learn`] reports.
@@ -81,7 +81,7 @@ pub fn learn(folds: &mut [PastFold], seed: u64, reporter: &Reporter) -> Option<R
     blend.recommend_visitor = visitor.map_or(blend.recommend, |(weights, _)| weights);
     drop(stage);
     folds.iter_mut().for_each(|fold| fold.snapshot.blend = blend.clone());
-    let stage = reporter.stage("ranker (LambdaMART)", (only_new.len() * MAX_TREES) as u64);
+    let stage = reporter.stage("ranker", (only_new.len() * MAX_TREES_OF_BOTH) as u64);
     let ranking = |(&new, (_, blend_ndcg)): (&bool, (Evidence, f64))| ItemRanking {
         blend_ndcg,
         ranker: ranker::learn(folds, new, &|n| stage.advance(n)),

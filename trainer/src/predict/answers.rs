@@ -80,7 +80,7 @@ impl<'a> Answers<'a> {
             (_, []) => Vec::new(),
             (Kind::Recommend, &[user, ..]) => self.recommend(Some(user)),
             (Kind::Similar, items) => {
-                similar::similar(view, items, count).iter().map(|r| scored(r.ix, r.score)).collect()
+                similar::similar(view, items, count).iter().map(|r| scored(r.item, r.score)).collect()
             }
             (Kind::Bundle, cart) => {
                 let complements = match key.owner {

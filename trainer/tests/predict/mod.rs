@@ -97,7 +97,7 @@ fn similar_equals_the_model_and_skips_unknown_items() {
     let said = success(shop, "similar", &input, &output, &["--count", "7"]);
     let near = |id: &str| match shop.snapshot.items.ix(id) {
         Some(item) => {
-            similar(View::as_trained(&shop.snapshot), &[item], 7).iter().map(|r| (r.ix, r.score)).collect()
+            similar(View::as_trained(&shop.snapshot), &[item], 7).iter().map(|r| (r.item, r.score)).collect()
         }
         None => Vec::new(),
     };

@@ -107,6 +107,15 @@ impl Trees {
         self.splits.truncate(self.ends.last().map_or(0, |&end| end as usize));
     }
 
+    /// Adds all trees of `other`, their leaves times `factor`.
+    pub fn extend(&mut self, other: &Self, factor: f32) {
+        for (splits, leaves) in other.iter() {
+            self.splits.extend_from_slice(splits);
+            self.ends.push(self.splits.len() as u32);
+            self.leaves.push(leaves.map(|value| factor * value));
+        }
+    }
+
     /// Each tree's splits and leaves.
     fn iter(&self) -> impl Iterator<Item = (&[Split], &[f32; MAX_LEAVES])> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());

@@ -8,8 +8,6 @@ use crate::source::Source;
 pub(super) fn retrieve(input: &Input<'_>, scores: &mut Scores) {
     let Some(ease) = &input.view.snapshot.ease else { return };
     for seed in &input.seeds {
-        let list = ease.list(seed.item);
-        scores.add_list(Source::Ease, list, 1.0);
-        scores.add_list(Source::EaseRecent, list, seed.recency);
+        scores.add_list_twice([Source::Ease, Source::EaseRecent], ease.list(seed.item), [1.0, seed.recency]);
     }
 }

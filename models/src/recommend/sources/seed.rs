@@ -4,6 +4,9 @@
 use super::{Input, Seed, co_purchase, content, external};
 use crate::ids::ItemIx;
 
+/// Seeds that can be a reason: a purchase long ago is none that a person would name.
+const MAX_SEEDS: usize = 32;
+
 /// For each of `items`, the seed with the largest single contribution, where there is one.
 pub fn strongest(input: &Input<'_>, items: &[ItemIx]) -> Vec<Option<ItemIx>> {
     let snapshot = input.view.snapshot;
@@ -11,14 +14,14 @@ pub fn strongest(input: &Input<'_>, items: &[ItemIx]) -> Vec<Option<ItemIx>> {
     for seed in input.seeds.iter().take(co_purchase::MAX_SEEDS) {
         found.contribute(seed, snapshot.basket_ease.list(seed.item));
     }
-    for seed in &input.seeds {
+    for seed in input.seeds.iter().take(MAX_SEEDS) {
         snapshot.ease.iter().for_each(|ease| found.contribute(seed, ease.list(seed.item)));
     }
     for seed in input.seeds.iter().take(content::MAX_SEEDS) {
         snapshot.resembling.iter().for_each(|neighbors| found.contribute(seed, neighbors.list(seed.item)));
     }
     for (_, lists) in external::lists(input) {
-        input.seeds.iter().for_each(|seed| found.contribute(seed, lists.list(seed.item)));
+        input.seeds.iter().take(MAX_SEEDS).for_each(|seed| found.contribute(seed, lists.list(seed.item)));
     }
     found.best.into_iter().map(|best| best.map(|(seed, _)| seed)).collect()
 }

@@ -177,7 +177,7 @@ impl Audience {
     fn reasons<'a>(&self, snapshot: &'a Snapshot, prospect: &Prospect) -> Reasons<'a> {
         Reasons::of(&prospect.evidence, &snapshot.blend.audience, |source| match source {
             Source::Personal => self.bought_before(snapshot, prospect.user),
-            Source::Factors | Source::UserKnn => Some(Reason::Taste),
+            Source::Factors | Source::UserKnn | Source::UserKnnRecent => Some(Reason::Taste),
             Source::External1 | Source::External2 if prospect.seed.is_none() => Some(Reason::Taste),
             Source::Popularity => Some(Reason::Active),
             _ => prospect.seed.map(|other| self.bought_companion(snapshot, prospect.user, other)),

@@ -77,6 +77,8 @@ pub enum SourceName {
     Transition,
     /// Bought by people like them.
     UserKnn,
+    /// Bought lately by people like them.
+    UserKnnRecent,
     /// In the smooth directions of what they bought.
     LowPass,
     /// The first external model.
@@ -130,9 +132,12 @@ pub fn recommended_item<'s>(
             Source::CoPurchase | Source::Ease | Source::EaseRecent | Source::Transition => {
                 item.seed.map(|other| bought_together(snapshot, other))
             }
-            Source::Factors | Source::UserKnn | Source::LowPass | Source::External1 | Source::External2 => {
-                Some(Reason::Taste)
-            }
+            Source::Factors
+            | Source::UserKnn
+            | Source::UserKnnRecent
+            | Source::LowPass
+            | Source::External1
+            | Source::External2 => Some(Reason::Taste),
             Source::Content => item.seed.map(|other| resembles(snapshot, other)),
             Source::Popularity => Some(Reason::Popular),
         }),
