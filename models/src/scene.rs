@@ -16,7 +16,8 @@ pub struct Scene {
 
 impl Scene {
     /// The settings of a scene that is not configured.
-    pub const DEFAULT: Self = Self { shortlist: 100, shortlist_new: 200, cold_shortlist: 20, slots_per_cold_item: 20 };
+    pub const DEFAULT: Self =
+        Self { shortlist: 100, shortlist_new: 200, cold_shortlist: 20, slots_per_cold_item: 20 };
 }
 
 impl Default for Scene {

@@ -82,6 +82,7 @@ const COLUMNS: &[(&str, &[(&str, &str)])] = &[
             ("items", "list<item: struct<item: uint32, weight: float>>"),
         ],
     ),
+    ("similar", &[("items", "similar items")]),
     ("transitions", ITEM_LISTS),
     (
         "user_attributes",
@@ -97,6 +98,7 @@ const COLUMNS: &[(&str, &[(&str, &str)])] = &[
     ),
     ("user_factors", &[("vector", "vector")]),
     ("user_graph", GRAPH),
+    ("user_knn", &[("items", "list<item: struct<item: uint32, score: uint16, recent: uint16>>")]),
     ("user_lookup", &[("row", "uint32")]),
     (
         "users",
@@ -143,6 +145,11 @@ fn arrow_type(short: &str) -> String {
         "vector" => format!("fixed_size_list<item: float>[{LENGTH}]"),
         "long vector" => format!("fixed_size_list<item: float>[{LONG}]"),
         "date32" => "date32[day]".to_owned(),
+        "similar items" => {
+            let shares = ["co_purchase", "factors", "content", "external_1", "external_2"]
+                .map(|s| format!(", {s}: uint16"));
+            format!("list<item: struct<item: uint32{}>>", shares.concat())
+        }
         other => other.to_owned(),
     }
 }
@@ -169,6 +176,7 @@ fn polars_type(short: &str) -> String {
         "string" => "String",
         "float" => "Float32",
         "uint8" => "UInt8",
+        "uint16" => "UInt16",
         "uint32" => "UInt32",
         "int64" => "Int64",
         "date32" => "Date",

@@ -64,7 +64,8 @@ impl UserItems {
     }
 
     pub(crate) fn batch(&self) -> Result<RecordBatch> {
-        let shares = |values: &ScalarBuffer<u16>| Arc::new(UInt16Array::new(values.clone(), None)) as ArrayRef;
+        let shares =
+            |values: &ScalarBuffer<u16>| Arc::new(UInt16Array::new(values.clone(), None)) as ArrayRef;
         let columns = vec![
             ("item", Arc::new(UInt32Array::new(self.items.clone(), None)) as ArrayRef),
             ("score", shares(&self.scores)),

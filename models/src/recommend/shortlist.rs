@@ -79,7 +79,9 @@ pub fn best_first(
 ) -> Vec<Contender> {
     let mut places: Vec<(f32, u32)> = contenders.iter().zip(0..).map(|(c, place)| (c.score, place)).collect();
     let at = |place: u32| &contenders[place as usize];
-    places.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then_with(|| ties(at(a.1), at(b.1))).then(a.1.cmp(&b.1)));
+    places.sort_unstable_by(|a, b| {
+        b.0.total_cmp(&a.0).then_with(|| ties(at(a.1), at(b.1))).then(a.1.cmp(&b.1))
+    });
     places.into_iter().map(|(_, place)| *at(place)).collect()
 }
 

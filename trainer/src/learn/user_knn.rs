@@ -116,7 +116,8 @@ impl<'a> Learner<'a> {
             }
         }
         let best = scratch.items.each_ref().map(Sums::best);
-        let share = |n: usize, item: u32| scratch.items[n].sums[item as usize] / best[n].max(f32::MIN_POSITIVE);
+        let share =
+            |n: usize, item: u32| scratch.items[n].sums[item as usize] / best[n].max(f32::MIN_POSITIVE);
         let mut bought: Vec<u32> = self.history.ixs(user).to_vec();
         bought.sort_unstable();
         let mut tops = KEPT.map(TopK::new);
