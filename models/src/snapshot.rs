@@ -19,7 +19,7 @@ use crate::index::factors::{Factors, FoldIn};
 use crate::index::identities::Identities;
 use crate::index::item_lists::ItemLists;
 use crate::index::likelihood::Likelihood;
-use crate::index::places::Places;
+use crate::index::localities::Localities;
 use crate::index::popularity::Popularity;
 use crate::index::profile::Profiles;
 use crate::index::purchases::Purchases;
@@ -64,8 +64,8 @@ pub struct Snapshot {
     pub buyers: Purchases,
     /// Item sales.
     pub popularity: Popularity,
-    /// What sells where, absent where places do not tell people apart.
-    pub places: Option<Places>,
+    /// What sells where, absent where localities do not tell people apart.
+    pub localities: Option<Localities>,
     /// Sales of livestream rooms, absent where no order names a room.
     pub rooms: Option<Rooms>,
     /// Item -> items by EASE over users, absent where there were no users to learn from.
@@ -90,16 +90,16 @@ pub struct Snapshot {
     pub low_pass: Option<Factors>,
     /// Item -> items that resemble it by what is written of both, one of the two never sold; absent where all
     /// items were sold.
-    pub resembling: Option<ItemLists>,
+    pub content_neighbors: Option<ItemLists>,
     /// What was learned elsewhere, at most [`crate::index::external::SLOTS`].
     pub external: Vec<External>,
     /// How much each source counts.
     pub blend: Blend,
-    /// Orders the best of the blend, people -> goods; absent where the blend alone is better.
+    /// Orders the best of the blend, people -> items; absent where the blend alone is better.
     pub ranker: Option<Trees>,
-    /// The same for goods that the person did not buy before.
+    /// The same for items that the person did not buy before.
     pub new_ranker: Option<Trees>,
-    /// How likely users are to buy, goods -> people; absent where nothing could be learned from what
+    /// How likely users are to buy, items -> people; absent where nothing could be learned from what
     /// followed.
     pub likelihood: Option<Likelihood>,
 }

@@ -1,4 +1,4 @@
-//! Goods that nobody bought yet, and what was learned elsewhere, in slates, among neighbours and in audiences.
+//! Goods that nobody bought yet, and what was learned elsewhere, in slates, among neighbors and in audiences.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use crate::support;
@@ -45,7 +45,7 @@ fn cold_items_are_candidates_of_content_neighbors() {
         slate.items.iter().find(|r| r.evidence[Source::Content as usize] > 0.0).copied()
     };
     assert!(content(&snapshot).is_none());
-    snapshot.resembling = Some(pair(0.9));
+    snapshot.content_neighbors = Some(pair(0.9));
     let shown = content(&snapshot).unwrap();
     assert_eq!((shown.item, shown.seed, shown.evidence[Source::Content as usize]), (7, Some(0), 1.0));
     let (_, row) = shortlist_features(View::as_trained(&snapshot), &query)
@@ -74,7 +74,7 @@ fn a_slate_of_twenty_ends_with_a_cold_item() {
     let (short, long) = (slate(&snapshot, 19), slate(&snapshot, 20));
     let mut lists = vec![Vec::new(); 30];
     lists[0] = vec![(29, 0.8), (28, 0.4)];
-    snapshot.resembling = Some(ItemLists::new("resembling", &lists).unwrap());
+    snapshot.content_neighbors = Some(ItemLists::new("content_neighbors", &lists).unwrap());
     assert_eq!(slate(&snapshot, 19), short);
     assert_eq!(slate(&snapshot, 20), [&long[..19], &[29]].concat());
 }
@@ -82,7 +82,7 @@ fn a_slate_of_twenty_ends_with_a_cold_item() {
 #[test]
 fn a_visitor_who_looks_at_a_launch_sees_what_it_resembles() {
     let mut snapshot = support::snapshot();
-    snapshot.resembling = Some(pair(0.9));
+    snapshot.content_neighbors = Some(pair(0.9));
     let query = Query { recent: vec![7], count: 8, ..Query::default() };
     let slate = recommend(View::as_trained(&snapshot), &query);
     assert!(slate.personalized && slate.items.iter().any(|r| r.item == 0 && r.seed == Some(7)));
@@ -91,7 +91,7 @@ fn a_visitor_who_looks_at_a_launch_sees_what_it_resembles() {
 #[test]
 fn content_neighbors_rank_below_purchases_in_similar() {
     let mut snapshot = support::snapshot();
-    snapshot.resembling = Some(pair(0.9));
+    snapshot.content_neighbors = Some(pair(0.9));
     snapshot.similar = neighbors::all(&snapshot).unwrap();
     let found = similar(View::as_trained(&snapshot), &[7], 8);
     let place = found.iter().position(|r| r.item == 0).unwrap();

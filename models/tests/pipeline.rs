@@ -76,7 +76,7 @@ proptest! {
     }
 
     #[test]
-    fn complements_and_neighbours_never_repeat_what_was_asked(
+    fn complements_and_neighbors_never_repeat_what_was_asked(
         cart in prop::collection::vec(0u32..8, 1..4), user in 0u32..6,
     ) {
         let snapshot = support::snapshot();

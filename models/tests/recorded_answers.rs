@@ -11,7 +11,7 @@ use std::path::Path;
 use crate::support::random::{Dice, SMALL, shop};
 use qianmian_models::audience::{AudienceQuery, Since, audience};
 use qianmian_models::bundle::{BundleQuery, bundles, complements, personal_complements};
-use qianmian_models::index::places::Kind;
+use qianmian_models::index::localities::Kind;
 use qianmian_models::recommend::query::Query;
 use qianmian_models::recommend::recommend;
 use qianmian_models::similar::similar;
@@ -31,8 +31,8 @@ fn query(d: &mut Dice, snapshot: &Snapshot) -> (Query, i64) {
     let at = support::UNTIL + i64::from(d.below(5 * 86_400));
     let user = d.happens(0.75).then(|| d.below(USERS));
     let locality = match d.below(4) {
-        0 => snapshot.places.as_ref().and_then(|places| places.ix(Kind::City, "上海")),
-        1 => snapshot.places.as_ref().and_then(|places| places.ix(Kind::Store, "s2")),
+        0 => snapshot.localities.as_ref().and_then(|localities| localities.ix(Kind::City, "上海")),
+        1 => snapshot.localities.as_ref().and_then(|localities| localities.ix(Kind::Store, "s2")),
         _ => None,
     };
     let mut some =
@@ -68,7 +68,7 @@ fn slate(d: &mut Dice, snapshot: &Snapshot) -> Vec<Entry> {
     slate.items.iter().map(entry).collect()
 }
 
-fn neighbours(d: &mut Dice, snapshot: &Snapshot) -> Vec<Entry> {
+fn neighbors(d: &mut Dice, snapshot: &Snapshot) -> Vec<Entry> {
     let mut items = d.distinct(3, ITEMS);
     items.push(d.below(ITEMS));
     items.sort_unstable();
@@ -128,7 +128,7 @@ type Ask = fn(&mut Dice, &Snapshot) -> Vec<Entry>;
 fn answers() -> Vec<(String, Vec<Entry>)> {
     let kinds: [(&str, usize, Ask); 4] = [
         ("recommend", 90, slate),
-        ("similar", 20, neighbours),
+        ("similar", 20, neighbors),
         ("bundle", 30, sets),
         ("audience", 20, people),
     ];

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use qianmian_models::index::catalog::{Attributes, Text};
 use qianmian_models::index::external::External;
-use qianmian_models::index::places::Kind;
+use qianmian_models::index::localities::Kind;
 use qianmian_models::index::user_attributes::UserAttribute;
 use qianmian_money::Currency;
 
@@ -189,8 +189,8 @@ impl Dataset {
         }
     }
 
-    /// Where a purchase was made, as a code within its kind of place, if it is known.
-    pub fn place(&self, kind: Kind, line: &Line) -> Option<u16> {
+    /// Where a purchase was made, as a code within its kind of locality, if it is known.
+    pub fn locality(&self, kind: Kind, line: &Line) -> Option<u16> {
         let code = match kind {
             Kind::Store => line.store,
             Kind::City => self.user_cities.get(line.user as usize).copied().unwrap_or(NONE_CODE),
@@ -200,7 +200,7 @@ impl Dataset {
     }
 
     /// The name behind a code of [`place`](Self::place).
-    pub fn place_name(&self, kind: Kind, code: u16) -> &str {
+    pub fn locality_name(&self, kind: Kind, code: u16) -> &str {
         let names = match kind {
             Kind::Store => &self.stores,
             Kind::City => &self.cities,

@@ -1,7 +1,7 @@
 //! A training run: the order of the stages, from a dataset to a snapshot, and from a snapshot to a written artifact.
 //!
 //! First the rehearsal: indexes are learned from past folds, and from what users bought afterwards the weights of the
-//! sources, the rankers, the likelihoods and the places that help. Then the indexes are learned from all of the data.
+//! sources, the rankers, the likelihoods and the localities that help. Then the indexes are learned from all of the data.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,7 +10,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use qianmian_models::blend::Blend;
 use qianmian_models::ids::ItemIx;
 use qianmian_models::index::likelihood::Likelihood;
-use qianmian_models::index::places::{Kind, Places};
+use qianmian_models::index::localities::{Kind, Localities};
 use qianmian_models::index::similar_items::SimilarItems;
 use qianmian_models::kernels::trees::Trees;
 use qianmian_models::similar::neighbors;
@@ -25,7 +25,7 @@ use crate::dataset::Dataset;
 use crate::learn::content_neighbors::ContentNeighbors;
 use crate::learn::folds::{PastFold, Split};
 use crate::learn::indexes::{self, CatalogIndexes, Indexes};
-use crate::learn::{ann, bundles, likelihood, places, ranking, user_knn};
+use crate::learn::{ann, bundles, likelihood, localities, ranking, user_knn};
 use crate::progress::Reporter;
 
 /// Sizes of bundles, each a unit of work.
@@ -50,8 +50,8 @@ struct Rehearsed {
     ranker: Option<Trees>,
     new_ranker: Option<Trees>,
     likelihood: Option<Likelihood>,
-    /// Kinds of places that rank better than the whole shop.
-    places: Vec<Kind>,
+    /// Kinds of localities that rank better than the whole shop.
+    localities: Vec<Kind>,
     metrics: Option<Rehearsal>,
 }
 
@@ -114,7 +114,7 @@ impl<'a> Training<'a> {
         self.build_graphs(&mut snapshot, reporter)?;
         let users: Vec<u32> = (0..dataset.n_users() as u32).collect();
         learn_user_knn(dataset, &mut snapshot, config, &users, reporter)?;
-        snapshot.places = learn_places(dataset, &snapshot, &rehearsed.places, reporter)?;
+        snapshot.localities = learn_localities(dataset, &snapshot, &rehearsed.localities, reporter)?;
         snapshot.external = dataset.external.iter().map(|model| model.served.clone()).collect();
         learn_similar(&mut snapshot, reporter)?;
         snapshot.blend = rehearsed.blend;
@@ -177,14 +177,14 @@ fn learn_user_knn(
     Ok(())
 }
 
-fn learn_places(
+fn learn_localities(
     dataset: &Dataset,
     snapshot: &Snapshot,
     kinds: &[Kind],
     reporter: &Reporter,
-) -> anyhow::Result<Option<Places>> {
-    let _stage = reporter.stage("places", 1);
-    Ok(places::learn(dataset, &snapshot.popularity, kinds)?)
+) -> anyhow::Result<Option<Localities>> {
+    let _stage = reporter.stage("localities", 1);
+    Ok(localities::learn(dataset, &snapshot.popularity, kinds)?)
 }
 
 /// The items without sales in the dataset or in one of the pasts, ascending.
@@ -214,7 +214,7 @@ fn rehearse(
         let mut snapshot = index(&past, &reporter)?.snapshot;
         let users: Vec<u32> = labels.iter().map(|(user, _)| *user).collect();
         learn_user_knn(&past, &mut snapshot, config, &users, &reporter)?;
-        snapshot.places = learn_places(&past, &snapshot, &Kind::ALL, &reporter)?;
+        snapshot.localities = learn_localities(&past, &snapshot, &Kind::ALL, &reporter)?;
         snapshot.external = dataset.external.iter().map(|model| model.rehearsed.clone()).collect();
         folds.push(PastFold { snapshot, labels, future, new_users });
     }
@@ -225,7 +225,7 @@ fn rehearse(
     let likely = likelihood::learn(&folds, config.seed, &|n| stage.advance(n));
     drop(stage);
     let stage = reporter.stage("place lifts", 1);
-    let lifts = places::lifts(&folds);
+    let lifts = localities::lifts(&folds);
     drop(stage);
     let metrics = Rehearsal {
         users: folds.iter().map(|fold| fold.labels.len() as u64).sum(),
@@ -234,14 +234,14 @@ fn rehearse(
         recommend_visitor_ndcg_10: rankings.visitor_ndcg,
         audience_recall_ndcg_100: Some(rankings.audience_score),
         audience_log_loss: likely.losses,
-        places: lifts.clone(),
+        localities: lifts.clone(),
     };
     Ok(Rehearsed {
         blend: rankings.blend,
         ranker: rankings.all.ranker.trees,
         new_ranker: rankings.new.ranker.trees,
         likelihood: likely.likelihood,
-        places: places::kept(&lifts),
+        localities: localities::kept(&lifts),
         metrics: Some(metrics),
     })
 }

@@ -55,12 +55,12 @@ const PARAMETERS: [Parameter; 9] = [
         set: |config, value| config.ease_lambda = value as f32,
     },
     Parameter {
-        name: "ease_neighbours",
+        name: "ease_neighbors",
         of_users: true,
         steps: &[0.5, 2.0],
         range: [25.0, 200.0],
-        get: |config, _| config.ease_neighbours as f64,
-        set: |config, value| config.ease_neighbours = value.round() as usize,
+        get: |config, _| config.ease_neighbors as f64,
+        set: |config, value| config.ease_neighbors = value.round() as usize,
     },
     Parameter {
         name: "basket_ease_lambda",
@@ -71,12 +71,12 @@ const PARAMETERS: [Parameter; 9] = [
         set: |config, value| config.basket_ease_lambda = value as f32,
     },
     Parameter {
-        name: "basket_ease_neighbours",
+        name: "basket_ease_neighbors",
         of_users: false,
         steps: &[0.5, 1.5],
         range: [50.0, 300.0],
-        get: |config, _| config.basket_ease_neighbours as f64,
-        set: |config, value| config.basket_ease_neighbours = value.round() as usize,
+        get: |config, _| config.basket_ease_neighbors as f64,
+        set: |config, value| config.basket_ease_neighbors = value.round() as usize,
     },
     Parameter {
         name: "low_pass_dim",

@@ -26,6 +26,7 @@ const COLUMNS: &[(&str, &[(&str, &str)])] = &[
     ),
     ("content", &[("token", "string"), ("items", "list<item: struct<item: uint32>>")]),
     ("content_lookup", &[("row", "uint32")]),
+    ("content_neighbors", ITEM_LISTS),
     ("ease", ITEM_LISTS),
     ("ease_by_target", ITEM_LISTS),
     ("fold_in", &[("vector", "vector")]),
@@ -69,7 +70,6 @@ const COLUMNS: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     ("ranker", TREES),
-    ("resembling", ITEM_LISTS),
     (
         "rooms",
         &[

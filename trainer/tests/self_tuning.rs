@@ -1,9 +1,9 @@
-//! The trainer decides by measurement: which places help, and which parameters.
+//! The trainer decides by measurement: which localities help, and which parameters.
 
 use std::path::{Path, PathBuf};
 
 use crate::support::{done, folder, served, shop};
-use qianmian_models::index::places::Kind;
+use qianmian_models::index::localities::Kind;
 use qianmian_models::recommend::query::Query;
 use qianmian_models::recommend::recommend;
 use qianmian_models::snapshot::Snapshot;
@@ -35,7 +35,7 @@ fn stores(folder: &Path, apart: bool) -> PathBuf {
 }
 
 fn slate_in(snapshot: &Snapshot, store: &str) -> Vec<String> {
-    let place = snapshot.places.as_ref().unwrap().ix(Kind::Store, store);
+    let place = snapshot.localities.as_ref().unwrap().ix(Kind::Store, store);
     let query = Query { count: 9, locality: place, ..Query::default() };
     recommend(View::as_trained(snapshot), &query)
         .items
@@ -45,16 +45,16 @@ fn slate_in(snapshot: &Snapshot, store: &str) -> Vec<String> {
 }
 
 #[test]
-fn places_are_learned_only_where_they_help_new_users() {
+fn localities_are_learned_only_where_they_help_new_users() {
     for apart in [true, false] {
         let folder = folder();
         let (config, store) = (stores(folder.path(), apart), folder.path().join("store"));
         done(&args!["train", "--config", config, "--store", store]);
         let artifact = shop(&store).artifact(None).unwrap();
-        let lift = &artifact.manifest().metrics.rehearsal.as_ref().unwrap().places[0];
+        let lift = &artifact.manifest().metrics.rehearsal.as_ref().unwrap().localities[0];
         assert_eq!((lift.kind.as_str(), lift.kept), ("store", apart), "{lift:?}");
         let snapshot = served(&store);
-        assert_eq!(snapshot.places.is_some(), apart);
+        assert_eq!(snapshot.localities.is_some(), apart);
         if apart {
             assert!(slate_in(&snapshot, "north").iter().all(|id| id.starts_with("north")));
             assert!(slate_in(&snapshot, "south").iter().all(|id| id.starts_with("south")));
@@ -79,7 +79,7 @@ fn tuning_keeps_all_trials_and_ends_with_the_best() {
     assert_eq!(best["sound"], true);
     let used = &manifest.parameters["training"];
     assert_eq!(used["dim"].as_f64(), best["parameters"]["dim"].as_f64());
-    assert_eq!(used["ease_neighbours"].as_f64(), best["parameters"]["ease_neighbours"].as_f64());
+    assert_eq!(used["ease_neighbors"].as_f64(), best["parameters"]["ease_neighbors"].as_f64());
     let error =
         crate::support::refused(&args!["train", "--config", config, "--store", store, "--budget", "5"]);
     assert!(error.contains("--tune"), "{error}");

@@ -83,7 +83,7 @@ impl Goods {
     /// Goods that nobody bought yet, by their attributes.
     pub fn described(view: View<'_>, description: &Description<'_>) -> Self {
         let bought = |item| !view.snapshot.buyers.ixs(item).is_empty();
-        Self::resembling(view, &view.snapshot.content.similar(description, MAX_COMPANIONS, bought))
+        Self::like(view, &view.snapshot.content.similar(description, MAX_COMPANIONS, bought))
     }
 
     /// An item that was sold before, as if nobody had bought it yet. For learning what is said of those.
@@ -91,7 +91,7 @@ impl Goods {
         let bought = |other| other != item && !view.snapshot.buyers.ixs(other).is_empty();
         let description = describe(view, item);
         let similar = view.snapshot.content.similar(&description, MAX_COMPANIONS, bought);
-        Self::resembling(view, &similar).with_brought(view, item)
+        Self::like(view, &similar).with_brought(view, item)
     }
 
     /// With what was learned elsewhere of an item.
@@ -111,7 +111,7 @@ impl Goods {
     }
 
     /// Goods of which only is known which `items` resemble them, and how much (`0..=1`).
-    fn resembling(view: View<'_>, items: &[(ItemIx, f32)]) -> Self {
+    fn like(view: View<'_>, items: &[(ItemIx, f32)]) -> Self {
         let total: f32 = items.iter().map(|(_, weight)| weight).sum();
         let companions: Vec<(ItemIx, f32)> =
             items.iter().take(MAX_COMPANIONS).map(|&(item, weight)| (item, weight / total)).collect();

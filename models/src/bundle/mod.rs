@@ -67,7 +67,7 @@ pub enum Evidence {
     },
 }
 
-/// A set as goods; each figure is there where it is known of all items.
+/// A set as items; each figure is there where it is known of all items.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Offer {
     /// Sum of the prices.

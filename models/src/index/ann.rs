@@ -1,7 +1,7 @@
 //! A flat HNSW graph (Malkov & Yashunin 2018) over the rows of [`Factors`], searched by inner product.
 //!
 //! Sections `item_graph`, `user_graph`: one row a vector; `level` (the highest layer it is on), `base`
-//! (its neighbours on layer 0) and `upper` (a list of `{layer, row}` for the layers above). The trainer
+//! (its neighbors on layer 0) and `upper` (a list of `{layer, row}` for the layers above). The trainer
 //! builds it; here it is two arrays and a walk, without locks or allocation per candidate.
 
 use std::cmp::Reverse;
@@ -44,7 +44,7 @@ pub struct Graph {
     upper: ScalarBuffer<u32>,
 }
 
-/// A graph's links, to build it: for each row, for each layer from 0, the neighbours.
+/// A graph's links, to build it: for each row, for each layer from 0, the neighbors.
 pub type Links = Vec<Vec<Vec<u32>>>;
 
 impl Graph {
@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_walk_over_a_ring_reaches_the_best_rows() {
-        // 64 unit vectors on a circle, each linked to its two neighbours on either side.
+        // 64 unit vectors on a circle, each linked to its two neighbors on either side.
         let n = 64u32;
         let angle = |ix: u32| ix as f32 / n as f32 * std::f32::consts::TAU;
         let factors = Factors::new(2, (0..n).flat_map(|ix| [angle(ix).cos(), angle(ix).sin()]).collect());

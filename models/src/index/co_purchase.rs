@@ -28,10 +28,10 @@ pub struct CoPurchase {
     scores: ScalarBuffer<f32>,
 }
 
-/// One neighbour of an item, with its evidence.
+/// One neighbor of an item, with its evidence.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pair {
-    /// The neighbour.
+    /// The neighbor.
     pub item: ItemIx,
     /// Baskets that hold both items.
     pub baskets: u32,
@@ -51,7 +51,7 @@ pub struct Association {
 }
 
 impl CoPurchase {
-    /// From neighbour lists, best first. `baskets[i]` counts the baskets that hold item `i`.
+    /// From neighbor lists, best first. `baskets[i]` counts the baskets that hold item `i`.
     pub fn new(n_baskets: u64, baskets: Vec<u32>, lists: &[Vec<Pair>]) -> Result<Self> {
         let all = || lists.iter().flatten();
         Ok(Self {
@@ -64,7 +64,7 @@ impl CoPurchase {
         })
     }
 
-    /// The neighbours of `item`, best first.
+    /// The neighbors of `item`, best first.
     pub fn pairs(&self, item: ItemIx) -> impl ExactSizeIterator<Item = Pair> + '_ {
         let range = section::range(&self.offsets, item);
         let (items, together) = (&self.items[range.clone()], &self.together[range.clone()]);
@@ -87,7 +87,7 @@ impl CoPurchase {
         self.n_baskets
     }
 
-    /// Baskets that hold both items, where either is among the other's neighbours.
+    /// Baskets that hold both items, where either is among the other's neighbors.
     pub fn together(&self, a: ItemIx, b: ItemIx) -> Option<u32> {
         let listed = |of, other| self.pairs(of).find(|pair| pair.item == other).map(|pair| pair.baskets);
         listed(a, b).or_else(|| listed(b, a))

@@ -1,7 +1,7 @@
-//! What items are like, by what is written of them: for goods that nobody bought yet.
+//! What items are like, by what is written of them: for items that nobody bought yet.
 //!
 //! Section `content`: one row a token in byte order; `token`, a prefix for its kind and the text (`t:` a
-//! word of the title, or two neighbouring characters where words are not parted; `c:` a step of the
+//! word of the title, or two neighboring characters where words are not parted; `c:` a step of the
 //! category path with all above it; `b:` the brand; `m:` the merchant; `p:` and `q:` price bands, half an
 //! octave wide and half a band apart), and `items`, a list of `{item}`, rising. Section
 //! `content_lookup` finds a token's row.
@@ -27,7 +27,7 @@ const MAX_WALK: usize = 1 << 18;
 /// Tokens kept of one title.
 const MAX_TITLE_TOKENS: usize = 64;
 
-/// What is known of goods before anybody bought them; an unknown text is empty.
+/// What is known of items before anybody bought them; an unknown text is empty.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Description<'a> {
     /// As shown to people.
@@ -105,7 +105,7 @@ fn words(title: &str, tokens: &mut Vec<String>) {
     }
 }
 
-/// Han, kana, Hangul, Thai and their neighbours.
+/// Han, kana, Hangul, Thai and their neighbors.
 fn is_unparted(c: char) -> bool {
     matches!(u32::from(c), 0x0E00..=0x0EFF | 0x3040..=0x30FF | 0x3400..=0x9FFF | 0xAC00..=0xD7AF | 0x20000..=0x3FFFF)
 }

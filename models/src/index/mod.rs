@@ -14,7 +14,7 @@ pub mod feature_schema;
 pub mod identities;
 pub mod item_lists;
 pub mod likelihood;
-pub mod places;
+pub mod localities;
 pub mod popularity;
 pub mod profile;
 pub mod purchases;

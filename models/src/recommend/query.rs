@@ -1,7 +1,7 @@
 //! The question, in dense indices; the caller resolves outside ids.
 
 use crate::ids::{ItemIx, UserIx};
-use crate::index::places::PlaceIx;
+use crate::index::localities::LocalityIx;
 
 /// Which items for this person, in this context?
 #[derive(Debug, Clone, Default)]
@@ -26,7 +26,7 @@ pub struct Query {
     /// Length of the slate.
     pub count: usize,
     /// Store, city or channel of the person; its best sellers stand in for an unknown history.
-    pub locality: Option<PlaceIx>,
+    pub locality: Option<LocalityIx>,
 }
 
 impl Query {

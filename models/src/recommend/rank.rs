@@ -61,7 +61,7 @@ fn ranker<'v>(view: View<'v>, query: &Query) -> Option<&'v Trees> {
 
 /// The best of the blend, and among them the best items without sales.
 fn blended(view: View<'_>, query: &Query, input: &Input<'_>, scores: &mut Scores) -> Vec<Contender> {
-    let cold = if view.snapshot.resembling.is_some() { view.scene.cold_shortlist } else { 0 };
+    let cold = if view.snapshot.content_neighbors.is_some() { view.scene.cold_shortlist } else { 0 };
     let wanted = if query.exclude_bought { view.scene.shortlist_new } else { view.scene.shortlist };
     shortlist(input, weights(view, query), scores, query.count.max(wanted), cold)
 }

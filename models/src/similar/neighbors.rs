@@ -35,7 +35,7 @@ pub fn of(snapshot: &Snapshot, item: ItemIx) -> Vec<(ItemIx, Evidence)> {
     for pair in snapshot.co_purchase.pairs(item) {
         add(Source::CoPurchase, (pair.item, pair.score));
     }
-    for neighbor in snapshot.resembling.iter().flat_map(|lists| lists.of(item)) {
+    for neighbor in snapshot.content_neighbors.iter().flat_map(|lists| lists.of(item)) {
         add(Source::Content, neighbor);
     }
     if let Some(embedding) = &snapshot.embedding {

@@ -3,8 +3,8 @@
 use serde::Deserialize;
 
 use super::names::{
-    BASKET_EASE, EASE, EASE_BY_TARGET, FOLD_IN, ITEM_FACTORS, ITEM_GRAPH, ITEM_LOOKUP, LIKELY_COLD,
-    LIKELY_NEW, LIKELY_REPEAT, LOW_PASS, NEW_RANKER, RANKER, RESEMBLING, TRANSITIONS, USER_FACTORS,
+    BASKET_EASE, CONTENT_NEIGHBORS, EASE, EASE_BY_TARGET, FOLD_IN, ITEM_FACTORS, ITEM_GRAPH, ITEM_LOOKUP,
+    LIKELY_COLD, LIKELY_NEW, LIKELY_REPEAT, LOW_PASS, NEW_RANKER, RANKER, TRANSITIONS, USER_FACTORS,
     USER_GRAPH, USER_LOOKUP,
 };
 use super::{Embedding, Snapshot};
@@ -22,7 +22,7 @@ use crate::index::feature_schema::{LikelihoodColumn, RankColumn};
 use crate::index::identities::{self, Identities};
 use crate::index::item_lists::ItemLists;
 use crate::index::likelihood::{Horizon, Likelihood};
-use crate::index::places::{self, Places};
+use crate::index::localities::{self, Localities};
 use crate::index::popularity::{self, Popularity};
 use crate::index::profile::{self, Profiles};
 use crate::index::purchases::{Direction, Purchases};
@@ -105,9 +105,9 @@ impl Snapshot {
             basket_ease: ItemLists::open(&artifact.section(BASKET_EASE)?, n_items)?,
             transitions: lists(TRANSITIONS)?,
             popularity: Popularity::open(&artifact.section(popularity::SECTION)?, n_items)?,
-            places: {
-                let open = || Places::open(&artifact.section(places::SECTION)?, n_items);
-                artifact.has(places::SECTION).then(open).transpose()?
+            localities: {
+                let open = || Localities::open(&artifact.section(localities::SECTION)?, n_items);
+                artifact.has(localities::SECTION).then(open).transpose()?
             },
             rooms: {
                 let open = || Rooms::open(&artifact.section(rooms::SECTION)?, n_items);
@@ -118,7 +118,7 @@ impl Snapshot {
                 let open = || Factors::open(&artifact.section(LOW_PASS)?, n_items);
                 artifact.has(LOW_PASS).then(open).transpose()?
             },
-            resembling: lists(RESEMBLING)?,
+            content_neighbors: lists(CONTENT_NEIGHBORS)?,
             external: Self::open_external(artifact, &serving.external, [n_items, n_users])?,
             blend: serving.blend,
             ranker: ranker(RANKER)?,

@@ -1,8 +1,8 @@
 //! A snapshot into an artifact: a section each, and what the manifest says of it.
 
 use super::names::{
-    BASKET_EASE, EASE, EASE_BY_TARGET, FOLD_IN, ITEM_FACTORS, ITEM_GRAPH, ITEM_LOOKUP, LIKELY_COLD,
-    LIKELY_NEW, LIKELY_REPEAT, LOW_PASS, NEW_RANKER, RANKER, RESEMBLING, TRANSITIONS, USER_FACTORS,
+    BASKET_EASE, CONTENT_NEIGHBORS, EASE, EASE_BY_TARGET, FOLD_IN, ITEM_FACTORS, ITEM_GRAPH, ITEM_LOOKUP,
+    LIKELY_COLD, LIKELY_NEW, LIKELY_REPEAT, LOW_PASS, NEW_RANKER, RANKER, TRANSITIONS, USER_FACTORS,
     USER_GRAPH, USER_LOOKUP,
 };
 use super::{Embedding, Snapshot};
@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::index::feature_schema::{LikelihoodColumn, RankColumn};
 use crate::index::purchases::Direction;
 use crate::index::{
-    bundles, catalog, co_purchase, content, external, identities, places, popularity, profile, rooms,
+    bundles, catalog, co_purchase, content, external, identities, localities, popularity, profile, rooms,
     similar_items, user_attributes, user_items,
 };
 use crate::storage::artifact::{ArtifactWriter, Manifest};
@@ -55,8 +55,8 @@ impl Snapshot {
         if let Some(user_knn) = &self.user_knn {
             writer.section(user_items::SECTION, &user_knn.batch()?)?;
         }
-        if let Some(places) = &self.places {
-            writer.section(places::SECTION, &places.batch()?)?;
+        if let Some(localities) = &self.localities {
+            writer.section(localities::SECTION, &localities.batch()?)?;
         }
         if let Some(rooms) = &self.rooms {
             writer.section(rooms::SECTION, &rooms.batch()?)?;
@@ -68,7 +68,7 @@ impl Snapshot {
             (EASE, &self.ease),
             (EASE_BY_TARGET, &self.ease_by_target),
             (TRANSITIONS, &self.transitions),
-            (RESEMBLING, &self.resembling),
+            (CONTENT_NEIGHBORS, &self.content_neighbors),
         ];
         for (name, lists) in optional {
             if let Some(lists) = lists {

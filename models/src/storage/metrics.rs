@@ -44,9 +44,9 @@ pub struct Rehearsal {
     pub audience_recall_ndcg_100: Option<f64>,
     /// Log loss of the probability models; null where too little was bought to learn them.
     pub audience_log_loss: Option<LogLosses>,
-    /// Kinds of places with enough new users.
+    /// Kinds of localities with enough new users.
     #[serde(default)]
-    pub places: Vec<PlaceLift>,
+    pub localities: Vec<LocalityLift>,
 }
 
 /// NDCG@10 of one way to rank, and of what it must beat.
@@ -90,15 +90,15 @@ pub struct LogLoss {
     pub drift: Vec<f32>,
 }
 
-/// How a kind of place ranks the first baskets of new users.
+/// How a kind of locality ranks the first baskets of new users.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct PlaceLift {
+pub struct LocalityLift {
     /// `store`, `city` or `channel`.
     pub kind: String,
     /// New users whose place was known.
     pub new_users: u64,
     /// NDCG@10 of the place's best sellers.
-    pub place_ndcg_10: f64,
+    pub locality_ndcg_10: f64,
     /// NDCG@10 of the shop's best sellers.
     pub shop_ndcg_10: f64,
     /// Whether the difference is above twice its standard error.

@@ -12,7 +12,7 @@ use qianmian_models::index::feature_schema::{LikelihoodColumn, RankColumn};
 use qianmian_models::index::identities::Identities;
 use qianmian_models::index::item_lists::ItemLists;
 use qianmian_models::index::likelihood::{Horizon, Likelihood};
-use qianmian_models::index::places::{Kind, Place, Places};
+use qianmian_models::index::localities::{Kind, Localities, Locality};
 use qianmian_models::index::popularity::Popularity;
 use qianmian_models::index::profile::{Profile, Profiles};
 use qianmian_models::index::purchases::{Direction, Purchase, Purchases};
@@ -132,11 +132,11 @@ pub fn shop(z: Size, seed: u64, repeats: bool) -> Snapshot {
         basket_ease: lists(z, d, 12, z.sold(), false),
         transitions: Some(lists(z, d, 8, z.sold(), false)),
         popularity: popularity(d, &baskets),
-        places: Some(places(z, d)),
+        localities: Some(localities(z, d)),
         rooms: None,
         embedding: Some(embedding(z, d)),
         low_pass: Some(factors(d, z.items, 6)),
-        resembling: Some(lists(z, d, 4, z.items, false)),
+        content_neighbors: Some(lists(z, d, 4, z.items, false)),
         external: external(z, d),
         blend: Blend { repeats, ..Blend::default() },
         ranker: Some(forest(d, RankColumn::COUNT, 12)),
@@ -267,15 +267,15 @@ fn popularity(d: &mut Dice, baskets: &[u32]) -> Popularity {
     Popularity::new(score, windows, baskets.to_vec())
 }
 
-fn places(z: Size, d: &mut Dice) -> Places {
+fn localities(z: Size, d: &mut Dice) -> Localities {
     let mut place = |kind, value: &str| {
         let mut items: Vec<(u32, f32)> =
             d.distinct(20, z.sold()).into_iter().map(|item| (item, 40.0 * d.unit())).collect();
         items.sort_by(|a, b| b.1.total_cmp(&a.1));
-        Place { kind, value: value.to_owned(), rest: 0.2 + 0.6 * d.unit(), items }
+        Locality { kind, value: value.to_owned(), rest: 0.2 + 0.6 * d.unit(), items }
     };
-    let places = [place(Kind::Store, "s1"), place(Kind::Store, "s2"), place(Kind::City, "上海")];
-    Places::new(&places).unwrap()
+    let localities = [place(Kind::Store, "s1"), place(Kind::Store, "s2"), place(Kind::City, "上海")];
+    Localities::new(&localities).unwrap()
 }
 
 fn factors(d: &mut Dice, rows: u32, dim: usize) -> Factors {

@@ -12,7 +12,7 @@ use qianmian_models::index::factors::{Factors, FoldIn};
 use qianmian_models::index::identities::Identities;
 use qianmian_models::index::item_lists::ItemLists;
 use qianmian_models::index::likelihood::{Horizon, Likelihood};
-use qianmian_models::index::places::{Kind, Place, Places};
+use qianmian_models::index::localities::{Kind, Localities, Locality};
 use qianmian_models::index::popularity::Popularity;
 use qianmian_models::index::profile::{Profile, Profiles};
 use qianmian_models::index::purchases::{Direction, Purchase, Purchases};
@@ -115,9 +115,9 @@ fn snapshot(version: &str, mark: &str) -> Snapshot {
         popularity: popularity(),
         embedding: Some(embedding()),
         low_pass: None,
-        resembling: None,
+        content_neighbors: None,
         traits: Traits::default(),
-        places: Some(places()),
+        localities: Some(localities()),
         rooms: None,
         external: Vec::new(),
         blend: Blend::default(),
@@ -222,9 +222,9 @@ fn popularity() -> Popularity {
 }
 
 /// In store `S1` item 9 sells best and item 8 next; elsewhere nothing is known.
-fn places() -> Places {
+fn localities() -> Localities {
     let items = vec![(9, 90.0), (8, 80.0)];
-    Places::new(&[Place { kind: Kind::Store, value: "S1".to_owned(), rest: 0.5, items }]).unwrap()
+    Localities::new(&[Locality { kind: Kind::Store, value: "S1".to_owned(), rest: 0.5, items }]).unwrap()
 }
 
 /// One axis a taste; item 28 has no vector.

@@ -19,11 +19,13 @@ pub struct TrainingConfig {
     /// it is not given: 90 by the calendar, three steps where only the order is known.
     pub half_life_days: Option<f64>,
     /// Items that each item is regressed on over users; 1..=512.
-    pub ease_neighbours: usize,
+    #[serde(alias = "ease_neighbours")]
+    pub ease_neighbors: usize,
     /// Ridge penalty of these regressions; above zero.
     pub ease_lambda: f32,
     /// Items that each item is regressed on over baskets; 1..=512.
-    pub basket_ease_neighbours: usize,
+    #[serde(alias = "basket_ease_neighbours")]
+    pub basket_ease_neighbors: usize,
     /// Ridge penalty of these regressions; above zero.
     pub basket_ease_lambda: f32,
     /// Length of the low-pass vectors; 1..=512.
@@ -48,9 +50,9 @@ impl Default for TrainingConfig {
             alpha: 6.0,
             iterations: 12,
             half_life_days: None,
-            ease_neighbours: 100,
+            ease_neighbors: 100,
             ease_lambda: 10.0,
-            basket_ease_neighbours: 200,
+            basket_ease_neighbors: 200,
             basket_ease_lambda: 10.0,
             low_pass_dim: 128,
             item_graph_min_rows: 50_000,
@@ -77,8 +79,8 @@ impl TrainingConfig {
         );
         ensure!(above_zero(self.alpha), "training.alpha = {}: use a number above 0", self.alpha);
         let lengths = [
-            ("ease_neighbours", self.ease_neighbours),
-            ("basket_ease_neighbours", self.basket_ease_neighbours),
+            ("ease_neighbors", self.ease_neighbors),
+            ("basket_ease_neighbors", self.basket_ease_neighbors),
             ("low_pass_dim", self.low_pass_dim),
         ];
         for (name, value) in lengths {

@@ -1,7 +1,7 @@
 //! people -> items for new users: the first basket of users of whom at most the place is known.
 
 use qianmian_models::ids::UserIx;
-use qianmian_models::index::places::Kind;
+use qianmian_models::index::localities::Kind;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::report::{Raw, Role, Task};
@@ -12,9 +12,9 @@ use crate::metrics::{hit, ndcg, recall};
 const METRICS: [&str; 3] = ["recall@10", "ndcg@10", "hr@10"];
 const DEPTH: usize = 10;
 
-/// The places of a first basket, by kind, and its items.
+/// The localities of a first basket, by kind, and its items.
 struct Case<'a> {
-    places: Vec<(Kind, &'a str)>,
+    localities: Vec<(Kind, &'a str)>,
     basket: FxHashSet<u32>,
 }
 
@@ -23,8 +23,8 @@ pub(super) fn measure(bench: &Bench<'_>) -> Option<Task> {
     let cases = cases(bench);
     let mut raw = Vec::new();
     for (n, subject) in bench.subjects.iter().enumerate() {
-        let slate = |places: &[(Kind, &str)]| subject.new_user(places, DEPTH, bench.past.until);
-        raw.push(run(&subject.name, Role::of_subject(n), &cases, |case| slate(&case.places)));
+        let slate = |localities: &[(Kind, &str)]| subject.new_user(localities, DEPTH, bench.past.until);
+        raw.push(run(&subject.name, Role::of_subject(n), &cases, |case| slate(&case.localities)));
         if n == 0 {
             let without_place = slate(&[]);
             let name = format!("{} without the place", subject.name);
@@ -41,9 +41,9 @@ fn cases<'a>(bench: &'a Bench<'_>) -> Vec<Case<'a>> {
     let mut first: FxHashMap<UserIx, (u32, Case<'a>)> = FxHashMap::default();
     let is_new = |user| bench.reference.history.ixs(user).is_empty();
     for line in bench.future.lines().filter(|l| is_known(l) && is_new(l.user)) {
-        let named = |kind| past.place(kind, line).map(|code| (kind, past.place_name(kind, code)));
+        let named = |kind| past.locality(kind, line).map(|code| (kind, past.locality_name(kind, code)));
         let case = || Case {
-            places: Kind::ALL.into_iter().filter_map(named).collect(),
+            localities: Kind::ALL.into_iter().filter_map(named).collect(),
             basket: FxHashSet::default(),
         };
         // Lines are in order of time.

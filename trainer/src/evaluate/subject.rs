@@ -2,7 +2,7 @@
 
 use qianmian_models::audience::{self, AudienceQuery};
 use qianmian_models::ids::{ItemIx, UserIx, Vocabulary};
-use qianmian_models::index::places::Kind;
+use qianmian_models::index::localities::Kind;
 use qianmian_models::recommend::query::Query;
 use qianmian_models::snapshot::Snapshot;
 use qianmian_models::source::Evidence;
@@ -62,10 +62,11 @@ impl<'a> Subject<'a> {
         slate.items.iter().map(|found| self.item_back(found.item)).collect()
     }
 
-    /// The slate of a new user at the first of `places` that the model knows.
-    pub fn new_user(&self, places: &[(Kind, &str)], count: usize, at: i64) -> Vec<ItemIx> {
-        let known = self.snapshot.places.as_ref();
-        let locality = known.and_then(|known| places.iter().find_map(|&(kind, name)| known.ix(kind, name)));
+    /// The slate of a new user at the first of `localities` that the model knows.
+    pub fn new_user(&self, localities: &[(Kind, &str)], count: usize, at: i64) -> Vec<ItemIx> {
+        let known = self.snapshot.localities.as_ref();
+        let locality =
+            known.and_then(|known| localities.iter().find_map(|&(kind, name)| known.ix(kind, name)));
         let query = Query { count, locality, ..Query::default() };
         let slate = recommend::recommend(self.view(at), &query);
         slate.items.iter().map(|item| self.item_back(item.item)).collect()

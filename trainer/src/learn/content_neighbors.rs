@@ -80,7 +80,7 @@ impl ContentNeighbors {
             list.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
             list.truncate(MAX_ENTRIES);
         }
-        Ok(Some(ItemLists::new("resembling", &lists)?))
+        Ok(Some(ItemLists::new("content_neighbors", &lists)?))
     }
 }
 

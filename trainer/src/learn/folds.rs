@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 
 use qianmian_models::index::likelihood::Horizon;
-use qianmian_models::index::places::Kind;
+use qianmian_models::index::localities::Kind;
 use qianmian_models::recommend::query::Query;
 use qianmian_models::snapshot::Snapshot;
 use qianmian_models::view::View;
@@ -45,7 +45,7 @@ pub type Label = (u32, Vec<u32>);
 /// A user whom the past does not know, or a guest, with their first basket.
 pub struct NewUser {
     /// Where they bought, as far as it is known.
-    pub places: Vec<(Kind, String)>,
+    pub localities: Vec<(Kind, String)>,
     /// What they bought.
     pub items: Vec<u32>,
 }
@@ -120,7 +120,7 @@ pub fn buy_again(folds: &[PastFold]) -> bool {
 }
 
 impl Split {
-    /// Cuts the data in one or more places, the latest first; empty where no user bought twice. `seed` is for what is
+    /// Cuts the data in one or more localities, the latest first; empty where no user bought twice. `seed` is for what is
     /// drawn at random.
     pub fn all(dataset: &Dataset, seed: u64) -> Vec<Self> {
         let by_time = match dataset.time_kind {
@@ -248,11 +248,11 @@ fn new_users(dataset: &Dataset, seen: &[bool], cut: i64, to: i64) -> Vec<NewUser
     // Baskets are numbered by time.
     baskets.retain(|b| !is_known(&b[0]) || !std::mem::replace(&mut seen[b[0].user as usize], true));
     let new_user = |basket: &[Line]| NewUser {
-        places: Kind::ALL
+        localities: Kind::ALL
             .into_iter()
             .filter_map(|kind| {
-                let code = dataset.place(kind, &basket[0])?;
-                Some((kind, dataset.place_name(kind, code).to_owned()))
+                let code = dataset.locality(kind, &basket[0])?;
+                Some((kind, dataset.locality_name(kind, code).to_owned()))
             })
             .collect(),
         items: basket.iter().map(|line| line.item).collect(),

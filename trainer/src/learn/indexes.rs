@@ -65,7 +65,7 @@ impl CatalogIndexes {
 
 /// Indexes, and why some are missing.
 pub struct Indexes {
-    /// A snapshot with default weights and without rankers, places, bundles, graphs and external models.
+    /// A snapshot with default weights and without rankers, localities, bundles, graphs and external models.
     pub snapshot: Snapshot,
     /// Baskets that co-purchase was counted over.
     pub n_baskets: u64,
@@ -125,7 +125,7 @@ pub fn learn(
         catalog: shared.catalog.clone(),
         content: shared.content.clone(),
         traits: shared.traits.clone(),
-        resembling: neighbors.lists(&popularity)?,
+        content_neighbors: neighbors.lists(&popularity)?,
         profiles,
         user_attributes: UserAttributes::new(&dataset.user_attributes)?,
         identities: Identities::new(&dataset.identities)?,
@@ -141,7 +141,7 @@ pub fn learn(
         basket_ease,
         transitions,
         popularity,
-        places: None,
+        localities: None,
         rooms: rooms::learn(dataset)?,
         embedding,
         low_pass,
@@ -161,7 +161,7 @@ fn learn_ease(matrix: &Matrix, config: &TrainingConfig, stage: &Stage) -> anyhow
     let x = Matrix::new(matrix.n_rows(), matrix.n_columns(), ones);
     let weights: Vec<f32> =
         (0..x.n_rows()).map(|row| (x.row(row).len().max(1) as f32).sqrt().recip()).collect();
-    let options = EaseOptions { neighbors: config.ease_neighbours, lambda: config.ease_lambda };
+    let options = EaseOptions { neighbors: config.ease_neighbors, lambda: config.ease_lambda };
     Ok(ease::learn("ease", &x, &weights, options, &|n| stage.advance(n))?)
 }
 
@@ -175,7 +175,7 @@ fn learn_basket_ease(dataset: &Dataset, config: &TrainingConfig, stage: &Stage) 
     let weight = |b: &&[Line]| dataset.decay(b[0].at, half_life) / ((b.len() - 1) as f32).sqrt();
     let weights: Vec<f32> = baskets.iter().map(weight).collect();
     let affordable = (BASKET_WORK / dataset.n_items().max(1) as f64).cbrt() as usize;
-    let neighbors = config.basket_ease_neighbours.min(affordable.max(MIN_NEIGHBORS));
+    let neighbors = config.basket_ease_neighbors.min(affordable.max(MIN_NEIGHBORS));
     let options = EaseOptions { neighbors, lambda: config.basket_ease_lambda };
     Ok(ease::learn("basket_ease", &x, &weights, options, &|n| stage.advance(n))?)
 }

@@ -14,9 +14,9 @@ use super::warnings::Code;
 
 /// From this share of lines that buy again what the same user has in another basket, people buy again.
 const REPEATS: f64 = 0.05;
-/// Of neighbours in a line, the share in order of ids that no real order has.
+/// Of neighbors in a line, the share in order of ids that no real order has.
 const SORTED: f64 = 0.97;
-/// Fewest users (neighbours in a line) to find that an order says nothing.
+/// Fewest users (neighbors in a line) to find that an order says nothing.
 const MIN_USERS: usize = 200;
 /// Fewest users who came more than once to find that times count their own baskets.
 const MIN_STARTS: usize = 50;
@@ -24,7 +24,7 @@ const MIN_STARTS: usize = 50;
 const MAX_ITEMS: usize = 30;
 /// Users who are looked at, evenly drawn.
 const MAX_USERS: usize = 20_000;
-/// Standard errors above which neighbours in a line are nearer than others.
+/// Standard errors above which neighbors in a line are nearer than others.
 const SURE: f64 = 3.0;
 
 /// Settles what the times of `orders` mean and sets them to it; what it found goes into the warnings.
@@ -133,9 +133,9 @@ fn unordered(orders: &Orders) -> Option<&'static str> {
     if sequences.are_sorted(&orders.item_ids) {
         return Some("the items of the lines are sorted by id, so their order says nothing: lines are sets");
     }
-    let shuffled = sequences.nearness_of_neighbours().is_some_and(|z| z < SURE);
+    let shuffled = sequences.nearness_of_neighbors().is_some_and(|z| z < SURE);
     shuffled.then_some(
-        "neighbours in a line have no more in common than other items of it, so the order says nothing: lines \
+        "neighbors in a line have no more in common than other items of it, so the order says nothing: lines \
          are sets",
     )
 }
@@ -168,10 +168,10 @@ impl Sequences {
         all >= MIN_USERS && !(1.0 - SORTED..=SORTED).contains(&share)
     }
 
-    /// How much more often neighbours in a line than other items of the same line go together in the lines of
+    /// How much more often neighbors in a line than other items of the same line go together in the lines of
     /// other users, in standard errors over users. In lines of no order every pair is as good as any other,
     /// so that it is near zero. `None` where there are too few users to tell.
-    fn nearness_of_neighbours(&self) -> Option<f64> {
+    fn nearness_of_neighbors(&self) -> Option<f64> {
         let pair = |a: u32, b: u32| (a.min(b), a.max(b));
         let mut together: FxHashSet<(u32, u32)> = FxHashSet::default();
         for user in self.0.iter().step_by(2) {
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_whose_neighbours_belong_together_keeps_its_order() {
+    fn a_line_whose_neighbors_belong_together_keeps_its_order() {
         assert_eq!(settled(&walks(), TimeKind::Steps), (TimeKind::Steps, 0));
     }
 

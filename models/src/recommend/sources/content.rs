@@ -9,7 +9,7 @@ use crate::source::Source;
 pub(super) const MAX_SEEDS: usize = 50;
 
 pub(super) fn retrieve(input: &Input<'_>, scores: &mut Scores) {
-    let Some(neighbors) = &input.view.snapshot.resembling else { return };
+    let Some(neighbors) = &input.view.snapshot.content_neighbors else { return };
     for seed in input.seeds.iter().take(MAX_SEEDS) {
         scores.add_list(Source::Content, neighbors.list(seed.item), seed.recency);
     }

@@ -3,7 +3,7 @@
 
 use super::Input;
 use crate::ids::ItemIx;
-use crate::index::places::PlaceIx;
+use crate::index::localities::LocalityIx;
 use crate::recommend::query::Query;
 use crate::recommend::scores::Scores;
 use crate::source::Source;
@@ -17,15 +17,16 @@ pub(super) struct Popularity<'a> {
     sales: &'a [f32],
     /// The share of the shop's sales that counts where a locality has its own.
     rest: f32,
-    locality: Option<PlaceIx>,
+    locality: Option<LocalityIx>,
 }
 
 impl<'a> Popularity<'a> {
     pub(super) fn new(view: View<'a>, query: &Query) -> Self {
         let snapshot = view.snapshot;
         let is_new_user = query.user.is_none_or(|user| snapshot.history.ixs(user).is_empty());
-        let known = snapshot.places.as_ref().zip(query.locality).filter(|_| is_new_user);
-        let (sales, rest) = (snapshot.popularity.scores(), known.map_or(1.0, |(places, at)| places.rest(at)));
+        let known = snapshot.localities.as_ref().zip(query.locality).filter(|_| is_new_user);
+        let (sales, rest) =
+            (snapshot.popularity.scores(), known.map_or(1.0, |(localities, at)| localities.rest(at)));
         Self { sales, rest, locality: known.map(|(_, at)| at) }
     }
 
@@ -40,8 +41,8 @@ impl<'a> Popularity<'a> {
 
 /// Sales of the locality, by item.
 fn local<'a>(input: &'a Input<'_>) -> impl Iterator<Item = (ItemIx, f32)> + 'a {
-    let places = input.view.snapshot.places.as_ref().zip(input.popularity.locality);
-    places.into_iter().flat_map(|(places, at)| places.of(at))
+    let localities = input.view.snapshot.localities.as_ref().zip(input.popularity.locality);
+    localities.into_iter().flat_map(|(localities, at)| localities.of(at))
 }
 
 /// Adds what localities and trends change.

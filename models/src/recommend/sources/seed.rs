@@ -18,7 +18,10 @@ pub fn strongest(input: &Input<'_>, items: &[ItemIx]) -> Vec<Option<ItemIx>> {
         snapshot.ease.iter().for_each(|ease| found.contribute(seed, ease.list(seed.item)));
     }
     for seed in input.seeds.iter().take(content::MAX_SEEDS) {
-        snapshot.resembling.iter().for_each(|neighbors| found.contribute(seed, neighbors.list(seed.item)));
+        snapshot
+            .content_neighbors
+            .iter()
+            .for_each(|neighbors| found.contribute(seed, neighbors.list(seed.item)));
     }
     for (_, lists) in external::lists(input) {
         input.seeds.iter().take(MAX_SEEDS).for_each(|seed| found.contribute(seed, lists.list(seed.item)));

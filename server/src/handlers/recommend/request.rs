@@ -1,7 +1,7 @@
 //! The question of `/recommend`.
 
 use qianmian_live::people::state::DEFAULT_SCENE;
-use qianmian_models::index::places::{Kind, PlaceIx};
+use qianmian_models::index::localities::{Kind, LocalityIx};
 use qianmian_models::recommend::query::Query;
 use qianmian_models::snapshot::Snapshot;
 use serde::Deserialize;
@@ -159,12 +159,12 @@ pub fn query<'r>(
 }
 
 /// The narrowest locality of the context that the model knows.
-fn locality(snapshot: &Snapshot, context: &Context<'_>) -> Option<PlaceIx> {
-    let places = snapshot.places.as_ref()?;
+fn locality(snapshot: &Snapshot, context: &Context<'_>) -> Option<LocalityIx> {
+    let localities = snapshot.localities.as_ref()?;
     let named = |kind| match kind {
         Kind::Store => context.store_id.as_ref(),
         Kind::City => context.city.as_ref(),
         Kind::Channel => context.channel.as_ref(),
     };
-    Kind::ALL.into_iter().find_map(|kind| places.ix(kind, named(kind)?.as_str()))
+    Kind::ALL.into_iter().find_map(|kind| localities.ix(kind, named(kind)?.as_str()))
 }

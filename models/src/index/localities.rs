@@ -1,8 +1,8 @@
 //! What sells where: popularity by store, city and channel, for people of whom nothing else is known.
 //!
-//! Section `places`: one row a place; `kind` (`store`, `city` or `channel`), `value` (the store's id, the
+//! Section `localities`: one row a locality; `kind` (`store`, `city` or `channel`), `value` (the store's id, the
 //! city's or the channel's name), `rest` and a list `items` of `{item, weight}`, heaviest first. A weight is
-//! the item's decayed baskets in the place, shrunk towards the shop's and on the scale of `popularity.score`;
+//! the item's decayed baskets in the locality, shrunk towards the shop's and on the scale of `popularity.score`;
 //! an item that is not listed weighs `rest` times its `popularity.score`.
 
 use std::sync::Arc;
@@ -18,12 +18,12 @@ use crate::index::item_lists::ItemLists;
 use crate::storage::section::{self, Section};
 
 /// The section's name.
-pub const SECTION: &str = "places";
+pub const SECTION: &str = "localities";
 
 /// A row of the section.
-pub type PlaceIx = u32;
+pub type LocalityIx = u32;
 
-/// What kind of place, the nearest to the person first.
+/// What kind of locality, the nearest to the person first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     /// A store.
@@ -48,10 +48,10 @@ impl Kind {
     }
 }
 
-/// One place, to build [`Places`].
+/// One locality, to build [`Localities`].
 #[derive(Debug, Clone, PartialEq)]
-pub struct Place {
-    /// What kind of place.
+pub struct Locality {
+    /// What kind of locality.
     pub kind: Kind,
     /// Its id or name.
     pub value: String,
@@ -61,47 +61,47 @@ pub struct Place {
     pub items: Vec<(ItemIx, f32)>,
 }
 
-/// What sells in every place.
+/// What sells in every locality.
 #[derive(Debug, Clone)]
-pub struct Places {
-    rows: FxHashMap<(Kind, String), PlaceIx>,
+pub struct Localities {
+    rows: FxHashMap<(Kind, String), LocalityIx>,
     kinds: StringArray,
     values: StringArray,
     rest: ScalarBuffer<f32>,
     items: ItemLists,
 }
 
-impl Places {
-    /// From one entry a place; of two of the same name the last is found.
-    pub fn new(places: &[Place]) -> Result<Self> {
-        let items: Vec<Vec<(ItemIx, f32)>> = places.iter().map(|p| p.items.clone()).collect();
-        let kinds = StringArray::from_iter_values(places.iter().map(|p| p.kind.name()));
-        let values = StringArray::from_iter_values(places.iter().map(|p| p.value.as_str()));
-        let rest = places.iter().map(|p| p.rest).collect();
+impl Localities {
+    /// From one entry a locality; of two of the same name the last is found.
+    pub fn new(localities: &[Locality]) -> Result<Self> {
+        let items: Vec<Vec<(ItemIx, f32)>> = localities.iter().map(|p| p.items.clone()).collect();
+        let kinds = StringArray::from_iter_values(localities.iter().map(|p| p.kind.name()));
+        let values = StringArray::from_iter_values(localities.iter().map(|p| p.value.as_str()));
+        let rest = localities.iter().map(|p| p.rest).collect();
         Self::joined(kinds, values, rest, ItemLists::new(SECTION, &items)?)
     }
 
-    /// The row of a place, where it is known.
-    pub fn ix(&self, kind: Kind, value: &str) -> Option<PlaceIx> {
+    /// The row of a locality, where it is known.
+    pub fn ix(&self, kind: Kind, value: &str) -> Option<LocalityIx> {
         self.rows.get(&(kind, value.to_owned())).copied()
     }
 
-    /// What sells in the place, best first.
-    pub fn of(&self, place: PlaceIx) -> impl ExactSizeIterator<Item = (ItemIx, f32)> + '_ {
-        self.items.of(place)
+    /// What sells in the locality, best first.
+    pub fn of(&self, locality: LocalityIx) -> impl ExactSizeIterator<Item = (ItemIx, f32)> + '_ {
+        self.items.of(locality)
     }
 
     /// What an item that is not listed has of its score in the shop.
-    pub fn rest(&self, place: PlaceIx) -> f32 {
-        self.rest[place as usize]
+    pub fn rest(&self, locality: LocalityIx) -> f32 {
+        self.rest[locality as usize]
     }
 
-    /// Number of places.
+    /// Number of localities.
     pub fn len(&self) -> usize {
         self.rest.len()
     }
 
-    /// Whether no place is known.
+    /// Whether no locality is known.
     pub fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
@@ -116,8 +116,8 @@ impl Places {
         for (row, (kind, value)) in kinds.iter().zip(values.iter()).enumerate() {
             let name = kind.unwrap_or_default();
             let kind = Kind::ALL.into_iter().find(|k| k.name() == name);
-            let kind = kind.ok_or_else(|| Error::malformed(SECTION, "a known kind of place", name))?;
-            rows.insert((kind, value.unwrap_or_default().to_owned()), row as PlaceIx);
+            let kind = kind.ok_or_else(|| Error::malformed(SECTION, "a known kind of locality", name))?;
+            rows.insert((kind, value.unwrap_or_default().to_owned()), row as LocalityIx);
         }
         Ok(Self { rows, kinds, values, rest, items })
     }
@@ -148,18 +148,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_found_by_kind_and_name_after_a_round_trip() {
-        let place = |kind, value: &str, items| Place { kind, value: value.to_owned(), rest: 0.5, items };
-        let places =
-            [place(Kind::Store, "上海", vec![(2, 1.5), (0, 0.5)]), place(Kind::City, "上海", vec![(1, 2.0)])];
-        let built = Places::new(&places).unwrap();
-        let back = Places::open(&Section::in_memory(SECTION, built.batch().unwrap()), 3).unwrap();
+    fn a_locality_is_found_by_kind_and_name_after_a_round_trip() {
+        let locality =
+            |kind, value: &str, items| Locality { kind, value: value.to_owned(), rest: 0.5, items };
+        let localities = [
+            locality(Kind::Store, "上海", vec![(2, 1.5), (0, 0.5)]),
+            locality(Kind::City, "上海", vec![(1, 2.0)]),
+        ];
+        let built = Localities::new(&localities).unwrap();
+        let back = Localities::open(&Section::in_memory(SECTION, built.batch().unwrap()), 3).unwrap();
         let city = back.ix(Kind::City, "上海").unwrap();
         assert_eq!(back.of(city).collect::<Vec<_>>(), [(1, 2.0)]);
         let store = back.ix(Kind::Store, "上海").unwrap();
         assert_eq!(back.of(store).collect::<Vec<_>>(), [(2, 1.5), (0, 0.5)]);
         assert_eq!((back.len(), back.rest(store)), (2, 0.5));
         assert!(back.ix(Kind::Channel, "上海").is_none());
-        assert!(Places::open(&Section::in_memory(SECTION, built.batch().unwrap()), 2).is_err());
+        assert!(Localities::open(&Section::in_memory(SECTION, built.batch().unwrap()), 2).is_err());
     }
 }
