@@ -14,6 +14,7 @@ use crate::auth::Keyring;
 use crate::config::{Config, SceneConfig, duration};
 use crate::live::Live;
 use crate::problem::{Code, Problem};
+use crate::queue::Queue;
 use crate::request_id::RequestIds;
 use crate::screen::Trusted;
 use crate::slots::Slots;
@@ -46,6 +47,8 @@ pub struct App {
     pub request_ids: RequestIds,
     /// Requests in flight.
     pub slots: Slots,
+    /// Requests that wait for a processor.
+    pub queue: Queue,
     /// Permits for long computations on the blocking pool: one a processor.
     pub heavy: Arc<Semaphore>,
     /// Longest body in bytes, as it arrives and unpacked.
@@ -109,6 +112,7 @@ impl App {
             shops: config.shop_names().iter().map(shop).collect::<Result<_, _>>()?,
             request_ids: RequestIds::new().context("the operating system gives no randomness")?,
             slots: Slots::new(config.limits.in_flight),
+            queue: Queue::new(duration(config.limits.queue_seconds)),
             heavy: Arc::new(Semaphore::new(processors)),
             body_bytes: config.limits.body_bytes,
             patience: duration(config.limits.request_seconds),

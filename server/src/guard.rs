@@ -144,6 +144,11 @@ impl Guard {
             let detail = "too many requests are in flight; try again after `Retry-After` seconds";
             return Problem::new(Code::Overloaded, detail).into_response();
         };
+        if self.app.queue.turn().await.is_err() {
+            self.app.telemetry.queued.increment(1);
+            let detail = "requests wait too long for a processor; try again after `Retry-After` seconds";
+            return Problem::new(Code::Overloaded, detail).into_response();
+        }
         self.answer(request, next).await
     }
 

@@ -41,6 +41,7 @@ pub mod log;
 pub mod nearest;
 pub mod openapi;
 pub mod problem;
+pub mod queue;
 pub mod request_id;
 pub mod router;
 pub mod screen;

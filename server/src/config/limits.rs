@@ -16,6 +16,8 @@ pub struct Limits {
     pub header_seconds: f64,
     /// Seconds without a byte taken by the client before its connection is closed.
     pub stall_seconds: f64,
+    /// Seconds that a request may wait for a processor; one that waited longer is refused with 503.
+    pub queue_seconds: f64,
     /// Requests in flight; more are refused with 503.
     pub in_flight: usize,
     /// Open connections; more wait in the listen queue.
@@ -29,6 +31,7 @@ impl Default for Limits {
             request_seconds: 5.0,
             header_seconds: 30.0,
             stall_seconds: 30.0,
+            queue_seconds: 0.1,
             in_flight: 1024,
             connections: 10_000,
         }
@@ -40,6 +43,7 @@ impl Limits {
         seconds("limits.request_seconds", self.request_seconds, 0.01)?;
         seconds("limits.header_seconds", self.header_seconds, 0.01)?;
         seconds("limits.stall_seconds", self.stall_seconds, 0.01)?;
+        seconds("limits.queue_seconds", self.queue_seconds, 0.001)?;
         at_least_one("limits.body_bytes", Some(self.body_bytes))?;
         at_least_one("limits.in_flight", Some(self.in_flight))?;
         at_least_one("limits.connections", Some(self.connections))

@@ -39,6 +39,8 @@ pub struct Telemetry {
     pub missing_scope: Counter,
     /// Calls refused because too many were in flight.
     pub overloaded: Counter,
+    /// Requests that waited too long for a processor.
+    pub queued: Counter,
     /// Calls from a web page or under a host name that a server without keys does not trust.
     pub untrusted_origin: Counter,
     /// Events received.
@@ -95,6 +97,7 @@ impl Telemetry {
             unknown_key: denied("unknown_key"),
             missing_scope: denied("missing_scope"),
             overloaded: denied("overloaded"),
+            queued: denied("queued"),
             untrusted_origin: denied("untrusted_origin"),
             events: EventMetrics {
                 accepted: event("accepted"),

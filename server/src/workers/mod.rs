@@ -65,6 +65,11 @@ pub fn start(config: &Config, app: &Arc<App>) -> Workers {
             }
         });
     }
+    let probed = Arc::clone(app);
+    workers.spawn("queue", app.telemetry.worker_restarts("queue"), move || {
+        let app = Arc::clone(&probed);
+        async move { app.queue.probe().await }
+    });
     let reaper = app.reaper.clone();
     workers.spawn("reaper", app.telemetry.worker_restarts("reaper"), move || {
         let reaper = reaper.clone();
