@@ -1,6 +1,7 @@
 //! Random questions, as a request of the server and as a row of a file for `predict`.
 
 use hyper::Method;
+use qianmian_models::consent::ConsentPolicy;
 use qianmian_models::snapshot::Snapshot;
 use qianmian_trainer::predict::{self, Kind, Request};
 use qianmian_trainer::progress::Reporter;
@@ -182,6 +183,7 @@ impl Batch {
             count: self.count,
             at: Some(i64::MAX),
             exclude_bought: self.exclude_bought,
+            consent: ConsentPolicy::default(),
             neutralize_formulas: false,
         };
         predict::predict(snapshot, &request, input.to_str().unwrap(), &output, &Reporter::new()).unwrap();

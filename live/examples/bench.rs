@@ -288,6 +288,7 @@ fn event(n: u64) -> Event {
         room_id: None,
         request_id: Some(format!("{random:032x}")),
         value: None,
+        storefront: false,
     }
 }
 

@@ -17,7 +17,8 @@ pub struct Fault {
 }
 
 impl Fault {
-    pub(crate) fn new(field: &'static str, reason: impl Into<String>) -> Self {
+    /// A fault without a name that was probably meant.
+    pub fn new(field: &'static str, reason: impl Into<String>) -> Self {
         Self { field, reason: reason.into(), nearest: None }
     }
 }

@@ -7,9 +7,11 @@
 //! | [`event`] | what a user did or was shown: types, names of other trackers, checks |
 //! | [`log`] | accepted events in order, each once; [`log::drain`] writes them to Parquet files |
 //! | [`people`] | One-ID, and the live state of each name |
+//! | [`consents`] | what people allow, as they decided since training |
 //! | [`items`] | price, stock and on sale, as reported |
 //! | [`documents`] | named, versioned JSON objects that people edit |
 //! | [`counters`] | stocks that are never oversold: reserve, confirm, release, expire |
+//! | [`replicated`] | records that every server keeps in memory |
 //! | [`followers`] | derived from the log: trending items, recent buyers |
 //! | [`backends`] | the stores: embedded, Redis |
 //!
@@ -21,6 +23,7 @@
 
 pub mod backends;
 pub mod check;
+pub mod consents;
 pub mod counters;
 pub mod documents;
 pub mod error;
@@ -30,5 +33,6 @@ pub mod identity;
 pub mod items;
 pub mod log;
 pub mod people;
+pub mod replicated;
 
 pub use error::StoreError;

@@ -31,7 +31,7 @@ impl Shop {
     async fn connected(&self) -> Redis {
         let store = Redis::open(self.options.clone()).unwrap();
         store.connect().await.unwrap();
-        store.items_loaded().await;
+        store.replicas_loaded().await;
         store
     }
 }

@@ -24,6 +24,7 @@
 pub mod audience;
 pub mod blend;
 pub mod bundle;
+pub mod consent;
 pub mod error;
 pub mod ids;
 pub mod index;

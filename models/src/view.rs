@@ -3,17 +3,20 @@
 //!
 //! Every answer is a pure function of a view and a query: [`recommend`](crate::recommend::recommend),
 //! [`similar`](crate::similar::similar), [`bundle`](crate::bundle) and [`audience`](crate::audience::audience) take it
-//! first. A view borrows all of its parts; copying it costs five words.
+//! first. A view borrows all of its parts; copying it costs six words.
 
 use qianmian_money::Money;
 
-use crate::ids::ItemIx;
+use crate::consent::{Consents, Purpose};
+use crate::ids::{ItemIx, UserIx};
 use crate::overlay::{Overlay, RoomOffers};
 use crate::scene::Scene;
 use crate::snapshot::Snapshot;
 
 /// Seconds after the end of the data in which answers still follow the clock.
 const MAX_AGE_SECONDS: i64 = 7 * 86_400;
+/// Most by which [`View::widened`] multiplies.
+const MAX_WIDENING: f64 = 10.0;
 
 /// Snapshot, overlay, scene and moment of an answer.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +28,8 @@ pub struct View<'a> {
     pub overlay: Option<&'a Overlay>,
     /// Prices and stock of a livestream room, which precede those of the shop.
     pub room: Option<&'a RoomOffers>,
+    /// What users allow; `None` allows everything.
+    pub consents: Option<&'a Consents>,
     /// Settings of the place where the answer is shown.
     pub scene: &'a Scene,
     /// The moment to answer as of, unix seconds: the clock, held between the end of the data and a week after it. A
@@ -35,7 +40,14 @@ pub struct View<'a> {
 impl<'a> View<'a> {
     /// The view of a snapshot as it was trained, at the end of its data, in the default scene.
     pub fn as_trained(snapshot: &'a Snapshot) -> Self {
-        Self { snapshot, overlay: None, room: None, scene: &Scene::DEFAULT, now: snapshot.data_until }
+        Self {
+            snapshot,
+            overlay: None,
+            room: None,
+            consents: None,
+            scene: &Scene::DEFAULT,
+            now: snapshot.data_until,
+        }
     }
 
     /// The same view at `now` (unix seconds), held within what the model can know.
@@ -49,6 +61,11 @@ impl<'a> View<'a> {
         Self { overlay: Some(overlay), ..self }
     }
 
+    /// The same view with what users allow; `consents` must be built over this snapshot's users.
+    pub fn with_consents(self, consents: &'a Consents) -> Self {
+        Self { consents: Some(consents), ..self }
+    }
+
     /// The same view inside a room.
     pub fn in_room(self, room: &'a RoomOffers) -> Self {
         Self { room: Some(room), ..self }
@@ -57,6 +74,18 @@ impl<'a> View<'a> {
     /// The same view in another scene.
     pub fn in_scene(self, scene: &'a Scene) -> Self {
         Self { scene, ..self }
+    }
+
+    /// Whether `user` allows `purpose`: one test of a bit.
+    #[inline]
+    pub fn allows(&self, purpose: Purpose, user: UserIx) -> bool {
+        self.consents.is_none_or(|consents| consents.allows(purpose, user))
+    }
+
+    /// How many users to ask for so that about `wanted` of them may be contacted; at most [`MAX_WIDENING`] times as many.
+    pub(crate) fn widened(&self, wanted: usize) -> usize {
+        let share = self.consents.map_or(1.0, |consents| consents.share(Purpose::Contact));
+        (wanted as f64 / share.max(1.0 / MAX_WIDENING)).ceil() as usize
     }
 
     /// The price of `item` now, in the currency of the catalog; `None` where it is unknown.

@@ -33,7 +33,7 @@ fn with_external(knowledge: Knowledge) -> Snapshot {
 }
 
 fn people_for(snapshot: &Snapshot, item: u32) -> Vec<Prospect> {
-    audience(View::as_trained(snapshot), &AudienceQuery::for_item(item, 6))
+    audience(View::as_trained(snapshot), &AudienceQuery::for_item(item, 6)).people
 }
 
 #[test]

@@ -5,6 +5,7 @@ use crate::support;
 use proptest::prelude::*;
 use qianmian_models::audience::{AudienceQuery, Goods, Prospect, Since, audience};
 use qianmian_models::bundle::{BundleQuery, Evidence, bundles, complements, personal_complements};
+use qianmian_models::consent::{ConsentPolicy, Consents, Purpose, Unknown};
 use qianmian_models::ids::Vocabulary;
 use qianmian_models::index::catalog::{Attributes, Catalog, Text};
 use qianmian_models::index::content::Description;
@@ -65,7 +66,7 @@ proptest! {
         let snapshot = support::snapshot();
         let (since, described) = (Vec::new(), None);
         let query = AudienceQuery { items, described, since, exclude_buyers, count };
-        let people = audience(View::as_trained(&snapshot), &query);
+        let people = audience(View::as_trained(&snapshot), &query).people;
         prop_assert!(people.len() <= count && distinct(people.iter().map(|p| p.user)));
         prop_assert!(people.iter().all(|p| (0.0..=1.0).contains(&p.probability.unwrap_or(-1.0))));
         for person in &people {
@@ -73,6 +74,28 @@ proptest! {
             prop_assert_eq!(bought, person.bought > 0);
             prop_assert!(!(bought && exclude_buyers));
         }
+    }
+
+    #[test]
+    fn an_audience_is_that_without_who_refuses(
+        items in prop::collection::vec(0u32..8, 1..4), deny_unknown: bool, flips in prop::collection::vec(any::<bool>(), 6),
+    ) {
+        let snapshot = support::snapshot();
+        let unknown = if deny_unknown { Unknown::Deny } else { Unknown::Allow };
+        let policy = ConsentPolicy { contact: unknown, ..ConsentPolicy::default() };
+        let consents = Consents::new(&snapshot.user_attributes, policy);
+        prop_assert_eq!([0, 1, 5].map(|user| consents.allows(Purpose::Contact, user)), [true, false, !deny_unknown]);
+        for (user, flip) in (0..).zip(&flips) {
+            consents.set(Purpose::Contact, user, consents.allows(Purpose::Contact, user) ^ flip);
+        }
+        let query = AudienceQuery { items, count: 9, ..AudienceQuery::default() };
+        let users = |people: &[Prospect]| people.iter().map(|p| p.user).collect::<std::collections::BTreeSet<u32>>();
+        let mut all = users(&audience(View::as_trained(&snapshot), &query).people);
+        let found = audience(View::as_trained(&snapshot).with_consents(&consents), &query);
+        let before = all.len();
+        all.retain(|&user| consents.allows(Purpose::Contact, user));
+        prop_assert_eq!(users(&found.people), all.clone());
+        prop_assert_eq!(found.without_consent, before - all.len());
     }
 
     #[test]
@@ -124,7 +147,7 @@ fn slates_and_audiences_follow_tastes() {
     let snapshot = support::snapshot();
     let slate = recommend(View::as_trained(&snapshot), &Query::for_user(1, 4));
     assert!(slate.personalized && slate.items.iter().all(|r| r.item < 4), "{:?}", slate.items);
-    let people = audience(View::as_trained(&snapshot), &AudienceQuery::for_item(7, 3));
+    let people = audience(View::as_trained(&snapshot), &AudienceQuery::for_item(7, 3)).people;
     assert!(people.iter().all(|p| p.user >= 3), "{people:?}");
     let anonymous = recommend(View::as_trained(&snapshot), &Query { count: 3, ..Query::default() });
     assert!(!anonymous.personalized);
@@ -154,6 +177,7 @@ fn goods_by_description_find_the_buyers_of_what_they_resemble() {
         let description = Description { title, price, ..Description::default() };
         let described = Some(Goods::described(View::as_trained(&snapshot), &description));
         audience(View::as_trained(&snapshot), &AudienceQuery { described, count: 3, ..Default::default() })
+            .people
     };
     // Prices are what parts the items here: the last of them cost 4 to 8.
     let people = goods("商品 新", Some(6.6));
@@ -242,6 +266,7 @@ fn audiences_know_purchases_and_dislikes_since_training() {
             View::as_trained(&snapshot),
             &AudienceQuery { since, exclude_buyers, ..AudienceQuery::for_item(1, 6) },
         )
+        .people
     };
     let users = |found: &[Prospect]| found.iter().map(|p| p.user).collect::<Vec<u32>>();
     let before = ask(Vec::new(), false);

@@ -116,7 +116,7 @@ fn people(d: &mut Dice, snapshot: &Snapshot) -> Vec<Entry> {
     let entry = |p: &qianmian_models::audience::Prospect| {
         (format!("{}/{}/{}", p.user, p.source.name(), name(p.seed)), p.score)
     };
-    audience(View::as_trained(snapshot), &query).iter().map(entry).collect()
+    audience(View::as_trained(snapshot), &query).people.iter().map(entry).collect()
 }
 
 fn name(item: Option<u32>) -> String {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use arc_swap::Guard;
@@ -15,6 +15,7 @@ use crate::config::{Config, SceneConfig, duration};
 use crate::live::Live;
 use crate::problem::{Code, Problem};
 use crate::queue::Queue;
+use crate::rate::UserBuckets;
 use crate::request_id::RequestIds;
 use crate::screen::Trusted;
 use crate::slots::Slots;
@@ -43,6 +44,10 @@ pub struct App {
     pub workers: Arc<Health>,
     /// Frees models that were replaced.
     pub reaper: Reaper,
+    /// When the process began, for rates.
+    pub started: Instant,
+    /// Requests of users, by their tokens.
+    pub user_buckets: UserBuckets,
     /// Ids of requests.
     pub request_ids: RequestIds,
     /// Requests in flight.
@@ -89,7 +94,15 @@ impl App {
             let choices = config.shops.get(name).cloned().unwrap_or_default();
             Ok(Arc::new(Shop {
                 name: name.clone(),
-                models: Snapshots::new(name, folder, live.clone(), reaper.clone(), swaps, panics),
+                models: Snapshots::new(
+                    name,
+                    folder,
+                    live.clone(),
+                    choices.unknown_consent,
+                    reaper.clone(),
+                    swaps,
+                    panics,
+                ),
                 live,
                 slots: Slots::new(choices.in_flight.unwrap_or(usize::MAX)),
                 scenes: choices.scenes,
@@ -109,6 +122,8 @@ impl App {
             malformed: telemetry.route("ANY", "malformed"),
             workers: Arc::default(),
             reaper: reaper.clone(),
+            started: Instant::now(),
+            user_buckets: UserBuckets::default(),
             shops: config.shop_names().iter().map(shop).collect::<Result<_, _>>()?,
             request_ids: RequestIds::new().context("the operating system gives no randomness")?,
             slots: Slots::new(config.limits.in_flight),

@@ -3,10 +3,18 @@
 //! A key is 32 random bytes, so its plain blake3 hash cannot be inverted; the configuration holds only the hash.
 //! A caller's key is hashed and compared with every known hash in constant time, without an early exit, so
 //! that the duration reveals nothing. Neither keys nor their hashes are logged.
+//!
+//! A key with the scope [`Storefront`](Scope::Storefront) is public: whoever has the mini-program can read it. It is let in only where
+//! the router says so, and speaks for the user of a [user token](crate::user_token) alone.
+
+use std::time::Duration;
 
 use axum::http::{HeaderMap, header};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use crate::rate::{Bucket, Clock, Rate, UserBuckets};
+use crate::user_token::{TokenFault, TokenSecrets};
 
 /// What a key allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -20,11 +28,14 @@ pub enum Scope {
     Write,
     /// Change which model is served; read metrics.
     Admin,
+    /// In the hands of everyone, such as in a mini-program: the own slate and the own events of the user that a user token
+    /// names, and anonymous ones.
+    Storefront,
 }
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Read, Self::Events, Self::Write, Self::Admin];
+    pub const ALL: [Self; 5] = [Self::Read, Self::Events, Self::Write, Self::Admin, Self::Storefront];
 
     /// The name in configuration and answers.
     pub fn name(self) -> &'static str {
@@ -33,22 +44,39 @@ impl Scope {
             Self::Events => "events",
             Self::Write => "write",
             Self::Admin => "admin",
+            Self::Storefront => "storefront",
         }
     }
 }
 
 /// A known key: its hash, its shop, its scopes.
+#[derive(Debug)]
 pub struct Key {
     hash: blake3::Hash,
     shop: usize,
     scopes: Vec<Scope>,
     /// Origins of web pages that may use it.
     origins: Vec<String>,
+    /// Secrets of the user tokens that may come with it.
+    tokens: TokenSecrets,
+    limits: KeyLimits,
+    bucket: Bucket,
+}
+
+/// How many requests come through with a key; `None` is no limit.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct KeyLimits {
+    /// Of the key.
+    pub key: Option<Rate>,
+    /// Of each user whose token comes with it.
+    pub user: Option<Rate>,
 }
 
 /// What a caller's key allows.
 #[derive(Debug, Clone, Copy)]
 pub struct Grant<'k> {
+    /// The key; none if nobody needs one.
+    key: Option<(usize, &'k Key)>,
     /// Number of the shop.
     pub shop: usize,
     /// Scopes inside that shop.
@@ -75,7 +103,14 @@ pub struct Keyring {
 impl Key {
     /// A key by the hash that the configuration holds, for shop number `shop`.
     pub fn new(hash: blake3::Hash, shop: usize, scopes: Vec<Scope>) -> Self {
-        Self { hash, shop, scopes, origins: Vec::new() }
+        let (tokens, limits, bucket) = (TokenSecrets::default(), KeyLimits::default(), Bucket::default());
+        Self { hash, shop, scopes, origins: Vec::new(), tokens, limits, bucket }
+    }
+
+    /// The key, with the secrets of its user tokens and its limits.
+    pub fn limited(mut self, tokens: TokenSecrets, limits: KeyLimits) -> Self {
+        (self.tokens, self.limits) = (tokens, limits);
+        self
     }
 
     /// The key, for use by web pages of these origins, too.
@@ -102,19 +137,65 @@ impl Keyring {
     /// Why they are denied.
     pub fn check(&self, headers: &HeaderMap) -> Result<Grant<'_>, Denied> {
         if self.is_open() {
-            return Ok(Grant { shop: 0, scopes: &Scope::ALL, origins: &[] });
+            return Ok(Grant { key: None, shop: 0, scopes: &Scope::ALL, origins: &[] });
         }
-        let token = bearer(headers).ok_or(Denied::MissingKey)?;
-        let hash = blake3::hash(token);
+        self.check_key(bearer(headers).ok_or(Denied::MissingKey)?)
+    }
+
+    /// Permissions of the caller who sent this key.
+    ///
+    /// # Errors
+    /// The key is not known.
+    pub fn check_key(&self, key: &[u8]) -> Result<Grant<'_>, Denied> {
+        let hash = blake3::hash(key);
         let mut found = None;
-        for key in &self.keys {
+        for (n, key) in self.keys.iter().enumerate() {
             // `blake3::Hash` compares in constant time.
             if key.hash == hash {
-                found = Some(key);
+                found = Some((n, key));
             }
         }
-        let key = found.ok_or(Denied::UnknownKey)?;
-        Ok(Grant { shop: key.shop, scopes: &key.scopes, origins: &key.origins })
+        let (n, key) = found.ok_or(Denied::UnknownKey)?;
+        Ok(Grant { key: Some((n, key)), shop: key.shop, scopes: &key.scopes, origins: &key.origins })
+    }
+}
+
+impl Grant<'_> {
+    /// Takes a request from what the key allows.
+    ///
+    /// # Errors
+    /// The time until one is free.
+    pub fn take(&self, now: Clock) -> Result<(), Duration> {
+        match self.key {
+            Some((_, Key { limits: KeyLimits { key: Some(rate), .. }, bucket, .. })) => {
+                bucket.take(*rate, now)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes a request from what each user of the key is allowed.
+    ///
+    /// # Errors
+    /// The time until one is free.
+    pub fn take_of_user(&self, users: &UserBuckets, user_id: &str, now: Clock) -> Result<(), Duration> {
+        match self.key {
+            Some((n, Key { limits: KeyLimits { user: Some(rate), .. }, .. })) => {
+                users.take(n, user_id, *rate, now)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The user of a token that came with the key, at `now`, unix seconds.
+    ///
+    /// # Errors
+    /// Why the token is refused.
+    pub fn user(&self, token: &str, now: i64) -> Result<String, TokenFault> {
+        match self.key {
+            Some((_, key)) => key.tokens.verify(token, now),
+            None => Err(TokenFault::Signature),
+        }
     }
 }
 
@@ -129,14 +210,20 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
 /// # Errors
 /// The operating system gives no randomness.
 pub fn new_key() -> Result<(String, blake3::Hash), getrandom::Error> {
-    let mut bytes = [0u8; 32];
-    getrandom::fill(&mut bytes)?;
-    let mut key = String::from("qm_");
-    for byte in bytes {
-        key.push_str(&format!("{byte:02x}"));
-    }
+    let key = new_secret("qm_")?;
     let hash = blake3::hash(key.as_bytes());
     Ok((key, hash))
+}
+
+/// 32 random bytes as text after `prefix`.
+///
+/// # Errors
+/// The operating system gives no randomness.
+pub fn new_secret(prefix: &str) -> Result<String, getrandom::Error> {
+    let mut bytes = [0u8; 32];
+    getrandom::fill(&mut bytes)?;
+    let digits = bytes.iter().map(|byte| format!("{byte:02x}"));
+    Ok(std::iter::once(prefix.to_owned()).chain(digits).collect())
 }
 
 #[cfg(test)]

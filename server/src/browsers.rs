@@ -14,15 +14,16 @@ use tower_http::compression::{CompressionLayer, CompressionLevel};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::app::App;
-use crate::guard::REQUEST_ID;
-use crate::handlers::audience::{MODEL_VERSION, WITHIN_DAYS};
+use crate::guard::{REQUEST_ID, USER_TOKEN};
+use crate::handlers::audience::{MODEL_VERSION, NO_CONTACT_CONSENT, WITHIN_DAYS};
 
 /// Shorter answers are not compressed: they fit into one packet anyway.
 const MIN_COMPRESSED_BYTES: u64 = 1024;
 /// How long a browser remembers a preflight's answer.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(600);
 /// Headers that pages may read.
-const EXPOSED: [HeaderName; 4] = [REQUEST_ID, header::RETRY_AFTER, MODEL_VERSION, WITHIN_DAYS];
+const EXPOSED: [HeaderName; 5] =
+    [REQUEST_ID, header::RETRY_AFTER, MODEL_VERSION, WITHIN_DAYS, NO_CONTACT_CONSENT];
 
 /// `router`, for web pages of the configured origins, and with answers compressed for clients that accept it.
 pub fn layers(router: Router, app: &Arc<App>) -> Router {
@@ -38,7 +39,7 @@ pub fn layers(router: Router, app: &Arc<App>) -> Router {
     let cors = CorsLayer::new()
         .allow_origin(allowed)
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
-        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, header::CONTENT_ENCODING])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, header::CONTENT_ENCODING, USER_TOKEN])
         .expose_headers(EXPOSED)
         .max_age(PREFLIGHT_AGE);
     router.layer(cors)

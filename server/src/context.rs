@@ -6,6 +6,7 @@
 use qianmian_live::followers::{Reaction, Trending};
 use qianmian_live::people::Known;
 use qianmian_models::audience::Since;
+use qianmian_models::consent::Purpose;
 use qianmian_models::ids::ItemIx;
 use qianmian_models::recommend::query::Query;
 use qianmian_models::snapshot::Snapshot;
@@ -13,7 +14,8 @@ use qianmian_models::snapshot::Snapshot;
 use crate::app::Shop;
 use crate::config::SceneConfig;
 use crate::handlers::person::{Who, bought_as, in_model};
-use crate::live::{Live, now_ms};
+use crate::live::{Live, USER_STATE, now_ms};
+use crate::snapshots::Loaded;
 
 /// Most items touched since training that stand for a person beside their purchases.
 const MAX_TOUCHED: usize = 20;
@@ -23,6 +25,8 @@ const MAX_TOUCHED: usize = 20;
 pub struct Visit<'a> {
     /// The person, if the call names one.
     pub who: Who<'a>,
+    /// Whether a storefront calls.
+    pub is_storefront: bool,
     /// The session.
     pub session_id: Option<&'a str>,
     /// The scene of the answer.
@@ -36,6 +40,12 @@ pub struct Visit<'a> {
 /// The live state of a visit.
 pub struct LiveContext<'a> {
     known: Known,
+    /// Whether the call names a person.
+    names_person: bool,
+    /// Whether the call names a person or a session.
+    named: bool,
+    /// Whether the person, and what they do now, must not count.
+    is_anonymous: bool,
     degraded: &'static [&'static str],
     scene: &'a str,
     settings: SceneConfig,
@@ -48,10 +58,57 @@ impl<'a> LiveContext<'a> {
     /// Loads it from the shop's live store in one call; empty without one.
     pub async fn load(shop: &Shop, visit: Visit<'a>) -> Self {
         let now = now_ms();
-        let (known, degraded) = visit.who.known(shop, visit.session_id, now).await;
+        let names_person = visit.who.is_named();
+        let named = names_person || visit.session_id.is_some();
+        let (mut known, degraded) = visit.who.known(shop, visit.session_id, now).await;
+        if visit.is_storefront && !names_person && !known.user_ids.is_empty() {
+            // The session is a user's. Without their token, whoever names it is anybody.
+            known = Known::default();
+        }
         let trending = shop.live_store().and_then(|live| live.trending(visit.channel, visit.region));
         let (scene, settings) = (visit.scene, shop.scene(visit.scene));
-        Self { known, degraded, scene, settings, trending, now }
+        Self { known, names_person, named, is_anonymous: false, degraded, scene, settings, trending, now }
+    }
+
+    /// The same context without the person, unless the person allows personal answers; and whether they refuse.
+    pub fn as_allowed(self, shop: &Shop, model: &Loaded) -> (Self, bool) {
+        if !self.named {
+            return (self, false);
+        }
+        let live = shop.live_store().map(|live| &**live);
+        let consents = model.consents(live);
+        // Whose identities these are is not known while the shared store does not answer.
+        let unresolved = self.known.partial && self.known.user_ids.is_empty();
+        let unknown = live.is_some_and(|live| !live.knows_consents())
+            || unresolved && consents.anyone_refuses(Purpose::Personalization);
+        if unknown {
+            return (self.without_person(&[USER_STATE]), false);
+        }
+        match consents.verdict(Purpose::Personalization, &self.known.user_ids).allowed {
+            true => (self, false),
+            false => (self.without_person(&[]), true),
+        }
+    }
+
+    fn without_person(self, degraded: &'static [&'static str]) -> Self {
+        Self {
+            known: Known::default(),
+            names_person: false,
+            named: false,
+            is_anonymous: true,
+            degraded,
+            ..self
+        }
+    }
+
+    /// Whether the person, and what they do now, must not count.
+    pub fn is_anonymous(&self) -> bool {
+        self.is_anonymous
+    }
+
+    /// Whether the answer is for a named person.
+    pub fn names_person(&self) -> bool {
+        self.names_person
     }
 
     /// Parts that did not answer.

@@ -11,7 +11,7 @@ pub enum Fallback {
     UnknownUser,
     /// The user's purchases and context lead to no item: best sellers.
     NoHistory,
-    /// No person was named, or `personalize` was false: best sellers.
+    /// No person was named, `personalize` was false, or the person does not allow personal answers: best sellers.
     Popularity,
     /// The model holds no items.
     EmptyCatalog,

@@ -13,16 +13,20 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use crate::app::{App, Shop};
-use crate::auth::{Denied, Scope};
+use crate::app::{self, App, Shop};
+use crate::auth::{Denied, Grant, Scope};
 use crate::caught::Caught;
 use crate::problem::{Code, Problem};
+use crate::rate::Clock;
 use crate::request_id::RequestId;
 use crate::screen::screen;
 use crate::telemetry::RouteMetrics;
 
 /// The header with the id of the answered request.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The header with the token of a storefront's user.
+pub const USER_TOKEN: HeaderName = HeaderName::from_static("x-user-token");
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +35,17 @@ pub enum Access {
     Open,
     /// Holders of a key with this scope.
     Scoped(Scope),
+    /// Holders of a key with this scope, and storefronts, for their own user.
+    Shared(Scope),
+}
+
+/// Who calls.
+#[derive(Debug, Clone)]
+pub enum Caller {
+    /// A server of the shop: it may speak for everybody.
+    Server,
+    /// A storefront: it speaks for the user of its token, or for nobody.
+    Storefront(Option<String>),
 }
 
 /// The guard of one route.
@@ -56,9 +71,16 @@ pub struct Call {
     pub started: Instant,
     /// The shop that the key is for.
     pub shop: Arc<Shop>,
+    /// Who calls.
+    pub caller: Caller,
 }
 
 impl Call {
+    /// Whether a storefront calls.
+    pub fn is_storefront(&self) -> bool {
+        matches!(self.caller, Caller::Storefront(_))
+    }
+
     /// Microseconds since the headers were read.
     pub fn took_us(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
@@ -82,7 +104,7 @@ pub async fn guard(State(guard): State<Arc<Guard>>, request: Request, next: Next
     let mut response = match (screen(&request, &app.trusted), guard.access) {
         (Err(problem), _) => guard.refused(problem).into_response(),
         (Ok(()), Access::Open) => guard.answer(request, next).await,
-        (Ok(()), Access::Scoped(scope)) => match guard.admit(scope, id, started, request) {
+        (Ok(()), Access::Scoped(_) | Access::Shared(_)) => match guard.admit(id, started, request) {
             Ok((request, shop)) => guard.answer_bounded(&shop, request, next).await,
             Err(problem) => problem.into_response(),
         },
@@ -97,23 +119,76 @@ impl Guard {
     /// Checks the key and the query string, and gives the request its [`Call`].
     fn admit(
         &self,
-        scope: Scope,
         id: RequestId,
         started: Instant,
         mut request: Request,
     ) -> Result<(Request, Arc<Shop>), Problem> {
-        let grant = self.app.keys.check(request.headers()).map_err(|denied| self.denied(denied))?;
-        if !grant.scopes.contains(&scope) {
-            self.app.telemetry.missing_scope.increment(1);
-            let detail = format!("the key lacks the scope `{}`", scope.name());
-            return Err(Problem::new(Code::MissingScope, detail));
-        }
+        let grant = self.grant(&request).map_err(|denied| self.denied(denied))?;
+        let caller = self.caller(&grant, &request)?;
+        self.take(&grant, &caller, started)?;
         if !self.takes_query && request.uri().query().is_some_and(|query| !query.is_empty()) {
             return Err(Problem::new(Code::UnknownField, "this call takes no query string"));
         }
         let shop = Arc::clone(&self.app.shops[grant.shop]);
-        request.extensions_mut().insert(Call { id, started, shop: Arc::clone(&shop) });
+        request.extensions_mut().insert(Call { id, started, shop: Arc::clone(&shop), caller });
         Ok((request, shop))
+    }
+
+    /// What the caller's key allows. Beacons of web pages have no headers of their own, so a storefront may send its key in the
+    /// query string.
+    fn grant(&self, request: &Request) -> Result<Grant<'_>, Denied> {
+        let keys = &self.app.keys;
+        match (keys.check(request.headers()), parameter(request, "key")) {
+            (Err(Denied::MissingKey), Some(key)) if matches!(self.access, Access::Shared(_)) => {
+                let grant = keys.check_key(key.as_bytes())?;
+                // Query strings are logged on the way; other keys must not stand there.
+                if grant.scopes == [Scope::Storefront] { Ok(grant) } else { Err(Denied::MissingKey) }
+            }
+            (checked, _) => checked,
+        }
+    }
+
+    /// Who calls, if they may.
+    fn caller(&self, grant: &Grant<'_>, request: &Request) -> Result<Caller, Problem> {
+        let (scope, is_shared) = match self.access {
+            // Routes without a scope are not admitted but answered.
+            Access::Open => (Scope::Admin, false),
+            Access::Scoped(scope) => (scope, false),
+            Access::Shared(scope) => (scope, true),
+        };
+        if grant.scopes.contains(&scope) {
+            return Ok(Caller::Server);
+        }
+        if !is_shared || !grant.scopes.contains(&Scope::Storefront) {
+            self.app.telemetry.missing_scope.increment(1);
+            let detail = format!("the key lacks the scope `{}`", scope.name());
+            return Err(Problem::new(Code::MissingScope, detail));
+        }
+        let in_header = request.headers().get(USER_TOKEN).map(|token| token.to_str().unwrap_or_default());
+        let Some(token) = in_header.or_else(|| parameter(request, "user_token")) else {
+            return Ok(Caller::Storefront(None));
+        };
+        let user = grant.user(token, app::now()).map_err(|fault| {
+            self.app.telemetry.invalid_token.increment(1);
+            Problem::new(Code::InvalidToken, fault.to_string())
+        })?;
+        Ok(Caller::Storefront(Some(user)))
+    }
+
+    /// Takes a request from what the key and the user are allowed.
+    fn take(&self, grant: &Grant<'_>, caller: &Caller, started: Instant) -> Result<(), Problem> {
+        let now = Clock::since(self.app.started, started);
+        if let Caller::Storefront(Some(user)) = caller {
+            grant.take_of_user(&self.app.user_buckets, user, now).map_err(|wait| {
+                self.app.telemetry.limited_user.increment(1);
+                Problem::new(Code::RateLimited, "the user of the token sends too many requests")
+                    .retry_after(wait)
+            })?;
+        }
+        grant.take(now).map_err(|wait| {
+            self.app.telemetry.limited_key.increment(1);
+            Problem::new(Code::RateLimited, "too many requests come with this key").retry_after(wait)
+        })
     }
 
     /// Counts a request that was refused before its key was looked at.
@@ -166,6 +241,12 @@ impl Guard {
             }
         }
     }
+}
+
+/// The value of a parameter of the query string, as it stands there.
+fn parameter<'r>(request: &'r Request, name: &str) -> Option<&'r str> {
+    let pairs = request.uri().query()?.split('&');
+    pairs.filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| value)
 }
 
 /// Gives an answer its request id, and turns an error into a problem, whoever made it.

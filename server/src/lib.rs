@@ -6,13 +6,15 @@
 //! | [`screen`], [`guard`] | the layer in front of every route: head, scope, bounds, deadline, panics, metrics |
 //! | [`handlers`] | the calls, a file for each URL |
 //! | [`context`] | live state as the live part of a query |
+//! | [`consents`] | what people allow, as they decided and as trained |
 //! | [`snapshots`] | the model that answers, and its replacement meanwhile |
 //! | [`live`] | live state: what users did and what changed about items since training |
 //! | [`app`] | state that all requests share |
 //! | [`browsers`] | web pages as callers: cross-origin requests, compressed answers |
 //! | [`serve`], [`connection`] | listener, connections, graceful shutdown |
 //! | [`workers`] | supervised background tasks |
-//! | [`auth`], [`config`] | keys, shops, bounds |
+//! | [`auth`], [`user_token`], [`rate`] | keys, the users that storefronts speak for, requests a second |
+//! | [`config`] | keys, shops, bounds |
 //! | [`body`], [`extract`], [`fields`], [`nearest`] | reading requests strictly, with errors that help |
 //! | [`problem`], [`openapi`], [`telemetry`], [`log`] | errors, the API's own description, metrics, log lines |
 //!
@@ -29,6 +31,7 @@ pub mod browsers;
 pub mod caught;
 pub mod config;
 pub mod connection;
+pub mod consents;
 pub mod context;
 pub mod drain;
 pub mod extract;
@@ -42,6 +45,7 @@ pub mod nearest;
 pub mod openapi;
 pub mod problem;
 pub mod queue;
+pub mod rate;
 pub mod request_id;
 pub mod router;
 pub mod screen;
@@ -49,4 +53,5 @@ pub mod serve;
 pub mod slots;
 pub mod snapshots;
 pub mod telemetry;
+pub mod user_token;
 pub mod workers;

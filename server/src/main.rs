@@ -2,14 +2,17 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use qianmian_models::storage::versions::{DEFAULT_SHOP, ShopStore, check_name};
-use qianmian_server::auth::{Scope, new_key};
+use qianmian_server::app::now;
+use qianmian_server::auth::{Scope, new_key, new_secret};
 use qianmian_server::config::Config;
 use qianmian_server::log::{LogFormat, log_to_stderr};
 use qianmian_server::serve::{Place, Server};
+use qianmian_server::user_token::{MIN_SECRET_BYTES, TokenSecrets};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// An answer allocates a few dozen short-lived buffers; this allocator keeps them on the thread that asks.
@@ -34,6 +37,8 @@ enum Command {
     CheckConfig(RunArgs),
     /// Print a new API key, once, and its entry for the configuration
     NewKey(KeyArgs),
+    /// Print a user token, as the shop's own server makes them for its storefronts
+    Token(TokenArgs),
 }
 
 #[derive(Args)]
@@ -74,6 +79,20 @@ struct KeyArgs {
     scopes: Vec<Scope>,
 }
 
+#[derive(Args)]
+struct TokenArgs {
+    /// The user that the storefront may speak for
+    #[arg(long, value_name = "ID")]
+    user: String,
+    /// Seconds that the token is valid, at most a day
+    #[arg(long, default_value_t = 900, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    seconds: u32,
+    /// A file whose first line is the secret [default: the variable QIANMIAN_USER_TOKEN_SECRET]
+    // A variable or a file and no flag: every user of the machine can read command lines.
+    #[arg(long, value_name = "FILE")]
+    secret_file: Option<PathBuf>,
+}
+
 fn scope(name: &str) -> Result<Scope, String> {
     let known = Scope::ALL.map(Scope::name).join(", ");
     Scope::ALL.into_iter().find(|scope| scope.name() == name).ok_or(format!("one of {known}"))
@@ -83,6 +102,7 @@ fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
     match cli.command {
         Some(Command::NewKey(args)) => print_key(&args),
+        Some(Command::Token(args)) => print_token(&args),
         Some(Command::CheckConfig(args)) => check(&args),
         Some(Command::Run(args)) if args.check_config => check(&args),
         Some(Command::Run(args)) => run(&args),
@@ -182,13 +202,41 @@ async fn serve(config: &Config, place: &Place) -> anyhow::Result<()> {
 fn print_key(args: &KeyArgs) -> anyhow::Result<()> {
     check_name("shop", &args.shop)?;
     let (key, hash) = new_key().context("the operating system gives no randomness")?;
+    let is_storefront = args.scopes.contains(&Scope::Storefront);
+    anyhow::ensure!(
+        !is_storefront || args.scopes.len() == 1,
+        "--scopes: everyone can read a storefront key, so it has no other scope"
+    );
+    let secret = match is_storefront {
+        true => format!(
+            "\n# By which the shop's server signs user tokens; not for the storefront:\nuser_token_secrets = [\"{}\"]",
+            new_secret("qt_").context("the operating system gives no randomness")?
+        ),
+        false => String::new(),
+    };
     let scopes: Vec<String> = args.scopes.iter().map(|scope| format!("\"{}\"", scope.name())).collect();
     writeln!(
         std::io::stdout(),
         "# The key, for its holder; it is not shown again and cannot be recovered:\n{key}\n\n\
-         # Its entry for the configuration:\n[[keys]]\nshop = \"{}\"\nscopes = [{}]\nblake3 = \"{hash}\"",
+         # Its entry for the configuration:\n[[keys]]\nshop = \"{}\"\nscopes = [{}]\nblake3 = \"{hash}\"{secret}",
         args.shop,
         scopes.join(", ")
     )?;
+    Ok(())
+}
+
+fn print_token(args: &TokenArgs) -> anyhow::Result<()> {
+    let secret = match &args.secret_file {
+        Some(path) => {
+            let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+            text.lines().next().unwrap_or_default().trim().to_owned()
+        }
+        None => std::env::var("QIANMIAN_USER_TOKEN_SECRET")
+            .context("give the secret in QIANMIAN_USER_TOKEN_SECRET or in a file (--secret-file)")?,
+    };
+    anyhow::ensure!(secret.len() >= MIN_SECRET_BYTES, "the secret is shorter than {MIN_SECRET_BYTES} bytes");
+    anyhow::ensure!((1..=256).contains(&args.user.len()), "--user: 1 to 256 bytes");
+    let token = TokenSecrets::new([secret]).sign(&args.user, now(), Duration::from_secs(args.seconds.into()));
+    writeln!(std::io::stdout(), "{}", token.unwrap_or_default())?;
     Ok(())
 }

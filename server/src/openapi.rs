@@ -3,14 +3,18 @@
 
 use utoipa::OpenApi as _;
 use utoipa::openapi::path::{Operation, ParameterIn};
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, HeaderBuilder, OpenApi, Ref, RefOr, ResponseBuilder};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
+};
+use utoipa::openapi::{ContentBuilder, HeaderBuilder, OpenApi, Ref, RefOr, ResponseBuilder, Schema};
 
-use crate::guard::Access;
+use crate::auth::Scope;
+use crate::guard::{Access, USER_TOKEN};
 use crate::problem::{Code, MEDIA_TYPE, ProblemBody};
 
-/// The name of the key's security scheme.
+/// The names of the security schemes: of keys, and of user tokens beside storefront keys.
 const KEY: &str = "key";
+const TOKEN: &str = "user_token";
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -33,14 +37,47 @@ const KEY: &str = "key";
 )]
 struct Base;
 
-/// The document without any call; `keyed` when the server has keys.
-pub fn base(keyed: bool) -> OpenApi {
+/// The document without any call.
+pub fn base() -> OpenApi {
     let mut api = Base::openapi();
-    if keyed {
-        let scheme = SecurityScheme::Http(Http::builder().scheme(HttpAuthScheme::Bearer).build());
-        api.components.get_or_insert_default().add_security_scheme(KEY, scheme);
-    }
+    let key = SecurityScheme::Http(Http::builder().scheme(HttpAuthScheme::Bearer).build());
+    let in_header = ApiKeyValue::with_description(
+        USER_TOKEN.as_str(),
+        "The user that a storefront speaks for: a JSON Web Token (HS256) that the shop's server signs.",
+    );
+    let components = api.components.get_or_insert_default();
+    components.add_security_scheme(KEY, key);
+    components.add_security_scheme(TOKEN, SecurityScheme::ApiKey(ApiKey::Header(in_header)));
     api
+}
+
+/// Moves the default of every field into its description: by the keyword `default`, generators of clients take a field for one
+/// that is always there, and ask for it in requests.
+pub fn describe_defaults(api: &mut OpenApi) {
+    let schemas = api.components.iter_mut().flat_map(|components| components.schemas.values_mut());
+    for schema in schemas {
+        let RefOr::T(Schema::Object(object)) = schema else { continue };
+        for field in object.properties.values_mut() {
+            let (default, text) = match field {
+                RefOr::Ref(reference) => (reference.default.take(), Some(&mut reference.description)),
+                RefOr::T(Schema::Object(field)) => (field.default.take(), field.description.as_mut()),
+                RefOr::T(Schema::OneOf(field)) => (field.default.take(), first_description(&mut field.items)),
+                RefOr::T(_) => (None, None),
+            };
+            if let (Some(default), Some(text)) = (default, text) {
+                let default = default.to_string().replace('"', "");
+                *text = format!("{text} Default: `{default}`.").trim().to_owned();
+            }
+        }
+    }
+}
+
+/// The description of a field that may be null stands in its first alternative.
+fn first_description(items: &mut [RefOr<Schema>]) -> Option<&mut String> {
+    items.iter_mut().find_map(|item| match item {
+        RefOr::Ref(reference) => Some(&mut reference.description),
+        RefOr::T(_) => None,
+    })
 }
 
 /// Whether the call has parameters in its query string.
@@ -55,12 +92,18 @@ pub fn takes_query(operation: &Operation) -> bool {
 pub fn complete(operation: &mut Operation, access: Access, keyed: bool) {
     let has_body = operation.request_body.is_some();
     let mut codes = vec![Code::Internal, Code::TimedOut];
-    if let Access::Scoped(scope) = access {
+    if let Access::Scoped(scope) | Access::Shared(scope) = access {
         // A query string that the call does not take is refused, so 400 is possible everywhere.
         codes.push(Code::InvalidRequest);
         if keyed {
-            codes.extend([Code::MissingKey, Code::MissingScope]);
-            operation.security = Some(vec![SecurityRequirement::new(KEY, [scope.name()])]);
+            codes.extend([Code::MissingKey, Code::MissingScope, Code::RateLimited]);
+            let mut security = vec![SecurityRequirement::new(KEY, [scope.name()])];
+            if matches!(access, Access::Shared(_)) {
+                let storefront = SecurityRequirement::new(KEY, [Scope::Storefront.name()]);
+                security.push(storefront.clone().add(TOKEN, [""; 0]));
+                security.push(storefront);
+            }
+            operation.security = Some(security);
         }
     }
     if has_body {

@@ -5,6 +5,7 @@
 //! user or item is a normal answer.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -38,6 +39,12 @@ pub enum Code {
     UnknownKey,
     /// The API key lacks the scope that the route requires.
     MissingScope,
+    /// The user token is not valid, or no longer.
+    InvalidToken,
+    /// A storefront key speaks for the user of its token alone.
+    ForeignUser,
+    /// The key, or the user, sends too many requests.
+    RateLimited,
     /// A web page, or a host name, that a server without keys does not trust.
     UntrustedOrigin,
     /// There is nothing under this path.
@@ -98,6 +105,9 @@ impl Code {
             Self::MissingKey => (S::UNAUTHORIZED, "An API key is needed"),
             Self::UnknownKey => (S::UNAUTHORIZED, "The API key is not known"),
             Self::MissingScope => (S::FORBIDDEN, "The API key lacks a scope"),
+            Self::InvalidToken => (S::UNAUTHORIZED, "The user token is not valid"),
+            Self::ForeignUser => (S::FORBIDDEN, "Another user than that of the token"),
+            Self::RateLimited => (S::TOO_MANY_REQUESTS, "Too many requests"),
             Self::UntrustedOrigin => (S::FORBIDDEN, "The request comes from an untrusted page or host"),
             Self::NotFound => (S::NOT_FOUND, "There is nothing here"),
             Self::UnknownUser => (S::NOT_FOUND, "The user is not known"),
@@ -163,12 +173,21 @@ pub struct Problem {
     nearest: Option<String>,
     /// Content codings that the call reads, to be sent with the problem.
     accepted_encodings: Option<&'static str>,
+    /// Seconds after which a retry makes sense, if not those of the code.
+    retry_after: Option<u64>,
 }
 
 impl Problem {
     /// A problem with its fault and, where there is one, the cure.
     pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, detail: detail.into(), field: None, nearest: None, accepted_encodings: None }
+        Self {
+            code,
+            detail: detail.into(),
+            field: None,
+            nearest: None,
+            accepted_encodings: None,
+            retry_after: None,
+        }
     }
 
     /// Names the field at fault.
@@ -186,6 +205,12 @@ impl Problem {
     /// Names the content codings that the call reads.
     pub fn accepted_encodings(mut self, codings: &'static str) -> Self {
         self.accepted_encodings = Some(codings);
+        self
+    }
+
+    /// Says when a retry makes sense, in whole seconds, at least 1.
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait.as_secs_f64().ceil().max(1.0) as u64);
         self
     }
 
@@ -238,7 +263,8 @@ impl Problem {
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"qianmian\""));
         }
-        if let Some(seconds) = self.code.retry_after() {
+        let seconds = self.retry_after.map(HeaderValue::from).or_else(|| self.code.retry_after());
+        if let Some(seconds) = seconds {
             headers.insert(header::RETRY_AFTER, seconds);
         }
         if let Some(codings) = self.accepted_encodings {

@@ -1,6 +1,7 @@
 //! Every route, with who may call it: the table of contents of the API.
 //!
-//! A route cannot be added without its [`Access`], which guards it and stands in the OpenAPI document.
+//! A route cannot be added without its [`Access`], which guards it and stands in the OpenAPI document. Only routes that are
+//! `Shared` let storefront keys in; each of their handlers must hold to [`Call::caller`](crate::guard::Call).
 
 use std::sync::Arc;
 
@@ -19,10 +20,10 @@ use utoipa_axum::routes;
 use crate::app::{ADMIN_PATIENCE, App};
 use crate::auth::Scope::{Admin, Events, Read, Write};
 use crate::browsers;
-use crate::guard::Access::{self, Open, Scoped};
+use crate::guard::Access::{self, Open, Scoped, Shared};
 use crate::guard::{self, Guard};
 use crate::handlers::{
-    audience, bundle, docs, events, health, identities, items, models, recommend, similar, users,
+    audience, bundle, consent, docs, events, health, identities, items, models, recommend, similar, users,
 };
 use crate::openapi;
 use crate::problem::{Code, Problem};
@@ -31,13 +32,15 @@ use crate::problem::{Code, Problem};
 pub fn router(app: &Arc<App>) -> (Router, OpenApi) {
     let metrics = if app.open_metrics { Open } else { Scoped(Admin) };
     Routes::new(app)
-        .call(Scoped(Read), routes!(recommend::get))
-        .call(Scoped(Read), routes!(recommend::post))
-        .call(Scoped(Read), routes!(similar::post))
-        .call(Scoped(Read), routes!(bundle::post))
+        .call(Shared(Read), routes!(recommend::get))
+        .call(Shared(Read), routes!(recommend::post))
+        .call(Shared(Read), routes!(similar::post))
+        .call(Shared(Read), routes!(bundle::post))
         .call(Scoped(Read), routes!(audience::post))
         .call(Scoped(Read), routes!(users::get))
-        .call(Scoped(Events), routes!(events::post))
+        .call(Scoped(Read), routes!(consent::get))
+        .call(Scoped(Write), routes!(consent::put))
+        .call(Shared(Events), routes!(events::post))
         .call(Scoped(Events), routes!(identities::link))
         .call(Scoped(Write), routes!(identities::undo))
         .call(Scoped(Write), routes!(identities::get))
@@ -64,7 +67,7 @@ struct Routes {
 
 impl Routes {
     fn new(app: &Arc<App>) -> Self {
-        Self { app: Arc::clone(app), router: Router::new(), api: openapi::base(!app.keys.is_open()) }
+        Self { app: Arc::clone(app), router: Router::new(), api: openapi::base() }
     }
 
     /// Adds one call of the API: guarded by `access`, described in the document.
@@ -105,6 +108,7 @@ impl Routes {
 
     fn finish(mut self) -> (Router, OpenApi) {
         // Plain strings, numbers and lists always serialize.
+        openapi::describe_defaults(&mut self.api);
         let document = Bytes::from(serde_json::to_vec_pretty(&self.api).unwrap_or_default());
         let json = [(header::CONTENT_TYPE, "application/json")];
         self = self.page(Open, "/openapi.json", get(move || async move { (json, document) }));

@@ -43,7 +43,7 @@ async fn schemas_exist_and_operation_names_are_unique() {
     let count = operations.len();
     operations.sort_unstable();
     operations.dedup();
-    assert_eq!((operations.len(), count), (18, 18), "{operations:?}");
+    assert_eq!((operations.len(), count), (20, 20), "{operations:?}");
 }
 
 #[tokio::test]
@@ -60,6 +60,7 @@ async fn requests_take_no_other_fields_and_say_their_bounds() {
         "AudienceRequest",
         "LinkRequest",
         "UndoRequest",
+        "ConsentRequest",
     ] {
         assert_eq!(schemas[request]["additionalProperties"], false, "{request}");
     }
@@ -68,6 +69,28 @@ async fn requests_take_no_other_fields_and_say_their_bounds() {
     assert_eq!(
         (&schemas["Ids1To100"]["minItems"], &schemas["Ids1To100"]["maxItems"]),
         (&1.into(), &100.into())
+    );
+}
+
+#[tokio::test]
+async fn generators_find_optional_fields_and_closed_sets() {
+    let document: Value = serde_json::from_str(&document().await).unwrap();
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+    for (name, schema) in schemas {
+        for (field, of) in schema["properties"].as_object().into_iter().flatten() {
+            assert!(of.get("default").is_none(), "{name}.{field}: generators would require it");
+        }
+        let text = schema["description"].as_str().unwrap_or_default();
+        assert!(!text.contains("HTTP") || name == "Problem", "{name} has a note for engineers: {text}");
+    }
+    let count = schemas["RecommendRequest"]["properties"]["count"]["description"].as_str().unwrap();
+    assert!(count.ends_with("Default: `20`."), "{count}");
+    let names = |name: &str| schemas[name]["enum"].as_array().unwrap().len();
+    assert_eq!((names("EventTypeName"), names("IdentityTypeName"), names("DegradedPart")), (13, 19, 1));
+    let schemes = &document["components"]["securitySchemes"];
+    assert_eq!(
+        (&schemes["key"]["scheme"], &schemes["user_token"]["in"]),
+        (&"bearer".into(), &"header".into())
     );
 }
 

@@ -171,3 +171,19 @@ fn an_event_log_alone_is_a_source() {
         read_with(config, ORDERS, &[("log.csv", log.replace("purchase", "view"))]).unwrap_err().to_string();
     assert!(error.contains("no purchase remains") && error.contains("view 4"), "{error}");
 }
+
+#[test]
+fn purchases_of_storefronts_count_only_without_orders() {
+    let header = "event_id,type,occurred_at,user_id,item_id,storefront\n";
+    let rows = "1,purchase,2025-12-10T10:00:00Z,eve,cup,true\n2,refund,2025-12-10T10:00:00Z,ann,tea,true\n\
+        3,purchase,2025-12-01T10:00:00Z,ann,tea,true\n4,purchase,2025-12-10T10:00:00Z,bob,cup,false\n";
+    let files = [("a.csv", format!("{header}{rows}"))];
+    let inputs = read_with(CONFIG, ORDERS, &files).unwrap();
+    let account = inputs.orders.summary.events.clone().unwrap();
+    assert!(account.adds_up() && account.to_string().contains("of storefronts, left to orders"), "{account}");
+    assert_eq!((account.unconfirmed, account.purchases, account.refunds, account.in_orders), (3, 1, 0, 0));
+    assert_eq!(lines(&inputs), [of(0, "ann tea 2"), of(1, "- tea 1"), of(2, "bob cup 1")]);
+    let alone = "[events]\nfiles = [\"e/*.csv\"]\n";
+    let inputs = read_with(alone, ORDERS, &files).unwrap();
+    assert_eq!(inputs.orders.summary.events.unwrap().unconfirmed, 0, "events are the only source");
+}

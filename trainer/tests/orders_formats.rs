@@ -197,7 +197,7 @@ fn the_tables_beside_the_orders_are_typed_and_accounted_for() {
     assert_eq!((tea.tags.join(" "), tea.store_ids.join(" ")), ("a b".into(), "s1 s2".into()));
     let ann = &inputs.users[0];
     assert_eq!((ann.birthday, ann.lat, ann.tags.join(" ")), (Some(641_520_000), Some(31.2), "vip".into()));
-    let consents = [("consent_marketing".to_owned(), true), ("consent_sms".to_owned(), false)];
+    let consents = [("consent_marketing".to_owned(), Some(true)), ("consent_sms".to_owned(), None)];
     assert_eq!(ann.consents, consents.into());
     let card = Identity { user_id: "ann".into(), kind: "member_card".into(), value: "1".into() };
     assert_eq!((inputs.identities.len(), &inputs.identities[0]), (2, &card));

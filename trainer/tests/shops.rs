@@ -43,7 +43,7 @@ fn ask_everything(snapshot: &Snapshot) {
             similar(View::as_trained(snapshot), &[item], 20).iter().map(|i| (i.item, i.score)).collect(),
             items,
         );
-        let people = audience(View::as_trained(snapshot), &AudienceQuery::for_item(item, 20));
+        let people = audience(View::as_trained(snapshot), &AudienceQuery::for_item(item, 20)).people;
         check(people.iter().map(|p| (p.user, p.score)).collect(), users);
     }
 }

@@ -71,6 +71,7 @@ impl RawEvent<'_> {
             room_id: optional_id("room_id", self.room_id)?,
             request_id: optional_id("request_id", self.request_id)?,
             value: self.value,
+            storefront: false,
         })
     }
 }

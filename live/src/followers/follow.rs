@@ -1,5 +1,6 @@
 //! Following a store's log, so that all servers on one store see the same trends and the same recent buyers.
 
+use super::told::Told;
 use super::trending::{Heats, TrendingByLocality, WINDOW_MS};
 use crate::error::StoreError;
 use crate::event::Event;
@@ -18,6 +19,7 @@ const BACK_EVENTS: u64 = 2_000_000;
 #[derive(Debug, Default)]
 pub struct Follower {
     heats: Heats,
+    told: Told,
     /// The number of the next event; `None` before the first call.
     next: Option<u64>,
 }
@@ -47,7 +49,9 @@ impl Follower {
         for _ in 0..MAX_CHUNKS {
             let events = store.events(next, CHUNK).await?;
             for logged in &events {
-                if logged.event.occurred_at >= now - WINDOW_MS {
+                if logged.event.occurred_at >= now - WINDOW_MS
+                    && self.told.is_new(&logged.event, logged.received_at)
+                {
                     self.heats.add(&logged.event);
                 }
                 each(&logged.event);
@@ -99,7 +103,7 @@ mod tests {
             event_id: &id,
             kind: "purchase",
             occurred_at: &occurred_at,
-            user_id: Some("u"),
+            user_id: Some(&id),
             item_id: Some(item),
             ..RawEvent::default()
         };
@@ -134,6 +138,20 @@ mod tests {
         }
         assert_eq!(items(&mut follower).await, ["new", "fresh"]);
         assert_eq!(items(&mut follower).await, ["new", "fresh"], "nothing is counted twice");
+    }
+
+    #[tokio::test]
+    async fn one_source_cannot_make_a_trend() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Embedded::open(folder.path(), 7 * 86_400_000).unwrap();
+        let mut events: Vec<_> = (0..5).map(|n| event(n, "liked", NOW)).collect();
+        let forged = (5..2_000).map(|n| Event { user_id: Some("eve".to_owned()), ..event(n, "forged", NOW) });
+        events.extend(forged);
+        store.append(events, NOW).await.unwrap();
+        let trending = Follower::default().catch_up(&store, NOW, |_| ()).await.unwrap();
+        let trending = trending.nearest(None, None).unwrap();
+        let heat = |item: &str| trending.iter().find(|(id, _)| **id == *item).unwrap().1;
+        assert!((heat("liked") / heat("forged") - 5.0).abs() < 0.01, "{trending:?}");
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 
 pub mod follow;
 pub mod recent_buyers;
+mod told;
 pub mod trending;
 
 pub use follow::Follower;

@@ -115,6 +115,7 @@ mod tests {
             room_id: None,
             request_id: None,
             value: None,
+            storefront: false,
         }
     }
 

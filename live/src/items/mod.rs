@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::check::{self, Fault, MAX_AHEAD_MS};
 use crate::error::StoreError;
+pub use crate::replicated::ChangeOutcome as ItemOutcome;
+use crate::replicated::Replicated;
 
 /// Most different items with a state in a store.
 pub const MAX_ITEMS: usize = 5_000_000;
@@ -47,17 +49,6 @@ pub struct ItemChange {
     pub changed_at: Option<i64>,
     /// Time of receipt by the receiving server's clock, unix milliseconds.
     pub received_at: i64,
-}
-
-/// The result of an item's change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ItemOutcome {
-    /// It holds, and is durable.
-    Accepted,
-    /// Newer reports are known.
-    Stale,
-    /// [`MAX_ITEMS`] other items have a state.
-    Full,
 }
 
 /// The items of a store.
@@ -103,10 +94,18 @@ impl ItemChange {
     }
 }
 
-impl ItemState {
+impl Replicated for ItemState {
+    type Change = ItemChange;
+    const MAX: usize = MAX_ITEMS;
+    const OUTLIVES_REDIS: bool = false;
+
+    fn key(change: &ItemChange) -> &str {
+        &change.item_id
+    }
+
     /// Applies the newer fields of `change`; whether there were any. Of two values for one moment, the one that
     /// arrives later holds.
-    pub fn apply(&mut self, change: &ItemChange) -> bool {
+    fn apply(&mut self, change: &ItemChange) -> bool {
         let price = newer(&mut self.price, change.price, change);
         let stock = newer(&mut self.stock, change.stock, change);
         let on_sale = newer(&mut self.on_sale, change.on_sale, change);

@@ -1,9 +1,11 @@
 //! The behaviors of every store, written once over the traits; the tests of each store run all of them.
 
+mod consents;
 pub mod counters;
 pub mod documents;
 mod people;
 
+use qianmian_live::consents::Consents;
 use qianmian_live::counters::Counters;
 use qianmian_live::documents::Documents;
 use qianmian_live::event::{Event, RawEvent};
@@ -18,8 +20,8 @@ pub const NOW: i64 = 1_700_000_000_000;
 pub const TTL: i64 = 7 * 86_400_000;
 
 /// A store.
-pub trait Store: EventLog + People + Items + Documents + Counters + 'static {}
-impl<S: EventLog + People + Items + Documents + Counters + 'static> Store for S {}
+pub trait Store: EventLog + People + Items + Consents + Documents + Counters + 'static {}
+impl<S: EventLog + People + Items + Consents + Documents + Counters + 'static> Store for S {}
 
 /// A way to open a store, and to open the same one again after it was dropped.
 pub trait Place {
@@ -65,6 +67,7 @@ pub async fn hold<P: Place>(new: impl Fn() -> P) {
     numbers_continue_after_everything_was_forgotten(&new()).await;
     many_callers_at_once_lose_nothing(new().open()).await;
     people::hold(&new).await;
+    consents::hold(&new).await;
     documents::hold(&new).await;
     counters::hold(&new).await;
     documents::documents_agree_with_a_model(&new, 16);

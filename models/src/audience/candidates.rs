@@ -129,7 +129,7 @@ impl Goods {
     /// How many users are asked of vectors.
     fn wanted(&self, view: View<'_>, query: &AudienceQuery) -> usize {
         let n_buyers = self.item.map_or(0, |item| view.snapshot.buyers.ixs(item).len());
-        (2 * query.count + n_buyers).max(MIN_NEAREST)
+        view.widened((2 * query.count + n_buyers).max(MIN_NEAREST))
     }
 }
 
@@ -183,8 +183,9 @@ pub fn buyers(view: View<'_>, items: &[ItemIx]) -> FxHashSet<UserIx> {
 
 /// Buyers of the items whose buyers tend to buy these goods, latest buyers first.
 fn companions(view: View<'_>, goods: &Goods, found: &mut Candidates) {
+    let buyers = view.widened(MAX_COMPANION_BUYERS);
     for &(companion, weight) in &goods.companions {
-        for purchase in view.snapshot.buyers.of(companion).take(MAX_COMPANION_BUYERS) {
+        for purchase in view.snapshot.buyers.of(companion).take(buyers) {
             let share = weight * purchase.decayed.clamp(1e-6, 1.0);
             let candidate = found.propose(purchase.ix);
             candidate.add(Source::Ease, weight);
@@ -218,10 +219,11 @@ fn similarity(source: Source, vector: &[f32], users: &Factors, found: &mut Candi
 
 /// What was learned elsewhere: buyers of what argues for the goods, or the nearest users by its vectors.
 fn brought(view: View<'_>, query: &AudienceQuery, goods: &Goods, found: &mut Candidates) {
+    let buyers = view.widened(MAX_COMPANION_BUYERS);
     let slots = view.snapshot.external.iter().zip(external::SOURCES).zip(&goods.brought);
     for ((_, source), brought) in slots.clone() {
         for &(companion, weight) in &brought.companions {
-            for purchase in view.snapshot.buyers.of(companion).take(MAX_COMPANION_BUYERS) {
+            for purchase in view.snapshot.buyers.of(companion).take(buyers) {
                 let share = weight * purchase.decayed.clamp(1e-6, 1.0);
                 found.propose(purchase.ix).contribute(source, companion, share);
             }

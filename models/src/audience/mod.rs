@@ -10,6 +10,7 @@ pub mod features;
 use rustc_hash::{FxHashMap, FxHashSet};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
+use crate::consent::Purpose;
 use crate::ids::{ItemIx, UserIx};
 use crate::index::purchases::Purchase;
 use crate::recommend::candidates::Candidate;
@@ -78,8 +79,17 @@ pub struct Prospect {
     pub seed: Option<ItemIx>,
 }
 
-/// At most `query.count` people, likeliest first, without duplicates.
-pub fn audience(view: View<'_>, query: &AudienceQuery) -> Vec<Prospect> {
+/// An audience, with the facts of how it was made.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Audience {
+    /// Likeliest first, without duplicates.
+    pub people: Vec<Prospect>,
+    /// Candidates who were left out because they do not allow to be contacted.
+    pub without_consent: usize,
+}
+
+/// At most `query.count` people who allow to be contacted, likeliest first.
+pub fn audience(view: View<'_>, query: &AudienceQuery) -> Audience {
     let excluded = match query.exclude_buyers {
         true => {
             let since = query.since.iter().filter(|since| since.bought_at.is_some()).map(|since| since.user);
@@ -90,12 +100,12 @@ pub fn audience(view: View<'_>, query: &AudienceQuery) -> Vec<Prospect> {
     let n_goods = query.items.len() + usize::from(query.described.is_some());
     // Of several goods, whoever is last for one may be first for all.
     let kept = if n_goods == 1 { query.count } else { usize::MAX };
-    let mut people: Vec<Prospect> = Vec::new();
+    let (mut people, mut denied): (Vec<Prospect>, Vec<UserIx>) = Default::default();
     let items = query.items.iter().map(|&item| (Some(item), Goods::of_item(view, item)));
     for (n, (item, goods)) in items.chain(query.described.clone().map(|goods| (None, goods))).enumerate() {
         let since: Vec<Since> =
             query.since.iter().filter(|since| Some(since.item) == item).copied().collect();
-        let found = of_goods(view, query, &goods, &since, &excluded, kept);
+        let found = of_goods(view, query, &goods, &since, &excluded, (kept, &mut denied));
         if n == 0 { people = found } else { join(&mut people, found) }
     }
     if n_goods > 1 {
@@ -103,7 +113,10 @@ pub fn audience(view: View<'_>, query: &AudienceQuery) -> Vec<Prospect> {
         people.sort_by(|a, b| b.score.total_cmp(&a.score));
         people.truncate(query.count);
     }
-    people
+    // One person may be found by several sources, and for each of several goods.
+    denied.sort_unstable();
+    denied.dedup();
+    Audience { people, without_consent: denied.len() }
 }
 
 /// Whether the lot of a random holdout falls to a user: for `share` (`0..=1`) of all users, drawn by `seed`
@@ -124,16 +137,17 @@ fn join(people: &mut Vec<Prospect>, found: Vec<Prospect>) {
     }
 }
 
-/// At most `kept` people for one kind of goods, likeliest first; equal ones in the order of the blend.
+/// At most `kept` people for one kind of goods, likeliest first; equal ones in the order of the blend. Those who do not allow to be
+/// contacted are added to `denied`.
 fn of_goods(
     view: View<'_>,
     query: &AudienceQuery,
     goods: &Goods,
     since: &[Since],
     excluded: &FxHashSet<UserIx>,
-    kept: usize,
+    (kept, denied): (usize, &mut Vec<UserIx>),
 ) -> Vec<Prospect> {
-    let shortlist = Shortlist::new(view, query, goods, since, excluded);
+    let shortlist = Shortlist::new(view, query, goods, since, excluded, denied);
     let probabilities =
         view.snapshot.likelihood.as_ref().map(|likelihood| likelihood.of(&shortlist.rows(view, goods)));
     let score = |(n, ranked): (usize, &Ranked)| probabilities.as_ref().map_or(ranked.score, |p| p[n]);
@@ -170,16 +184,24 @@ impl Shortlist {
         goods: &Goods,
         since: &[Since],
         excluded: &FxHashSet<UserIx>,
+        denied: &mut Vec<UserIx>,
     ) -> Self {
         let mut bought = goods.item.map_or_else(Vec::new, |item| candidates::purchases(view, item, since));
         let against = since.iter().filter(|since| since.bought_at.is_none());
         let against: FxHashSet<UserIx> = against.map(|since| since.user).collect();
-        let stays = |user: &UserIx| !excluded.contains(user) && !against.contains(user);
+        let mut stays = |user: UserIx| {
+            let wanted = !excluded.contains(&user) && !against.contains(&user);
+            let allows = view.allows(Purpose::Contact, user);
+            if wanted && !allows {
+                denied.push(user);
+            }
+            wanted && allows
+        };
         // Before they are candidates, so that the first of those are still the buyers.
-        bought.retain(|purchase| stays(&purchase.ix));
+        bought.retain(|purchase| stays(purchase.ix));
         let mut found = candidates::candidates(view, query, goods, &bought);
-        if !(excluded.is_empty() && against.is_empty()) {
-            found.retain(|(user, _)| stays(user));
+        if view.consents.is_some() || !(excluded.is_empty() && against.is_empty()) {
+            found.retain(|(user, _)| stays(*user));
         }
         let wanted = (2 * query.count).max(MIN_SHORTLIST);
         Self { ranked: score::top(&found, &view.snapshot.blend.audience, wanted), bought }
@@ -210,7 +232,7 @@ pub fn evidence(view: View<'_>, query: &AudienceQuery) -> Vec<(UserIx, Candidate
 
 /// What the likelihood models see of the blend's best `query.count` and more. For learning them.
 pub fn rows(view: View<'_>, query: &AudienceQuery, goods: &Goods) -> Vec<(UserIx, Features)> {
-    let shortlist = Shortlist::new(view, query, goods, &[], &FxHashSet::default());
+    let shortlist = Shortlist::new(view, query, goods, &[], &FxHashSet::default(), &mut Vec::new());
     let rows = shortlist.rows(view, goods);
     shortlist.ranked.iter().map(|r| r.ix).zip(rows).collect()
 }

@@ -36,8 +36,8 @@ pub struct UserAttribute {
     pub registered_at: Option<i64>,
     /// Free labels.
     pub tags: Vec<String>,
-    /// By name of the column; all names begin with `consent`.
-    pub consents: Vec<(String, bool)>,
+    /// By name of the column; all names begin with `consent`. `None` where the user did not say.
+    pub consents: Vec<(String, Option<bool>)>,
 }
 
 /// Attributes of all users.
@@ -62,7 +62,7 @@ impl UserAttributes {
         names.sort_unstable();
         names.dedup();
         let said = |user: &UserAttribute, name: &String| {
-            user.consents.iter().find(|(other, _)| other == name).map(|(_, said)| *said)
+            user.consents.iter().find(|(other, _)| other == name).and_then(|(_, said)| *said)
         };
         let consent = |name: &String| (name.clone(), users.iter().map(|user| said(user, name)).collect());
         let tags: Vec<Vec<&str>> =
@@ -75,6 +75,16 @@ impl UserAttributes {
             tags: StringLists::new(SECTION, &tags)?,
             consents: names.into_iter().map(consent).collect(),
         })
+    }
+
+    /// Number of users.
+    pub fn len(&self) -> usize {
+        self.gender.len()
+    }
+
+    /// Whether there are no users.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// Gender in the source's own word, if it is known.
@@ -114,6 +124,13 @@ impl UserAttributes {
     pub fn consent(&self, user: UserIx, name: &str) -> Option<bool> {
         let (_, column) = self.consents.iter().find(|(other, _)| other == name)?;
         column.is_valid(user as usize).then(|| column.value(user as usize))
+    }
+
+    /// What each user said about a kind of consent, in vocabulary order.
+    pub(crate) fn consents(&self, name: &str) -> impl Iterator<Item = Option<bool>> + '_ {
+        let column = self.consents.iter().find(|(other, _)| other == name).map(|(_, column)| column);
+        (0..self.len())
+            .map(move |row| column.filter(|column| column.is_valid(row)).map(|column| column.value(row)))
     }
 
     pub(crate) fn batch(&self) -> Result<RecordBatch> {
@@ -156,7 +173,7 @@ mod tests {
             birthday: Some(-3_000),
             registered_at: Some(1_700_000_000),
             tags: vec!["vip".to_owned(), "会员".to_owned()],
-            consents: vec![(CONSENT_CONTACT.to_owned(), false), ("consent_sms".to_owned(), true)],
+            consents: vec![(CONSENT_CONTACT.to_owned(), Some(false)), ("consent_sms".to_owned(), Some(true))],
         };
         let built = UserAttributes::new(&[known, UserAttribute::default()]).unwrap();
         let back = UserAttributes::open(&Section::in_memory(SECTION, built.batch().unwrap()), 2).unwrap();

@@ -128,7 +128,7 @@ pub fn snapshot() -> Snapshot {
 
 /// Every second user refuses to be contacted; the last one says nothing.
 fn user_attributes(n: u32) -> UserAttribute {
-    let consents = (n < 5).then(|| (CONSENT_CONTACT.to_owned(), n.is_multiple_of(2)));
+    let consents = (n < 5).then(|| (CONSENT_CONTACT.to_owned(), Some(n.is_multiple_of(2))));
     UserAttribute {
         city: format!("city {n}"),
         consents: consents.into_iter().collect(),

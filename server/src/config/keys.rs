@@ -2,8 +2,13 @@
 
 use serde::Deserialize;
 
+use std::path::PathBuf;
+
 use super::error::{ConfigError, origin, shop_name, value};
-use crate::auth::{Key, Keyring, Scope};
+use super::limits::Limits;
+use crate::auth::{Key, KeyLimits, Keyring, Scope};
+use crate::rate::Rate;
+use crate::user_token::{MIN_SECRET_BYTES, TokenSecrets};
 
 /// One API key, by its hash.
 #[derive(Clone, Deserialize)]
@@ -19,6 +24,18 @@ pub struct KeyConfig {
     /// Web pages that may use the key in a browser, beside those of `cors.origins`.
     #[serde(default)]
     pub origins: Vec<String>,
+    /// Of a storefront key: secrets by which the shop's server signs user tokens. All are valid; replace one by one.
+    #[serde(default)]
+    pub user_token_secrets: Vec<String>,
+    /// A file with further such secrets, one a line, such as a mounted secret.
+    #[serde(default)]
+    pub user_token_secret_file: Option<PathBuf>,
+    /// Requests a second, instead of the limit of `limits`; 0 is no limit.
+    #[serde(default)]
+    pub per_second: Option<f64>,
+    /// Requests at once, instead of the number of `limits`.
+    #[serde(default)]
+    pub burst: Option<u32>,
 }
 
 impl std::fmt::Debug for KeyConfig {
@@ -31,7 +48,7 @@ impl std::fmt::Debug for KeyConfig {
 ///
 /// # Errors
 /// A key that is no hash, that allows nothing, or that is listed twice.
-pub(super) fn keyring(keys: &[KeyConfig], shops: &[String]) -> Result<Keyring, ConfigError> {
+pub(super) fn keyring(keys: &[KeyConfig], shops: &[String], limits: &Limits) -> Result<Keyring, ConfigError> {
     let mut hashes = Vec::with_capacity(keys.len());
     let mut checked = Vec::with_capacity(keys.len());
     for (n, key) in keys.iter().enumerate() {
@@ -39,6 +56,7 @@ pub(super) fn keyring(keys: &[KeyConfig], shops: &[String]) -> Result<Keyring, C
         if key.scopes.is_empty() {
             return Err(value(format!("keys[{n}].scopes"), "at least one scope", "empty"));
         }
+        let is_storefront = key.check_storefront(n)?;
         for (m, given) in key.origins.iter().enumerate() {
             origin(&format!("keys[{n}].origins[{m}]"), given)?;
         }
@@ -52,7 +70,60 @@ pub(super) fn keyring(keys: &[KeyConfig], shops: &[String]) -> Result<Keyring, C
         }
         hashes.push(hash);
         let shop = shops.iter().position(|name| *name == key.shop).unwrap_or_default();
-        checked.push(Key::new(hash, shop, key.scopes.clone()).with_origins(&key.origins));
+        let tokens = TokenSecrets::new(key.secrets(n)?);
+        let key_limits = key.limits(n, limits, is_storefront)?;
+        let checked_key = Key::new(hash, shop, key.scopes.clone()).with_origins(&key.origins);
+        checked.push(checked_key.limited(tokens, key_limits));
     }
     Ok(Keyring::new(checked))
+}
+
+impl KeyConfig {
+    /// Whether it is a storefront key. Such a key is public, so it has no other scope, and only it takes user tokens.
+    fn check_storefront(&self, n: usize) -> Result<bool, ConfigError> {
+        let is_storefront = self.scopes.contains(&Scope::Storefront);
+        if is_storefront && self.scopes.len() > 1 {
+            let expected = "`storefront` alone: everyone can read such a key";
+            return Err(value(format!("keys[{n}].scopes"), expected, "together with other scopes"));
+        }
+        if !is_storefront && (!self.user_token_secrets.is_empty() || self.user_token_secret_file.is_some()) {
+            let field = format!("keys[{n}].user_token_secrets");
+            return Err(value(field, "given with the scope `storefront`", "given without it"));
+        }
+        Ok(is_storefront)
+    }
+
+    /// The secrets of the configuration and of the file.
+    fn secrets(&self, n: usize) -> Result<Vec<String>, ConfigError> {
+        let mut secrets = self.user_token_secrets.clone();
+        if let Some(path) = &self.user_token_secret_file {
+            let text = std::fs::read_to_string(path)
+                .map_err(|source| ConfigError::Read { path: path.clone(), source })?;
+            secrets.extend(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned));
+        }
+        // The value is not repeated.
+        match secrets.iter().find(|secret| secret.len() < MIN_SECRET_BYTES) {
+            Some(short) => {
+                let expected =
+                    format!("secrets of at least {MIN_SECRET_BYTES} bytes, as `new-key` prints them");
+                Err(value(
+                    format!("keys[{n}].user_token_secrets"),
+                    expected,
+                    format!("{} bytes", short.len()),
+                ))
+            }
+            None => Ok(secrets),
+        }
+    }
+
+    fn limits(&self, n: usize, limits: &Limits, is_storefront: bool) -> Result<KeyLimits, ConfigError> {
+        let (per_second, burst) = match is_storefront {
+            true => (limits.storefront_per_second, limits.storefront_burst),
+            false => (0.0, limits.storefront_burst),
+        };
+        let per_second = self.per_second.unwrap_or(per_second);
+        super::limits::per_second(&format!("keys[{n}].per_second"), per_second)?;
+        let user = Rate::new(limits.user_per_second, limits.user_burst).filter(|_| is_storefront);
+        Ok(KeyLimits { key: Rate::new(per_second, self.burst.unwrap_or(burst)), user })
+    }
 }

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::error::{ConfigError, at_least_one, seconds};
+use super::error::{ConfigError, at_least_one, seconds, value};
 
 /// Bounds on the work of the whole process.
 #[derive(Debug, Clone, Deserialize)]
@@ -22,6 +22,14 @@ pub struct Limits {
     pub in_flight: usize,
     /// Open connections; more wait in the listen queue.
     pub connections: usize,
+    /// Requests a second of each storefront key; 0 is no limit. Keys with other scopes have none unless they say so.
+    pub storefront_per_second: f64,
+    /// Requests of a storefront key at once.
+    pub storefront_burst: u32,
+    /// Requests a second of each user, by their token; 0 is no limit.
+    pub user_per_second: f64,
+    /// Requests of a user at once.
+    pub user_burst: u32,
 }
 
 impl Default for Limits {
@@ -34,6 +42,10 @@ impl Default for Limits {
             queue_seconds: 0.1,
             in_flight: 1024,
             connections: 10_000,
+            storefront_per_second: 1_000.0,
+            storefront_burst: 2_000,
+            user_per_second: 5.0,
+            user_burst: 50,
         }
     }
 }
@@ -44,8 +56,18 @@ impl Limits {
         seconds("limits.header_seconds", self.header_seconds, 0.01)?;
         seconds("limits.stall_seconds", self.stall_seconds, 0.01)?;
         seconds("limits.queue_seconds", self.queue_seconds, 0.001)?;
+        per_second("limits.storefront_per_second", self.storefront_per_second)?;
+        per_second("limits.user_per_second", self.user_per_second)?;
         at_least_one("limits.body_bytes", Some(self.body_bytes))?;
         at_least_one("limits.in_flight", Some(self.in_flight))?;
         at_least_one("limits.connections", Some(self.connections))
+    }
+}
+
+/// Requests a second that can be counted; 0 is no limit.
+pub(super) fn per_second(field: &str, got: f64) -> Result<(), ConfigError> {
+    match got == 0.0 || (0.001..=1e6).contains(&got) {
+        true => Ok(()),
+        false => Err(value(field, "0.001 to 1000000 requests a second, or 0 for no limit", got)),
     }
 }

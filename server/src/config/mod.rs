@@ -161,7 +161,7 @@ impl Config {
     /// # Errors
     /// A key that is no hash, that allows nothing, or that is listed twice.
     pub fn keyring(&self) -> Result<Keyring, ConfigError> {
-        keys::keyring(&self.keys, &self.shop_names())
+        keys::keyring(&self.keys, &self.shop_names(), &self.limits)
     }
 
     /// Every origin that any key may be used from.
@@ -224,6 +224,21 @@ mod tests {
             ("[shops.tea]".to_owned(), ["shops.tea", "without a key"]),
             (format!("{key}{key}"), ["keys[1].blake3", "listed twice"]),
             (key.replace("['read']", "[]"), ["keys[0].scopes", "at least one"]),
+            (key.replace("'read'", "'read', 'storefront'"), ["keys[0].scopes", "`storefront` alone"]),
+            (format!("{key}user_token_secrets = ['x']\n"), ["keys[0].user_token_secrets", "without it"]),
+            (
+                format!("{}user_token_secrets = ['short']\n", key.replace("read", "storefront")),
+                ["keys[0].user_token_secrets` is 5 bytes", "at least 32"],
+            ),
+            (format!("{key}per_second = -1.0\n"), ["`keys[0].per_second` is -1", "0 for no limit"]),
+            (
+                "[limits]\nuser_per_second = nan".to_owned(),
+                ["`limits.user_per_second` is NaN", "0.001 to 1000000"],
+            ),
+            (
+                "[shops.default]\nunknown_consent.contact = 'no'".to_owned(),
+                ["unknown variant `no`", "deny_if_recorded"],
+            ),
             (key.replace("'read'", "'reed'"), ["unknown variant `reed`", "`read`"]),
             (key.replace("scopes", "shop = '../x'\nscopes"), ["keys[0].shop", "not beginning with a dot"]),
         ] {

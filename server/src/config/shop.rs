@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use qianmian_live::people::state::MAX_EXPOSURES;
+use qianmian_models::consent::ConsentPolicy;
 use serde::Deserialize;
 
 use super::error::{ConfigError, at_least_one, shop_name, value};
@@ -13,6 +14,8 @@ use super::error::{ConfigError, at_least_one, shop_name, value};
 pub struct ShopConfig {
     /// Requests of the shop in flight; more are refused with 503. Without it, only the process is bounded.
     pub in_flight: Option<usize>,
+    /// What holds for users whose consent is unknown.
+    pub unknown_consent: ConsentPolicy,
     /// Settings of scenes, by name.
     pub scenes: BTreeMap<String, SceneConfig>,
 }

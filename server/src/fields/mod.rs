@@ -4,12 +4,14 @@
 mod amount;
 mod count;
 mod id;
+mod names;
 mod object;
 mod timestamp;
 
 pub use amount::Amount;
 pub use count::Count;
 pub use id::{Id, Ids, MAX_ID_CHARS, OwnedId, is_id, optional_id, optional_owned_id};
+pub use names::{DegradedPart, EventTypeName, IdentityTypeName};
 pub use object::{Object, object, optional_object};
 pub use timestamp::Timestamp;
 

@@ -39,6 +39,8 @@ pub enum EmptyReason {
     InsufficientData,
     /// None of the items can be sold now.
     OffSale,
+    /// All who were found do not allow to be contacted.
+    NoConsent,
 }
 
 impl EmptyReason {

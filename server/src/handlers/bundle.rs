@@ -16,11 +16,11 @@ use utoipa::ToSchema;
 
 use super::answer::{EmptyReason, ModelRef, finite, json, resolve};
 use super::card::ItemCard;
-use super::person::UserRef;
+use super::person::{self, UserRef};
 use crate::app::{self, App};
 use crate::context::{LiveContext, Visit};
 use crate::extract::JsonBody;
-use crate::fields::{Count, Ids, optional_object};
+use crate::fields::{Count, DegradedPart, Ids, optional_object};
 use crate::guard::Call;
 use crate::live::USER_STATE;
 use crate::problem::{Code, Problem};
@@ -94,10 +94,13 @@ impl BundleRequest<'_> {
     }
 
     /// The live context of the person, if the answer is personalized.
-    async fn context(&self, call: &Call) -> Result<Option<LiveContext<'_>>, Problem> {
-        let who = self.user.as_ref().map(UserRef::who).transpose()?;
-        let Some(who) = who.filter(|_| self.personalize) else { return Ok(None) };
-        let visit = Visit { who, session_id: None, scene: SCENE, channel: None, region: None };
+    async fn context<'v>(&'v self, call: &'v Call) -> Result<Option<LiveContext<'v>>, Problem> {
+        let who = person::of_call(&call.caller, self.user.as_ref())?;
+        if !self.personalize || !who.is_named() {
+            return Ok(None);
+        }
+        let is_storefront = call.is_storefront();
+        let visit = Visit { who, is_storefront, session_id: None, scene: SCENE, channel: None, region: None };
         Ok(Some(LiveContext::load(&call.shop, visit).await))
     }
 }
@@ -132,6 +135,7 @@ pub struct BundleResponse<'a> {
     /// Whether purchases of the person went into the complements.
     personalized: bool,
     /// Parts that did not answer; usually empty.
+    #[schema(value_type = Vec<DegradedPart>)]
     degraded: &'a [&'a str],
     /// Why both lists are empty, if they are.
     empty_reason: Option<EmptyReason>,
@@ -181,7 +185,7 @@ pub struct BundleSet<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, value_type = f64)]
     price: Option<Decimal>,
-    /// Price minus the sum of the costs, if all are known.
+    /// Price minus the sum of the costs, if all are known; storefront keys do not learn it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, value_type = f64)]
     margin: Option<Decimal>,
@@ -229,11 +233,15 @@ pub async fn post(call: Call, State(app): State<Arc<App>>, body: JsonBody) -> Re
     let request: BundleRequest<'_> = body.parse()?;
     // Before the model is taken: it is not held while something waits.
     let context = request.context(&call).await?;
+    let model = call.shop.model()?;
+    let context = context.map(|context| context.as_allowed(&call.shop, &model));
+    app.telemetry.consents.made_anonymous(context.as_ref().is_some_and(|(_, refused)| *refused));
+    let context = context.map(|(context, _)| context);
     let degraded = context.as_ref().map_or(&[][..], LiveContext::degraded);
+    let context = context.filter(|context| !context.is_anonymous());
     if degraded.contains(&USER_STATE) {
         app.telemetry.degraded_user_state.increment(1);
     }
-    let model = call.shop.model()?;
     let view = model.view(app::now());
     let snapshot = view.snapshot;
     let mut unknown_item_ids = Vec::new();
@@ -253,7 +261,7 @@ pub async fn post(call: Call, State(app): State<Arc<App>>, body: JsonBody) -> Re
         bundles_empty_reason: EmptyReason::of(&cart, bundles.len()),
         unknown_item_ids,
         complements: complements.iter().enumerate().map(|(n, c)| complement_item(view, n + 1, c)).collect(),
-        bundles: bundles.iter().enumerate().map(|(n, b)| bundle_set(view, n + 1, b)).collect(),
+        bundles: bundles.iter().enumerate().map(|(n, b)| bundle_set(view, &call, n + 1, b)).collect(),
         took_us: call.took_us(),
     };
     json(&response, 512 + 400 * found)
@@ -269,7 +277,7 @@ fn complement_item<'s>(view: View<'s>, rank: usize, complement: &Complement) -> 
     }
 }
 
-fn bundle_set<'s>(view: View<'s>, rank: usize, bundle: &Bundle) -> BundleSet<'s> {
+fn bundle_set<'s>(view: View<'s>, call: &Call, rank: usize, bundle: &Bundle) -> BundleSet<'s> {
     let snapshot = view.snapshot;
     let amount = |money| snapshot.catalog.currency().decimal(money);
     let (evidence, pair_item_ids) = match bundle.evidence {
@@ -285,7 +293,7 @@ fn bundle_set<'s>(view: View<'s>, rank: usize, bundle: &Bundle) -> BundleSet<'s>
         pair_item_ids,
         figures: Figures::of(bundle.baskets, bundle.association),
         price: bundle.offer.price.map(amount),
-        margin: bundle.offer.margin.map(amount),
+        margin: bundle.offer.margin.filter(|_| !call.is_storefront()).map(amount),
         stock: bundle.offer.stock,
     }
 }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use qianmian_live::check;
+use qianmian_live::check::{self, Fault};
 use qianmian_live::event::{Event, RawEvent};
 use qianmian_live::log::Outcome;
+use qianmian_live::people::Name;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
@@ -18,9 +19,9 @@ use super::person::IdentityRef;
 use super::rows::{self, Checked, Row, RowResult};
 use crate::app::App;
 use crate::extract::{BeaconBody, QueryString, parse};
-use crate::fields::{Id, Timestamp, optional_id, optional_object};
-use crate::guard::Call;
-use crate::live::now_ms;
+use crate::fields::{EventTypeName, Id, Timestamp, optional_id, optional_object};
+use crate::guard::{Call, Caller};
+use crate::live::{Live, now_ms};
 use crate::nearest::cut;
 use crate::problem::{Code, Problem};
 use crate::request_id::RequestId;
@@ -47,6 +48,14 @@ pub struct EventsQuery {
     /// Accept events with unknown fields, without these fields; `ignored_fields` of the answer counts them.
     #[serde(default)]
     lenient: bool,
+    /// A storefront key, for beacons, which have no headers of their own.
+    #[serde(default)]
+    #[expect(dead_code, reason = "read by the guard")]
+    key: Option<String>,
+    /// The token of the storefront's user, for beacons.
+    #[serde(default)]
+    #[expect(dead_code, reason = "read by the guard")]
+    user_token: Option<String>,
 }
 
 /// Something that a user did or was shown.
@@ -56,9 +65,9 @@ pub struct EventRow<'a> {
     /// The caller's own id of the event. Sent again within the `ttl`, the event counts once.
     #[serde(borrow)]
     event_id: Id<'a>,
-    /// `expose`, `click`, `view`, `add_to_cart`, `favorite`, `checkout`, `purchase`, `refund`, `dislike`, `share`,
-    /// `search`, `room_enter`, `room_leave`, or a name that GA4, Segment or WeChat gives one of these.
+    /// What happened.
     #[serde(borrow)]
+    #[schema(value_type = EventTypeName)]
     r#type: Id<'a>,
     /// When, by the clock of the device.
     occurred_at: Timestamp,
@@ -117,6 +126,8 @@ const FIELDS: [&str; 14] = [
 const MAX_AHEAD_MS: i64 = 86_400_000;
 /// Clocks that differ by at most this are not corrected; others are in steps of this.
 const MINUTE_MS: i64 = 60_000;
+/// Most different sessions that a storefront may name in one call: a device has one.
+const MAX_SESSIONS: usize = 4;
 /// Most different names that `ignored_fields` has.
 const MAX_IGNORED_NAMES: usize = 20;
 
@@ -141,17 +152,18 @@ fn corrected(occurred_at: i64, sent_at: Option<i64>, now: i64) -> (i64, Option<&
 }
 
 impl EventRow<'_> {
-    fn check(&self, sent_at: Option<Timestamp>, now: i64) -> Checked<Event> {
+    fn check(&self, caller: &Caller, sent_at: Option<Timestamp>, now: i64) -> Checked<Event> {
         fn text<'t>(id: &'t Option<Id<'_>>) -> Option<&'t str> {
             id.as_ref().map(Id::as_str)
         }
+        let own = self.own_user(caller)?;
         let sent_at = self.sent_at.or(sent_at).map(|at| at.0);
         let (at, note) = corrected(self.occurred_at.0, sent_at, now);
         let raw = RawEvent {
             event_id: self.event_id.as_str(),
             kind: self.r#type.as_str(),
             occurred_at: &Timestamp(at).to_rfc3339(),
-            user_id: text(&self.user_id),
+            user_id: own.or(text(&self.user_id)),
             identity: self
                 .identity
                 .as_ref()
@@ -165,25 +177,43 @@ impl EventRow<'_> {
             request_id: text(&self.request_id),
             value: self.value,
         };
-        Ok(Row { value: raw.check(now)?, note })
+        let event = Event { storefront: matches!(caller, Caller::Storefront(_)), ..raw.check(now)? };
+        Ok(Row { value: event, note })
+    }
+
+    /// The user that a storefront speaks for: that of its token, and nobody else.
+    fn own_user<'c>(&self, caller: &'c Caller) -> Result<Option<&'c str>, Fault> {
+        let Caller::Storefront(own) = caller else { return Ok(None) };
+        let reason = "a storefront key speaks for the user of its `x-user-token` alone";
+        if self.identity.is_some() {
+            return Err(Fault::new("identity", reason));
+        }
+        match &self.user_id {
+            Some(named) if own.as_deref() != Some(named.as_str()) => Err(Fault::new("user_id", reason)),
+            _ => Ok(own.as_deref()),
+        }
     }
 }
 
 /// Reads rows, and counts the fields that it ignored.
-#[derive(Default)]
-struct Reader {
+struct Reader<'c> {
+    caller: &'c Caller,
     lenient: bool,
     /// By name, at most [`MAX_IGNORED_NAMES`].
     ignored: RefCell<BTreeMap<String, usize>>,
 }
 
-impl Reader {
+impl Reader<'_> {
+    fn new(caller: &Caller, lenient: bool) -> Reader<'_> {
+        Reader { caller, lenient, ignored: RefCell::default() }
+    }
+
     fn event(&self, row: &[u8], sent_at: Option<Timestamp>, now: i64) -> Checked<Event> {
         match parse::<EventRow<'_>>(row) {
-            Ok(row) => row.check(sent_at, now),
+            Ok(row) => row.check(self.caller, sent_at, now),
             Err(problem) if self.lenient && problem.code() == Code::UnknownField => {
                 let known = self.without_unknown(row)?;
-                parse::<EventRow<'_>>(&known)?.check(sent_at, now)
+                parse::<EventRow<'_>>(&known)?.check(self.caller, sent_at, now)
             }
             Err(problem) => Err(problem.into()),
         }
@@ -260,8 +290,8 @@ pub async fn post(
 ) -> Result<Response, Problem> {
     let live = call.shop.live()?;
     let now = now_ms();
-    let (reader, sent_at) = (Reader { lenient: query.lenient, ..Reader::default() }, Cell::new(None));
-    let checked = rows::read(
+    let (reader, sent_at) = (Reader::new(&call.caller, query.lenient), Cell::new(None));
+    let mut checked = rows::read(
         &body,
         "events",
         |request: EventsRequest<'_>| {
@@ -270,6 +300,9 @@ pub async fn post(
         },
         |row| reader.event(row, sent_at.get(), now),
     )?;
+    if call.is_storefront() {
+        refuse_sessions_of_users(live, &mut checked, now).await;
+    }
     let outcomes = live.append(rows::values(&checked)).await?;
     let results = rows::results(checked, outcomes, EventStatus::Rejected);
     let count = |status| results.iter().filter(|result| result.status == status).count();
@@ -284,6 +317,32 @@ pub async fn post(
     let response =
         EventsResponse { request_id: call.id, accepted, results, ignored_fields, took_us: call.took_us() };
     json(&response, bytes)
+}
+
+/// Refuses events of visits that belong to a user: without the user's token, anybody could speak for them. Events with a
+/// user are theirs, whatever their session.
+async fn refuse_sessions_of_users(live: &Live, checked: &mut [Checked<Event>], now: i64) {
+    let mut free: BTreeMap<String, bool> = BTreeMap::new();
+    for row in checked {
+        let Ok(Row { value: Event { user_id: None, session_id: Some(session), .. }, .. }) = row else {
+            continue;
+        };
+        let known = free.get(session).copied();
+        let is_free = match known {
+            Some(is_free) => is_free,
+            None if free.len() >= MAX_SESSIONS => false,
+            // While the store does not answer, events are kept: they count for the session alone.
+            None => {
+                live.user(&[Name::Session(session)], now).await.is_none_or(|known| known.user_ids.is_empty())
+            }
+        };
+        free.insert(session.clone(), is_free);
+        if !is_free {
+            let reason =
+                format!("a user's session needs their token; and at most {MAX_SESSIONS} sessions a call");
+            *row = Err(Fault::new("session_id", reason).into());
+        }
+    }
 }
 
 #[cfg(test)]
@@ -321,9 +380,9 @@ mod tests {
     fn unknown_fields_are_ignored_and_counted_on_demand() {
         let row = br#"{"event_id":"1","type":"view","occurred_at":"2027-01-15T08:00:00Z","user_id":"u","item_id":"i","platform":"ios"}"#;
         let now = 1_800_000_000_000;
-        let strict = Reader::default();
+        let strict = Reader::new(&Caller::Server, false);
         assert!(strict.event(row, None, now).is_err());
-        let lenient = Reader { lenient: true, ..Reader::default() };
+        let lenient = Reader::new(&Caller::Server, true);
         assert_eq!(lenient.event(row, None, now).unwrap().value.event_id, "1");
         assert_eq!(lenient.ignored.into_inner(), BTreeMap::from([("platform".to_owned(), 1)]));
     }

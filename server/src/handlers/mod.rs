@@ -5,6 +5,7 @@ pub mod answer;
 pub mod audience;
 pub mod bundle;
 pub mod card;
+pub mod consent;
 pub mod docs;
 pub mod events;
 pub mod health;

@@ -9,7 +9,8 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::app::Shop;
-use crate::fields::{Id, Object};
+use crate::fields::{Id, IdentityTypeName, Object};
+use crate::guard::Caller;
 use crate::live::USER_STATE;
 use crate::problem::{Code, Problem};
 
@@ -35,10 +36,9 @@ pub struct UserRef<'a> {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IdentityRef<'a> {
-    /// `wechat_unionid`, `phone_sha256`, `email_sha256`, `member_card`, `tmall`, `jd`, `douyin`, `kuaishou`,
-    /// `xiaohongshu`, `pinduoduo`, `meituan`, `alipay`, `wechat_openid`, `device_id`, `cookie`, `anonymous_id`,
-    /// `session`, `store_tablet` or `household`.
+    /// The channel, or what the name is taken from.
     #[serde(borrow)]
+    #[schema(value_type = IdentityTypeName)]
     pub(super) r#type: Id<'a>,
     /// 1 to 256 bytes. A phone number or an e-mail address is refused: send its SHA-256.
     #[serde(borrow)]
@@ -79,6 +79,27 @@ impl<'a> UserRef<'a> {
     }
 }
 
+/// The person that a call is about. A storefront speaks for the user of its token, whom it need not name.
+///
+/// # Errors
+/// An invalid person; of a storefront, another one than that of its token.
+pub fn of_call<'c>(caller: &'c Caller, user: Option<&'c UserRef<'_>>) -> Result<Who<'c>, Problem> {
+    let named = user.map(UserRef::who).transpose()?;
+    let own = match caller {
+        Caller::Server => return Ok(named.unwrap_or_default()),
+        Caller::Storefront(own) => own.as_deref(),
+    };
+    match named {
+        Some(Who { user_id: Some(user_id), .. }) if own == Some(user_id) => {}
+        None => {}
+        Some(_) => {
+            let detail = "a storefront key speaks for the user of its `x-user-token` alone, by user id";
+            return Err(Problem::new(Code::ForeignUser, detail).at_field("user"));
+        }
+    }
+    Ok(Who { user_id: own, identities: Vec::new() })
+}
+
 /// The identities of a list, checked; `field` is the path of the list.
 ///
 /// # Errors
@@ -103,6 +124,11 @@ pub fn too_many(field: &str, count: usize, most: usize) -> Problem {
 }
 
 impl Who<'_> {
+    /// Whether the call names a person.
+    pub fn is_named(&self) -> bool {
+        self.user_id.is_some() || !self.identities.is_empty()
+    }
+
     /// Their live state and that of the session `session_id`, and the parts that did not answer. If live state fails, a
     /// user id stands for itself alone.
     pub async fn known(

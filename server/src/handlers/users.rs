@@ -12,6 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::answer::{ModelRef, Moment, finite, json};
 use super::card::ItemCard;
+use super::consent::{ConsentsOf, of_user};
 use crate::app;
 use crate::extract::{PathId, QueryString};
 use crate::fields::{Count, is_id};
@@ -39,6 +40,7 @@ pub struct UserResponse<'a> {
     activity: Activity<'a>,
     rfm: Rfm,
     lifecycle: Stage,
+    consents: ConsentsOf,
     /// Different items bought.
     items_bought: usize,
     /// Items bought, latest first.
@@ -155,6 +157,7 @@ pub async fn get(
         activity: activity(snapshot, user, &profile),
         rfm: Rfm { recency: profile.rfm[0], frequency: profile.rfm[1], monetary: profile.rfm[2] },
         lifecycle: profile.lifecycle(view.now).into(),
+        consents: of_user(&call, Some(&model), &id),
         items_bought: history.len(),
         history: history.take(count).map(|purchase| history_item(view, &purchase)).collect(),
         took_us: call.took_us(),

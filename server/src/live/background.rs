@@ -73,8 +73,10 @@ impl Shared {
                 "Redis does not report its settings; docs/operations.md says what they must be"
             ),
         }
-        if tokio::time::timeout(ITEMS, self.redis.items_loaded()).await.is_err() {
-            tracing::error!("item states take long to read; the server starts to answer without them");
+        if tokio::time::timeout(ITEMS, self.redis.replicas_loaded()).await.is_err() {
+            tracing::error!(
+                "item states and consents take long to read; the server starts to answer without them"
+            );
         }
         self.tried.store(true, Ordering::Release);
     }

@@ -4,6 +4,7 @@
 
 mod background;
 mod breaker;
+mod consents;
 mod spooled;
 mod store;
 
@@ -29,6 +30,7 @@ use qianmian_money::Currency;
 use crate::config::LiveConfig;
 use crate::problem::{Code, Problem};
 use crate::telemetry::RedisMetrics;
+pub use consents::Decision;
 use store::LiveStore;
 
 /// The part of an answer that is named as degraded when the store fails.
@@ -85,15 +87,25 @@ impl Live {
     }
 
     /// Runs background work for as long as it is polled. `item_news` learns which items other servers changed (`None`:
-    /// any may have).
-    pub async fn tend(&self, item_news: impl Fn(Option<&[String]>)) {
+    /// any may have), `consent_news` whose consents.
+    pub async fn tend(
+        &self,
+        item_news: impl Fn(Option<&[String]>),
+        consent_news: impl Fn(Option<&[String]>),
+    ) {
         let follow = async {
             loop {
                 let ids = self.store.items_changed().await;
                 item_news(ids.as_deref());
             }
         };
-        tokio::join!(self.store.run_background(), follow);
+        let follow_consents = async {
+            loop {
+                let ids = self.store.consents_changed().await;
+                consent_news(ids.as_deref());
+            }
+        };
+        tokio::join!(self.store.run_background(), follow, follow_consents);
     }
 
     /// Appends events; when it returns, accepted ones are durable and the next answer knows them.
@@ -104,27 +116,41 @@ impl Live {
         self.store.append(events, now_ms()).await.map_err(unavailable)
     }
 
-    /// Links names to one person; when it returns, the link is durable and the next answer knows it.
+    /// Links names to one person; when it returns, the link is durable and the next answer knows it. `in_model` tells the
+    /// user ids that the model knows, `consent_news` learns whose consents changed.
     ///
     /// # Errors
     /// `identity_conflict` or `too_many_identities`: nothing was changed; `live_unavailable`.
-    pub async fn link(&self, request: LinkRequest) -> Result<LinkOutcome, Problem> {
+    pub async fn link(
+        &self,
+        request: LinkRequest,
+        in_model: impl Fn(&str) -> bool,
+        consent_news: impl Fn(Option<&[String]>),
+    ) -> Result<LinkOutcome, Problem> {
         let outcome = self.store.link(request).await.map_err(unavailable)?;
-        outcome.map_err(|refusal| {
+        let outcome = outcome.map_err(|refusal| {
             let code = match refusal {
                 Refusal::Carried(_) | Refusal::UserIds => Code::IdentityConflict,
                 Refusal::TooManyOf(_) | Refusal::TooMany | Refusal::Full => Code::TooManyIdentities,
             };
             Problem::new(code, refusal.to_string())
-        })
+        })?;
+        self.linked(&outcome, in_model, consent_news).await.map_err(unavailable)?;
+        Ok(outcome)
     }
 
     /// Undoes a merge, as durably.
     ///
     /// # Errors
     /// `live_unavailable`.
-    pub async fn undo(&self, request: UndoRequest) -> Result<UndoOutcome, Problem> {
-        self.store.undo(request).await.map_err(unavailable)
+    pub async fn undo(
+        &self,
+        request: UndoRequest,
+        consent_news: impl Fn(Option<&[String]>),
+    ) -> Result<UndoOutcome, Problem> {
+        let outcome = self.store.undo(request).await.map_err(unavailable)?;
+        self.undone(&outcome, consent_news).await.map_err(unavailable)?;
+        Ok(outcome)
     }
 
     /// The stored records of the person with this user id.

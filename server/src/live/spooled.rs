@@ -8,7 +8,8 @@
 //!
 //! While the spool holds events, new ones go to its end, so that the events of one caller reach Redis in order.
 //!
-//! Item states are not spooled: another server would sell what this one knows is gone.
+//! Item states and consents are not spooled: another server would sell what this one knows is gone, and reach people who
+//! told this one that they refuse.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,12 +18,14 @@ use std::time::Instant;
 
 use qianmian_live::StoreError;
 use qianmian_live::backends::{Embedded, Redis};
+use qianmian_live::consents::{Consent, ConsentChange, Consents};
 use qianmian_live::event::Event;
 use qianmian_live::items::{ItemChange, ItemOutcome, ItemState, Items};
 use qianmian_live::log::{EventLog, Logged, Outcome, Rewind, Sweep};
 use qianmian_live::people::{
     Described, Known, LinkOutcome, LinkRequest, Name, People, Refusal, UndoOutcome, UndoRequest,
 };
+use qianmian_live::replicated::ChangeOutcome;
 use tokio::sync::Notify;
 
 use super::breaker::Breaker;
@@ -78,6 +81,16 @@ impl Spooled {
     /// Waits for changes of items by other servers.
     pub async fn items_changed(&self) -> Option<Vec<String>> {
         self.0.redis.items_changed().await
+    }
+
+    /// Whether all consents were read from Redis once.
+    pub fn knows_consents(&self) -> bool {
+        self.0.redis.consents_loaded()
+    }
+
+    /// Waits for changes of consents by other servers.
+    pub async fn consents_changed(&self) -> Option<Vec<String>> {
+        self.0.redis.consents_changed().await
     }
 
     /// Probes, replays and reports returns of Redis, for as long as it is polled.
@@ -222,6 +235,22 @@ impl EventLog for Spooled {
     async fn sweep(&self, sweep: Sweep) -> Result<usize, StoreError> {
         // It can wait for Redis.
         if self.0.asks() { self.0.redis.sweep(sweep).await } else { Ok(0) }
+    }
+}
+
+impl Consents for Spooled {
+    async fn change_consents(&self, changes: Vec<ConsentChange>) -> Result<Vec<ChangeOutcome>, StoreError> {
+        self.0.require_redis()?;
+        self.0.noted(self.0.redis.change_consents(changes).await)
+    }
+
+    async fn read_consents(&self, user_ids: &[String]) -> Result<Vec<Consent>, StoreError> {
+        self.0.require_redis()?;
+        self.0.noted(self.0.redis.read_consents(user_ids).await)
+    }
+
+    fn each_consent(&self, user_ids: Option<&[String]>, each: impl FnMut(&str, &Consent)) {
+        self.0.redis.each_consent(user_ids, each);
     }
 }
 

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use qianmian_live::StoreError;
 use qianmian_live::backends::{Embedded, Redis, RedisOptions};
+use qianmian_live::consents::{Consent, ConsentChange, Consents};
 use qianmian_live::event::Event;
 use qianmian_live::items::{ItemChange, ItemOutcome, ItemState, Items};
 use qianmian_live::log::{EventLog, Logged, Outcome, Rewind, Sweep};
 use qianmian_live::people::{
     Described, Known, LinkOutcome, LinkRequest, Name, People, Refusal, UndoOutcome, UndoRequest,
 };
+use qianmian_live::replicated::ChangeOutcome;
 
 use super::spooled::Spooled;
 use crate::config::LiveConfig;
@@ -102,6 +104,22 @@ impl LiveStore {
         }
     }
 
+    /// Whether all consents are known: before that, nobody can be assumed to allow anything.
+    pub fn knows_consents(&self) -> bool {
+        match self {
+            Self::Embedded(_) => true,
+            Self::Redis(spooled) => spooled.knows_consents(),
+        }
+    }
+
+    /// Waits for changes of consents by other servers: the user ids, or `None` if all may have changed.
+    pub async fn consents_changed(&self) -> Option<Vec<String>> {
+        match self {
+            Self::Embedded(_) => std::future::pending().await,
+            Self::Redis(spooled) => spooled.consents_changed().await,
+        }
+    }
+
     /// Runs the store's background work for as long as it is polled.
     pub async fn run_background(&self) {
         match self {
@@ -152,6 +170,20 @@ impl People for LiveStore {
 
     async fn person(&self, user_id: &str, now: i64) -> Result<Described, StoreError> {
         dispatch!(self.person(user_id, now).await)
+    }
+}
+
+impl Consents for LiveStore {
+    async fn change_consents(&self, changes: Vec<ConsentChange>) -> Result<Vec<ChangeOutcome>, StoreError> {
+        dispatch!(self.change_consents(changes).await)
+    }
+
+    async fn read_consents(&self, user_ids: &[String]) -> Result<Vec<Consent>, StoreError> {
+        dispatch!(self.read_consents(user_ids).await)
+    }
+
+    fn each_consent(&self, user_ids: Option<&[String]>, each: impl FnMut(&str, &Consent)) {
+        dispatch!(self.each_consent(user_ids, each))
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use chrono::{DateTime, Utc};
+use qianmian_models::consent::{ConsentPolicy, Consents};
 use qianmian_models::error::Error;
 use qianmian_models::overlay::Overlay;
 use qianmian_models::snapshot::Snapshot;
@@ -17,12 +18,17 @@ use qianmian_models::view::View;
 use qianmian_models::warm::warm;
 use tokio::task::spawn_blocking;
 
+use crate::consents;
+use crate::live::Live;
+
 /// A model in memory.
 pub struct Loaded {
     /// The trained model.
     pub snapshot: Snapshot,
     /// What changed about its items since.
     pub overlay: Overlay,
+    /// What its users allow, live decisions included.
+    pub consents: Consents,
     /// What the trainer wrote about it.
     pub manifest: Manifest,
     /// When it was opened.
@@ -32,7 +38,12 @@ pub struct Loaded {
 impl Loaded {
     /// What answers are computed from, at `now` (unix seconds).
     pub fn view(&self, now: i64) -> View<'_> {
-        View::as_trained(&self.snapshot).with_overlay(&self.overlay).at(now)
+        View::as_trained(&self.snapshot).with_overlay(&self.overlay).with_consents(&self.consents).at(now)
+    }
+
+    /// What its users allow, together with live decisions.
+    pub fn consents<'a>(&'a self, live: Option<&'a Live>) -> consents::Known<'a> {
+        consents::Known { live, model: Some((&self.snapshot, &self.consents)) }
     }
 
     /// When it was trained, unix seconds; 0 where the manifest does not say.
@@ -133,13 +144,19 @@ fn fingerprint_of(folder: &Path) -> u64 {
 }
 
 /// Opens, verifies and warms a version.
-pub(super) async fn open(store: ShopStore, version: String) -> Result<Loaded, Refusal> {
+pub(super) async fn open(
+    store: ShopStore,
+    version: String,
+    policy: ConsentPolicy,
+) -> Result<Loaded, Refusal> {
     contained(Some(version.clone()), move || {
         let artifact = store.artifact(Some(&version))?;
         let snapshot = Snapshot::open(&artifact)?;
         warm(&snapshot);
         let overlay = Overlay::new(&snapshot.catalog);
-        Ok(Loaded { snapshot, overlay, manifest: artifact.manifest().clone(), opened_at: Utc::now() })
+        let consents = Consents::new(&snapshot.user_attributes, policy);
+        let manifest = artifact.manifest().clone();
+        Ok(Loaded { snapshot, overlay, consents, manifest, opened_at: Utc::now() })
     })
     .await
 }

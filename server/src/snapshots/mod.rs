@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use arc_swap::{ArcSwapOption, Guard};
 use chrono::{DateTime, Utc};
 use metrics::Counter;
+use qianmian_models::consent::ConsentPolicy;
 use qianmian_models::storage::versions::ShopStore;
 
 pub use load::{Loaded, Refusal};
@@ -38,6 +39,8 @@ pub struct Snapshots {
     store: ShopStore,
     /// Where news of items come from.
     live: Option<Arc<Live>>,
+    /// What holds for users whose consent is unknown.
+    policy: ConsentPolicy,
     current: ArcSwapOption<Loaded>,
     ledger: Mutex<Ledger>,
     /// Held while a version is opened, so that they are opened one at a time. A rollback to the kept
@@ -106,6 +109,7 @@ impl Snapshots {
         shop: &str,
         store: ShopStore,
         live: Option<Arc<Live>>,
+        policy: ConsentPolicy,
         reaper: Reaper,
         metrics: SwapMetrics,
         panics: Counter,
@@ -115,6 +119,7 @@ impl Snapshots {
             shop: shop.to_owned(),
             store,
             live,
+            policy,
             current: ArcSwapOption::empty(),
             ledger: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
@@ -136,6 +141,15 @@ impl Snapshots {
         let _turn = self.ledger();
         if let (Some(live), Some(current)) = (&self.live, &*self.current.load()) {
             live.overlay(ids, &current.snapshot.items, &current.overlay);
+        }
+    }
+
+    /// Brings what the users of the current model allow up to date with the consents of `user_ids`, or of all; otherwise as
+    /// [`item_news`](Self::item_news).
+    pub fn consent_news(&self, user_ids: Option<&[String]>) {
+        let _turn = self.ledger();
+        if let Some(current) = &*self.current.load() {
+            current.consents(self.live.as_deref()).apply(user_ids);
         }
     }
 
@@ -273,7 +287,7 @@ impl Snapshots {
             return Ok(());
         }
         let started = std::time::Instant::now();
-        let opened = load::open(self.store.clone(), version.to_owned()).await;
+        let opened = load::open(self.store.clone(), version.to_owned(), self.policy).await;
         // A command for a version that is absent is the caller's mistake, no fault of the store.
         let is_mistake = |refusal: &Refusal| refusal.absent && cause != Cause::Published;
         let loaded =
@@ -308,6 +322,7 @@ impl Snapshots {
         if let Some(live) = &self.live {
             live.overlay(None, &new.snapshot.items, &new.overlay);
         }
+        new.consents(self.live.as_deref()).apply(None);
         let before = self.current.swap(Some(Arc::clone(&new)));
         let before_version = before.as_ref().map(|loaded| loaded.snapshot.version.as_str());
         tracing::info!(shop = %self.shop, %version, before = before_version, ?cause, "model swapped");

@@ -9,6 +9,12 @@ use crate::fallback::Fallback;
 /// Classes of HTTP statuses, in label order.
 pub(super) const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
 
+/// Label values of [`ConsentMetrics`], in its order.
+pub(super) const CONSENT_REASONS: [&str; 2] = ["no_contact_consent", "no_personalization_consent"];
+
+/// What was withheld for want of consent.
+pub struct ConsentMetrics(pub(super) [Counter; CONSENT_REASONS.len()]);
+
 /// Metrics of one route.
 pub struct RouteMetrics {
     pub(super) classes: [Counter; CLASSES.len()],
@@ -21,6 +27,18 @@ pub struct SlateMetrics {
     pub(super) filtered: [Counter; Filter::COUNT],
     pub(super) served: [Counter; Source::COUNT],
     pub(super) fallbacks: [Counter; Fallback::ALL.len()],
+}
+
+impl ConsentMetrics {
+    /// Counts candidates who were left out of an audience.
+    pub fn left_out(&self, candidates: usize) {
+        self.0[0].increment(candidates as u64);
+    }
+
+    /// Counts an answer that was made non-personal, if it was.
+    pub fn made_anonymous(&self, was: bool) {
+        self.0[1].increment(u64::from(was));
+    }
 }
 
 impl RouteMetrics {

@@ -14,7 +14,7 @@ use qianmian_models::recommend::slate::Filter;
 use qianmian_models::source::Source;
 
 use crate::fallback::Fallback;
-pub use answers::{RouteMetrics, SlateMetrics};
+pub use answers::{ConsentMetrics, RouteMetrics, SlateMetrics};
 pub use live::{DrainMetrics, EventMetrics, LinkMetrics, Linked, RedisMetrics, ReplayMetrics};
 
 /// Bucket bounds of every histogram, in seconds.
@@ -37,6 +37,12 @@ pub struct Telemetry {
     pub unknown_key: Counter,
     /// Calls with a key that lacks the scope.
     pub missing_scope: Counter,
+    /// Calls with a user token that is not valid.
+    pub invalid_token: Counter,
+    /// Calls beyond the rate of their key.
+    pub limited_key: Counter,
+    /// Calls beyond the rate of their user.
+    pub limited_user: Counter,
     /// Calls refused because too many were in flight.
     pub overloaded: Counter,
     /// Requests that waited too long for a processor.
@@ -47,6 +53,8 @@ pub struct Telemetry {
     pub events: EventMetrics,
     /// Links of identities.
     pub links: LinkMetrics,
+    /// What was withheld for want of consent.
+    pub consents: ConsentMetrics,
     /// Slates without live state, because it did not answer.
     pub degraded_user_state: Counter,
     /// Slates.
@@ -96,6 +104,9 @@ impl Telemetry {
             missing_key: denied("missing_key"),
             unknown_key: denied("unknown_key"),
             missing_scope: denied("missing_scope"),
+            invalid_token: denied("invalid_token"),
+            limited_key: denied("rate_of_key"),
+            limited_user: denied("rate_of_user"),
             overloaded: denied("overloaded"),
             queued: denied("queued"),
             untrusted_origin: denied("untrusted_origin"),
@@ -106,6 +117,10 @@ impl Telemetry {
                 rejected: event("rejected"),
             },
             links: LinkMetrics(Linked::ALL.map(|outcome| link(outcome.name()))),
+            consents: ConsentMetrics(
+                answers::CONSENT_REASONS
+                    .map(|reason| registry.counter(names::WITHOUT_CONSENT, &[("reason", reason)])),
+            ),
             degraded_user_state: registry.counter(names::DEGRADED, &[("part", "user_state")]),
             slates: SlateMetrics {
                 candidates: Source::ALL.map(|s| source(names::CANDIDATES, s)),

@@ -21,6 +21,7 @@ pub const TRAINED: &str = "qianmian_model_trained_timestamp_seconds";
 pub const RETIRED: &str = "qianmian_models_retired";
 pub const EVENTS: &str = "qianmian_events_total";
 pub const LINKS: &str = "qianmian_identity_links_total";
+pub const WITHOUT_CONSENT: &str = "qianmian_without_consent_total";
 pub const DEGRADED: &str = "qianmian_degraded_total";
 pub const DRAINED: &str = "qianmian_drained_events_total";
 pub const DRAIN_FAILURES: &str = "qianmian_drain_failures_total";
@@ -44,7 +45,7 @@ enum Kind {
 
 use Kind::{Counter, Gauge, Seconds};
 
-const HELP: [(&str, Kind, &str); 30] = [
+const HELP: [(&str, Kind, &str); 31] = [
     (REQUESTS, Counter, "Answers, by method, route template and status class."),
     (REQUEST_SECONDS, Seconds, "Time from a request's headers to its answer's headers."),
     (IN_FLIGHT, Gauge, "Requests being answered."),
@@ -58,6 +59,11 @@ const HELP: [(&str, Kind, &str); 30] = [
     (FALLBACKS, Counter, "Slates that fell back, by fallback."),
     (EVENTS, Counter, "Events received, by outcome."),
     (LINKS, Counter, "Links of identities, by outcome."),
+    (
+        WITHOUT_CONSENT,
+        Counter,
+        "Candidates left out of audiences, and answers made non-personal, by the consent that lacks.",
+    ),
     (DEGRADED, Counter, "Slates made without a part that did not answer, by that part."),
     (DRAINED, Counter, "Events drained into files, by shop."),
     (DRAIN_FAILURES, Counter, "Failed attempts to drain events, by shop."),

@@ -61,7 +61,7 @@ pub fn start(config: &Config, app: &Arc<App>) -> Workers {
         workers.spawn("live_store", app.telemetry.worker_restarts("live_store"), move || {
             let (shop, live) = (Arc::clone(&shop), Arc::clone(&live));
             async move {
-                live.tend(|ids| shop.models.item_news(ids)).await;
+                live.tend(|ids| shop.models.item_news(ids), |ids| shop.models.consent_news(ids)).await;
             }
         });
     }

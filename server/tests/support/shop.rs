@@ -68,6 +68,24 @@ pub fn publish_with_first_user(store: &Path, shop: &str, version: &str, mark: &s
     store.publish(version).unwrap();
 }
 
+/// Writes and publishes a version whose users table says these consents of user `n`, by column.
+pub fn publish_with_consents(
+    store: &Path,
+    shop: &str,
+    version: &str,
+    consents: impl Fn(usize) -> Vec<(&'static str, Option<bool>)>,
+) {
+    let mut snapshot = snapshot(version, "a");
+    let attributes = |n| UserAttribute {
+        consents: consents(n).into_iter().map(|(name, said)| (name.to_owned(), said)).collect(),
+        ..UserAttribute::default()
+    };
+    snapshot.user_attributes = UserAttributes::new(&(0..USERS).map(attributes).collect::<Vec<_>>()).unwrap();
+    let store = ShopStore::new(store, shop).unwrap();
+    write_snapshot(&store, version, &snapshot);
+    store.publish(version).unwrap();
+}
+
 /// Writes a version without publishing it.
 pub fn write(store: &Path, shop: &str, version: &str, mark: &str) {
     write_snapshot(&ShopStore::new(store, shop).unwrap(), version, &snapshot(version, mark));

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use chrono::{DateTime, NaiveDate, NaiveTime};
+use qianmian_models::consent::{ConsentPolicy, Unknown};
 use qianmian_models::snapshot::Snapshot;
 
 use super::store::StoreArgs;
@@ -92,6 +93,14 @@ struct CommonArgs {
     /// tab or a carriage return). Off by default, because it changes ids that programs read.
     #[arg(long)]
     neutralize_formulas: bool,
+    /// Users whose consent to be contacted is unknown: allow, deny, or deny_if_recorded (deny if the users table has the
+    /// column). Those who said no are in no audience.
+    #[arg(long, value_name = "RULE", default_value = "deny_if_recorded")]
+    unknown_contact: Unknown,
+    /// Users whose consent to personal answers is unknown: allow, deny or deny_if_recorded. Those who said no get best
+    /// sellers.
+    #[arg(long, value_name = "RULE", default_value = "allow")]
+    unknown_personalization: Unknown,
     /// Threads to answer on [default: all cores]. The output does not depend on it.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -114,8 +123,9 @@ pub fn run(args: &Args, reporter: &Reporter) -> anyhow::Result<()> {
     let artifact = store.artifact(args.version.as_deref()).map_err(|e| args.store.explain(&store, e))?;
     let snapshot = Snapshot::open(&artifact)?;
     drop(stage);
-    let CommonArgs { count, at, neutralize_formulas, .. } = *args;
-    let request = Request { kind, count, at, exclude_bought, neutralize_formulas };
+    let CommonArgs { count, at, neutralize_formulas, unknown_contact, unknown_personalization, .. } = *args;
+    let consent = ConsentPolicy { contact: unknown_contact, personalization: unknown_personalization };
+    let request = Request { kind, count, at, exclude_bought, consent, neutralize_formulas };
     let summary = predict::predict(&snapshot, &request, &args.input, &args.output, reporter)?;
     super::say(&summary.to_string());
     Ok(())

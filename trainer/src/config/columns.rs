@@ -110,6 +110,8 @@ pub enum EventColumn {
     Value,
     /// The order that a purchase belongs to.
     OrderId,
+    /// Whether only the shopper's own device says so.
+    Storefront,
 }
 
 impl Table {
@@ -326,7 +328,7 @@ static IDENTITIES: [ColumnInfo; 3] = [
 ];
 
 #[rustfmt::skip]
-static EVENTS: [ColumnInfo; 12] = [
+static EVENTS: [ColumnInfo; 13] = [
     column("event_id", "the event", &["事件id", "log id", "行为id"]),
     column("type", "what happened", &[
         "event type", "event", "behavior type", "behavior", "behaviour type", "behaviour", "action", "action type",
@@ -353,6 +355,7 @@ static EVENTS: [ColumnInfo; 12] = [
     column("order_id", "the order that a purchase belongs to", &[
         "transaction id", "transactionid", "订单号", "订单编号",
     ]),
+    column("storefront", "whether only the shopper's own device says so", &[]),
 ];
 
 #[cfg(test)]
@@ -366,5 +369,6 @@ mod tests {
         assert_eq!(OrderColumn::named("updated_at"), Some(OrderColumn::UpdatedAt));
         assert_eq!(Table::Events.columns()[EventColumn::OrderId as usize].name, "order_id");
         assert_eq!(Table::Events.columns()[EventColumn::Value as usize].name, "value");
+        assert_eq!(Table::Events.columns()[EventColumn::Storefront as usize].name, "storefront");
     }
 }

@@ -105,7 +105,7 @@ impl<'a> Subject<'a> {
     fn prospects(&self, item: ItemIx, exclude_buyers: bool, count: usize, at: i64) -> Vec<(UserIx, f32)> {
         let Some(item) = self.item(item) else { return Vec::new() };
         let query = AudienceQuery { exclude_buyers, ..AudienceQuery::for_item(item, count) };
-        let found = audience::audience(self.view(at), &query);
+        let found = audience::audience(self.view(at), &query).people;
         let back = |user: UserIx| self.translation.as_ref().map_or(user, |t| t.users_back[user as usize]);
         found.iter().map(|prospect| (back(prospect.user), prospect.score)).collect()
     }

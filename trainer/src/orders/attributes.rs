@@ -75,7 +75,7 @@ pub fn set_user(user: &mut User, column: &str, value: &str, time_of: TimesOf<'_>
         "registered_at" => user.registered_at = Some(time(time_of, value)?),
         "tags" => user.tags = list(value),
         _ if column.starts_with("consent") => {
-            user.consents.insert(column.to_owned(), yes(value));
+            user.consents.insert(column.to_owned(), Some(yes(value)));
         }
         _ => {}
     }

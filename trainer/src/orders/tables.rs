@@ -101,8 +101,10 @@ impl<'a> TableReader<'a> {
                 let time = (time, file.number);
                 match row.value(number) {
                     Some(value) => set_user(&mut user, column, &value, time)?,
-                    // Silence is no consent, but it is an answer to the question.
-                    None if column.starts_with("consent") => set_user(&mut user, column, "", time)?,
+                    // An empty cell is no answer, but it tells that the shop asks.
+                    None if column.starts_with("consent") => {
+                        user.consents.insert(column.to_owned(), None);
+                    }
                     None => {}
                 }
             }

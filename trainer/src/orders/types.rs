@@ -149,9 +149,9 @@ pub struct User {
     pub registered_at: Option<i64>,
     /// Free labels, in the source's order, without repeats.
     pub tags: Vec<String>,
-    /// Columns whose names start with `consent`, by column name. A cell that is neither a clear yes
-    /// nor empty is `false`: consent is never assumed.
-    pub consents: BTreeMap<String, bool>,
+    /// Columns whose names start with `consent`, by column name; `None` is an empty cell. A cell that is neither a clear
+    /// yes nor empty is `false`: consent is never assumed.
+    pub consents: BTreeMap<String, Option<bool>>,
 }
 
 /// One name by which a channel knows a user.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use qianmian_models::audience::{self, AudienceQuery};
+use qianmian_models::consent::{Consents, Purpose};
 use qianmian_models::ids::Vocabulary;
 use qianmian_models::kernels::topk::Scored;
 use qianmian_models::recommend::query::Query;
@@ -25,14 +26,15 @@ const PARTS: usize = 64;
 pub struct Answers<'a> {
     view: View<'a>,
     request: &'a Request,
-    /// The slate of all users that the model does not know.
+    /// The slate of users that the model does not know, and of those who do not allow personal ones.
     anonymous: OnceLock<Vec<Scored>>,
 }
 
 impl<'a> Answers<'a> {
-    /// By `snapshot`, at the request's moment.
-    pub fn new(snapshot: &'a Snapshot, request: &'a Request) -> Self {
-        let view = View::as_trained(snapshot).at(request.at.unwrap_or(snapshot.data_until));
+    /// By `snapshot`, at the request's moment, as its users allow.
+    pub fn new(snapshot: &'a Snapshot, consents: &'a Consents, request: &'a Request) -> Self {
+        let view = View::as_trained(snapshot).with_consents(consents);
+        let view = view.at(request.at.unwrap_or(snapshot.data_until));
         Self { view, request, anonymous: OnceLock::new() }
     }
 
@@ -53,7 +55,7 @@ impl<'a> Answers<'a> {
             let mut tally = Tally::default();
             for n in start..chunk.len().min(start + keys) {
                 let key = chunk.key(n);
-                let answer = self.answer(&key);
+                let answer = self.answer(&key, &mut tally);
                 tally.count(key.known.is_empty(), answer.len(), self.request.count);
                 rows.push(key.id, &answer, self.vocabulary())?;
             }
@@ -71,19 +73,19 @@ impl<'a> Answers<'a> {
     }
 
     /// Best first. A key that the model does not know gets nothing, except a user, who gets best sellers.
-    fn answer(&self, key: &Key<'_>) -> Cow<'_, [Scored]> {
+    fn answer(&self, key: &Key<'_>, tally: &mut Tally) -> Cow<'_, [Scored]> {
         let (view, count) = (self.view, self.request.count);
         let answer: Vec<Scored> = match (self.request.kind, key.known) {
-            (Kind::Recommend, []) => {
+            (Kind::Recommend, &[user, ..]) if self.may_personalize(user, tally) => self.recommend(Some(user)),
+            (Kind::Recommend, _) => {
                 return Cow::Borrowed(self.anonymous.get_or_init(|| self.recommend(None)));
             }
             (_, []) => Vec::new(),
-            (Kind::Recommend, &[user, ..]) => self.recommend(Some(user)),
             (Kind::Similar, items) => {
                 similar::similar(view, items, count).iter().map(|r| scored(r.item, r.score)).collect()
             }
             (Kind::Bundle, cart) => {
-                let complements = match key.owner {
+                let complements = match key.owner.filter(|&owner| self.may_personalize(owner, tally)) {
                     Some(user) => {
                         let person = Query::for_user(user, count);
                         bundle::personal_complements(view, cart, &person, count)
@@ -97,10 +99,19 @@ impl<'a> Answers<'a> {
                 let items: Vec<_> = items.iter().copied().filter(|&item| view.on_sale(item)).collect();
                 let exclude_buyers = self.request.exclude_bought;
                 let query = AudienceQuery { items, exclude_buyers, count, ..AudienceQuery::default() };
-                audience::audience(view, &query).iter().map(|p| scored(p.user, p.score)).collect()
+                let audience = audience::audience(view, &query);
+                tally.without_consent += audience.without_consent as u64;
+                audience.people.iter().map(|p| scored(p.user, p.score)).collect()
             }
         };
         Cow::Owned(answer)
+    }
+
+    /// Whether `user` allows personal answers; those who do not are counted.
+    fn may_personalize(&self, user: u32, tally: &mut Tally) -> bool {
+        let allows = self.view.allows(Purpose::Personalization, user);
+        tally.without_consent += u64::from(!allows);
+        allows
     }
 
     fn recommend(&self, user: Option<u32>) -> Vec<Scored> {

@@ -16,6 +16,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::ensure;
+use qianmian_models::consent::{ConsentPolicy, Consents};
 use qianmian_models::snapshot::Snapshot;
 
 use crate::orders::source::Source;
@@ -82,6 +83,8 @@ pub struct Request {
     pub at: Option<i64>,
     /// Leave out items that the user bought (recommend), or users who bought the item (audience).
     pub exclude_bought: bool,
+    /// What holds for users whose consent the users table does not know.
+    pub consent: ConsentPolicy,
     /// Write `'` before CSV and TSV cells that a spreadsheet would run as a formula.
     pub neutralize_formulas: bool,
 }
@@ -118,7 +121,8 @@ pub fn predict(
     let started = Instant::now();
     let source = Source::of_argument("--input", input)?;
     source.check(&keys::columns(request.kind))?;
-    let answers = Answers::new(snapshot, request);
+    let consents = Consents::new(&snapshot.user_attributes, request.consent);
+    let answers = Answers::new(snapshot, &consents, request);
     let mut out = OutputFile::create(output, request, &source)?;
     let mut summary = Summary::new(snapshot, request, answers.at());
     let stage = reporter.stage("predict", source.bytes());

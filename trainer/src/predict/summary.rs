@@ -20,6 +20,8 @@ pub struct Tally {
     pub short: u64,
     /// Keys that the model does not know: users, items, carts without a known item.
     pub unknown: u64,
+    /// Keys of users who do not allow personal answers; of audiences, candidates who do not allow to be contacted.
+    pub without_consent: u64,
     /// Rows.
     pub rows: u64,
 }
@@ -75,6 +77,7 @@ impl Summary {
         self.tally.answered += part.answered;
         self.tally.short += part.short;
         self.tally.unknown += part.unknown;
+        self.tally.without_consent += part.without_consent;
         self.tally.rows += part.rows;
     }
 
@@ -105,6 +108,15 @@ impl fmt::Display for Summary {
         line("  answered", self.tally.answered)?;
         line("    with fewer than --count rows", self.tally.short)?;
         line(&format!("  {unknown}"), self.tally.unknown)?;
+        let without_consent = match self.kind {
+            Kind::Recommend => Some("  no_personalization_consent, same"),
+            Kind::Bundle => Some("  no_personalization_consent"),
+            Kind::Audience => Some("left out: no_contact_consent"),
+            Kind::Similar => None,
+        };
+        if let Some(name) = without_consent {
+            line(name, self.tally.without_consent)?;
+        }
         line("rows written", self.tally.rows)?;
         writeln!(f, "{:<32}{:>14.2}", "seconds", self.seconds)?;
         writeln!(

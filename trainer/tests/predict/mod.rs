@@ -5,6 +5,7 @@ mod shop;
 
 use qianmian_models::audience::{AudienceQuery, audience};
 use qianmian_models::bundle::{complements, personal_complements};
+use qianmian_models::consent::{ConsentPolicy, Consents, Purpose};
 use qianmian_models::recommend::query::Query;
 use qianmian_models::recommend::recommend;
 use qianmian_models::similar::similar;
@@ -34,20 +35,30 @@ fn table(column: &'static str, keys: &[String]) -> Rows {
 
 type Found = Vec<(u32, f32)>;
 
+/// Whether a user allows something, as the users table says.
+fn allows(shop: &Shop, purpose: Purpose, user: u32) -> bool {
+    shop.snapshot
+        .user_attributes
+        .consent(user, purpose.column())
+        .unwrap_or(purpose == Purpose::Personalization)
+}
+
 fn slate(shop: &Shop, id: &str, count: usize, exclude_bought: bool) -> Found {
     let s = &shop.snapshot;
-    let query = Query { user: s.users.ix(id), exclude_bought, count, ..Query::default() };
+    let user = s.users.ix(id).filter(|&user| allows(shop, Purpose::Personalization, user));
+    let query = Query { user, exclude_bought, count, ..Query::default() };
     recommend(View::as_trained(s), &query).items.iter().map(|r| (r.item, r.score)).collect()
 }
 
 fn prospects(shop: &Shop, id: &str, count: usize, exclude_buyers: bool, at: i64) -> Found {
     let Some(item) = shop.snapshot.items.ix(id) else { return Vec::new() };
-    let view = View::as_trained(&shop.snapshot).at(at);
+    let consents = Consents::new(&shop.snapshot.user_attributes, ConsentPolicy::default());
+    let view = View::as_trained(&shop.snapshot).with_consents(&consents).at(at);
     if !view.on_sale(item) {
         return Vec::new();
     }
     let query = AudienceQuery { exclude_buyers, ..AudienceQuery::for_item(item, count) };
-    audience(view, &query).iter().map(|p| (p.user, p.score)).collect()
+    audience(view, &query).people.iter().map(|p| (p.user, p.score)).collect()
 }
 
 /// The output that an answer to every key must give.
@@ -83,7 +94,9 @@ fn recommend_equals_the_slates_of_the_pipeline() {
     assert_eq!(rows_of(&bought), expected(shop, false, &keys, |id| slate(shop, id, 20, true)));
     for (user, _, item, _) in rows_of(&bought) {
         let item = shop.snapshot.items.ix(&item).unwrap();
-        let mine = shop.snapshot.users.ix(&user).map(|user| shop.snapshot.history.ixs(user));
+        let personal =
+            shop.snapshot.users.ix(&user).filter(|&user| allows(shop, Purpose::Personalization, user));
+        let mine = personal.map(|user| shop.snapshot.history.ixs(user));
         assert!(!mine.unwrap_or_default().contains(&item), "{user} bought {item}");
     }
 }
@@ -170,7 +183,8 @@ fn a_cart_of_a_known_user_is_answered_personally() {
         let mut known = s.item_ixs(carts[n].1.iter().map(String::as_str));
         let mut seen = BTreeSet::new();
         known.retain(|&item| seen.insert(item));
-        let found = match owner(n).and_then(|id| s.users.ix(&id)) {
+        let owner = owner(n).and_then(|id| s.users.ix(&id));
+        let found = match owner.filter(|&user| allows(shop, Purpose::Personalization, user)) {
             Some(user) => personal_complements(View::as_trained(s), &known, &Query::for_user(user, 8), 8),
             None => complements(View::as_trained(s), &known, 8),
         };
@@ -209,6 +223,28 @@ fn audience_equals_the_model_at_the_given_moment() {
         rows_of(&output),
         expected(shop, true, &keys, |id| prospects(shop, id, 50, false, until + WEEK))
     );
+}
+
+#[test]
+fn nobody_is_reached_or_profiled_without_consent() {
+    let (shop, folder) = (shop(), tempfile::tempdir().unwrap());
+    let input = write(folder.path(), "items.csv", &table("item_id", &items(shop)));
+    let output = folder.path().join("people.csv");
+    let refusing =
+        |purpose| (0..shop.snapshot.users.len() as u32).filter(move |&user| !allows(shop, purpose, user));
+    assert!(refusing(Purpose::Contact).count() > 50 && refusing(Purpose::Personalization).count() > 10);
+    let said = success(shop, "audience", &input, &output, &["--count", "1000"]);
+    assert!(counted(&said, "left out: no_contact_consent") > 10_000, "{said}");
+    let allowed = |id: &str| allows(shop, Purpose::Contact, shop.snapshot.users.ix(id).unwrap());
+    assert!(rows_of(&output).iter().all(|(_, _, user, _)| allowed(user)));
+
+    let ids: Vec<String> =
+        refusing(Purpose::Personalization).map(|user| shop.snapshot.users.id(user).to_owned()).collect();
+    let input = write(folder.path(), "users.csv", &table("user_id", &ids));
+    let output = folder.path().join("slates.csv");
+    let said = success(shop, "recommend", &input, &output, &["--count", "20"]);
+    assert_eq!(counted(&said, "no_personalization_consent, same"), ids.len(), "{said}");
+    assert_eq!(rows_of(&output), expected(shop, false, &ids, |_| slate(shop, "stranger", 20, false)));
 }
 
 #[test]

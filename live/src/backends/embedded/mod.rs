@@ -9,9 +9,9 @@
 
 mod counters;
 mod documents;
-mod items;
 mod log;
 mod people;
+mod replicated;
 mod shared;
 mod stray;
 mod tables;

@@ -7,11 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use super::items::{ItemStates, all_items};
+use super::replicated::{Records, read_all};
 use super::stray;
 use super::tables::Tables;
+use crate::consents::Consent;
 use crate::documents::Watchers;
 use crate::error::StoreError;
+use crate::items::ItemState;
 
 /// Bytes that must be writable before the folder is opened again: recovery writes tables of this size.
 const PROBE_BYTES: usize = 16 << 20;
@@ -26,7 +28,9 @@ pub(super) struct Shared {
     /// `None` while the folder is opened again.
     tables: RwLock<Option<Arc<Tables>>>,
     /// The states of all items, in memory.
-    pub(super) items: RwLock<ItemStates>,
+    pub(super) items: RwLock<Records<ItemState>>,
+    /// The consents of all users who decided, in memory.
+    pub(super) consents: RwLock<Records<Consent>>,
     /// The receivers of changes of documents.
     pub(super) watchers: Watchers,
     writable: AtomicBool,
@@ -34,10 +38,10 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(folder: &Path, ttl: i64, first: u64, tables: Tables) -> Result<Self, StoreError> {
-        let items = RwLock::new(all_items(&tables)?);
+        let (items, consents) = (RwLock::new(read_all(&tables)?), RwLock::new(read_all(&tables)?));
         let tables = RwLock::new(Some(Arc::new(tables)));
         let (watchers, writable) = (Watchers::default(), AtomicBool::new(true));
-        Ok(Self { folder: folder.to_owned(), ttl, first, tables, items, watchers, writable })
+        Ok(Self { folder: folder.to_owned(), ttl, first, tables, items, consents, watchers, writable })
     }
 
     /// The tables; hold them only for one call, because they are waited for when the folder is opened again.
@@ -79,7 +83,8 @@ impl Shared {
         stray::move_aside(&self.folder)?;
         let tables = Tables::open(&self.folder)?;
         // What failed may have reached the disk all the same.
-        *self.items.write().unwrap_or_else(PoisonError::into_inner) = all_items(&tables)?;
+        *self.items.write().unwrap_or_else(PoisonError::into_inner) = read_all(&tables)?;
+        *self.consents.write().unwrap_or_else(PoisonError::into_inner) = read_all(&tables)?;
         *self.tables.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(tables));
         self.writable.store(true, Ordering::Release);
         Ok(())

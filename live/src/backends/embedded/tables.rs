@@ -7,6 +7,7 @@
 //! | `users` | `u` + user id, `s` + session id, or `i` + number of the type + value of an identity | the encoded `UserState` |
 //! | `people` | see [`people::records`](crate::people::records); `n` | One-ID records; number of identities |
 //! | `items` | item id | the `ItemState` as JSON |
+//! | `consents` | user id | the `Consent` as JSON |
 //! | `documents` | see [`documents`](super::documents) | |
 //! | `counters` | see [`counters`](super::counters) | |
 //! | `meta` | `a` + number, 8 bytes big-endian | an [age mark](super::log): running time, 8 bytes little-endian milliseconds |
@@ -37,10 +38,11 @@ pub(super) enum Table {
     Meta,
     Documents,
     Counters,
+    Consents,
 }
 
 impl Table {
-    pub(super) const COUNT: usize = 8;
+    pub(super) const COUNT: usize = 9;
     const ALL: [Self; Self::COUNT] = [
         Self::Events,
         Self::Seen,
@@ -50,6 +52,7 @@ impl Table {
         Self::Meta,
         Self::Documents,
         Self::Counters,
+        Self::Consents,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -62,6 +65,7 @@ impl Table {
             Self::Meta => "meta",
             Self::Documents => "documents",
             Self::Counters => "counters",
+            Self::Consents => "consents",
         }
     }
 

@@ -8,6 +8,7 @@
 //! | `{qm:<shop>:items}:states` | hash | by item id: version, a space, the `ItemState` as JSON |
 //! | `{qm:<shop>:items}:changes` | stream | the latest of those states, each under its version |
 //! | `{qm:<shop>:items}:epoch` | hash | as above |
+//! | `{qm:<shop>:consents}:states`, `:changes`, `:epoch` | | the same for the `Consent` of each user id |
 //! | `qm:<shop>:{u:<user id>}:touches`, `:facts`, `:exposures` | sorted set | the marks of that class by name, scored by their time |
 //! | `qm:<shop>:{s:<session id>}:...` | the same | of a visit |
 //! | `qm:<shop>:{i<number of the type>:<value>}:...` | the same | of an identity |
@@ -32,13 +33,27 @@ pub(super) struct Keys {
     shop: String,
     pub(super) log: String,
     pub(super) epoch: String,
-    pub(super) states: String,
-    pub(super) changes: String,
-    pub(super) items_epoch: String,
+    pub(super) items: ReplicaKeys,
+    pub(super) consents: ReplicaKeys,
     pub(super) people: String,
     pub(super) counters: String,
     pub(super) document_changes: String,
     pub(super) documents_epoch: String,
+}
+
+/// The keys of one kind of replicated record.
+#[derive(Debug, Clone)]
+pub(super) struct ReplicaKeys {
+    pub(super) states: String,
+    pub(super) changes: String,
+    pub(super) epoch: String,
+}
+
+impl ReplicaKeys {
+    fn new(shop: &str, kind: &str) -> Self {
+        let key = |part: &str| format!("{{qm:{shop}:{kind}}}:{part}");
+        Self { states: key("states"), changes: key("changes"), epoch: key("epoch") }
+    }
 }
 
 impl Keys {
@@ -46,9 +61,8 @@ impl Keys {
         Self {
             log: format!("{{qm:{shop}}}:log"),
             epoch: format!("{{qm:{shop}}}:epoch"),
-            states: format!("{{qm:{shop}:items}}:states"),
-            changes: format!("{{qm:{shop}:items}}:changes"),
-            items_epoch: format!("{{qm:{shop}:items}}:epoch"),
+            items: ReplicaKeys::new(shop, "items"),
+            consents: ReplicaKeys::new(shop, "consents"),
             counters: format!("{{qm:{shop}:counters}}"),
             document_changes: format!("{{qm:{shop}:documents}}:changes"),
             documents_epoch: format!("{{qm:{shop}:documents}}:epoch"),
@@ -124,8 +138,8 @@ mod tests {
         let key = |name| keys.user(&name, Class::Touch);
         assert_ne!(key(Name::User("}")), key(Name::User("%7d")));
         assert_ne!(key(Name::User("x")), key(Name::Session("x")));
-        assert_eq!(tag(&keys.states), tag(&keys.changes));
-        assert_eq!(tag(&keys.states), tag(&keys.items_epoch));
+        assert_eq!(tag(&keys.items.states), tag(&keys.items.changes));
+        assert_eq!(tag(&keys.items.states), tag(&keys.items.epoch));
         assert_eq!(tag(&keys.documents("scene", "metas")), tag(&keys.documents_epoch));
     }
 }

@@ -11,10 +11,10 @@ mod connection;
 mod counters;
 mod documents;
 mod epoch;
-mod items;
 mod keys;
 mod log;
 mod people;
+mod replica;
 mod state;
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -26,17 +26,19 @@ use tokio::task::JoinHandle;
 
 use self::connection::{Connection, Endpoint, text, within};
 use self::documents::DocumentKeys;
-use self::epoch::{Epoch, numbering_script};
-use self::items::ItemReplica;
+use self::epoch::Epoch;
 use self::keys::Keys;
 use self::log::Log;
 use self::people::PeopleRecords;
+use self::replica::Replica;
+use crate::consents::{Consent, ConsentChange, Consents};
 use crate::error::StoreError;
 use crate::items::{ItemChange, ItemOutcome, ItemState, Items};
 use crate::people::resolve::describe;
 use crate::people::{
     Described, Known, LinkOutcome, LinkRequest, Name, People, Refusal, UndoOutcome, UndoRequest, link, undo,
 };
+use crate::replicated::ChangeOutcome;
 
 pub use connection::check_url;
 pub use epoch::Return;
@@ -74,12 +76,12 @@ pub struct Redis {
     endpoint: Arc<Endpoint>,
     links: RwLock<Option<Links>>,
     log: Log,
-    change: Script,
     people: PeopleRecords,
-    items: Arc<ItemReplica>,
+    items: Arc<Replica<ItemState>>,
+    consents: Arc<Replica<Consent>>,
     documents: Arc<DocumentKeys>,
     counters: Script,
-    followers: [JoinHandle<()>; 2],
+    followers: [JoinHandle<()>; 3],
     returns: tokio::sync::Mutex<mpsc::UnboundedReceiver<Return>>,
 }
 
@@ -100,22 +102,18 @@ impl Redis {
         let keys = Keys::new(&options.shop);
         let (told, returns) = mpsc::unbounded_channel();
         let log = Epoch::new(&keys.log, &keys.epoch, options.first, options.ttl, told.clone());
-        let items = Epoch::new(&keys.changes, &keys.items_epoch, 0, options.ttl, told.clone());
+        let items = Arc::new(Replica::new(&keys.items, options.ttl, told.clone()));
+        let consents = Arc::new(Replica::new(&keys.consents, options.ttl, told.clone()));
         let documents = Epoch::new(&keys.document_changes, &keys.documents_epoch, 0, options.ttl, told);
         let documents = Arc::new(DocumentKeys::new(documents));
-        let items = Arc::new(ItemReplica::new(items));
-        let (replica, shared, own) = (Arc::clone(&items), Arc::clone(&endpoint), keys.clone());
-        let follow_items = tokio::spawn(async move {
-            loop {
-                // Whether Redis answers is noticed, and reported, by requests.
-                let _ = replica.follow(&shared, &own).await;
-                tokio::time::sleep(FOLLOW_AGAIN).await;
-            }
-        });
+        let (replica, shared) = (Arc::clone(&items), Arc::clone(&endpoint));
+        let follow_items = tokio::spawn(async move { replica.run(&shared).await });
+        let (replica, shared) = (Arc::clone(&consents), Arc::clone(&endpoint));
+        let follow_consents = tokio::spawn(async move { replica.run(&shared).await });
         let (own, shared, their) = (Arc::clone(&documents), Arc::clone(&endpoint), keys.clone());
-        let followers = [follow_items, tokio::spawn(documents::follow(own, shared, their))];
+        let follow_documents = tokio::spawn(documents::follow(own, shared, their));
+        let followers = [follow_items, follow_consents, follow_documents];
         let counters = counters::script();
-        let change = numbering_script!("change.lua");
         let (links, log, people) = (RwLock::default(), Log::new(log), PeopleRecords::new());
         let returns = tokio::sync::Mutex::new(returns);
         Ok(Self {
@@ -124,9 +122,9 @@ impl Redis {
             endpoint,
             links,
             log,
-            change,
             people,
             items,
+            consents,
             documents,
             counters,
             followers,
@@ -148,9 +146,19 @@ impl Redis {
         Ok(())
     }
 
-    /// Waits until the states of all items were read once.
-    pub async fn items_loaded(&self) {
-        self.items.loaded().await;
+    /// Waits until the states of all items and all consents were read once.
+    pub async fn replicas_loaded(&self) {
+        tokio::join!(self.items.loaded(), self.consents.loaded());
+    }
+
+    /// Whether all consents were read once.
+    pub fn consents_loaded(&self) -> bool {
+        self.consents.is_loaded()
+    }
+
+    /// Waits for changes of consents by any server: the user ids, or `None` if all may have changed.
+    pub async fn consents_changed(&self) -> Option<Vec<String>> {
+        self.consents.changed().await
     }
 
     /// Waits for changes of items by any server: the items, or `None` if all may have changed.
@@ -235,12 +243,28 @@ impl People for Redis {
 impl Items for Redis {
     async fn change_items(&self, changes: Vec<ItemChange>) -> Result<Vec<ItemOutcome>, StoreError> {
         let links = self.links()?;
-        let changing = self.items.change(&links.write, &self.change, &self.keys, &changes);
+        let changing = self.items.change(&links.write, &changes);
         within(self.options.write_timeout, changing).await
     }
 
     fn each_item(&self, ids: Option<&[String]>, each: impl FnMut(&str, &ItemState)) {
         self.items.each(ids, each);
+    }
+}
+
+impl Consents for Redis {
+    async fn change_consents(&self, changes: Vec<ConsentChange>) -> Result<Vec<ChangeOutcome>, StoreError> {
+        let links = self.links()?;
+        within(self.options.write_timeout, self.consents.change(&links.write, &changes)).await
+    }
+
+    async fn read_consents(&self, user_ids: &[String]) -> Result<Vec<Consent>, StoreError> {
+        let links = self.links()?;
+        within(self.options.write_timeout, self.consents.read(&links.write, user_ids)).await
+    }
+
+    fn each_consent(&self, user_ids: Option<&[String]>, each: impl FnMut(&str, &Consent)) {
+        self.consents.each(user_ids, each);
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use arrow_array::{
+    ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray,
+};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
 
 use crate::event::Event;
@@ -28,7 +30,7 @@ const TEXTS: [Text; 12] = [
     ("request_id", false, |event| event.request_id.as_deref()),
 ];
 
-/// The schema: `number`, `received_at`, `occurred_at`, the text columns, `value`.
+/// The schema: `number`, `received_at`, `occurred_at`, the text columns, `value`, `storefront`.
 pub(super) fn schema() -> SchemaRef {
     let time = DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()));
     let mut fields = vec![
@@ -39,6 +41,7 @@ pub(super) fn schema() -> SchemaRef {
     ];
     fields.extend(TEXTS.map(|(name, always, _)| Field::new(name, DataType::Utf8, !always)));
     fields.push(Field::new("value", DataType::Float64, true));
+    fields.push(Field::new("storefront", DataType::Boolean, false));
     Arc::new(Schema::new(fields))
 }
 
@@ -60,5 +63,7 @@ pub(super) fn rows(schema: &SchemaRef, events: &[&Logged]) -> Result<RecordBatch
     }
     let values = events.iter().map(|logged| logged.event.value);
     columns.push(Arc::new(values.collect::<Float64Array>()));
+    let storefront = events.iter().map(|logged| Some(logged.event.storefront));
+    columns.push(Arc::new(storefront.collect::<BooleanArray>()));
     RecordBatch::try_new(Arc::clone(schema), columns)
 }

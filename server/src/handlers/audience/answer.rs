@@ -30,6 +30,8 @@ pub struct AudienceResponse<'a> {
     unknown_item_ids: &'a [String],
     /// Ids of the request that cannot be sold now; they were left out.
     off_sale_item_ids: Vec<&'a str>,
+    /// Candidates who were left out, by reason.
+    excluded: Excluded,
     /// The horizon of the probabilities; null if the model has none.
     within: Option<Within>,
     /// Expected number of buyers among the first k, without any campaign.
@@ -38,6 +40,13 @@ pub struct AudienceResponse<'a> {
     users: Vec<AudienceUser<'a>>,
     /// Microseconds from reading the request's headers to writing this.
     took_us: u64,
+}
+
+/// Candidates who were left out of an audience.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub struct Excluded {
+    /// They do not allow to be contacted.
+    no_contact_consent: usize,
 }
 
 /// The horizon of a probability.
@@ -116,6 +125,8 @@ pub struct Audience {
     /// Items left out because they cannot be sold now.
     pub off_sale: Vec<ItemIx>,
     pub prospects: Vec<Prospect>,
+    /// Candidates who do not allow to be contacted.
+    pub without_consent: usize,
     /// Share and seed of the lot.
     pub holdout: Option<(f64, String)>,
 }
@@ -133,10 +144,12 @@ impl Audience {
             model: ModelRef::of(&self.model.snapshot),
             empty_reason: match asked {
                 0 if !self.off_sale.is_empty() => Some(EmptyReason::OffSale),
+                _ if users.is_empty() && self.without_consent > 0 => Some(EmptyReason::NoConsent),
                 _ => EmptyReason::of_known(asked, users.len()),
             },
             unknown_item_ids: unknown,
             off_sale_item_ids: self.off_sale.iter().map(|&item| self.model.snapshot.items.id(item)).collect(),
+            excluded: Excluded { no_contact_consent: self.without_consent },
             within: self.within(),
             expected_conversions: expected(&self.prospects),
             took_us: call.took_us(),

@@ -16,6 +16,8 @@ const NDJSON: &str = "application/x-ndjson";
 pub const MODEL_VERSION: HeaderName = HeaderName::from_static("x-model-version");
 /// Header of the stream: the days that probabilities are for.
 pub const WITHIN_DAYS: HeaderName = HeaderName::from_static("x-within-days");
+/// Header of the stream: candidates who were left out because they do not allow to be contacted.
+pub const NO_CONTACT_CONSENT: HeaderName = HeaderName::from_static("x-excluded-no-contact-consent");
 /// People in one frame of the body.
 const LINES_A_FRAME: usize = 256;
 
@@ -43,9 +45,10 @@ pub fn response(audience: Audience) -> Response {
         Some(Within::Days { days }) => HeaderValue::from_str(&days.to_string()).ok(),
         _ => None,
     };
+    let excluded = Some(HeaderValue::from(audience.without_consent));
     let media = [(header::CONTENT_TYPE, HeaderValue::from_static(NDJSON))];
     let mut response = (media, Body::new(Lines { audience, written: 0 })).into_response();
-    for (name, value) in [(MODEL_VERSION, version), (WITHIN_DAYS, within)] {
+    for (name, value) in [(MODEL_VERSION, version), (WITHIN_DAYS, within), (NO_CONTACT_CONSENT, excluded)] {
         value.map(|value| response.headers_mut().insert(name, value));
     }
     response

@@ -15,9 +15,10 @@ use crate::app::{self, App};
 use crate::context::reactions_since;
 use crate::extract::JsonBody;
 use crate::guard::Call;
+use crate::live::Live;
 use crate::problem::{Code, Problem};
 use answer::{Audience, AudienceResponse, AudienceUser};
-pub use lines::{MODEL_VERSION, WITHIN_DAYS};
+pub use lines::{MODEL_VERSION, NO_CONTACT_CONSENT, WITHIN_DAYS};
 use request::AudienceRequest;
 
 /// Finds people for items. With `Accept: application/x-ndjson` the answer is a stream, one person a
@@ -32,6 +33,7 @@ pub async fn post(
     body: JsonBody,
 ) -> Result<Response, Problem> {
     let request: AudienceRequest<'_> = body.parse()?;
+    require_consents(call.shop.live_store().map(|live| &**live))?;
     let model = Arc::clone(&*call.shop.model()?);
     let (now, mut unknown) = (app::now(), Vec::new());
     let (mut query, off_sale) = request.query(model.view(now), &mut unknown)?;
@@ -47,10 +49,20 @@ pub async fn post(
             query.since = reactions_since(live, &model.snapshot, &query.items);
         }
         let view = model.view(now);
-        let (now, prospects) = (view.now, audience::audience(view, &query));
-        let audience = Audience { model, query, now, off_sale, prospects, holdout };
+        let (now, found) = (view.now, audience::audience(view, &query));
+        app.telemetry.consents.left_out(found.without_consent);
+        let (prospects, without_consent) = (found.people, found.without_consent);
+        let audience = Audience { model, query, now, off_sale, prospects, without_consent, holdout };
         if stream { Ok(lines::response(audience)) } else { audience.whole(&call, &unknown) }
     };
     let failed = |_| Problem::new(Code::Internal, "finding the audience panicked");
     tokio::task::spawn_blocking(work).await.map_err(failed)?
+}
+
+/// Nobody is found while it is not known who refuses: after a start, until Redis has answered once.
+fn require_consents(live: Option<&Live>) -> Result<(), Problem> {
+    match live.is_none_or(Live::knows_consents) {
+        true => Ok(()),
+        false => Err(Problem::new(Code::LiveUnavailable, "consents are not known yet; ask again later")),
+    }
 }

@@ -77,7 +77,8 @@ pub struct LinkedIdentity {
     status: IdentityStatus,
 }
 
-/// The outcome of a link: the schema of live state's own type, which is free of HTTP.
+/// The outcome of a link.
+// The schema of the type of live state, which is free of HTTP.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LinkStatusName {
@@ -91,7 +92,8 @@ pub enum LinkStatusName {
     Unchanged,
 }
 
-/// The state of an identity: the schema of live state's own type.
+/// The state of an identity.
+// The schema of the type of live state.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum IdentityStatusName {
@@ -113,11 +115,14 @@ pub async fn link(call: Call, State(app): State<Arc<App>>, body: JsonBody) -> Re
     let live = call.shop.live()?;
     let request = body.check(&call)?;
     let kinds: Vec<&'static str> = request.identities.iter().map(|identity| identity.kind().name()).collect();
-    let linked = live.link(request).await.inspect_err(|problem| {
-        if problem.code().status() == StatusCode::CONFLICT {
-            app.telemetry.links.record(Linked::Refused);
-        }
-    });
+    let model = call.shop.models.current();
+    let in_model = |id: &str| (*model).as_ref().is_some_and(|model| model.snapshot.users.ix(id).is_some());
+    let linked =
+        live.link(request, in_model, |ids| call.shop.models.consent_news(ids)).await.inspect_err(|problem| {
+            if problem.code().status() == StatusCode::CONFLICT {
+                app.telemetry.links.record(Linked::Refused);
+            }
+        });
     let LinkOutcome { user_id, status, merges, identities } = linked?;
     app.telemetry.links.record(Linked::of(status));
     let merge = |merged: Merged| MergeRef { merge_id: merged.merge_id, user_id: merged.user_id };

@@ -65,7 +65,8 @@ pub struct PersonIdentity {
     since: Moment,
 }
 
-/// How reliable an identity is: the schema of live state's own type.
+/// How reliable an identity is.
+// The schema of the type of live state.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StrengthName {

@@ -65,12 +65,13 @@ pub async fn undo(call: Call, State(app): State<Arc<App>>, body: JsonBody) -> Re
         request_id: call.id.to_string(),
         source: stored_id("source", body.source.as_ref())?,
     };
-    let (status, user_ids) = match call.shop.live()?.undo(request).await? {
-        UndoOutcome::Undone { user_id, parted } => {
-            app.telemetry.links.record(Linked::Undone);
-            (UndoStatus::Undone, vec![user_id, parted])
-        }
-        UndoOutcome::Unchanged => (UndoStatus::Unchanged, Vec::new()),
-    };
+    let (status, user_ids) =
+        match call.shop.live()?.undo(request, |ids| call.shop.models.consent_news(ids)).await? {
+            UndoOutcome::Undone { user_id, parted } => {
+                app.telemetry.links.record(Linked::Undone);
+                (UndoStatus::Undone, vec![user_id, parted])
+            }
+            UndoOutcome::Unchanged => (UndoStatus::Unchanged, Vec::new()),
+        };
     json(&UndoResponse { request_id: call.id, status, user_ids, took_us: call.took_us() }, 512)
 }

@@ -9,8 +9,8 @@ use qianmian_models::view::View;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::request::RecommendRequest;
 use crate::fallback::Fallback;
+use crate::fields::DegradedPart;
 use crate::handlers::answer::{Evidences, ModelRef, Reason, Reasons, bought_together, finite, resembles};
 use crate::handlers::card::{Bought, ItemCard};
 use crate::request_id::RequestId;
@@ -25,6 +25,7 @@ pub struct RecommendResponse<'a> {
     /// Whether the person's purchases or context were used.
     pub(super) personalized: bool,
     /// Parts that did not answer; usually empty.
+    #[schema(value_type = Vec<DegradedPart>)]
     pub(super) degraded: &'a [&'a str],
     /// What the answer fell back to, if it is not as personal as asked.
     pub(super) fallback: Option<Fallback>,
@@ -57,7 +58,8 @@ pub struct RecommendedItem<'a> {
     evidence: Option<Evidences>,
 }
 
-/// A candidate source: the schema of the models' own type, which is free of HTTP. A test holds the two equal.
+/// A candidate source.
+// The schema of the type of models, which is free of HTTP; a test holds the two equal.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SourceName {
@@ -91,14 +93,8 @@ pub enum SourceName {
     Content,
 }
 
-/// What the slate fell back to, if it is not as personal as asked.
-pub fn fallback(
-    snapshot: &Snapshot,
-    request: &RecommendRequest<'_>,
-    query: &Query,
-    slate: &Slate,
-) -> Option<Fallback> {
-    let named = request.personalize && request.user.is_some();
+/// What the slate fell back to, if it is not as personal as asked; `named` says that a person is named and may be known.
+pub fn fallback(snapshot: &Snapshot, named: bool, query: &Query, slate: &Slate) -> Option<Fallback> {
     let is_live = slate.personalized && !query.touched.is_empty();
     if snapshot.items.is_empty() {
         Some(Fallback::EmptyCatalog)

@@ -40,17 +40,20 @@ pub async fn post(call: Call, State(app): State<Arc<App>>, body: JsonBody) -> Re
 
 async fn answer(call: &Call, app: &App, request: &RecommendRequest<'_>) -> Result<Response, Problem> {
     // Before the model is taken: it is not held while something waits.
-    let context = LiveContext::load(&call.shop, request.visit()?).await;
+    let context = LiveContext::load(&call.shop, request.visit(&call.caller)?).await;
+    let model = call.shop.model()?;
+    let (context, refused) = context.as_allowed(&call.shop, &model);
+    let personal = request.personalize && !context.is_anonymous();
+    app.telemetry.consents.made_anonymous(refused);
     if context.degraded().contains(&USER_STATE) {
         app.telemetry.degraded_user_state.increment(1);
     }
-    let model = call.shop.model()?;
     let view = model.view(app::now());
     let snapshot = view.snapshot;
     let mut unknown_item_ids = Vec::new();
-    let query = context.apply_to(snapshot, query(snapshot, request, &mut unknown_item_ids));
+    let query = context.apply_to(snapshot, query(snapshot, request, personal, &mut unknown_item_ids));
     let slate = recommend::recommend(view, &query);
-    let fallback = fallback(snapshot, request, &query, &slate);
+    let fallback = fallback(snapshot, context.names_person(), &query, &slate);
     app.telemetry.slates.record(&slate, fallback);
     let item = |(n, item)| recommended_item(view, (&query, &slate.weights), request.explain, n + 1, item);
     let response = RecommendResponse {

@@ -9,8 +9,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::context::Visit;
 use crate::fields::{Count, Id, Ids, OwnedId, object, optional_id, optional_object, optional_owned_id};
+use crate::guard::Caller;
 use crate::handlers::answer::resolve;
-use crate::handlers::person::{UserRef, Who};
+use crate::handlers::person::{self, UserRef, Who};
 use crate::problem::Problem;
 
 fn usual_count() -> Count<200> {
@@ -124,10 +125,11 @@ impl From<RecommendQuery> for RecommendRequest<'_> {
 
 impl RecommendRequest<'_> {
     /// Whose context, and where.
-    pub fn visit(&self) -> Result<Visit<'_>, Problem> {
-        let who = self.user.as_ref().map(UserRef::who).transpose()?;
+    pub fn visit<'v>(&'v self, caller: &'v Caller) -> Result<Visit<'v>, Problem> {
+        let who = person::of_call(caller, self.user.as_ref())?;
         Ok(Visit {
-            who: who.filter(|_| self.personalize).unwrap_or_else(Who::default),
+            who: if self.personalize { who } else { Who::default() },
+            is_storefront: matches!(caller, Caller::Storefront(_)),
             session_id: self.session_id.as_ref().map(Id::as_str).filter(|_| self.personalize),
             scene: self.scene.as_ref().map_or(DEFAULT_SCENE, Id::as_str),
             channel: self.context.channel.as_ref().map(Id::as_str),
@@ -136,15 +138,17 @@ impl RecommendRequest<'_> {
     }
 }
 
-/// The question in the model's terms; ids that the model does not know go into `unknown`.
+/// The question in the model's terms, without the context unless the answer may be `personal`; ids that the model does
+/// not know go into `unknown`.
 pub fn query<'r>(
     snapshot: &Snapshot,
     request: &'r RecommendRequest<'_>,
+    personal: bool,
     unknown: &mut Vec<&'r str>,
 ) -> Query {
     let exclude = resolve(snapshot, request.exclude_item_ids.iter(), unknown);
     let count = request.count.get();
-    if !request.personalize {
+    if !personal {
         return Query { exclude, count, ..Query::default() };
     }
     let seen = request.context.item_ids.iter().chain(request.context.cart.iter());

@@ -4,6 +4,7 @@
 //! after the one before, is a basket, a piece of each item at the event's value; a refund gives one piece back.
 //! Where the orders know of the same user, item and day (UTC), bought or cancelled, they are right and the event
 //! is passed over. Browsing is read past: it is no purchase. Where there are no orders, events are the only source.
+//! What a storefront says is what anybody can say: beside orders, its purchases and refunds count only as orders confirm them.
 //! An event without an id is known by all its columns.
 
 mod summary;
@@ -22,7 +23,7 @@ use super::source::{Event, Flow, Row, Source, SourceFile};
 use super::summary::{Reason, Summary};
 use super::times::{Times, detect};
 use super::types::{DAY_SECONDS, GUEST, Line, NONE_CODE};
-use super::values::{amount, id, is_null, normalise};
+use super::values::{amount, id, is_null, normalise, yes};
 use crate::config::{Config, Decimal, EventColumn, Normalise, Table, TableConfig, folded};
 use qianmian_money::Money;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -92,6 +93,8 @@ enum Told {
     Excluded,
     Repeated,
     Unused,
+    /// A storefront says so; the orders will, if it is so.
+    Unconfirmed,
 }
 
 impl Events {
@@ -188,6 +191,7 @@ impl Events {
             events: self,
             rules,
             times,
+            has_orders: !raw.lines.is_empty(),
             raw,
             sessions: Dictionary::default(),
             orders: Dictionary::default(),
@@ -213,6 +217,7 @@ impl Events {
                             Told::Excluded => account.excluded += 1,
                             Told::Repeated => account.repeated += 1,
                             Told::Unused => account.unused += 1,
+                            Told::Unconfirmed => account.unconfirmed += 1,
                         }
                         return Ok(Flow::Next);
                     }
@@ -237,6 +242,8 @@ struct Rows<'r> {
     rules: &'r Rules,
     times: Option<Times>,
     raw: &'r mut Raw,
+    /// Whether there are orders, which confirm purchases.
+    has_orders: bool,
     sessions: Dictionary,
     orders: Dictionary,
     /// The ids of the events that count, or the whole of those without one, by 128 bits of a hash.
@@ -294,6 +301,9 @@ impl Rows<'_> {
         let paid = self.paid(get(EventColumn::Value).filter(|_| purchase));
         if !self.seen.insert(event_id) {
             return Ok(Told::Repeated);
+        }
+        if self.has_orders && get(EventColumn::Storefront).is_some_and(yes) {
+            return Ok(Told::Unconfirmed);
         }
         let item = numbered(&mut self.raw.items, &item_id)?;
         let user = user_id.map_or(Ok(GUEST), |user_id| numbered(&mut self.raw.users, &user_id))?;

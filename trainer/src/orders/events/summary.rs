@@ -20,6 +20,8 @@ pub struct EventSummary {
     pub refunds: u64,
     /// Part: purchases and refunds that the orders tell of too: of the same user, item and day.
     pub in_orders: u64,
+    /// Part: purchases and refunds that a storefront tells of, beside orders, which confirm them.
+    pub unconfirmed: u64,
     /// Part: what no model is made of: other types, and purchases and refunds where they are not wanted.
     pub unused: u64,
     /// Part: rows whose `event_id` an earlier row had; the first row stands.
@@ -44,11 +46,12 @@ pub struct EventSummary {
 
 impl EventSummary {
     /// The parts that add up to `rows_read`, with their names.
-    pub fn parts(&self) -> [(&'static str, u64); 7] {
+    pub fn parts(&self) -> [(&'static str, u64); 8] {
         [
             ("purchases", self.purchases),
             ("refunds", self.refunds),
             ("told by the orders too", self.in_orders),
+            ("of storefronts, left to orders", self.unconfirmed),
             ("not used", self.unused),
             ("repeated event ids", self.repeated),
             ("excluded items", self.excluded),

@@ -1,8 +1,8 @@
-//! Item states: the truth in Redis, and a replica of all of them in the memory of every server.
+//! Replicated records (item states, consents): the truth in Redis, and a replica of all of them in the memory of every server.
 //!
-//! Every state has a version, the number of the change that made it; of two states of an item the one with the higher
-//! version holds, in whatever order they arrive. A change is computed here ([`ItemState::apply`], as in every store)
-//! and takes effect only if the item still has the version that it was computed from; else it is computed again.
+//! Every record has a version, the number of the change that made it; of two records under a key the one with the higher
+//! version holds, in whatever order they arrive. A change is computed here ([`Replicated::apply`], as in every store)
+//! and takes effect only if the record still has the version that it was computed from; else it is computed again.
 //! Servers follow the stream of changes with a blocking read; one that misses changes or loses its connection reads
 //! everything again.
 
@@ -11,14 +11,14 @@ use std::sync::{Mutex, PoisonError, RwLock};
 
 use redis::{Script, Value, cmd};
 use rustc_hash::FxHashMap;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use super::connection::{Connection, Endpoint, bytes, entries, list, text, within};
-use super::epoch::{Epoch, UNCONFIRMED};
-use super::keys::Keys;
-use super::{BLOCK, PATIENCE};
+use super::epoch::{Epoch, Return, UNCONFIRMED, numbering_script};
+use super::keys::ReplicaKeys;
+use super::{BLOCK, FOLLOW_AGAIN, PATIENCE};
 use crate::error::StoreError;
-use crate::items::{ItemChange, ItemOutcome, ItemState, MAX_ITEMS};
+use crate::replicated::{ChangeOutcome, Replicated};
 
 /// Least changes that the stream keeps: a server may fall behind by as many without reading everything.
 const CHANGES_KEPT: usize = 10_000;
@@ -29,49 +29,65 @@ const ROUNDS: usize = 16;
 /// Most changed items that are named; beyond that all count as changed.
 const MAX_NAMED: usize = 10_000;
 
-/// A state and its version.
-#[derive(Debug, Clone, Copy)]
-struct Versioned {
+/// A record and its version; version 0 is that of a key without changes.
+#[derive(Debug, Clone, Default)]
+struct Versioned<R> {
     version: u64,
-    state: ItemState,
+    record: R,
 }
 
-impl Versioned {
-    /// The state of an item without reports.
-    const NONE: Self = Self { version: 0, state: ItemState { price: None, stock: None, on_sale: None } };
-
-    /// Parses what Redis holds: the version, a space, the state as JSON.
+impl<R: Replicated> Versioned<R> {
+    /// Parses what Redis holds: the version, a space, the record as JSON.
     fn parse(bytes: &[u8]) -> Result<Self, StoreError> {
         let parse = || {
-            let (version, state) = std::str::from_utf8(bytes).ok()?.split_once(' ')?;
-            Some(Self { version: version.parse().ok()?, state: serde_json::from_str(state).ok()? })
+            let (version, record) = std::str::from_utf8(bytes).ok()?.split_once(' ')?;
+            Some(Self { version: version.parse().ok()?, record: serde_json::from_str(record).ok()? })
         };
         parse().ok_or(DAMAGED)
     }
 }
 
-const DAMAGED: StoreError = StoreError::Damaged { table: "items" };
+const DAMAGED: StoreError = StoreError::Damaged { table: "replica" };
 
-/// The replica of all states.
-pub(super) struct ItemReplica {
-    states: RwLock<FxHashMap<Box<str>, Versioned>>,
-    /// Changed items that were not taken yet; `None` if all may have changed.
+/// The replica of all records of one kind.
+pub(super) struct Replica<R> {
+    keys: ReplicaKeys,
+    change: Script,
+    records: RwLock<FxHashMap<Box<str>, Versioned<R>>>,
+    /// Changed keys that were not taken yet; `None` if all may have changed.
     changed: Mutex<Option<Vec<String>>>,
     news: Notify,
     loaded: watch::Sender<bool>,
     epoch: Epoch,
 }
 
-impl ItemReplica {
-    pub(super) fn new(epoch: Epoch) -> Self {
+impl<R: Replicated> Replica<R> {
+    /// The replica of the records under `keys`, of which nothing was read yet.
+    pub(super) fn new(keys: &ReplicaKeys, ttl: i64, returns: mpsc::UnboundedSender<Return>) -> Self {
         let (loaded, _) = watch::channel(false);
         Self {
-            states: RwLock::default(),
+            epoch: Epoch::new(&keys.changes, &keys.epoch, 0, ttl, returns),
+            keys: keys.clone(),
+            change: numbering_script!("change.lua"),
+            records: RwLock::default(),
             changed: Mutex::new(Some(Vec::new())),
             news: Notify::new(),
             loaded,
-            epoch,
         }
+    }
+
+    /// Follows the changes for as long as it is polled.
+    pub(super) async fn run(&self, endpoint: &Endpoint) {
+        loop {
+            // Whether Redis answers is noticed, and reported, by requests.
+            let _ = self.follow(endpoint).await;
+            tokio::time::sleep(FOLLOW_AGAIN).await;
+        }
+    }
+
+    /// Whether everything was read once.
+    pub(super) fn is_loaded(&self) -> bool {
+        *self.loaded.borrow()
     }
 
     /// Waits until everything was read once.
@@ -93,27 +109,27 @@ impl ItemReplica {
         }
     }
 
-    pub(super) fn each(&self, ids: Option<&[String]>, mut each: impl FnMut(&str, &ItemState)) {
-        let states = self.states.read().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn each(&self, ids: Option<&[String]>, mut each: impl FnMut(&str, &R)) {
+        let states = self.records.read().unwrap_or_else(PoisonError::into_inner);
         match ids {
-            None => states.iter().for_each(|(id, known)| each(id, &known.state)),
+            None => states.iter().for_each(|(id, known)| each(id, &known.record)),
             Some(ids) => ids.iter().for_each(|id| {
                 if let Some(known) = states.get(id.as_str()) {
-                    each(id, &known.state);
+                    each(id, &known.record);
                 }
             }),
         }
     }
 
-    fn known(&self, id: &str) -> Versioned {
-        let states = self.states.read().unwrap_or_else(PoisonError::into_inner);
-        states.get(id).copied().unwrap_or(Versioned::NONE)
+    fn known(&self, id: &str) -> Versioned<R> {
+        let states = self.records.read().unwrap_or_else(PoisonError::into_inner);
+        states.get(id).cloned().unwrap_or_default()
     }
 
-    fn put(&self, id: &str, new: Versioned) {
+    fn put(&self, id: &str, new: Versioned<R>) {
         self.epoch.saw(new.version);
-        let mut states = self.states.write().unwrap_or_else(PoisonError::into_inner);
-        let known = states.entry(id.into()).or_insert(Versioned::NONE);
+        let mut states = self.records.write().unwrap_or_else(PoisonError::into_inner);
+        let known = states.entry(id.into()).or_default();
         if new.version > known.version {
             *known = new;
         }
@@ -133,20 +149,20 @@ impl ItemReplica {
     }
 
     /// Reads everything, then follows the changes until an error.
-    pub(super) async fn follow(&self, endpoint: &Endpoint, keys: &Keys) -> Result<Infallible, StoreError> {
+    async fn follow(&self, endpoint: &Endpoint) -> Result<Infallible, StoreError> {
         let connection = endpoint.connect().await?;
-        let mut last = self.read_all(&connection, keys).await?;
+        let mut last = self.read_all(&connection).await?;
         self.loaded.send_replace(true);
         self.announce(None);
         loop {
             let mut read = cmd("XREAD");
             read.arg("COUNT").arg(1_000).arg("BLOCK").arg(BLOCK.as_millis() as u64);
-            read.arg("STREAMS").arg(&keys.changes).arg(format!("{last}-0"));
+            read.arg("STREAMS").arg(&self.keys.changes).arg(format!("{last}-0"));
             let answer = within(PATIENCE, connection.ask(&read)).await?;
             let mut items = Vec::new();
             for (number, fields) in changes(answer).ok_or(DAMAGED)? {
                 if number != last + 1 {
-                    return Err(StoreError::Failed("changes of items were missed".to_owned()));
+                    return Err(StoreError::Failed("changes were missed".to_owned()));
                 }
                 let [id, state] = <[Value; 2]>::try_from(fields).map_err(|_| DAMAGED)?;
                 let (id, state) = (text(id).ok_or(DAMAGED)?, bytes(state).ok_or(DAMAGED)?);
@@ -161,17 +177,17 @@ impl ItemReplica {
     }
 
     /// Replaces all states by those in Redis; returns the number of the last change that they surely include.
-    async fn read_all(&self, connection: &Connection, keys: &Keys) -> Result<u64, StoreError> {
+    async fn read_all(&self, connection: &Connection) -> Result<u64, StoreError> {
         let highest = {
-            let states = self.states.read().unwrap_or_else(PoisonError::into_inner);
+            let states = self.records.read().unwrap_or_else(PoisonError::into_inner);
             states.values().map(|known| known.version).max().unwrap_or(0)
         };
-        let last = last_change(connection, keys).await?;
+        let last = self.last_change(connection).await?;
         let mut read = FxHashMap::default();
         let mut cursor = "0".to_owned();
         loop {
             let mut scan = cmd("HSCAN");
-            scan.arg(&keys.states).arg(&cursor).arg("COUNT").arg(1_000);
+            scan.arg(&self.keys.states).arg(&cursor).arg("COUNT").arg(1_000);
             let answer = within(PATIENCE, connection.ask(&scan)).await?;
             let [next, fields] = list(answer).and_then(|parts| parts.try_into().ok()).ok_or(DAMAGED)?;
             let mut fields = list(fields).ok_or(DAMAGED)?.into_iter();
@@ -184,12 +200,13 @@ impl ItemReplica {
                 break;
             }
         }
-        let mut states = self.states.write().unwrap_or_else(PoisonError::into_inner);
+        let mut states = self.records.write().unwrap_or_else(PoisonError::into_inner);
         // Changes made here meanwhile stay. But if Redis knows less than before, it was emptied or came back
-        // older, and its states count.
-        if last >= highest {
-            for (id, known) in states.drain().filter(|(_, known)| known.version > last) {
-                let read = read.entry(id).or_insert(Versioned::NONE);
+        // older, and its records count, unless they outlive it.
+        if last >= highest || R::OUTLIVES_REDIS {
+            let is_kept = |version| version > last || R::OUTLIVES_REDIS;
+            for (id, known) in states.drain().filter(|(_, known)| is_kept(known.version)) {
+                let read = read.entry(id).or_default();
                 if known.version > read.version {
                     *read = known;
                 }
@@ -199,16 +216,44 @@ impl ItemReplica {
         Ok(last)
     }
 
+    /// The number of the last change.
+    async fn last_change(&self, connection: &Connection) -> Result<u64, StoreError> {
+        let mut newest = cmd("XREVRANGE");
+        newest.arg(&self.keys.changes).arg("+").arg("-").arg("COUNT").arg(1);
+        let answer = within(PATIENCE, connection.ask(&newest)).await?;
+        Ok(entries(answer).ok_or(DAMAGED)?.first().map_or(0, |(number, _)| *number))
+    }
+
+    /// The records of these keys as Redis holds them now; empty ones where there are none.
+    pub(super) async fn read(&self, connection: &Connection, ids: &[String]) -> Result<Vec<R>, StoreError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut read = cmd("HMGET");
+        read.arg(&self.keys.states).arg(ids);
+        let stored =
+            list(connection.ask(&read).await?).filter(|all| all.len() == ids.len()).ok_or(DAMAGED)?;
+        let mut records = Vec::with_capacity(ids.len());
+        for (id, stored) in ids.iter().zip(stored) {
+            let Some(stored) = bytes(stored) else {
+                records.push(R::default());
+                continue;
+            };
+            let stored = Versioned::<R>::parse(&stored)?;
+            records.push(stored.record.clone());
+            self.put(id, stored);
+        }
+        Ok(records)
+    }
+
     /// Applies changes; the outcomes are in their order.
     pub(super) async fn change(
         &self,
         connection: &Connection,
-        script: &Script,
-        keys: &Keys,
-        changes: &[ItemChange],
-    ) -> Result<Vec<ItemOutcome>, StoreError> {
-        let mut outcomes = vec![ItemOutcome::Stale; changes.len()];
-        let mut pending = by_item(changes);
+        changes: &[R::Change],
+    ) -> Result<Vec<ChangeOutcome>, StoreError> {
+        let mut outcomes = vec![ChangeOutcome::Stale; changes.len()];
+        let mut pending = by_key::<R>(changes);
         pending.iter_mut().for_each(|item| item.known = self.known(item.id));
         for _ in 0..ROUNDS {
             pending.retain_mut(|item| item.compute(changes, &mut outcomes));
@@ -216,11 +261,11 @@ impl ItemReplica {
                 return Ok(outcomes);
             }
             for part in pending.chunks_mut(SCRIPT_ITEMS) {
-                let mut call = script.prepare_invoke();
-                call.key(&keys.states).key(&keys.changes).key(self.epoch.key());
-                call.arg(MAX_ITEMS).arg(CHANGES_KEPT).arg(self.epoch.floor());
+                let mut call = self.change.prepare_invoke();
+                call.key(&self.keys.states).key(&self.keys.changes).key(self.epoch.key());
+                call.arg(R::MAX).arg(CHANGES_KEPT).arg(self.epoch.floor());
                 for item in part.iter() {
-                    let state = serde_json::to_vec(&item.new).expect("finite numbers serialise");
+                    let state = serde_json::to_vec(&item.new).expect("finite numbers serialize");
                     call.arg(item.id).arg(item.known.version).arg(state);
                 }
                 let answer = connection.invoke(&call).await?;
@@ -235,63 +280,64 @@ impl ItemReplica {
                     match answer {
                         Value::Int(version) if version > 0 => {
                             let version = version.unsigned_abs();
-                            self.put(item.id, Versioned { version, state: item.new });
+                            self.put(item.id, Versioned { version, record: item.new.clone() });
                         }
                         Value::Int(_) => item.refuse(&mut outcomes),
                         other => {
                             let known = bytes(other).ok_or(DAMAGED)?;
-                            let known =
-                                if known.is_empty() { Versioned::NONE } else { Versioned::parse(&known)? };
-                            (item.known, item.done) = (known, false);
+                            let is_there = !known.is_empty();
+                            item.known =
+                                if is_there { Versioned::parse(&known)? } else { Versioned::default() };
+                            item.done = false;
                         }
                     }
                 }
             }
             pending.retain(|item| !item.done);
         }
-        Err(StoreError::Failed("others change the same items all the time".to_owned()))
+        Err(StoreError::Failed("others change the same records all the time".to_owned()))
     }
 }
 
-/// An item that some rows of a call change.
-struct Pending<'c> {
+/// A record that some rows of a call change.
+struct Pending<'c, R> {
     id: &'c str,
     rows: Vec<usize>,
-    known: Versioned,
-    new: ItemState,
+    known: Versioned<R>,
+    new: R,
     done: bool,
 }
 
-impl Pending<'_> {
-    /// Computes the new state from the known one and its rows; whether anything is new.
-    fn compute(&mut self, changes: &[ItemChange], outcomes: &mut [ItemOutcome]) -> bool {
-        self.new = self.known.state;
+impl<R: Replicated> Pending<'_, R> {
+    /// Computes the new record from the known one and its rows; whether anything is new.
+    fn compute(&mut self, changes: &[R::Change], outcomes: &mut [ChangeOutcome]) -> bool {
+        self.new = self.known.record.clone();
         let mut any = false;
         for &row in &self.rows {
             let new = self.new.apply(&changes[row]);
-            outcomes[row] = if new { ItemOutcome::Accepted } else { ItemOutcome::Stale };
+            outcomes[row] = if new { ChangeOutcome::Accepted } else { ChangeOutcome::Stale };
             any |= new;
         }
         any
     }
 
-    fn refuse(&self, outcomes: &mut [ItemOutcome]) {
+    fn refuse(&self, outcomes: &mut [ChangeOutcome]) {
         for &row in &self.rows {
-            if outcomes[row] == ItemOutcome::Accepted {
-                outcomes[row] = ItemOutcome::Full;
+            if outcomes[row] == ChangeOutcome::Accepted {
+                outcomes[row] = ChangeOutcome::Full;
             }
         }
     }
 }
 
-fn by_item(changes: &[ItemChange]) -> Vec<Pending<'_>> {
+fn by_key<R: Replicated>(changes: &[R::Change]) -> Vec<Pending<'_, R>> {
     let mut indices: FxHashMap<&str, usize> = FxHashMap::default();
-    let mut pending: Vec<Pending<'_>> = Vec::new();
+    let mut pending: Vec<Pending<'_, R>> = Vec::new();
     for (row, change) in changes.iter().enumerate() {
-        let id = change.item_id.as_str();
+        let id = R::key(change);
         let n = *indices.entry(id).or_insert(pending.len());
         if n == pending.len() {
-            let (known, new) = (Versioned::NONE, Versioned::NONE.state);
+            let (known, new) = (Versioned::default(), R::default());
             pending.push(Pending { id, rows: Vec::new(), known, new, done: false });
         }
         pending[n].rows.push(row);
@@ -303,12 +349,4 @@ fn by_item(changes: &[ItemChange]) -> Vec<Pending<'_>> {
 fn changes(answer: Value) -> Option<Vec<(u64, Vec<Value>)>> {
     let Some(stream) = list(answer)?.pop() else { return Some(Vec::new()) };
     entries(list(stream)?.pop()?)
-}
-
-/// The number of the last change.
-async fn last_change(connection: &Connection, keys: &Keys) -> Result<u64, StoreError> {
-    let mut newest = cmd("XREVRANGE");
-    newest.arg(&keys.changes).arg("+").arg("-").arg("COUNT").arg(1);
-    let answer = within(PATIENCE, connection.ask(&newest)).await?;
-    Ok(entries(answer).ok_or(DAMAGED)?.first().map_or(0, |(number, _)| *number))
 }
