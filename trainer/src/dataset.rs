@@ -199,7 +199,7 @@ impl Dataset {
         (code != NONE_CODE).then_some(code)
     }
 
-    /// The name behind a code of [`place`](Self::place).
+    /// The name behind a code of [`locality`](Self::locality).
     pub fn locality_name(&self, kind: Kind, code: u16) -> &str {
         let names = match kind {
             Kind::Store => &self.stores,
