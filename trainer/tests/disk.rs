@@ -1,7 +1,7 @@
 //! A disk that fills up while an artifact is written: the run fails with the file's name, the published version stays,
 //! and nothing half-written is left.
 //!
-//! The disk is a tmpfs of 6 MB in a mount namespace of its own, which needs `unshare` and permission to use it; without,
+//! The disk is a tmpfs of 16 MB in a mount namespace of its own, which needs `unshare` and permission to use it; without,
 //! the tests are reported as skipped.
 
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ const MANIFEST_PAGES: u64 = 4;
 /// demo shop, and copies what the disk holds then to `$OUT`. Exits with the training's code.
 const SCRIPT: &str = r#"
 set -eu
-mount -t tmpfs -o size=6m,mode=755 none "$DISK" || exit 100
+mount -t tmpfs -o size=16m,mode=755 none "$DISK" || exit 100
 "$TRAINER" train --orders "$TINY" --store "$DISK" >/dev/null 2>&1 || exit 101
 used=$(df -k --output=avail "$DISK" | tail -1)
 head -c $(( (used / 4 - FREE) * 4096 )) /dev/zero > "$DISK/filler"

@@ -39,7 +39,7 @@ fn an_export_in_chinese_is_described() {
             && config.contains("statuses = { \"奇怪\" = \"bought\" }"),
         "{config}"
     );
-    assert!(said.contains("order SO1 of M1: 1 x 001 at 10, 2024-01-10T10:05:00Z"), "{said}");
+    assert!(said.contains("order SO1 of M1: 1 x 001 for 10, 2024-01-10T10:05:00Z"), "{said}");
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn another_seed_changes_vectors_but_no_counts() {
     let after = checksums(&store, None);
     let changed: Vec<&str> =
         before.iter().filter(|(name, sum)| after[*name] != **sum).map(|(name, _)| name.as_str()).collect();
-    assert_eq!(changed, ["fold_in", "item_factors", "low_pass", "user_factors"]);
+    assert_eq!(changed, ["fold_in", "item_factors", "low_pass", "similar", "user_factors"]);
 }
 
 #[test]
