@@ -229,7 +229,7 @@ fn log_lines_are_json_with_each_key_once() {
     let latest = r#"{"version":"nope","previous":null}"#;
     std::fs::write(store.path().join("default").join("latest.json"), latest).unwrap();
     let mut serving = Serving::start(store.path(), &[]);
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    std::thread::sleep(std::time::Duration::from_millis(2_000));
     serving.signal("TERM");
     let mut log = String::new();
     serving.log.read_to_string(&mut log).unwrap();

@@ -493,3 +493,24 @@ async fn an_oversold_stock_takes_the_item_off_sale() {
     let odd = running.post("/items", &json!({"items": [{"item_id": id, "stock": 1.5}]})).await.ok();
     assert_eq!((&odd["accepted"], &odd["results"][0]["field"]), (&json!(0), &json!("stock")));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reset_item_is_as_in_the_catalog() {
+    let running = live().await;
+    let id = item("a", 7);
+    let card = || async { running.get(&format!("/items/{id}")).await.ok() };
+    let before = card().await;
+    tell(&running, &[json!({"item_id": id, "price": 99.5, "stock": 0})]).await;
+    assert!(!shown(&running, 4).await.contains(&id));
+    tell(&running, &[json!({"item_id": id, "reset": true})]).await;
+    assert!(shown(&running, 4).await.contains(&id));
+    let after = card().await;
+    for field in ["price", "stock", "on_sale"] {
+        assert_eq!(after[field], before[field], "{field}");
+    }
+    let late = json!({"items": [{"item_id": id, "stock": 0, "changed_at": ago(60)},
+                                {"item_id": id, "reset": true, "stock": 3}, {"item_id": id}]});
+    let answer = running.post("/items", &late).await.ok();
+    assert_eq!(statuses(&answer), ["stale", "rejected", "rejected"]);
+    assert_eq!(answer["results"][1]["field"], "reset");
+}

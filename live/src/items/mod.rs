@@ -32,6 +32,9 @@ pub struct ItemState {
     /// Whether the item may be shown at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_sale: Option<Stamped<bool>>,
+    /// Until when reports are void: then the item went back to the catalog's own state, unix milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reset_at: Option<i64>,
 }
 
 /// A report about an item; a field that is `None` stays as it was.
@@ -45,6 +48,8 @@ pub struct ItemChange {
     pub stock: Option<u32>,
     /// Whether the item may be shown at all.
     pub on_sale: Option<bool>,
+    /// The item goes back to the catalog's own state instead.
+    pub reset: bool,
     /// Time since when the change holds, unix milliseconds; `None`: it is ordered by arrival.
     pub changed_at: Option<i64>,
     /// Time of receipt by the receiving server's clock, unix milliseconds.
@@ -87,10 +92,29 @@ impl ItemChange {
         if price.is_none() && stock.is_none() && on_sale.is_none() {
             return Err(Fault::new("price", "give a price, a stock or on_sale"));
         }
+        Self::new(item_id, (price, stock, on_sale), false, changed_at, now)
+    }
+
+    /// Checks a report, received at `now`, that an item goes back to the catalog's own state; ordered as by
+    /// [`check`](Self::check).
+    ///
+    /// # Errors
+    /// The first field that is not allowed.
+    pub fn reset(item_id: &str, changed_at: Option<i64>, now: i64) -> Result<Self, Fault> {
+        Self::new(check::id("item_id", item_id)?, (None, None, None), true, changed_at, now)
+    }
+
+    fn new(
+        item_id: String,
+        (price, stock, on_sale): (Option<Decimal>, Option<u32>, Option<bool>),
+        reset: bool,
+        changed_at: Option<i64>,
+        now: i64,
+    ) -> Result<Self, Fault> {
         if changed_at.is_some_and(|at| at > now.saturating_add(MAX_AHEAD_MS)) {
             return Err(Fault::new("changed_at", "more than 10 minutes ahead of the server's clock"));
         }
-        Ok(Self { item_id, price, stock, on_sale, changed_at, received_at: now })
+        Ok(Self { item_id, price, stock, on_sale, reset, changed_at, received_at: now })
     }
 }
 
@@ -106,22 +130,64 @@ impl Replicated for ItemState {
     /// Applies the newer fields of `change`; whether there were any. Of two values for one moment, the one that
     /// arrives later holds.
     fn apply(&mut self, change: &ItemChange) -> bool {
-        let price = newer(&mut self.price, change.price, change);
-        let stock = newer(&mut self.stock, change.stock, change);
-        let on_sale = newer(&mut self.on_sale, change.on_sale, change);
+        if change.reset {
+            return self.reset(change);
+        }
+        let reset_at = self.reset_at;
+        let price = newer(&mut self.price, change.price, reset_at, change);
+        let stock = newer(&mut self.stock, change.stock, reset_at, change);
+        let on_sale = newer(&mut self.on_sale, change.on_sale, reset_at, change);
         price || stock || on_sale
     }
+}
+
+impl ItemState {
+    /// Voids every report up to the time of the change; whether the change is newer than any of them.
+    fn reset(&mut self, change: &ItemChange) -> bool {
+        let times =
+            [self.price.map(|p| p.1), self.stock.map(|s| s.1), self.on_sale.map(|o| o.1), self.reset_at];
+        let known_at = times.into_iter().flatten().filter(|at| *at <= change.latest()).max();
+        let at = change.time(known_at);
+        if self.reset_at.is_some_and(|reset_at| reset_at > at && reset_at <= change.latest()) {
+            return false;
+        }
+        self.reset_at = Some(at);
+        void(&mut self.price, at, change);
+        void(&mut self.stock, at, change);
+        void(&mut self.on_sale, at, change);
+        true
+    }
+}
+
+impl ItemChange {
+    /// A time further ahead than any check allows comes from a clock that was set back since: it orders nothing.
+    fn latest(&self) -> i64 {
+        self.received_at.saturating_add(MAX_AHEAD_MS)
+    }
+
+    /// The time of the change beside what was known at `known_at`.
+    fn time(&self, known_at: Option<i64>) -> i64 {
+        self.changed_at.unwrap_or(self.received_at.max(known_at.unwrap_or(i64::MIN)))
+    }
+}
+
+/// Removes a field that was reported at `at` or before.
+fn void<T>(known: &mut Option<Stamped<T>>, at: i64, change: &ItemChange) {
+    known.take_if(|known| known.1 <= at || known.1 > change.latest());
 }
 
 /// Replaces a field if the change is newer. A change without `changed_at` gets a hybrid logical time: the
 /// receiving clock's, but never before the known value's, so that it is always newer whatever the clocks of the
 /// servers say (Kulkarni et al., "Logical physical clocks", OPODIS 2014).
-fn newer<T: Copy>(known: &mut Option<Stamped<T>>, value: Option<T>, change: &ItemChange) -> bool {
+fn newer<T: Copy>(
+    known: &mut Option<Stamped<T>>,
+    value: Option<T>,
+    reset_at: Option<i64>,
+    change: &ItemChange,
+) -> bool {
     let Some(value) = value else { return false };
-    // A time further ahead than any check allows comes from a clock that was set back since: it orders nothing.
-    let latest = change.received_at.saturating_add(MAX_AHEAD_MS);
-    let known_at = known.as_ref().map(|known| known.1).filter(|at| *at <= latest);
-    let at = change.changed_at.unwrap_or(change.received_at.max(known_at.unwrap_or(i64::MIN)));
+    let known_at = known.as_ref().map(|known| known.1).max(reset_at).filter(|at| *at <= change.latest());
+    let at = change.time(known_at);
     let takes = known_at.is_none_or(|known_at| at >= known_at);
     if takes {
         *known = Some(Stamped(value, at));
@@ -144,6 +210,24 @@ mod tests {
 
     fn stock_at(stock: u32, changed_at: Option<i64>, now: i64) -> ItemChange {
         ItemChange::check("i", (None, Some(stock), None), changed_at, now).unwrap()
+    }
+
+    #[test]
+    fn a_reset_voids_what_was_reported_before() {
+        let mut state = ItemState::default();
+        let reset = |at| ItemChange::reset("i", at, 1_000).unwrap();
+        assert!(state.apply(&change(Some("9.5"), Some(0), Some(100)).unwrap()));
+        assert!(state.apply(&change(None, Some(4), Some(300)).unwrap()));
+        assert!(state.apply(&reset(Some(200))));
+        assert_eq!((state.price, state.stock), (None, Some(Stamped(4, 300))), "a later report stands");
+        assert!(
+            !state.apply(&change(Some("8"), None, Some(199)).unwrap()),
+            "a late one from before does not"
+        );
+        assert!(!state.apply(&reset(Some(150))));
+        assert!(state.apply(&reset(None)));
+        assert_eq!((state.stock, state.reset_at), (None, Some(1_000)));
+        assert!(state.apply(&change(Some("8"), None, None).unwrap()), "by arrival, it comes after the reset");
     }
 
     #[test]

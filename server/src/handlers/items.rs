@@ -34,7 +34,8 @@ pub struct ItemsRequest<'a> {
     items: Vec<&'a RawValue>,
 }
 
-/// What changed about an item; absent fields stay as they were. At least one of `price`, `stock`, `on_sale`.
+/// What changed about an item; absent fields stay as they were. At least one of `price`, `stock`, `on_sale`, or `reset`
+/// alone.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ItemRow<'a> {
@@ -46,6 +47,9 @@ pub struct ItemRow<'a> {
     stock: Option<Stock>,
     /// Whether it may be shown at all.
     on_sale: Option<bool>,
+    /// True takes back all that was sent: the catalog's own price, stock and status hold again.
+    #[serde(default)]
+    reset: bool,
     /// Since when. A change that is older than the known state changes nothing; without it, changes are ordered by
     /// arrival.
     changed_at: Option<Timestamp>,
@@ -216,7 +220,15 @@ fn change(row: &[u8], currency: Option<Currency>, now: i64) -> Checked<ItemChang
     }
     let changed_at = row.changed_at.map(|at| at.0);
     let told = (row.price.map(Amount::decimal), row.stock.map(|stock| stock.pieces), row.on_sale);
-    let value = ItemChange::check(row.item_id.as_str(), told, changed_at, now)?;
+    let is_told = row.price.is_some() || row.stock.is_some() || row.on_sale.is_some();
+    if row.reset && is_told {
+        let reason = "`reset` stands alone: send what changes as a row of its own after it";
+        return Err(Problem::new(Code::InvalidField, reason).at_field("reset").into());
+    }
+    let value = match row.reset {
+        true => ItemChange::reset(row.item_id.as_str(), changed_at, now)?,
+        false => ItemChange::check(row.item_id.as_str(), told, changed_at, now)?,
+    };
     Ok(Row { value, note: row.stock.and_then(|stock| stock.note) })
 }
 
