@@ -13,7 +13,8 @@
 //! | [`index`] | one index a file: its columns, its reader, its queries |
 //! | [`source`], [`blend`] | the candidate sources and their weights |
 //! | [`snapshot`] | all indexes of one artifact, opened |
-//! | [`overlay`], [`scene`], [`view`] | what an answer is computed from |
+//! | [`overlay`], [`items`], [`scene`], [`view`] | what an answer is computed from |
+//! | [`rules`] | expressions over items and requests, and what they do to a slate |
 //! | [`recommend`] | people -> items |
 //! | [`audience`] | items -> people, the mirror |
 //! | [`similar`], [`bundle`] | items -> items |
@@ -28,9 +29,11 @@ pub mod consent;
 pub mod error;
 pub mod ids;
 pub mod index;
+pub mod items;
 pub mod kernels;
 pub mod overlay;
 pub mod recommend;
+pub mod rules;
 pub mod scene;
 pub mod similar;
 pub mod snapshot;

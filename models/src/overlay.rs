@@ -9,8 +9,9 @@
 //! An item is on sale when it is listed and its stock is not known to be 0. The catalog's stock and the overlay's
 //! count alike, and the rule is the same for slates, similar items, bundles and audiences.
 
-use std::sync::OnceLock;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use qianmian_money::{Currency, Money};
 use rustc_hash::FxHashMap;
@@ -38,7 +39,14 @@ pub struct Overlay {
     on_sale: Box<[AtomicU64]>,
     /// One cell an item; absent until the first news.
     cells: OnceLock<Box<[Cell]>>,
+    /// Number of changes so far.
+    revision: AtomicU64,
+    /// The items of the latest changes, oldest first.
+    changed: Mutex<VecDeque<ItemIx>>,
 }
+
+/// Latest changes that [`Overlay::changed_since`] remembers.
+const MAX_CHANGED: usize = 1_024;
 
 /// The news of one item, written while it is read.
 #[derive(Debug)]
@@ -94,7 +102,24 @@ impl Overlay {
             trained: catalog.clone(),
             on_sale: catalog.on_sale_bits().iter().map(|&word| AtomicU64::new(word)).collect(),
             cells: OnceLock::new(),
+            revision: AtomicU64::new(0),
+            changed: Mutex::default(),
         }
+    }
+
+    /// Number of changes so far. Whoever reads it before the items knows all but later changes.
+    pub fn revision(&self) -> u64 {
+        self.revision.load(Ordering::Acquire)
+    }
+
+    /// The items of all changes after `revision`, and the revision that they lead to; `None` where those are too many to
+    /// be remembered.
+    pub fn changed_since(&self, revision: u64) -> Option<(Vec<ItemIx>, u64)> {
+        let changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.revision();
+        let missing = usize::try_from(now.checked_sub(revision)?).ok()?;
+        let first = changed.len().checked_sub(missing)?;
+        Some((changed.range(first..).copied().collect(), now))
     }
 
     /// Replaces the news of `item`; nothing happens where the catalog has no such item. Writers of the same item must
@@ -110,6 +135,13 @@ impl Overlay {
             true => word.fetch_or(bit, Ordering::Relaxed),
             false => word.fetch_and(!bit, Ordering::Relaxed),
         };
+        // After the item's own cells, so that whoever sees the revision sees the change.
+        let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
+        if changed.len() == MAX_CHANGED {
+            changed.pop_front();
+        }
+        changed.push_back(item);
+        self.revision.fetch_add(1, Ordering::Release);
     }
 
     /// The currency of all prices.

@@ -9,8 +9,10 @@ use qianmian_money::Money;
 
 use crate::consent::{Consents, Purpose};
 use crate::ids::{ItemIx, UserIx};
+use crate::items::Items;
 use crate::overlay::{Overlay, RoomOffers};
-use crate::scene::Scene;
+use crate::rules::masks::Masks;
+use crate::scene::{self, Scene};
 use crate::snapshot::Snapshot;
 
 /// Seconds after the end of the data in which answers still follow the clock.
@@ -32,6 +34,8 @@ pub struct View<'a> {
     pub consents: Option<&'a Consents>,
     /// Settings of the place where the answer is shown.
     pub scene: &'a Scene,
+    /// Where the truth of predicates is kept; without it, every answer works it out.
+    pub masks: Option<&'a Masks>,
     /// The moment to answer as of, unix seconds: the clock, held between the end of the data and a week after it. A
     /// model knows the world at the end of its data; beyond a week, recency features would leave their trained range.
     pub now: i64,
@@ -45,7 +49,8 @@ impl<'a> View<'a> {
             overlay: None,
             room: None,
             consents: None,
-            scene: &Scene::DEFAULT,
+            scene: &scene::DEFAULT,
+            masks: None,
             now: snapshot.data_until,
         }
     }
@@ -64,6 +69,11 @@ impl<'a> View<'a> {
     /// The same view with what users allow; `consents` must be built over this snapshot's users.
     pub fn with_consents(self, consents: &'a Consents) -> Self {
         Self { consents: Some(consents), ..self }
+    }
+
+    /// The same view with a store of predicates, which must be of this snapshot and overlay.
+    pub fn with_masks(self, masks: &'a Masks) -> Self {
+        Self { masks: Some(masks), ..self }
     }
 
     /// The same view inside a room.
@@ -88,52 +98,24 @@ impl<'a> View<'a> {
         (wanted as f64 / share.max(1.0 / MAX_WIDENING)).ceil() as usize
     }
 
+    /// The items as they are now.
+    pub fn items(&self) -> Items<'a> {
+        Items { snapshot: self.snapshot, overlay: self.overlay, room: self.room }
+    }
+
     /// The price of `item` now, in the currency of the catalog; `None` where it is unknown.
     pub fn price(&self, item: ItemIx) -> Option<Money> {
-        let in_room = self.room.and_then(|room| room.of(item).price);
-        in_room.or_else(|| match self.overlay {
-            Some(overlay) => overlay.price(item),
-            None => self.snapshot.catalog.price(item),
-        })
+        self.items().price(item)
     }
 
     /// Pieces of `item` that can be sold now; `None` where it is unknown.
     pub fn stock(&self, item: ItemIx) -> Option<u32> {
-        let in_room = self.room.and_then(|room| room.of(item).stock);
-        in_room.or_else(|| match self.overlay {
-            Some(overlay) => overlay.stock(item),
-            None => self.snapshot.catalog.stock(item),
-        })
+        self.items().stock(item)
     }
 
     /// Whether `item` may be shown: it is listed, and its stock is not known to be 0. One test of a bit outside of rooms.
     #[inline]
     pub fn on_sale(&self, item: ItemIx) -> bool {
-        if let Some(stock) = self.room.and_then(|room| room.of(item).stock) {
-            return stock > 0 && self.listed(item);
-        }
-        match self.overlay {
-            Some(overlay) => overlay.on_sale(item),
-            None => self.snapshot.catalog.on_sale(item),
-        }
-    }
-
-    /// [`on_sale`](Self::on_sale) of 64 items a word, the first item in the lowest bit.
-    pub(crate) fn on_sale_words(&self) -> Vec<u64> {
-        let mut words: Vec<u64> = match self.overlay {
-            Some(overlay) => overlay.on_sale_words().collect(),
-            None => self.snapshot.catalog.on_sale_bits().to_vec(),
-        };
-        for (item, _) in self.room.into_iter().flat_map(RoomOffers::iter) {
-            if let Some(word) = words.get_mut(item as usize / 64) {
-                *word = *word & !(1 << (item % 64)) | u64::from(self.on_sale(item)) << (item % 64);
-            }
-        }
-        words
-    }
-
-    /// Whether `item` is listed, whatever its stock.
-    fn listed(&self, item: ItemIx) -> bool {
-        self.overlay.map_or_else(|| self.snapshot.catalog.listed(item), |overlay| overlay.listed(item))
+        self.items().on_sale(item)
     }
 }

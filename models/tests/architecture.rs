@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 const ARROWS: [(&str, &[&str]); 7] = [
     ("money", &[]),
     ("suggest", &[]),
-    ("models", &["money"]),
+    ("models", &["money", "suggest"]),
     ("live", &["money", "suggest"]),
     ("loadtest", &[]),
     ("server", &["live", "models", "money", "suggest"]),

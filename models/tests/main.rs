@@ -2,10 +2,12 @@
 
 mod architecture;
 mod damage;
+mod expressions;
 mod further_sources;
 mod golden;
 mod overlay;
 mod pipeline;
 mod record;
 mod recorded_answers;
+mod rules;
 mod support;

@@ -41,7 +41,7 @@ proptest! {
         let snapshot = support::snapshot();
         let (view, locality) = (View::as_trained(&snapshot), None);
         let query = Query {
-            user, recent, touched, bought, overexposed, trending, exclude, exclude_bought, count, locality,
+            user, recent, touched, bought, overexposed, trending, exclude, exclude_bought, count, locality, ..Query::default()
         };
         let slate = recommend(view, &query);
         prop_assert!(slate.items.len() <= count);

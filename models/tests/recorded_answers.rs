@@ -55,6 +55,7 @@ fn query(d: &mut Dice, snapshot: &Snapshot) -> (Query, i64) {
         exclude_bought,
         count,
         locality,
+        ..Query::default()
     };
     (query, at)
 }

@@ -1,6 +1,5 @@
 //! State that all requests share: the shops with their models, the keys, the bounds, the metrics.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -11,12 +10,14 @@ use qianmian_models::storage::versions::ShopStore;
 use tokio::sync::Semaphore;
 
 use crate::auth::Keyring;
-use crate::config::{Config, SceneConfig, duration};
+use crate::config::{Config, duration};
+use crate::expressions::Expressions;
 use crate::live::Live;
 use crate::problem::{Code, Problem};
 use crate::queue::Queue;
 use crate::rate::UserBuckets;
 use crate::request_id::RequestIds;
+use crate::scenes::Scenes;
 use crate::screen::Trusted;
 use crate::slots::Slots;
 use crate::snapshots::{Loaded, Reaper, Snapshots};
@@ -74,8 +75,10 @@ pub struct Shop {
     live: Option<Arc<Live>>,
     /// Its requests in flight.
     pub slots: Slots,
-    /// Settings of its scenes.
-    scenes: BTreeMap<String, SceneConfig>,
+    /// Predicates of its callers, compiled.
+    pub expressions: Expressions,
+    /// Its scenes.
+    pub scenes: Scenes,
 }
 
 impl App {
@@ -105,7 +108,8 @@ impl App {
                 ),
                 live,
                 slots: Slots::new(choices.in_flight.unwrap_or(usize::MAX)),
-                scenes: choices.scenes,
+                expressions: Expressions::default(),
+                scenes: Scenes::new(choices.scenes),
             }))
         };
         let trusted = Trusted {
@@ -167,11 +171,6 @@ impl Shop {
         }
         let cure = "this shop has no model yet: train and publish one into its folder of the model store";
         Err(Problem::new(Code::NoModel, cure))
-    }
-
-    /// Settings of a scene.
-    pub fn scene(&self, name: &str) -> SceneConfig {
-        self.scenes.get(name).copied().unwrap_or_default()
     }
 
     /// The live state, for calls that need it.

@@ -12,15 +12,15 @@ use qianmian_models::recommend::query::Query;
 use qianmian_models::snapshot::Snapshot;
 
 use crate::app::Shop;
-use crate::config::SceneConfig;
 use crate::handlers::person::{Who, bought_as, in_model};
 use crate::live::{Live, USER_STATE, now_ms};
+use crate::scenes::ActiveScene;
 use crate::snapshots::Loaded;
 
 /// Most items touched since training that stand for a person beside their purchases.
 const MAX_TOUCHED: usize = 20;
 
-/// Whose context, and where the answer is shown.
+/// Whose context, and from where they ask.
 #[derive(Debug)]
 pub struct Visit<'a> {
     /// The person, if the call names one.
@@ -29,8 +29,6 @@ pub struct Visit<'a> {
     pub is_storefront: bool,
     /// The session.
     pub session_id: Option<&'a str>,
-    /// The scene of the answer.
-    pub scene: &'a str,
     /// The person's channel.
     pub channel: Option<&'a str>,
     /// The person's region.
@@ -38,7 +36,7 @@ pub struct Visit<'a> {
 }
 
 /// The live state of a visit.
-pub struct LiveContext<'a> {
+pub struct LiveContext {
     known: Known,
     /// Whether the call names a person.
     names_person: bool,
@@ -47,16 +45,14 @@ pub struct LiveContext<'a> {
     /// Whether the person, and what they do now, must not count.
     is_anonymous: bool,
     degraded: &'static [&'static str],
-    scene: &'a str,
-    settings: SceneConfig,
     trending: Option<Trending>,
     /// The moment of the call, unix milliseconds.
     now: i64,
 }
 
-impl<'a> LiveContext<'a> {
+impl LiveContext {
     /// Loads it from the shop's live store in one call; empty without one.
-    pub async fn load(shop: &Shop, visit: Visit<'a>) -> Self {
+    pub async fn load(shop: &Shop, visit: Visit<'_>) -> Self {
         let now = now_ms();
         let names_person = visit.who.is_named();
         let named = names_person || visit.session_id.is_some();
@@ -66,8 +62,7 @@ impl<'a> LiveContext<'a> {
             known = Known::default();
         }
         let trending = shop.live_store().and_then(|live| live.trending(visit.channel, visit.region));
-        let (scene, settings) = (visit.scene, shop.scene(visit.scene));
-        Self { known, names_person, named, is_anonymous: false, degraded, scene, settings, trending, now }
+        Self { known, names_person, named, is_anonymous: false, degraded, trending, now }
     }
 
     /// The same context without the person, unless the person allows personal answers; and whether they refuse.
@@ -116,9 +111,14 @@ impl<'a> LiveContext<'a> {
         self.degraded
     }
 
-    /// `query` with this context. In the model, the person is the one of their user ids with most history; purchases
-    /// under their other ids count as bought and touched.
-    pub fn apply_to(&self, snapshot: &Snapshot, mut query: Query) -> Query {
+    /// `query` with this context, for an answer that is shown in `scene`, which has a name. In the model, the
+    /// person is the one of their user ids with most history; purchases under their other ids count as bought and touched.
+    pub fn apply_to(
+        &self,
+        snapshot: &Snapshot,
+        (name, scene): (&str, &ActiveScene),
+        mut query: Query,
+    ) -> Query {
         let known = |id: &str| snapshot.items.ix(id);
         let state = &self.known.state;
         let recent = state.context(self.now);
@@ -139,9 +139,9 @@ impl<'a> LiveContext<'a> {
             }
         }
         query.touched.sort_by(|a, b| b.1.total_cmp(&a.1));
-        if self.settings.exposures > 0 {
-            let from = self.now - i64::from(self.settings.exposure_window_seconds) * 1_000;
-            let overexposed = state.overexposed(self.scene, self.settings.exposures, from);
+        if scene.exposures > 0 {
+            let from = self.now - i64::from(scene.exposure_window_seconds) * 1_000;
+            let overexposed = state.overexposed(name, scene.exposures, from);
             query.overexposed = overexposed.into_iter().filter_map(known).collect();
         }
         let trending = self.trending.iter().flat_map(|trending| trending.iter());

@@ -15,11 +15,14 @@ pub enum Fallback {
     Popularity,
     /// The model holds no items.
     EmptyCatalog,
+    /// No item is left: none satisfies the filters and the pool, or none is on sale.
+    NothingLeft,
 }
 
 impl Fallback {
     /// All of them, in index order.
-    pub const ALL: [Self; 4] = [Self::UnknownUser, Self::NoHistory, Self::Popularity, Self::EmptyCatalog];
+    pub const ALL: [Self; 5] =
+        [Self::UnknownUser, Self::NoHistory, Self::Popularity, Self::EmptyCatalog, Self::NothingLeft];
 
     /// The name in metrics; in answers it is the same.
     pub fn name(self) -> &'static str {
@@ -28,6 +31,7 @@ impl Fallback {
             Self::NoHistory => "no_history",
             Self::Popularity => "popularity",
             Self::EmptyCatalog => "empty_catalog",
+            Self::NothingLeft => "nothing_left",
         }
     }
 }

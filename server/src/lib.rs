@@ -7,6 +7,8 @@
 //! | [`handlers`] | the calls, a file for each URL |
 //! | [`context`] | live state as the live part of a query |
 //! | [`consents`] | what people allow, as they decided and as trained |
+//! | [`scenes`] | the places where slates are shown, with their rules |
+//! | [`expressions`] | predicates of callers, compiled once |
 //! | [`snapshots`] | the model that answers, and its replacement meanwhile |
 //! | [`live`] | live state: what users did and what changed about items since training |
 //! | [`app`] | state that all requests share |
@@ -34,6 +36,7 @@ pub mod connection;
 pub mod consents;
 pub mod context;
 pub mod drain;
+pub mod expressions;
 pub mod extract;
 pub mod fallback;
 pub mod fields;
@@ -48,6 +51,7 @@ pub mod queue;
 pub mod rate;
 pub mod request_id;
 pub mod router;
+pub mod scenes;
 pub mod screen;
 pub mod serve;
 pub mod slots;

@@ -30,6 +30,7 @@ const TOKEN: &str = "user_token";
         (name = "goods -> goods", description = "Similar items and bundles."),
         (name = "goods -> people", description = "Audiences for goods."),
         (name = "live state", description = "What users do and what changes about items, known to the next answer."),
+        (name = "scenes", description = "Where slates are shown, and the rules of each place."),
         (name = "people", description = "What is known of a person."),
         (name = "models", description = "What is served, and swapping it."),
         (name = "operations", description = "What the platform asks.")

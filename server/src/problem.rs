@@ -63,6 +63,12 @@ pub enum Code {
     NoPreviousModel,
     /// The artifact is damaged or not understood, and was refused.
     ModelRefused,
+    /// The document has another revision than `If-Match` requires; nothing was changed.
+    RevisionConflict,
+    /// There are as many documents of the kind as there may be.
+    TooManyDocuments,
+    /// The scene has warnings, and `strict` was asked for; nothing was changed.
+    SceneRefused,
     /// The identities are of two people; nothing was changed.
     IdentityConflict,
     /// The person, or the shop, would have too many identities; nothing was changed.
@@ -117,6 +123,9 @@ impl Code {
             Self::BodyTimeout => (S::REQUEST_TIMEOUT, "The body did not arrive in time"),
             Self::NoPreviousModel => (S::CONFLICT, "There is no earlier model"),
             Self::ModelRefused => (S::CONFLICT, "The model was refused"),
+            Self::RevisionConflict => (S::PRECONDITION_FAILED, "It was changed meanwhile"),
+            Self::TooManyDocuments => (S::CONFLICT, "There are too many documents"),
+            Self::SceneRefused => (S::CONFLICT, "The scene has warnings"),
             Self::IdentityConflict => (S::CONFLICT, "They are two people"),
             Self::TooManyIdentities => (S::CONFLICT, "There would be too many identities"),
             Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "The body is too large"),

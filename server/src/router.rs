@@ -23,7 +23,8 @@ use crate::browsers;
 use crate::guard::Access::{self, Open, Scoped, Shared};
 use crate::guard::{self, Guard};
 use crate::handlers::{
-    audience, bundle, consent, docs, events, health, identities, items, models, recommend, similar, users,
+    audience, bundle, consent, docs, events, health, identities, items, models, recommend, scenes, similar,
+    users,
 };
 use crate::openapi;
 use crate::problem::{Code, Problem};
@@ -46,6 +47,13 @@ pub fn router(app: &Arc<App>) -> (Router, OpenApi) {
         .call(Scoped(Write), routes!(identities::get))
         .call(Scoped(Read), routes!(items::get))
         .call(Scoped(Write), routes!(items::post))
+        .call(Scoped(Write), routes!(scenes::list))
+        .call(Scoped(Write), routes!(scenes::get))
+        .call(Scoped(Write), routes!(scenes::put))
+        .call(Scoped(Write), routes!(scenes::delete))
+        .call(Scoped(Write), routes!(scenes::history))
+        .call(Scoped(Write), routes!(scenes::undo))
+        .call(Scoped(Write), routes!(scenes::preview))
         .call(Scoped(Admin), routes!(models::list))
         .call(Scoped(Admin), routes!(models::activate))
         .call(Scoped(Admin), routes!(models::rollback))

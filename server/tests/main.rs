@@ -5,6 +5,8 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod process;
+mod scenes;
+mod steering;
 mod support;
 
 mod answers;

@@ -172,3 +172,28 @@ async fn events_of_an_embedded_store_are_replayed_to_redis() {
     let knows = async || b.post("/recommend", &question).await.ok()["personalized"] == true;
     b.until("handed over", knows).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_changed_scene_shapes_another_replica_within_a_second() {
+    if !redis_is_here("a_changed_scene_shapes_another_replica_within_a_second") {
+        return;
+    }
+    let redis = RedisServer::start();
+    let (a, b) = (replica(&redis).await, replica(&redis).await);
+    let json_type = [("content-type", "application/json")];
+    for count in [3, 7, 4, 9, 2] {
+        let scene = json!({"count": count}).to_string();
+        a.send(hyper::Method::PUT, "/scenes/home", &json_type, &scene).await.ok();
+        let changed = Instant::now();
+        loop {
+            let slate = b.post("/recommend", &json!({})).await.ok();
+            if slate["items"].as_array().unwrap().len() == count {
+                break;
+            }
+            assert!(changed.elapsed() < Duration::from_secs(1), "not followed after a second");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+    let history = b.get("/scenes/home/history").await.ok();
+    assert_eq!(history["revisions"].as_array().unwrap().len(), 5);
+}

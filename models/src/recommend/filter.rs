@@ -19,7 +19,7 @@ pub fn filter(view: View<'_>, query: &Query, scores: &mut Scores) -> [u32; Filte
     if query.exclude_bought {
         forbid(&mut bought_items(view, query), Filter::Bought);
     }
-    counts[Filter::OffSale as usize] = scores.keep_only(&view.on_sale_words());
+    counts[Filter::OffSale as usize] = scores.keep_only(&view.items().on_sale_words());
     counts
 }
 

@@ -1,16 +1,19 @@
-//! people -> items, in five stages. Pure: equal views and queries give equal slates.
+//! people -> items, in six stages. Pure: equal views and queries give equal slates.
 //!
 //! | stage | file | what it does |
 //! |---|---|---|
 //! | retrieve | [`sources`], [`scores`] | each source scores items of the catalog |
 //! | filter | [`filter`] | takes out what must not be shown |
+//! | steer | [`steer`] | takes out what filters and pools leave out; boosts |
 //! | demote | [`selection`] | takes out what may only fill free slots |
 //! | rank | [`shortlist`], [`features`], [`rank`] | the blend's best, in the order of the trees |
-//! | select | [`selection`] | cuts, explores, backfills |
+//! | select | [`selection`], [`arrange`] | fills the slots by rules, explores, backfills |
 
+pub mod arrange;
 pub mod candidates;
 pub mod features;
 pub mod filter;
+mod placement;
 pub mod query;
 pub mod rank;
 pub mod score;
@@ -19,6 +22,7 @@ pub mod selection;
 pub mod shortlist;
 pub mod slate;
 pub mod sources;
+pub mod steer;
 
 use crate::ids::ItemIx;
 use crate::recommend::candidates::Candidate;
@@ -27,6 +31,7 @@ use crate::recommend::query::Query;
 use crate::recommend::scores::Scores;
 use crate::recommend::slate::{Filter, Slate};
 use crate::recommend::sources::Input;
+use crate::recommend::steer::Steer;
 use crate::view::View;
 
 /// Best sellers that the blend is learned on, beside what the sources scored.
@@ -41,12 +46,16 @@ pub fn recommend(view: View<'_>, query: &Query) -> Slate {
             weights: *rank::weights(view, query),
             ..Slate::default()
         };
+        let steer = Steer::of(view, query);
         slate.filtered = filter::filter(view, query, scores);
+        slate.filtered[Filter::Ruled as usize] = steer.keep_required(scores);
         let demoted = selection::demote(view, query, scores);
         slate.filtered[Filter::Overexposed as usize] = demoted.n_overexposed() as u32;
-        let ranked = rank::rank(view, query, &input, scores);
+        let mut ranked = rank::rank(view, query, &input, scores);
+        steer.reorder(&mut ranked);
         slate.proposed = input.proposed(scores, ranked.iter().map(|contender| contender.item));
-        slate.items = selection::select(view, query, (&input, scores), ranked, &demoted);
+        (slate.items, slate.unmet) =
+            selection::select(view, query, (&input, scores), ranked, &demoted, &steer);
         let items: Vec<ItemIx> = slate.items.iter().map(|r| r.item).collect();
         let seeds = sources::strongest_seeds(&input, &items);
         slate.items.iter_mut().zip(seeds).for_each(|(recommended, seed)| recommended.seed = seed);

@@ -1,7 +1,11 @@
 //! The question, in dense indices; the caller resolves outside ids.
 
+use std::sync::Arc;
+
 use crate::ids::{ItemIx, UserIx};
 use crate::index::localities::LocalityIx;
+use crate::rules::expression::Expression;
+use crate::rules::expression::inputs::Asked;
 
 /// Which items for this person, in this context?
 #[derive(Debug, Clone, Default)]
@@ -27,6 +31,14 @@ pub struct Query {
     pub count: usize,
     /// Store, city or channel of the person; its best sellers stand in for an unknown history.
     pub locality: Option<LocalityIx>,
+    /// The only items that may be returned, if the caller limits them.
+    pub pool: Option<Vec<ItemIx>>,
+    /// Predicates that every returned item satisfies.
+    pub filters: Vec<Arc<Expression>>,
+    /// Predicates with the factor that the score of items that satisfy them is multiplied by.
+    pub boosts: Vec<(Arc<Expression>, f32)>,
+    /// What the expressions of the query and of its scene read of the request.
+    pub asked: Asked,
 }
 
 impl Query {

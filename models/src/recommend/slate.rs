@@ -1,6 +1,7 @@
 //! The answer, in dense indices: ordered slots, and the facts of how they came about.
 
 use crate::ids::ItemIx;
+use crate::rules::rule::Unmet;
 use crate::source::{Evidence, Source};
 
 /// One slot of a slate.
@@ -33,6 +34,8 @@ pub struct Slate {
     pub proposed: [u32; Source::COUNT],
     /// Candidates taken out or demoted, by [`Filter`].
     pub filtered: [u32; Filter::COUNT],
+    /// Rules about slots that it does not satisfy.
+    pub unmet: Vec<Unmet>,
 }
 
 /// How a slot of a slate was filled.
@@ -42,6 +45,10 @@ pub enum Slot {
     Ranked,
     /// Reserved for an item without sales.
     Exploration,
+    /// By a rule that pins the item to it.
+    Pinned,
+    /// By an item that ranking did not propose and a rule asks for.
+    Ruled,
     /// By a demoted item, because too few others were left.
     Backfill(Demotion),
 }
@@ -67,13 +74,16 @@ pub enum Filter {
     Bought = 2,
     /// It was shown to the user often and ignored: demoted, not removed.
     Overexposed = 3,
+    /// A filter, a hide rule or the caller's pool leaves it out.
+    Ruled = 4,
 }
 
 impl Filter {
     /// Number of reasons.
-    pub const COUNT: usize = 4;
+    pub const COUNT: usize = 5;
     /// All reasons, in index order.
-    pub const ALL: [Self; Self::COUNT] = [Self::Excluded, Self::OffSale, Self::Bought, Self::Overexposed];
+    pub const ALL: [Self; Self::COUNT] =
+        [Self::Excluded, Self::OffSale, Self::Bought, Self::Overexposed, Self::Ruled];
 
     /// The name in metrics.
     pub fn name(self) -> &'static str {
@@ -82,6 +92,7 @@ impl Filter {
             Self::OffSale => "off_sale",
             Self::Bought => "bought",
             Self::Overexposed => "overexposed",
+            Self::Ruled => "ruled",
         }
     }
 }

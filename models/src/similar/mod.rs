@@ -27,17 +27,32 @@ pub struct Similar {
 
 /// At most `count` items similar to `items`, best first; none of `items`, none off sale.
 pub fn similar(view: View<'_>, items: &[ItemIx], count: usize) -> Vec<Similar> {
+    similar_where(view, items, count, |_| true)
+}
+
+/// The same among the items that `may_return` allows.
+pub fn similar_where(
+    view: View<'_>,
+    items: &[ItemIx],
+    count: usize,
+    may_return: impl Fn(ItemIx) -> bool,
+) -> Vec<Similar> {
     match items {
         [item] => {
             let lists = &view.snapshot.similar;
-            let shown = lists.of(*item).filter(|(other, _)| view.on_sale(*other));
+            let shown = lists.of(*item).filter(|(other, _)| view.on_sale(*other) && may_return(*other));
             shown.take(count).map(|(other, evidence)| Found::of(*item, &evidence).similar(other)).collect()
         }
-        _ => to_several(view, items, count),
+        _ => to_several(view, items, count, may_return),
     }
 }
 
-fn to_several(view: View<'_>, items: &[ItemIx], count: usize) -> Vec<Similar> {
+fn to_several(
+    view: View<'_>,
+    items: &[ItemIx],
+    count: usize,
+    may_return: impl Fn(ItemIx) -> bool,
+) -> Vec<Similar> {
     let mut found: FxHashMap<ItemIx, Found> = FxHashMap::default();
     for &item in items {
         for (other, evidence) in view.snapshot.similar.of(item) {
@@ -47,7 +62,7 @@ fn to_several(view: View<'_>, items: &[ItemIx], count: usize) -> Vec<Similar> {
     }
     let mut top = TopK::new(count);
     for (&other, found) in &found {
-        if !items.contains(&other) && view.on_sale(other) {
+        if !items.contains(&other) && view.on_sale(other) && may_return(other) {
             top.push(other, similar_items::score(&found.evidence));
         }
     }

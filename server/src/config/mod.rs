@@ -31,7 +31,7 @@ pub use error::{ConfigError, duration};
 pub use keys::KeyConfig;
 pub use limits::Limits;
 pub use live::{DrainConfig, LiveConfig, RedisConfig};
-pub use shop::{SceneConfig, ShopConfig};
+pub use shop::ShopConfig;
 
 use error::{origin, seconds, value};
 

@@ -2,17 +2,21 @@
 //! element, and each declares the same bounds in the OpenAPI document.
 
 mod amount;
+mod card_fields;
 mod count;
 mod id;
 mod names;
 mod object;
+mod params;
 mod timestamp;
 
 pub use amount::Amount;
+pub use card_fields::{CardField, CardFields};
 pub use count::Count;
 pub use id::{Id, Ids, MAX_ID_CHARS, OwnedId, is_id, optional_id, optional_owned_id};
 pub use names::{DegradedPart, EventTypeName, IdentityTypeName};
 pub use object::{Object, object, optional_object};
+pub use params::Params;
 pub use timestamp::Timestamp;
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use super::person::{self, UserRef};
 use crate::app::{self, App};
 use crate::context::{LiveContext, Visit};
 use crate::extract::JsonBody;
-use crate::fields::{Count, DegradedPart, Ids, optional_object};
+use crate::fields::{CardFields, Count, DegradedPart, Ids, optional_object};
 use crate::guard::Call;
 use crate::live::USER_STATE;
 use crate::problem::{Code, Problem};
@@ -62,6 +62,10 @@ pub struct BundleRequest<'a> {
     /// Lifts complements that the person buys repeatedly; fewer will be new to them.
     #[serde(default)]
     personalize: bool,
+    /// What the answer carries of every item beside its id; by default all but `stock` and `tags`.
+    #[serde(default)]
+    #[schema(nullable = false)]
+    fields: Option<CardFields>,
 }
 
 /// Which bundles there may be.
@@ -94,13 +98,13 @@ impl BundleRequest<'_> {
     }
 
     /// The live context of the person, if the answer is personalized.
-    async fn context<'v>(&'v self, call: &'v Call) -> Result<Option<LiveContext<'v>>, Problem> {
+    async fn context(&self, call: &Call) -> Result<Option<LiveContext>, Problem> {
         let who = person::of_call(&call.caller, self.user.as_ref())?;
         if !self.personalize || !who.is_named() {
             return Ok(None);
         }
         let is_storefront = call.is_storefront();
-        let visit = Visit { who, is_storefront, session_id: None, scene: SCENE, channel: None, region: None };
+        let visit = Visit { who, is_storefront, session_id: None, channel: None, region: None };
         Ok(Some(LiveContext::load(&call.shop, visit).await))
     }
 }
@@ -246,11 +250,13 @@ pub async fn post(call: Call, State(app): State<Arc<App>>, body: JsonBody) -> Re
     let snapshot = view.snapshot;
     let mut unknown_item_ids = Vec::new();
     let cart = resolve(snapshot, request.cart.iter(), &mut unknown_item_ids);
-    let person =
-        context.as_ref().map(|context| context.apply_to(snapshot, Query::default())).unwrap_or_default();
+    let scene = call.shop.scenes.get(SCENE);
+    let apply = |context: &LiveContext| context.apply_to(snapshot, (SCENE, &scene), Query::default());
+    let person = context.as_ref().map(apply).unwrap_or_default();
     let query = request.query(&cart, &person.exclude)?;
     let complements = bundle::personal_complements(view, &cart, &person, query.count);
     let bundles = bundle::bundles(view, &query);
+    let fields = request.fields.unwrap_or_default();
     let found = complements.len() + bundles.len();
     let response = BundleResponse {
         request_id: call.id,
@@ -260,16 +266,28 @@ pub async fn post(call: Call, State(app): State<Arc<App>>, body: JsonBody) -> Re
         empty_reason: EmptyReason::of(&cart, found),
         bundles_empty_reason: EmptyReason::of(&cart, bundles.len()),
         unknown_item_ids,
-        complements: complements.iter().enumerate().map(|(n, c)| complement_item(view, n + 1, c)).collect(),
-        bundles: bundles.iter().enumerate().map(|(n, b)| bundle_set(view, &call, n + 1, b)).collect(),
+        complements: complements
+            .iter()
+            .enumerate()
+            .map(|(n, c)| complement_item((view, fields), n + 1, c))
+            .collect(),
+        bundles: bundles
+            .iter()
+            .enumerate()
+            .map(|(n, b)| bundle_set((view, fields), &call, n + 1, b))
+            .collect(),
         took_us: call.took_us(),
     };
     json(&response, 512 + 400 * found)
 }
 
-fn complement_item<'s>(view: View<'s>, rank: usize, complement: &Complement) -> ComplementItem<'s> {
+fn complement_item<'s>(
+    (view, fields): (View<'s>, CardFields),
+    rank: usize,
+    complement: &Complement,
+) -> ComplementItem<'s> {
     ComplementItem {
-        item: ItemCard::of(view, complement.item),
+        item: ItemCard::with(view, complement.item, fields),
         rank,
         score: finite(complement.score),
         with_item_id: view.snapshot.items.id(complement.with),
@@ -277,7 +295,12 @@ fn complement_item<'s>(view: View<'s>, rank: usize, complement: &Complement) -> 
     }
 }
 
-fn bundle_set<'s>(view: View<'s>, call: &Call, rank: usize, bundle: &Bundle) -> BundleSet<'s> {
+fn bundle_set<'s>(
+    (view, fields): (View<'s>, CardFields),
+    call: &Call,
+    rank: usize,
+    bundle: &Bundle,
+) -> BundleSet<'s> {
     let snapshot = view.snapshot;
     let amount = |money| snapshot.catalog.currency().decimal(money);
     let (evidence, pair_item_ids) = match bundle.evidence {
@@ -289,7 +312,7 @@ fn bundle_set<'s>(view: View<'s>, call: &Call, rank: usize, bundle: &Bundle) -> 
     BundleSet {
         rank,
         evidence,
-        items: bundle.items.iter().map(|&item| ItemCard::of(view, item)).collect(),
+        items: bundle.items.iter().map(|&item| ItemCard::with(view, item, fields)).collect(),
         pair_item_ids,
         figures: Figures::of(bundle.baskets, bundle.association),
         price: bundle.offer.price.map(amount),

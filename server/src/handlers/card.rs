@@ -9,6 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::answer::{Moment, Reason};
+use crate::fields::{CardField, CardFields};
 
 /// An item as a card shows it: the part that the items of all answers share.
 #[derive(Debug, Serialize, ToSchema)]
@@ -31,20 +32,36 @@ pub struct ItemCard<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     image_url: Option<&'a str>,
+    /// Pieces that can be sold now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    stock: Option<u32>,
+    /// Its labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    tags: Option<Vec<&'a str>>,
 }
 
 impl<'a> ItemCard<'a> {
-    /// The card of `item`; attributes that the catalog lacks are left out.
+    /// The card of `item` with the usual fields.
     pub fn of(view: View<'a>, item: ItemIx) -> Self {
+        Self::with(view, item, CardFields::default())
+    }
+
+    /// The card of `item` with these fields; attributes that the catalog lacks are left out.
+    pub fn with(view: View<'a>, item: ItemIx, fields: CardFields) -> Self {
         let catalog = &view.snapshot.catalog;
-        let text = |text| catalog.text(item, text);
+        let text = |field, text| catalog.text(item, text).filter(|_| fields.has(field));
+        let price = view.price(item).filter(|_| fields.has(CardField::Price));
         Self {
             item_id: view.snapshot.items.id(item),
-            title: text(Text::Title),
-            price: view.price(item).map(|price| catalog.currency().decimal(price)),
-            category: text(Text::Category),
-            brand: text(Text::Brand),
-            image_url: text(Text::ImageUrl),
+            title: text(CardField::Title, Text::Title),
+            price: price.map(|price| catalog.currency().decimal(price)),
+            category: text(CardField::Category, Text::Category),
+            brand: text(CardField::Brand, Text::Brand),
+            image_url: text(CardField::ImageUrl, Text::ImageUrl),
+            stock: view.stock(item).filter(|_| fields.has(CardField::Stock)),
+            tags: fields.has(CardField::Tags).then(|| catalog.tags(item).collect()),
         }
     }
 }

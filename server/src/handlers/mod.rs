@@ -16,5 +16,7 @@ mod moment;
 pub mod person;
 pub mod recommend;
 mod rows;
+pub mod scenes;
 pub mod similar;
+pub mod steering;
 pub mod users;

@@ -1,6 +1,13 @@
 //! `/similar`: items like these items.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use axum::response::Response;
+use qianmian_models::recommend::query::Query;
+use qianmian_models::recommend::steer;
+use qianmian_models::rules::expression::inputs::Asked;
+use qianmian_models::rules::masks::Mask;
 use qianmian_models::similar;
 use qianmian_models::source::Source;
 use serde::{Deserialize, Serialize};
@@ -9,9 +16,10 @@ use utoipa::ToSchema;
 use super::answer::{EmptyReason, ModelRef, finite, json, resolve};
 use super::card::ItemCard;
 use super::recommend::SourceName;
+use super::steering;
 use crate::app;
 use crate::extract::JsonBody;
-use crate::fields::{Count, Ids};
+use crate::fields::{CardFields, Count, Ids, Params};
 use crate::guard::Call;
 use crate::problem::Problem;
 use crate::request_id::RequestId;
@@ -27,6 +35,24 @@ pub struct SimilarRequest<'a> {
     #[serde(default = "usual_count")]
     #[schema(default = 20)]
     count: Count<200>,
+    /// Items that must not be returned.
+    #[serde(borrow, default)]
+    exclude_item_ids: Ids<'a, 0, 1000>,
+    /// The only items that may be returned, where the caller limits them.
+    #[serde(borrow, default)]
+    #[schema(nullable = false)]
+    allow_item_ids: Option<Ids<'a, 0, 5000>>,
+    /// A predicate that every returned item satisfies: CEL over `item` and `params`.
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<String>, max_length = 2048)]
+    filter: Option<Cow<'a, str>>,
+    /// Values that the filter reads as `params.name`.
+    #[serde(default)]
+    params: Params,
+    /// What the answer carries of every item beside its id; by default all but `stock` and `tags`.
+    #[serde(default)]
+    #[schema(nullable = false)]
+    fields: Option<CardFields>,
 }
 
 fn usual_count() -> Count<200> {
@@ -72,18 +98,38 @@ pub struct SimilarItem<'a> {
     responses((status = 200, description = "Similar items.", body = SimilarResponse<'_>)))]
 pub async fn post(call: Call, body: JsonBody) -> Result<Response, Problem> {
     let request: SimilarRequest<'_> = body.parse()?;
+    let params = &request.params.0;
+    let compile = |source: &str| steering::predicate(&call.shop, "filter", source, params);
+    let filter = request.filter.as_deref().map(compile).transpose()?;
     let model = call.shop.model()?;
     let view = model.view(app::now());
     let snapshot = view.snapshot;
     let mut unknown_item_ids = Vec::new();
     let asked = resolve(snapshot, request.item_ids.iter(), &mut unknown_item_ids);
-    let ranked =
-        if asked.is_empty() { Vec::new() } else { similar::similar(view, &asked, request.count.get()) };
+    let excluded = resolve(snapshot, request.exclude_item_ids.iter(), &mut unknown_item_ids);
+    let allowed = request.allow_item_ids.as_ref();
+    let pool = allowed.map(|ids| steering::pool(snapshot, ids, &mut unknown_item_ids));
+    let query = Query {
+        asked: Asked { at: app::now(), params: params.clone(), ..Asked::default() },
+        ..Query::default()
+    };
+    let inputs = steer::inputs(view, &query);
+    let filter: Option<Arc<Mask>> = filter.map(|filter| steer::over_catalog(view, &filter, &inputs));
+    let may_return = |item| {
+        !excluded.contains(&item)
+            && filter.as_ref().is_none_or(|mask| mask.holds(item))
+            && pool.as_ref().is_none_or(|pool| pool.binary_search(&item).is_ok())
+    };
+    let ranked = match asked.is_empty() {
+        true => Vec::new(),
+        false => similar::similar_where(view, &asked, request.count.get(), may_return),
+    };
+    let fields = request.fields.unwrap_or_default();
     let items: Vec<SimilarItem<'_>> = ranked
         .iter()
         .enumerate()
         .map(|(n, ranked)| SimilarItem {
-            card: ItemCard::of(view, ranked.item),
+            card: ItemCard::with(view, ranked.item, fields),
             rank: n + 1,
             score: finite(ranked.score),
             source: ranked.source,

@@ -19,6 +19,7 @@ use std::time::Instant;
 use qianmian_live::StoreError;
 use qianmian_live::backends::{Embedded, Redis};
 use qianmian_live::consents::{Consent, ConsentChange, Consents};
+use qianmian_live::documents::{Document, DocumentError, DocumentWrite, Documents, Listed};
 use qianmian_live::event::Event;
 use qianmian_live::items::{ItemChange, ItemOutcome, ItemState, Items};
 use qianmian_live::log::{EventLog, Logged, Outcome, Rewind, Sweep};
@@ -26,7 +27,7 @@ use qianmian_live::people::{
     Described, Known, LinkOutcome, LinkRequest, Name, People, Refusal, UndoOutcome, UndoRequest,
 };
 use qianmian_live::replicated::ChangeOutcome;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::breaker::Breaker;
 use crate::telemetry::RedisMetrics;
@@ -262,5 +263,33 @@ impl Items for Spooled {
 
     fn each_item(&self, ids: Option<&[String]>, each: impl FnMut(&str, &ItemState)) {
         self.0.redis.each_item(ids, each);
+    }
+}
+
+/// Documents are decided for all servers at once, so they are not spooled.
+impl Documents for Spooled {
+    async fn write_document(&self, write: DocumentWrite) -> Result<u64, DocumentError> {
+        self.0.redis.write_document(write).await
+    }
+
+    async fn document(&self, kind: &str, name: &str) -> Result<Option<Document>, DocumentError> {
+        self.0.redis.document(kind, name).await
+    }
+
+    async fn documents(
+        &self,
+        kind: &str,
+        after: Option<&str>,
+        count: usize,
+    ) -> Result<Vec<Listed>, DocumentError> {
+        self.0.redis.documents(kind, after, count).await
+    }
+
+    async fn document_history(&self, kind: &str, name: &str) -> Result<Vec<Document>, DocumentError> {
+        self.0.redis.document_history(kind, name).await
+    }
+
+    fn watch_documents(&self, kind: &str) -> watch::Receiver<u64> {
+        self.0.redis.watch_documents(kind)
     }
 }

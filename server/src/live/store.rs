@@ -6,6 +6,7 @@ use std::time::Duration;
 use qianmian_live::StoreError;
 use qianmian_live::backends::{Embedded, Redis, RedisOptions};
 use qianmian_live::consents::{Consent, ConsentChange, Consents};
+use qianmian_live::documents::{Document, DocumentError, DocumentWrite, Documents, Listed};
 use qianmian_live::event::Event;
 use qianmian_live::items::{ItemChange, ItemOutcome, ItemState, Items};
 use qianmian_live::log::{EventLog, Logged, Outcome, Rewind, Sweep};
@@ -13,6 +14,8 @@ use qianmian_live::people::{
     Described, Known, LinkOutcome, LinkRequest, Name, People, Refusal, UndoOutcome, UndoRequest,
 };
 use qianmian_live::replicated::ChangeOutcome;
+
+use tokio::sync::watch;
 
 use super::spooled::Spooled;
 use crate::config::LiveConfig;
@@ -194,5 +197,32 @@ impl Items for LiveStore {
 
     fn each_item(&self, ids: Option<&[String]>, each: impl FnMut(&str, &ItemState)) {
         dispatch!(self.each_item(ids, each))
+    }
+}
+
+impl Documents for LiveStore {
+    async fn write_document(&self, write: DocumentWrite) -> Result<u64, DocumentError> {
+        dispatch!(self.write_document(write).await)
+    }
+
+    async fn document(&self, kind: &str, name: &str) -> Result<Option<Document>, DocumentError> {
+        dispatch!(self.document(kind, name).await)
+    }
+
+    async fn documents(
+        &self,
+        kind: &str,
+        after: Option<&str>,
+        count: usize,
+    ) -> Result<Vec<Listed>, DocumentError> {
+        dispatch!(self.documents(kind, after, count).await)
+    }
+
+    async fn document_history(&self, kind: &str, name: &str) -> Result<Vec<Document>, DocumentError> {
+        dispatch!(self.document_history(kind, name).await)
+    }
+
+    fn watch_documents(&self, kind: &str) -> watch::Receiver<u64> {
+        dispatch!(self.watch_documents(kind))
     }
 }

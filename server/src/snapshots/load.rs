@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use qianmian_models::consent::{ConsentPolicy, Consents};
 use qianmian_models::error::Error;
 use qianmian_models::overlay::Overlay;
+use qianmian_models::rules::masks::Masks;
 use qianmian_models::snapshot::Snapshot;
 use qianmian_models::storage::artifact::Manifest;
 use qianmian_models::storage::versions::ShopStore;
@@ -29,6 +30,8 @@ pub struct Loaded {
     pub overlay: Overlay,
     /// What its users allow, live decisions included.
     pub consents: Consents,
+    /// The truth of predicates over its items.
+    pub masks: Masks,
     /// What the trainer wrote about it.
     pub manifest: Manifest,
     /// When it was opened.
@@ -38,7 +41,8 @@ pub struct Loaded {
 impl Loaded {
     /// What answers are computed from, at `now` (unix seconds).
     pub fn view(&self, now: i64) -> View<'_> {
-        View::as_trained(&self.snapshot).with_overlay(&self.overlay).with_consents(&self.consents).at(now)
+        let view = View::as_trained(&self.snapshot).with_overlay(&self.overlay).with_consents(&self.consents);
+        view.with_masks(&self.masks).at(now)
     }
 
     /// What its users allow, together with live decisions.
@@ -155,8 +159,8 @@ pub(super) async fn open(
         warm(&snapshot);
         let overlay = Overlay::new(&snapshot.catalog);
         let consents = Consents::new(&snapshot.user_attributes, policy);
-        let manifest = artifact.manifest().clone();
-        Ok(Loaded { snapshot, overlay, consents, manifest, opened_at: Utc::now() })
+        let (masks, manifest) = (Masks::default(), artifact.manifest().clone());
+        Ok(Loaded { snapshot, overlay, consents, masks, manifest, opened_at: Utc::now() })
     })
     .await
 }

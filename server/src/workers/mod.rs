@@ -48,6 +48,11 @@ pub fn start(config: &Config, app: &Arc<App>) -> Workers {
                 }
             }
         });
+        let (shop_of_scenes, scenes_live) = (Arc::clone(&shop), Arc::clone(&live));
+        workers.spawn("scenes", app.telemetry.worker_restarts("scenes"), move || {
+            let (shop, live) = (Arc::clone(&shop_of_scenes), Arc::clone(&scenes_live));
+            async move { shop.scenes.follow(&live).await }
+        });
         let swept = Arc::clone(&live);
         workers.spawn("sweep", app.telemetry.worker_restarts("sweep"), move || {
             let live = Arc::clone(&swept);

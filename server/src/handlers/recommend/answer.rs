@@ -2,15 +2,17 @@
 
 use qianmian_models::ids::ItemIx;
 use qianmian_models::recommend::query::Query;
-use qianmian_models::recommend::slate::{Recommended, Slate};
+use qianmian_models::recommend::slate::{Recommended, Slate, Slot};
+use qianmian_models::rules::rule::{Because, Unmet};
 use qianmian_models::snapshot::Snapshot;
 use qianmian_models::source::{Evidence, Source};
 use qianmian_models::view::View;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::fill::FilledBy;
 use crate::fallback::Fallback;
-use crate::fields::DegradedPart;
+use crate::fields::{CardFields, DegradedPart};
 use crate::handlers::answer::{Evidences, ModelRef, Reason, Reasons, bought_together, finite, resembles};
 use crate::handlers::card::{Bought, ItemCard};
 use crate::request_id::RequestId;
@@ -31,10 +33,98 @@ pub struct RecommendResponse<'a> {
     pub(super) fallback: Option<Fallback>,
     /// Ids of the request that the model does not know.
     pub(super) unknown_item_ids: Vec<&'a str>,
+    /// Scenes that filled up a slate that would be shorter than asked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) filled_by: Vec<FilledBy>,
+    /// Rules about slots that the slate does not satisfy, highest priority first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) unmet: Vec<UnmetRule<'a>>,
     /// Best first.
     pub(super) items: Vec<RecommendedItem<'a>>,
     /// Microseconds from reading the request's headers to writing this.
     pub(super) took_us: u64,
+}
+
+/// How a slot was filled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SlotName {
+    /// By rank.
+    Ranked,
+    /// Reserved for an item without sales.
+    Exploration,
+    /// By a rule that pins the item to it.
+    Pinned,
+    /// By an item that ranking did not propose and a rule asks for.
+    Ruled,
+    /// By an item that ranks below all others because the person bought it or ignored it often.
+    Backfill,
+}
+
+impl From<Slot> for SlotName {
+    fn from(slot: Slot) -> Self {
+        match slot {
+            Slot::Ranked => Self::Ranked,
+            Slot::Exploration => Self::Exploration,
+            Slot::Pinned => Self::Pinned,
+            Slot::Ruled => Self::Ruled,
+            Slot::Backfill(_) => Self::Backfill,
+        }
+    }
+}
+
+/// A rule about slots that the slate does not satisfy.
+#[derive(Serialize, ToSchema)]
+pub struct UnmetRule<'a> {
+    /// Its name.
+    rule: &'a str,
+    /// What it asks for: the slot of a pin; the number of items of a mix, or of one value in a window.
+    wanted: usize,
+    /// What the slate has instead; 0 where a pinned item is not in it.
+    got: usize,
+    /// Why.
+    because: BecauseName,
+}
+
+/// Why a slate does not satisfy a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BecauseName {
+    /// The model does not know the pinned item.
+    UnknownItem,
+    /// The pinned item is sold out or off sale.
+    OffSale,
+    /// The caller excluded the pinned item, the person rejected it, or it is what they look at.
+    Excluded,
+    /// A filter, a hide rule or the caller's pool leaves the pinned item out.
+    Filtered,
+    /// The person bought the pinned item, and bought items are left out.
+    Bought,
+    /// The slate is shorter than the slots that it needs.
+    ShortSlate,
+    /// Too few candidates satisfy it, whatever else holds.
+    TooFewItems,
+    /// Rules of higher priority leave no slate that satisfies it.
+    HigherPriority,
+    /// The search for a slate that satisfies it was too long.
+    SearchLimit,
+}
+
+impl<'a> From<&'a Unmet> for UnmetRule<'a> {
+    fn from(unmet: &'a Unmet) -> Self {
+        let because = match unmet.because {
+            Because::UnknownItem => BecauseName::UnknownItem,
+            Because::OffSale => BecauseName::OffSale,
+            Because::Excluded => BecauseName::Excluded,
+            Because::Filtered => BecauseName::Filtered,
+            Because::Bought => BecauseName::Bought,
+            Because::ShortSlate => BecauseName::ShortSlate,
+            Because::TooFewItems => BecauseName::TooFewItems,
+            Because::HigherPriority => BecauseName::HigherPriority,
+            Because::SearchLimit => BecauseName::SearchLimit,
+        };
+        Self { rule: &unmet.rule, wanted: unmet.wanted, got: unmet.got, because }
+    }
 }
 
 /// One item of a slate.
@@ -49,6 +139,10 @@ pub struct RecommendedItem<'a> {
     /// The source that contributed most.
     #[schema(value_type = SourceName)]
     source: Source,
+    /// How the slot was filled, with `explain`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    slot: Option<SlotName>,
     /// Strongest first.
     #[schema(value_type = Vec<Reason<'a>>)]
     reasons: Reasons<'a>,
@@ -98,6 +192,8 @@ pub fn fallback(snapshot: &Snapshot, named: bool, query: &Query, slate: &Slate) 
     let is_live = slate.personalized && !query.touched.is_empty();
     if snapshot.items.is_empty() {
         Some(Fallback::EmptyCatalog)
+    } else if slate.items.is_empty() {
+        Some(Fallback::NothingLeft)
     } else if named && query.user.is_none() && !is_live {
         Some(Fallback::UnknownUser)
     } else if slate.personalized {
@@ -113,16 +209,17 @@ pub fn fallback(snapshot: &Snapshot, named: bool, query: &Query, slate: &Slate) 
 pub fn recommended_item<'s>(
     view: View<'s>,
     (query, weights): (&Query, &Evidence),
-    explain: bool,
+    (explain, fields): (bool, CardFields),
     rank: usize,
     item: &Recommended,
 ) -> RecommendedItem<'s> {
     let snapshot = view.snapshot;
     RecommendedItem {
-        card: ItemCard::of(view, item.item),
+        card: ItemCard::with(view, item.item, fields),
         rank,
         score: finite(item.score),
         source: item.source,
+        slot: explain.then(|| SlotName::from(item.slot)),
         reasons: Reasons::of(&item.evidence, weights, |source| match source {
             Source::Personal => bought_before(view, query, item.item),
             Source::CoPurchase | Source::Ease | Source::EaseRecent | Source::Transition => {

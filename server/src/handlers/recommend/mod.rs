@@ -1,6 +1,7 @@
 //! `/recommend`: people -> items.
 
 mod answer;
+mod fill;
 mod request;
 
 use std::sync::Arc;
@@ -8,6 +9,8 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use qianmian_models::recommend;
+use qianmian_models::recommend::slate::Recommended;
+use qianmian_models::source::Evidence;
 
 use super::answer::{ModelRef, json};
 use crate::app::{self, App};
@@ -17,7 +20,7 @@ use crate::guard::Call;
 use crate::live::USER_STATE;
 use crate::problem::Problem;
 pub use answer::SourceName;
-use answer::{RecommendResponse, fallback, recommended_item};
+use answer::{RecommendResponse, UnmetRule, fallback, recommended_item};
 use request::{RecommendQuery, RecommendRequest, query};
 
 /// Recommends items, for the plain case.
@@ -28,7 +31,7 @@ pub async fn get(
     State(app): State<Arc<App>>,
     QueryString(query): QueryString<RecommendQuery>,
 ) -> Result<Response, Problem> {
-    answer(&call, &app, &query.into()).await
+    answer(&call, &app, &query.try_into()?).await
 }
 
 /// Recommends items for a person, in context.
@@ -39,6 +42,9 @@ pub async fn post(call: Call, State(app): State<Arc<App>>, body: JsonBody) -> Re
 }
 
 async fn answer(call: &Call, app: &App, request: &RecommendRequest<'_>) -> Result<Response, Problem> {
+    let name = request.scene_name();
+    let scene = call.shop.scenes.get(name);
+    let steering = request.steering(&call.shop, &scene)?;
     // Before the model is taken: it is not held while something waits.
     let context = LiveContext::load(&call.shop, request.visit(&call.caller)?).await;
     let model = call.shop.model()?;
@@ -48,14 +54,20 @@ async fn answer(call: &Call, app: &App, request: &RecommendRequest<'_>) -> Resul
     if context.degraded().contains(&USER_STATE) {
         app.telemetry.degraded_user_state.increment(1);
     }
-    let view = model.view(app::now());
+    let view = model.view(app::now()).in_scene(&scene.scene);
     let snapshot = view.snapshot;
     let mut unknown_item_ids = Vec::new();
-    let query = context.apply_to(snapshot, query(snapshot, request, personal, &mut unknown_item_ids));
+    let asked = query(snapshot, (request, personal), (steering, &scene), &mut unknown_item_ids);
+    let query = context.apply_to(snapshot, (name, &scene), asked);
     let slate = recommend::recommend(view, &query);
+    let (slots, filled_by) = fill::filled(&call.shop, view, &scene, &query, &slate);
+    let fields = request.fields.unwrap_or(scene.fields);
     let fallback = fallback(snapshot, context.names_person(), &query, &slate);
     app.telemetry.slates.record(&slate, fallback);
-    let item = |(n, item)| recommended_item(view, (&query, &slate.weights), request.explain, n + 1, item);
+    let explained = (request.explain, fields);
+    let item = |(n, (item, weights)): (usize, &(Recommended, Evidence))| {
+        recommended_item(view, (&query, weights), explained, n + 1, item)
+    };
     let response = RecommendResponse {
         request_id: call.id,
         model: ModelRef::of(snapshot),
@@ -63,8 +75,10 @@ async fn answer(call: &Call, app: &App, request: &RecommendRequest<'_>) -> Resul
         degraded: context.degraded(),
         fallback,
         unknown_item_ids,
-        items: slate.items.iter().enumerate().map(item).collect(),
+        filled_by,
+        unmet: slate.unmet.iter().map(UnmetRule::from).collect(),
+        items: slots.iter().enumerate().map(item).collect(),
         took_us: call.took_us(),
     };
-    json(&response, 512 + 256 * slate.items.len())
+    json(&response, 512 + 256 * slots.len())
 }

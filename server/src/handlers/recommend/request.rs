@@ -1,22 +1,29 @@
 //! The question of `/recommend`.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use qianmian_live::people::state::DEFAULT_SCENE;
 use qianmian_models::index::localities::{Kind, LocalityIx};
 use qianmian_models::recommend::query::Query;
+use qianmian_models::rules::expression::Expression;
+use qianmian_models::rules::expression::inputs::Asked;
 use qianmian_models::snapshot::Snapshot;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
+use crate::app::{self, Shop};
 use crate::context::Visit;
-use crate::fields::{Count, Id, Ids, OwnedId, object, optional_id, optional_object, optional_owned_id};
+use crate::fields::{
+    CardFields, Count, Id, Ids, Object, OwnedId, Params, object, optional_id, optional_object,
+    optional_owned_id,
+};
 use crate::guard::Caller;
 use crate::handlers::answer::resolve;
 use crate::handlers::person::{self, UserRef, Who};
-use crate::problem::Problem;
-
-fn usual_count() -> Count<200> {
-    Count::of(20)
-}
+use crate::handlers::steering::{self, BoostRef};
+use crate::problem::{Code, Problem};
+use crate::scenes::ActiveScene;
 
 fn wanted() -> bool {
     true
@@ -32,23 +39,44 @@ pub struct RecommendRequest<'a> {
     /// The session of the call: its events count beside the person's.
     #[serde(borrow, default, deserialize_with = "optional_id")]
     session_id: Option<Id<'a>>,
-    /// Where the slate is shown. Items that were shown to the person there often, and ignored, come last.
+    /// Where the slate is shown: the rules of this scene hold. Items that were shown to the person there often, and
+    /// ignored, come last.
     #[serde(borrow, default, deserialize_with = "optional_id")]
     #[schema(default = "home")]
     scene: Option<Id<'a>>,
-    /// Length of the slate.
-    #[serde(default = "usual_count")]
-    #[schema(default = 20)]
-    count: Count<200>,
+    /// Length of the slate; that of the scene by default, 20 where it has none.
+    #[serde(default)]
+    #[schema(nullable = false)]
+    count: Option<Count<200>>,
     /// What the person does now.
     #[serde(borrow, default, deserialize_with = "object")]
     context: Context<'a>,
     /// Items that must not be returned.
     #[serde(borrow, default)]
     exclude_item_ids: Ids<'a, 0, 1000>,
-    /// Leave out items that the person bought before.
+    /// The only items that may be returned, where the caller limits them.
+    #[serde(borrow, default)]
+    #[schema(nullable = false)]
+    allow_item_ids: Option<Ids<'a, 0, 5000>>,
+    /// A predicate that every returned item satisfies: CEL over `item`, `user`, `context` and `params`.
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<String>, max_length = 2048)]
+    filter: Option<Cow<'a, str>>,
+    /// Values that the expressions of the request and of its scene read as `params.name`.
     #[serde(default)]
-    exclude_bought: bool,
+    params: Params,
+    /// Items whose scores are multiplied within the model's shortlist; factors of one item are multiplied.
+    #[serde(borrow, default)]
+    #[schema(value_type = Vec<BoostRef<'a>>, max_items = 20)]
+    boosts: Vec<Object<BoostRef<'a>>>,
+    /// What the answer carries of every item beside its id; by default all but `stock` and `tags`.
+    #[serde(default)]
+    #[schema(nullable = false)]
+    pub(super) fields: Option<CardFields>,
+    /// Leave out items that the person bought before; as the scene has it by default.
+    #[serde(default)]
+    #[schema(nullable = false)]
+    exclude_bought: Option<bool>,
     /// `false` answers with best sellers, and ignores the person and the context.
     #[serde(default = "wanted")]
     #[schema(default = true)]
@@ -96,30 +124,43 @@ pub struct RecommendQuery {
     #[param(inline)]
     #[serde(default, deserialize_with = "optional_owned_id")]
     scene: Option<OwnedId>,
-    /// Length of the slate; 20 by default.
+    /// Length of the slate; that of the scene by default, 20 where it has none.
     #[param(inline)]
     count: Option<Count<200>>,
-    /// Leave out items that the person bought before.
-    #[serde(default)]
-    exclude_bought: bool,
+    /// Leave out items that the person bought before; as the scene has it by default.
+    exclude_bought: Option<bool>,
+    /// A predicate that every returned item satisfies.
+    #[param(max_length = 2048)]
+    filter: Option<String>,
+    /// What the answer carries of every item, separated by commas, such as `title,price,stock`.
+    fields: Option<String>,
     /// Adds the score of every source to each item.
     #[serde(default)]
     explain: bool,
 }
 
-impl From<RecommendQuery> for RecommendRequest<'_> {
-    fn from(query: RecommendQuery) -> Self {
-        Self {
+impl TryFrom<RecommendQuery> for RecommendRequest<'_> {
+    type Error = Problem;
+
+    fn try_from(query: RecommendQuery) -> Result<Self, Problem> {
+        let no_field = |detail| Problem::new(Code::InvalidField, detail).at_field("fields");
+        let fields = query.fields.as_deref().map(CardFields::listed).transpose().map_err(no_field)?;
+        Ok(Self {
             user: query.user_id.map(|id| UserRef::of(id.into())),
             session_id: None,
             scene: query.scene.map(Id::from),
-            count: query.count.unwrap_or_else(usual_count),
+            count: query.count,
             context: Context::default(),
             exclude_item_ids: Ids::default(),
+            allow_item_ids: None,
+            filter: query.filter.map(Cow::Owned),
+            params: Params::default(),
+            boosts: Vec::new(),
+            fields,
             exclude_bought: query.exclude_bought,
             personalize: true,
             explain: query.explain,
-        }
+        })
     }
 }
 
@@ -131,34 +172,75 @@ impl RecommendRequest<'_> {
             who: if self.personalize { who } else { Who::default() },
             is_storefront: matches!(caller, Caller::Storefront(_)),
             session_id: self.session_id.as_ref().map(Id::as_str).filter(|_| self.personalize),
-            scene: self.scene.as_ref().map_or(DEFAULT_SCENE, Id::as_str),
             channel: self.context.channel.as_ref().map(Id::as_str),
             region: self.context.region.as_ref().map(Id::as_str),
         })
     }
+
+    /// Where the slate is shown.
+    pub fn scene_name(&self) -> &str {
+        self.scene.as_ref().map_or(DEFAULT_SCENE, Id::as_str)
+    }
+
+    /// The expressions of the request, compiled, and what they read.
+    ///
+    /// # Errors
+    /// `invalid_field` with what is wrong with an expression; `missing_field` for a parameter that is not given.
+    pub fn steering(&self, shop: &Shop, scene: &ActiveScene) -> Result<Steering, Problem> {
+        let params = &self.params.0;
+        let filter = self.filter.as_deref().map(|source| steering::predicate(shop, "filter", source, params));
+        steering::required(&scene.required_params, params)?;
+        let text = |id: &Option<Id<'_>>| id.as_ref().map(|id| id.as_str().to_owned()).unwrap_or_default();
+        Ok(Steering {
+            filters: filter.transpose()?.into_iter().collect(),
+            boosts: steering::boosts(shop, &self.boosts, params)?,
+            asked: Asked {
+                scene: self.scene_name().to_owned(),
+                channel: text(&self.context.channel),
+                region: text(&self.context.region),
+                at: app::now(),
+                zone: scene.zone.clone(),
+                params: params.clone(),
+            },
+        })
+    }
+}
+
+/// The expressions of a request, and what they read.
+pub struct Steering {
+    filters: Vec<Arc<Expression>>,
+    boosts: Vec<(Arc<Expression>, f32)>,
+    asked: Asked,
 }
 
 /// The question in the model's terms, without the context unless the answer may be `personal`; ids that the model does
 /// not know go into `unknown`.
 pub fn query<'r>(
     snapshot: &Snapshot,
-    request: &'r RecommendRequest<'_>,
-    personal: bool,
+    (request, personal): (&'r RecommendRequest<'_>, bool),
+    (steering, scene): (Steering, &ActiveScene),
     unknown: &mut Vec<&'r str>,
 ) -> Query {
-    let exclude = resolve(snapshot, request.exclude_item_ids.iter(), unknown);
-    let count = request.count.get();
+    let Steering { filters, boosts, asked } = steering;
+    let allowed = request.allow_item_ids.as_ref();
+    let plain = Query {
+        exclude: resolve(snapshot, request.exclude_item_ids.iter(), unknown),
+        pool: allowed.map(|ids| steering::pool(snapshot, ids, unknown)),
+        count: request.count.map_or(scene.count, Count::get),
+        filters,
+        boosts,
+        asked,
+        ..Query::default()
+    };
     if !personal {
-        return Query { exclude, count, ..Query::default() };
+        return plain;
     }
     let seen = request.context.item_ids.iter().chain(request.context.cart.iter());
     Query {
         recent: resolve(snapshot, seen, unknown),
-        exclude,
-        exclude_bought: request.exclude_bought,
-        count,
+        exclude_bought: request.exclude_bought.unwrap_or(scene.exclude_bought),
         locality: locality(snapshot, &request.context),
-        ..Query::default()
+        ..plain
     }
 }
 

@@ -1,0 +1,59 @@
+//! The settings of usual places.
+
+use super::document::{AboutName, Preset, SceneDocument};
+use super::rule_document::{ActionDocument, AttributeName, RuleDocument};
+
+impl Preset {
+    /// The settings, as a document.
+    pub(super) fn settings(self) -> SceneDocument {
+        let count = |count| SceneDocument { count: Some(count), ..SceneDocument::default() };
+        match self {
+            Self::Home => SceneDocument { rules: vec![mixed(3, 6)], ..count(20) },
+            Self::Product => SceneDocument { exploration_percent: Some(0), ..count(12) },
+            Self::Cart => SceneDocument { exploration_percent: Some(0), ..count(10) },
+            Self::Checkout => SceneDocument { exploration_percent: Some(0), ..count(6) },
+            Self::OrderDone => SceneDocument { exclude_bought: Some(true), ..count(10) },
+            Self::BuyAgain => SceneDocument {
+                about: Some(AboutName::Due),
+                exploration_percent: Some(0),
+                // Who needs something again has seen it often.
+                exposures: Some(0),
+                ..count(10)
+            },
+            Self::NewArrivals => SceneDocument {
+                filter: Some("item.is_new".to_owned()),
+                exploration_percent: Some(0),
+                ..count(20)
+            },
+            Self::Trending => {
+                SceneDocument { about: Some(AboutName::Trending), exploration_percent: Some(0), ..count(20) }
+            }
+            Self::Category => SceneDocument {
+                filter: Some("item.category.startsWith(params.category)".to_owned()),
+                ..count(20)
+            },
+            Self::Brand => {
+                SceneDocument { filter: Some("item.brand == params.brand".to_owned()), ..count(20) }
+            }
+            Self::GuessYouLike => SceneDocument {
+                exclude_bought: Some(true),
+                exploration_percent: Some(10),
+                rules: vec![mixed(2, 5)],
+                ..count(20)
+            },
+            Self::Festival => SceneDocument { rules: vec![theme()], ..count(20) },
+        }
+    }
+}
+
+/// At most `most` items of a top category in `window` slots.
+fn mixed(most: usize, window: usize) -> RuleDocument {
+    let by = AttributeName::TopCategory;
+    RuleDocument::preset("preset_spacing", ActionDocument::Spacing { by, at_most: most, window })
+}
+
+/// Items with the label of the festival first.
+fn theme() -> RuleDocument {
+    let items = "item.tags.exists(tag, tag == params.theme)".to_owned();
+    RuleDocument::preset("preset_theme", ActionDocument::Boost { items, factor: 3.0 })
+}
