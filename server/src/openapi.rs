@@ -1,6 +1,7 @@
 //! The OpenAPI document: what the handlers say of themselves, completed by what the guard and the
 //! extractors add to every call: keys, scopes, and the problems that can come back.
 
+use serde_json::{Value, json};
 use utoipa::OpenApi as _;
 use utoipa::openapi::path::{Operation, ParameterIn};
 use utoipa::openapi::security::{
@@ -63,9 +64,12 @@ pub fn describe_defaults(api: &mut OpenApi) {
                 RefOr::Ref(reference) => (reference.default.take(), Some(&mut reference.description)),
                 RefOr::T(Schema::Object(field)) => (field.default.take(), field.description.as_mut()),
                 RefOr::T(Schema::OneOf(field)) => (field.default.take(), first_description(&mut field.items)),
+                RefOr::T(Schema::Array(field)) => (field.default.take(), field.description.as_mut()),
                 RefOr::T(_) => (None, None),
             };
-            if let (Some(default), Some(text)) = (default, text) {
+            // An empty default says no more than that the field may be left out.
+            let is_empty = |default: &Value| [Value::Null, json!(""), json!([])].contains(default);
+            if let (Some(default), Some(text)) = (default.filter(|default| !is_empty(default)), text) {
                 let default = default.to_string().replace('"', "");
                 *text = format!("{text} Default: `{default}`.").trim().to_owned();
             }

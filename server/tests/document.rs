@@ -83,7 +83,7 @@ async fn generators_find_optional_fields_and_closed_sets() {
         let text = schema["description"].as_str().unwrap_or_default();
         assert!(!text.contains("HTTP") || name == "Problem", "{name} has a note for engineers: {text}");
     }
-    let count = schemas["RecommendRequest"]["properties"]["count"]["description"].as_str().unwrap();
+    let count = schemas["SimilarRequest"]["properties"]["count"]["description"].as_str().unwrap();
     assert!(count.ends_with("Default: `20`."), "{count}");
     let names = |name: &str| schemas[name]["enum"].as_array().unwrap().len();
     assert_eq!((names("EventTypeName"), names("IdentityTypeName"), names("DegradedPart")), (13, 19, 1));

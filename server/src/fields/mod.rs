@@ -2,9 +2,9 @@
 //! element, and each declares the same bounds in the OpenAPI document.
 
 mod amount;
-mod card_fields;
+pub mod card_fields;
 mod count;
-mod id;
+pub mod id;
 mod names;
 mod object;
 mod params;

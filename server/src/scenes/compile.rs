@@ -11,7 +11,8 @@ use qianmian_models::scene::{About, Combine, Scene};
 
 use super::document::{AboutName, CombineName, SceneDocument, SceneFault};
 use super::rule_document::{ActionDocument, RuleDocument};
-use crate::fields::{CardFields, is_id};
+use crate::fields::card_fields::CardFields;
+use crate::fields::id::is_id;
 
 /// A scene that answers are made in.
 #[derive(Debug, Clone)]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::rule_document::RuleDocument;
-use crate::fields::CardFields;
+use crate::fields::card_fields::CardFields;
 
 /// Most rules of a scene.
 pub const MAX_RULES: usize = 500;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use axum::extract::State;
 use axum::response::Response;
+use qianmian_models::consent::Purpose;
 use qianmian_models::ids::{ItemIx, UserIx};
 use qianmian_models::recommend::query::Query;
 use qianmian_models::recommend::recommend;
@@ -175,7 +176,9 @@ impl Compared<'_> {
     fn slate(&self, scene: &ActiveScene, user: UserIx) -> (Slate, usize) {
         let count = self.count.unwrap_or(scene.count);
         let asked = Asked { zone: scene.zone.clone(), ..self.asked.clone() };
-        let query = Query { asked, exclude_bought: scene.exclude_bought, ..Query::for_user(user, count) };
+        // People who do not allow personal answers get those of visitors, here too.
+        let user = Some(user).filter(|&user| self.view.allows(Purpose::Personalization, user));
+        let query = Query { asked, exclude_bought: scene.exclude_bought, user, count, ..Query::default() };
         (recommend(self.view.in_scene(&scene.scene), &query), count)
     }
 
