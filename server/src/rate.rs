@@ -10,8 +10,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Buckets of users: 1 MiB. Two users are confused only if both of their two buckets are others' who are at their limit.
-const USER_BUCKETS: usize = 1 << 17;
+/// Buckets of users: 2 MiB. Two users are confused only if both of their two buckets are others' who are at their limit.
+const USER_BUCKETS: usize = 1 << 18;
 
 /// How many requests, and how many at once.
 #[derive(Debug, Clone, Copy, PartialEq)]
