@@ -78,7 +78,8 @@ fn a_room_has_its_own_prices_and_stock() {
     assert_eq!((on_sale(view), on_sale(inside)), (vec![2, 3, 4], vec![0, 3, 4]));
 }
 
-/// Run with `cargo test -p qianmian-models overlay_cost -- --ignored --nocapture`.
+/// Run with `cargo test --release --workspace --test models overlay_cost -- --ignored --nocapture`; decision 33 has the
+/// figure.
 #[test]
 #[ignore = "a measurement, not a test of behavior"]
 #[expect(clippy::print_stdout, reason = "the figure is the result")]
