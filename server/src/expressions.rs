@@ -1,6 +1,6 @@
 //! Expressions of callers, compiled once: callers send the same few sources with every request.
 //!
-//! Cost: a hash and a look-up under a lock. At most [`MAX_KEPT`] sources of a shop are kept; when there are more, all are
+//! Cost: a hash and a look-up under a lock. At most `MAX_KEPT` sources of a shop are kept; when there are more, all are
 //! forgotten, because sources that change with every request would otherwise push out those that do not.
 
 use std::collections::HashMap;

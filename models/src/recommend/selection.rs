@@ -5,7 +5,7 @@
 //! 1. [`demote`] takes items out of ranking that may only fill slots where ranking runs out.
 //! 2. [`select`] lists the candidates: the ranking, the best items that rules ask for and ranking lacks, and demoted items
 //!    (first bought ones, then overexposed ones) where ranking is too short or rules may need them.
-//! 3. [`arrange`](super::arrange) fills the slots by the rules of the scene, and with the lowest priority reserves slots
+//! 3. [`arrange()`] fills the slots by the rules of the scene, and with the lowest priority reserves slots
 //!    for items without sales.
 //!
 //! Every slot says how it was filled ([`Slot`]).

@@ -107,7 +107,7 @@ impl<'a> Steer<'a> {
     }
 
     /// Multiplies the scores of a shortlist by the factors of the boosts whose items they are, puts buried items below
-    /// all others, and orders it again. A score counts by its place between the lowest ([`FLOOR`]) and the highest (1),
+    /// all others, and orders it again. A score counts by its place between the lowest (`FLOOR`) and the highest (1),
     /// because scores of the ranker may be negative.
     pub fn reorder(&self, ranked: &mut [Contender]) {
         if !self.boosts.is_empty() {

@@ -18,7 +18,7 @@ use crate::rules::expression::Bound;
 
 /// Most masks of a snapshot.
 pub const MAX_MASKS: usize = 4_096;
-/// Most bytes of the masks of a snapshot; at least [`MIN_MASKS`] are kept.
+/// Most bytes of the masks of a snapshot; at least `MIN_MASKS` are kept.
 pub const MAX_MASK_BYTES: usize = 64 << 20;
 /// Fewest masks that are kept, however large the catalog is.
 const MIN_MASKS: usize = 64;
