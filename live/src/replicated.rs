@@ -13,7 +13,7 @@ pub trait Replicated:
     type Change: Clone + Send + Sync + 'static;
     /// Most records in a store.
     const MAX: usize;
-    /// Whether servers keep in memory what Redis forgot, because it came back older than it was.
+    /// True if servers keep in memory what Redis forgot, because it came back older than it was.
     const OUTLIVES_REDIS: bool;
 
     /// The key of the record that a change is about.

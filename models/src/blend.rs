@@ -23,7 +23,7 @@ pub struct Blend {
     /// items -> people.
     #[serde(with = "by_name")]
     pub audience: Evidence,
-    /// Whether users buy the same items again. Where they do not, items that a user bought rank below all others.
+    /// True if users buy the same items again. Where they do not, items that a user bought rank below all others.
     pub repeats: bool,
 }
 

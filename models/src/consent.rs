@@ -119,7 +119,7 @@ impl Consents {
         Self { trained: trained.clone(), purposes }
     }
 
-    /// Whether `user` allows `purpose` now.
+    /// True if `user` allows `purpose` now.
     #[inline]
     pub fn allows(&self, purpose: Purpose, user: UserIx) -> bool {
         let bits = &self.purposes[purpose as usize].bits;

@@ -55,7 +55,7 @@ impl Vocabulary {
         arrow_array::Array::len(&self.ids)
     }
 
-    /// Whether there is no id at all.
+    /// True if there is no id at all.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -38,7 +38,7 @@ impl Items<'_> {
         })
     }
 
-    /// Whether `item` may be shown: it is listed, and its stock is not known to be 0. One test of a bit outside of rooms.
+    /// True if `item` may be shown: it is listed, and its stock is not known to be 0. One test of a bit outside of rooms.
     #[inline]
     pub fn on_sale(&self, item: ItemIx) -> bool {
         if let Some(stock) = self.room.and_then(|room| room.of(item).stock) {
@@ -64,7 +64,7 @@ impl Items<'_> {
         words
     }
 
-    /// Whether `item` is listed, whatever its stock.
+    /// True if `item` is listed, whatever its stock.
     fn listed(&self, item: ItemIx) -> bool {
         self.overlay.map_or_else(|| self.snapshot.catalog.listed(item), |overlay| overlay.listed(item))
     }

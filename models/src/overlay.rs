@@ -26,7 +26,7 @@ pub struct ItemNews {
     pub price: Option<Money>,
     /// Pieces that can be sold.
     pub stock: Option<u32>,
-    /// Whether it may be shown at all, if it is in stock.
+    /// True if it may be shown at all, if it is in stock.
     pub listed: Option<bool>,
 }
 
@@ -159,12 +159,12 @@ impl Overlay {
         self.cell(item).and_then(Cell::stock).or_else(|| self.trained.stock(item))
     }
 
-    /// Whether `item` is listed now, whatever its stock.
+    /// True if `item` is listed now, whatever its stock.
     pub fn listed(&self, item: ItemIx) -> bool {
         self.cell(item).and_then(Cell::listed).unwrap_or_else(|| self.trained.listed(item))
     }
 
-    /// Whether `item` is listed now and its stock is not known to be 0.
+    /// True if `item` is listed now and its stock is not known to be 0.
     #[inline]
     pub fn on_sale(&self, item: ItemIx) -> bool {
         self.on_sale[item as usize / 64].load(Ordering::Relaxed) >> (item % 64) & 1 == 1

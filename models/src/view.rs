@@ -86,7 +86,7 @@ impl<'a> View<'a> {
         Self { scene, ..self }
     }
 
-    /// Whether `user` allows `purpose`: one test of a bit.
+    /// True if `user` allows `purpose`: one test of a bit.
     #[inline]
     pub fn allows(&self, purpose: Purpose, user: UserIx) -> bool {
         self.consents.is_none_or(|consents| consents.allows(purpose, user))
@@ -113,7 +113,7 @@ impl<'a> View<'a> {
         self.items().stock(item)
     }
 
-    /// Whether `item` may be shown: it is listed, and its stock is not known to be 0. One test of a bit outside of rooms.
+    /// True if `item` may be shown: it is listed, and its stock is not known to be 0. One test of a bit outside of rooms.
     #[inline]
     pub fn on_sale(&self, item: ItemIx) -> bool {
         self.items().on_sale(item)

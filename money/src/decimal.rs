@@ -81,12 +81,12 @@ impl Decimal {
         Some((whole + up, true))
     }
 
-    /// Whether it is above 0.
+    /// True if it is above 0.
     pub fn is_positive(self) -> bool {
         self.mantissa > 0
     }
 
-    /// Whether it is at most `limit`.
+    /// True if it is at most `limit`.
     pub fn is_at_most(self, limit: i64) -> bool {
         i128::from(self.mantissa) <= i128::from(limit) * 10i128.pow(self.scale.into())
     }

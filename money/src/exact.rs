@@ -52,12 +52,12 @@ impl Exact {
         Self::parse(&format!("{number:e}"))
     }
 
-    /// Whether it is 0.
+    /// True if it is 0.
     pub fn is_zero(self) -> bool {
         self.mantissa == 0
     }
 
-    /// Whether it is below 0.
+    /// True if it is below 0.
     pub fn is_negative(self) -> bool {
         self.mantissa < 0
     }
@@ -67,7 +67,7 @@ impl Exact {
         Self { mantissa: self.mantissa.abs(), ..self }
     }
 
-    /// Whether it is at most `limit` either way.
+    /// True if it is at most `limit` either way.
     pub fn is_within(self, limit: i64) -> bool {
         let power = |n: i32| u32::try_from(n).ok().and_then(|n| 10i128.checked_pow(n));
         let (mantissa, limit) = (self.mantissa.abs(), i128::from(limit));

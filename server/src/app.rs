@@ -61,7 +61,7 @@ pub struct App {
     pub body_bytes: usize,
     /// Longest time for the body to arrive, and for the answer to be computed.
     pub patience: Duration,
-    /// Whether everyone may read `/metrics`.
+    /// True if everyone may read `/metrics`.
     pub open_metrics: bool,
 }
 
@@ -140,7 +140,7 @@ impl App {
         }))
     }
 
-    /// Whether traffic may come: the stores of every shop were read once, and at least one shop has a model. One
+    /// True if traffic may come: the stores of every shop were read once, and at least one shop has a model. One
     /// shop without a model does not keep the others offline.
     pub fn ready(&self) -> bool {
         let tried =

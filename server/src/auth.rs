@@ -126,7 +126,7 @@ impl Keyring {
         Self { keys }
     }
 
-    /// Whether there are no keys at all, so that nobody needs one.
+    /// True if there are no keys at all, so that nobody needs one.
     pub fn is_open(&self) -> bool {
         self.keys.is_empty()
     }

@@ -46,7 +46,7 @@ pub fn layers(router: Router, app: &Arc<App>) -> Router {
 }
 
 impl App {
-    /// Whether a page of `origin` may read the answer to this request.
+    /// True if a page of `origin` may read the answer to this request.
     fn allows(&self, origin: &HeaderValue, parts: &Parts) -> bool {
         let Ok(origin) = origin.to_str() else { return false };
         let is_listed = |origins: &[String]| origins.iter().any(|known| known == origin);

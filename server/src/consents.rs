@@ -24,10 +24,10 @@ pub enum Origin {
     Default,
 }
 
-/// Whether a person allows a purpose, and who says so.
+/// A person's decision about a purpose, and who made it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
-    /// Whether they do.
+    /// True if they do.
     pub allowed: bool,
     /// Where that comes from.
     pub origin: Origin,
@@ -47,7 +47,7 @@ pub struct Known<'a> {
 }
 
 impl Known<'_> {
-    /// Whether the person with these user ids allows `purpose`.
+    /// True if the person with these user ids allows `purpose`.
     pub fn verdict(&self, purpose: Purpose, user_ids: &[String]) -> Verdict {
         let mut yes: Option<Verdict> = None;
         for (user_id, consent) in self.person(user_ids) {
@@ -65,7 +65,7 @@ impl Known<'_> {
         yes.unwrap_or(Verdict { allowed, origin: Origin::Default, user_id: None, at: None })
     }
 
-    /// Whether anybody in the model, or anybody who decided since, refuses `purpose`.
+    /// True if anybody in the model, or anybody who decided since, refuses `purpose`.
     pub fn anyone_refuses(&self, purpose: Purpose) -> bool {
         let mut refused = self.model.is_some_and(|(_, consents)| consents.share(purpose) < 1.0);
         if let (Some(live), false) = (self.live, refused) {

@@ -25,7 +25,7 @@ const MAX_TOUCHED: usize = 20;
 pub struct Visit<'a> {
     /// The person, if the call names one.
     pub who: Who<'a>,
-    /// Whether a storefront calls.
+    /// True if a storefront calls.
     pub is_storefront: bool,
     /// The session.
     pub session_id: Option<&'a str>,
@@ -38,11 +38,11 @@ pub struct Visit<'a> {
 /// The live state of a visit.
 pub struct LiveContext {
     known: Known,
-    /// Whether the call names a person.
+    /// True if the call names a person.
     names_person: bool,
-    /// Whether the call names a person or a session.
+    /// True if the call names a person or a session.
     named: bool,
-    /// Whether the person, and what they do now, must not count.
+    /// True if the person, and what they do now, must not count.
     is_anonymous: bool,
     degraded: &'static [&'static str],
     trending: Option<Trending>,
@@ -96,12 +96,12 @@ impl LiveContext {
         }
     }
 
-    /// Whether the person, and what they do now, must not count.
+    /// True if the person, and what they do now, must not count.
     pub fn is_anonymous(&self) -> bool {
         self.is_anonymous
     }
 
-    /// Whether the answer is for a named person.
+    /// True if the answer is for a named person.
     pub fn names_person(&self) -> bool {
         self.names_person
     }

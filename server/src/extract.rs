@@ -175,7 +175,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for QueryString<T> {
     }
 }
 
-/// Whether the percent-encoded query is UTF-8; decoders would replace what is not.
+/// True if the percent-encoded query is UTF-8; decoders would replace what is not.
 fn decodes(uri: &Uri) -> bool {
     let query = uri.query().unwrap_or_default().as_bytes();
     let mut decoded = Vec::with_capacity(query.len());

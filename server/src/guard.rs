@@ -54,7 +54,7 @@ pub struct Guard {
     pub app: Arc<App>,
     /// Who may call.
     pub access: Access,
-    /// Whether the route takes a query string.
+    /// True if the route takes a query string.
     pub takes_query: bool,
     /// Longest time to compute the answer.
     pub patience: Duration,
@@ -76,7 +76,7 @@ pub struct Call {
 }
 
 impl Call {
-    /// Whether a storefront calls.
+    /// True if a storefront calls.
     pub fn is_storefront(&self) -> bool {
         matches!(self.caller, Caller::Storefront(_))
     }

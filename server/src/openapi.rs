@@ -85,7 +85,7 @@ fn first_description(items: &mut [RefOr<Schema>]) -> Option<&mut String> {
     })
 }
 
-/// Whether the call has parameters in its query string.
+/// True if the call has parameters in its query string.
 pub fn takes_query(operation: &Operation) -> bool {
     operation.parameters.iter().flatten().any(|parameter| match parameter {
         RefOr::T(parameter) => parameter.parameter_in == ParameterIn::Query,

@@ -14,9 +14,9 @@ use crate::problem::{Code, Problem};
 /// Names and origins that a server trusts.
 #[derive(Debug, Default)]
 pub struct Trusted {
-    /// Whether callers need a key; then `Origin` and `Host` prove nothing and are not looked at.
+    /// True if callers need a key; then `Origin` and `Host` prove nothing and are not looked at.
     pub keyed: bool,
-    /// Whether the server listens on loopback only, so that `Host` can only be a name of loopback.
+    /// True if the server listens on loopback only, so that `Host` can only be a name of loopback.
     pub loopback: bool,
     /// Further names that the server is called by, from the configuration.
     pub hosts: Vec<String>,

@@ -26,6 +26,8 @@ struct Serving {
     child: Child,
     address: String,
     log: BufReader<std::process::ChildStderr>,
+    /// Its log lines before it listened.
+    start: String,
 }
 
 impl Serving {
@@ -37,15 +39,16 @@ impl Serving {
         }
         let mut child = command.spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut start = String::new();
         let address = loop {
-            let mut line = String::new();
-            assert!(log.read_line(&mut line).unwrap() > 0, "it ended before it listened");
-            let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+            let begin = start.len();
+            assert!(log.read_line(&mut start).unwrap() > 0, "it ended before it listened");
+            let line: serde_json::Value = serde_json::from_str(&start[begin..]).unwrap();
             if line["message"] == "listening" {
                 break line["address"].as_str().unwrap().to_owned();
             }
         };
-        Self { child, address, log }
+        Self { child, address, log, start }
     }
 
     fn signal(&self, name: &str) {
@@ -231,7 +234,7 @@ fn log_lines_are_json_with_each_key_once() {
     let mut serving = Serving::start(store.path(), &[]);
     std::thread::sleep(std::time::Duration::from_millis(2_000));
     serving.signal("TERM");
-    let mut log = String::new();
+    let mut log = std::mem::take(&mut serving.start);
     serving.log.read_to_string(&mut log).unwrap();
     assert!(log.contains("\"message\":\"model refused; the old one goes on\""), "{log}");
     assert!(log.contains("\"reason\":\"version `nope` is not in"), "{log}");
@@ -248,9 +251,10 @@ fn log_lines_are_json_with_each_key_once() {
 fn an_empty_store_is_logged_with_its_path() {
     let store = tempfile::tempdir().unwrap();
     let mut serving = Serving::start(&store.path().join("missing"), &[]);
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    // Its workers may speak before it listens, or a little later.
+    std::thread::sleep(std::time::Duration::from_millis(2_000));
     serving.signal("TERM");
-    let mut log = String::new();
+    let mut log = std::mem::take(&mut serving.start);
     serving.log.read_to_string(&mut log).unwrap();
     let folder = store.path().join("missing").join("default");
     let said = log.lines().filter(|line| line.contains("the model store has no model for this shop"));

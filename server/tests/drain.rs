@@ -35,7 +35,7 @@ fn all(count: usize) -> Vec<(i64, String)> {
     (0..count).map(|n| (n as i64, n.to_string())).collect()
 }
 
-/// Whether the metrics have a line that ends so, for the one shop there is.
+/// True if the metrics have a line that ends so, for the one shop there is.
 async fn shows(running: &Running, metric: &str, value: &str) -> bool {
     let line = format!("{metric}{{shop=\"default\"}} {value}");
     running.get("/metrics").await.text().lines().any(|shown| shown == line)

@@ -124,11 +124,11 @@ struct Fact {
     /// When the answer was there.
     when: Instant,
     took: Duration,
-    /// Whether its status was 2xx.
+    /// True if its status was 2xx.
     good: bool,
-    /// Whether it says that live state did not answer.
+    /// True if it says that live state did not answer.
     degraded: bool,
-    /// Whether it was a question, and no call with events.
+    /// True if it was a question, and no call with events.
     asked: bool,
 }
 

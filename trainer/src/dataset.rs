@@ -58,7 +58,7 @@ pub struct Dataset {
     pub time_kind: TimeKind,
     /// End of the data: a second after the last line, or where the data were cut; unix seconds.
     pub until: i64,
-    /// Whether users buy the same items again.
+    /// True if users buy the same items again.
     repeats: bool,
 }
 
@@ -234,7 +234,7 @@ impl Dataset {
     }
 }
 
-/// Whether a line has a known user.
+/// True if a line has a known user.
 pub fn is_known(line: &Line) -> bool {
     line.user != GUEST
 }

@@ -30,7 +30,7 @@ pub struct Summary {
     pub name: String,
     /// File by file.
     pub files: Vec<FileSummary>,
-    /// Whether the rehearsal sees files of its own.
+    /// True if the rehearsal sees files of its own.
     pub rehearsed_apart: bool,
 }
 

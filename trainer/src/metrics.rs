@@ -103,7 +103,7 @@ impl Paired {
         Self { mean, standard_error: (squares / (n - 1.0).max(1.0) / n).sqrt() }
     }
 
-    /// Whether the mean is above 0 by more than two standard errors, which chance does once in 40.
+    /// True if the mean is above 0 by more than two standard errors, which chance does once in 40.
     pub fn is_certain(&self) -> bool {
         self.mean > 2.0 * self.standard_error
     }

@@ -84,7 +84,7 @@ impl<'a> Training<'a> {
         (self.splits.len() + 1) * (indexes::STEPS + 2) + ranking + graphs + 3
     }
 
-    /// Whether a graph of the items is built, and one of the users. Below the configured sizes an exact scan is
+    /// True if a graph of the items is built, and one of the users. Below the configured sizes an exact scan is
     /// faster (decisions 4 and 51).
     fn graphs(&self) -> [bool; 2] {
         let n_users = self.dataset.n_users();

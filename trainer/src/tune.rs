@@ -27,7 +27,7 @@ const ATTEMPTS: usize = 50;
 /// One parameter that is searched.
 struct Parameter {
     name: &'static str,
-    /// Whether it matters only if users are known.
+    /// True if it matters only if users are known.
     of_users: bool,
     /// Factors that are tried.
     steps: &'static [f64],
@@ -132,7 +132,7 @@ pub struct Trial {
     pub scores: serde_json::Map<String, serde_json::Value>,
     /// Mean ratio to the defaults over the tasks.
     pub gain: f64,
-    /// Whether no task fell below the defaults.
+    /// True if no task fell below the defaults.
     pub sound: bool,
     /// Duration, seconds.
     pub seconds: f64,

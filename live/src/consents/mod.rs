@@ -19,10 +19,10 @@ const MAX_OTHERS: usize = 4 * MAX_MEMBERS;
 /// What is known of one user id; a purpose that it did not decide about is `None`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Consent {
-    /// Whether the user may be contacted.
+    /// True if the user may be contacted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contact: Option<Stamped<bool>>,
-    /// Whether answers may be personal.
+    /// True if answers may be personal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub personalization: Option<Stamped<bool>>,
     /// Other user ids of the person, in byte order.
@@ -78,7 +78,7 @@ pub trait Consents: Send + Sync {
 }
 
 impl Consent {
-    /// Whether the user id has a decision of its own.
+    /// True if the user id has a decision of its own.
     pub fn decides(&self) -> bool {
         self.contact.is_some() || self.personalization.is_some()
     }

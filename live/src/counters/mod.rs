@@ -83,7 +83,7 @@ pub enum ReserveOutcome {
         state: ReservationState,
         /// When it expires, or would have, unix milliseconds.
         until: i64,
-        /// Whether an earlier call made it.
+        /// True if an earlier call made it.
         repeated: bool,
     },
     /// The key belongs to another reservation.

@@ -14,7 +14,7 @@ pub(crate) struct Meta {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     why: Option<String>,
     at: i64,
-    /// Whether the current revision is a deletion.
+    /// True if the current revision is a deletion.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     deleted: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -25,7 +25,7 @@ pub(crate) struct Meta {
     history: Vec<(u64, usize)>,
 }
 
-/// Whether a document is there.
+/// True if a document is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
     Absent,

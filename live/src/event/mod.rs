@@ -53,7 +53,7 @@ pub struct Event {
     /// Amount of money, in the shop's currency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<f64>,
-    /// Whether a storefront says so: the shopper's own device, which the shop does not vouch for.
+    /// True if a storefront says so: the shopper's own device, which the shop does not vouch for.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub storefront: bool,
 }

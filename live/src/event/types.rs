@@ -103,7 +103,7 @@ impl EventType {
         NAMES[..Self::COUNT].get(usize::from(number)).map(|(_, kind)| *kind)
     }
 
-    /// Whether an event of this type must name an item.
+    /// True if an event of this type must name an item.
     pub fn needs_item(self) -> bool {
         matches!(self, Expose | Click | View | AddToCart | Favorite | Purchase | Refund | Dislike)
     }

@@ -20,7 +20,7 @@ pub struct Told {
 }
 
 impl Told {
-    /// Whether the event's source says this for the first time, as of `now` (unix milliseconds). A source is a user, an identity
+    /// True if the event's source says this for the first time, as of `now` (unix milliseconds). A source is a user, an identity
     /// or a visit.
     pub fn is_new(&mut self, event: &Event, now: i64) -> bool {
         if now - self.since >= ONCE_MS || self.current.len() >= MAX_TOLD {

@@ -99,7 +99,7 @@ fn looks_like_email(value: &str) -> bool {
     !name.is_empty() && dotted
 }
 
-/// Whether a value may be a phone number: written as one (`+`, brackets), or a Chinese mobile number with or
+/// True if a value may be a phone number: written as one (`+`, brackets), or a Chinese mobile number with or
 /// without its country code. Other runs of digits may be card or account numbers.
 fn looks_like_phone(value: &str) -> bool {
     let value = value.trim();

@@ -116,13 +116,13 @@ impl IdentityType {
         TYPES[self as usize].3
     }
 
-    /// Whether the oldest is dropped when there are too many: browsers and visits renew these all the time, and
+    /// True if the oldest is dropped when there are too many: browsers and visits renew these all the time, and
     /// that must not refuse a log-in.
     pub fn rolls(self) -> bool {
         matches!(self, T::Cookie | T::AnonymousId | T::Session)
     }
 
-    /// Whether its values are SHA-256 digests.
+    /// True if its values are SHA-256 digests.
     pub fn is_digest(self) -> bool {
         matches!(self, T::PhoneSha256 | T::EmailSha256)
     }

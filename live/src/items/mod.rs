@@ -29,7 +29,7 @@ pub struct ItemState {
     /// Pieces that can be sold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stock: Option<Stamped<u32>>,
-    /// Whether the item may be shown at all.
+    /// True if the item may be shown at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_sale: Option<Stamped<bool>>,
     /// Until when reports are void: then the item went back to the catalog's own state, unix milliseconds.
@@ -46,7 +46,7 @@ pub struct ItemChange {
     pub price: Option<Decimal>,
     /// Pieces that can be sold.
     pub stock: Option<u32>,
-    /// Whether the item may be shown at all.
+    /// True if the item may be shown at all.
     pub on_sale: Option<bool>,
     /// The item goes back to the catalog's own state instead.
     pub reset: bool,

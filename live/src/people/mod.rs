@@ -50,7 +50,7 @@ pub struct Known {
     pub user_ids: Vec<String>,
     /// Live state under all of the person's names.
     pub state: UserState,
-    /// Whether this is only what this server knows, because the shared store did not answer.
+    /// True if this is only what this server knows, because the shared store did not answer.
     pub partial: bool,
 }
 

@@ -24,7 +24,7 @@ pub struct Person {
 pub struct Member {
     /// The id.
     pub user_id: String,
-    /// Whether a caller gave it; else it was generated.
+    /// True if a caller gave it; else it was generated.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub given: bool,
     /// Time of its first link, unix milliseconds.
@@ -83,18 +83,18 @@ impl Person {
         self.members.iter().find(|member| member.user_id == user_id)
     }
 
-    /// Whether a caller gave one of the user ids.
+    /// True if a caller gave one of the user ids.
     pub(super) fn is_given(&self) -> bool {
         self.members.iter().any(|member| member.given)
     }
 
-    /// Whether the person is identified: by a user id that a caller gave, or by a strong identity.
+    /// True if the person is identified: by a user id that a caller gave, or by a strong identity.
     pub fn is_known(&self) -> bool {
         let strong = |linked: &Linked| linked.identity.kind().strength() == Strength::Strong;
         self.is_given() || self.identities.iter().any(strong)
     }
 
-    /// Whether the person has an identity of this type.
+    /// True if the person has an identity of this type.
     pub(super) fn carries(&self, kind: IdentityType) -> bool {
         self.identities.iter().any(|linked| linked.identity.kind() == kind)
     }

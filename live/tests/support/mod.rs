@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-/// Whether there is a `redis-server` program; says so loudly where there is none.
+/// True if there is a `redis-server` program; says so loudly where there is none.
 pub fn redis_is_here(test: &str) -> bool {
     let found = Command::new("redis-server").arg("--version").stdout(Stdio::null()).status();
     let here = found.is_ok_and(|status| status.success());

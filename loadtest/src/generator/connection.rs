@@ -29,7 +29,7 @@ pub struct Connection {
     address: SocketAddr,
     token: Token,
     stream: Option<TcpStream>,
-    /// Whether the socket has carried a byte, so that a failure is not one of connecting.
+    /// True if the socket has carried a byte, so that a failure is not one of connecting.
     is_open: bool,
     /// What is still to be written.
     unwritten: Vec<u8>,

@@ -54,7 +54,7 @@ impl ResponseReader {
         self.head = None;
     }
 
-    /// Whether the response is complete; `closed` says that no further byte will come.
+    /// True if the response is complete; `closed` says that no further byte will come.
     ///
     /// # Errors
     /// The bytes are not HTTP/1.1, exceed [`MAX_BYTES`], or end before the response does.
@@ -77,7 +77,7 @@ impl ResponseReader {
         self.head.map_or(0, |head| head.status)
     }
 
-    /// Whether the connection may be used again after a complete response.
+    /// True if the connection may be used again after a complete response.
     pub fn keep_alive(&self) -> bool {
         self.head.is_some_and(|head| head.keep_alive && head.framing != Framing::UntilClose)
     }

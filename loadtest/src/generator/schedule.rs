@@ -87,7 +87,7 @@ impl Schedule {
         };
     }
 
-    /// Whether no further call will be sent.
+    /// True if no further call will be sent.
     pub fn is_over(&self, now: Instant) -> bool {
         match self.pace {
             Pace::Closed => now >= self.end(),

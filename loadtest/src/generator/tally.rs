@@ -192,7 +192,7 @@ impl Tally {
         self.statuses.range(200..300).map(|(_, count)| count).sum()
     }
 
-    /// Whether every call that was due got a 2xx answer without a flaw, and there was one.
+    /// True if every call that was due got a 2xx answer without a flaw, and there was one.
     pub fn is_flawless(&self) -> bool {
         let all_sent = self.sent > 0 && self.unsent == 0 && self.skipped == 0;
         all_sent && self.failures.is_empty() && self.flaws.is_empty() && self.ok() == self.sent

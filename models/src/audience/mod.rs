@@ -119,7 +119,7 @@ pub fn audience(view: View<'_>, query: &AudienceQuery) -> Audience {
     Audience { people, without_consent: denied.len() }
 }
 
-/// Whether the lot of a random holdout falls to a user: for `share` (`0..=1`) of all users, drawn by `seed`
+/// True if the lot of a random holdout falls to a user: for `share` (`0..=1`) of all users, drawn by `seed`
 /// alone, so that the same call tomorrow holds out the same people.
 pub fn holdout(user_id: &str, seed: &str, share: f64) -> bool {
     let lot = xxh3_64_with_seed(user_id.as_bytes(), xxh3_64(seed.as_bytes()));

@@ -89,7 +89,7 @@ pub fn bundles(view: View<'_>, query: &BundleQuery<'_>) -> Vec<Bundle> {
 }
 
 impl BundleQuery<'_> {
-    /// Whether `item` can be part of a set.
+    /// True if `item` can be part of a set.
     fn may_hold(&self, view: View<'_>, item: ItemIx) -> bool {
         view.on_sale(item) && !self.exclude.contains(&item)
     }

@@ -100,7 +100,7 @@ impl Bundles {
         self.baskets.len()
     }
 
-    /// Whether there is none.
+    /// True if there is none.
     pub fn is_empty(&self) -> bool {
         self.baskets.is_empty()
     }

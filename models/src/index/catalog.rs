@@ -119,7 +119,7 @@ impl Catalog {
         self.price.len()
     }
 
-    /// Whether there is no item.
+    /// True if there is no item.
     pub fn is_empty(&self) -> bool {
         self.price.len() == 0
     }
@@ -164,13 +164,13 @@ impl Catalog {
         Some(self.stock[item as usize]).filter(|&stock| stock != UNKNOWN_STOCK)
     }
 
-    /// Whether `item` could be shown, whatever its stock: every status but `off_sale`, `offline`, `deleted` and
+    /// True if `item` could be shown, whatever its stock: every status but `off_sale`, `offline`, `deleted` and
     /// `sold_out`.
     pub fn listed(&self, item: ItemIx) -> bool {
         !matches!(self.text(item, Text::Status), Some("off_sale" | "offline" | "deleted" | "sold_out"))
     }
 
-    /// Whether `item` was listed and its stock was not known to be 0.
+    /// True if `item` was listed and its stock was not known to be 0.
     #[inline]
     pub fn on_sale(&self, item: ItemIx) -> bool {
         self.on_sale[item as usize / 64] >> (item % 64) & 1 == 1

@@ -101,7 +101,7 @@ impl Localities {
         self.rest.len()
     }
 
-    /// Whether no locality is known.
+    /// True if no locality is known.
     pub fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }

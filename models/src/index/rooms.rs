@@ -74,7 +74,7 @@ impl Rooms {
         self.baskets.len()
     }
 
-    /// Whether there is no room.
+    /// True if there is no room.
     pub fn is_empty(&self) -> bool {
         self.baskets.is_empty()
     }

@@ -82,7 +82,7 @@ impl UserAttributes {
         self.gender.len()
     }
 
-    /// Whether there are no users.
+    /// True if there are no users.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

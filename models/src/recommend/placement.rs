@@ -30,7 +30,7 @@ impl Placement<'_> {
         self.arranged.as_ref().ok()
     }
 
-    /// Whether this rule put `candidate` where it is in `order`.
+    /// True if this rule put `candidate` where it is in `order`.
     pub fn pins(&self, candidate: usize, order: &[usize]) -> bool {
         match self.rule() {
             Some(rule @ arrange::Rule::Pin { candidate: pinned, .. }) => {
@@ -170,7 +170,7 @@ pub fn unmet(placements: &[Placement<'_>], arrangement: &Arrangement, len: usize
     placements.iter().filter_map(unmet).collect()
 }
 
-/// Whether a mix asks for more items than the slate has slots.
+/// True if a mix asks for more items than the slate has slots.
 fn is_longer(placement: &Placement<'_>, len: usize) -> bool {
     matches!(&placement.arranged, Ok(arrange::Rule::Mix { least, .. }) if *least > len)
 }

@@ -135,13 +135,13 @@ impl Scores {
         })
     }
 
-    /// Whether a source scored an item of its own accord.
+    /// True if a source scored an item of its own accord.
     pub fn is_scored(&self, item: ItemIx) -> bool {
         let (block, lane) = place(item);
         self.touched[block] >> lane & 1 == 1
     }
 
-    /// Whether an item may still be ranked.
+    /// True if an item may still be ranked.
     pub fn is_allowed(&self, item: ItemIx) -> bool {
         let (block, lane) = place(item);
         self.allowed[block] >> lane & 1 == 1

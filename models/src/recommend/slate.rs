@@ -26,7 +26,7 @@ pub struct Recommended {
 pub struct Slate {
     /// Best first.
     pub items: Vec<Recommended>,
-    /// Whether anything of the person (history or session) went into it.
+    /// True if anything of the person (history or session) went into it.
     pub personalized: bool,
     /// The weights of the sources that ordered it.
     pub weights: Evidence,

@@ -101,7 +101,7 @@ impl<'a> Steer<'a> {
         scores.keep_only(&words)
     }
 
-    /// Whether an item satisfies the hard requirements.
+    /// True if an item satisfies the hard requirements.
     pub fn allows(&self, item: ItemIx) -> bool {
         self.required.iter().all(|mask| mask.holds(item)) && !self.hidden.iter().any(|mask| mask.holds(item))
     }

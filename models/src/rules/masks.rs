@@ -64,7 +64,7 @@ impl Mask {
         Self((0..n_items).step_by(64).map(word).collect())
     }
 
-    /// Whether the bit of `item` is set.
+    /// True if the bit of `item` is set.
     #[inline]
     pub fn holds(&self, item: ItemIx) -> bool {
         self.0.get(item as usize / 64).is_some_and(|word| word >> (item % 64) & 1 == 1)
@@ -88,7 +88,7 @@ impl Mask {
 }
 
 impl Known {
-    /// Whether the predicate holds for `item`.
+    /// True if the predicate holds for `item`.
     #[inline]
     pub fn holds(&self, items: Items<'_>, item: ItemIx) -> bool {
         match self {

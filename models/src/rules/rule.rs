@@ -92,7 +92,7 @@ impl Share {
 }
 
 impl Rule {
-    /// Whether the rule holds for a request.
+    /// True if the rule holds for a request.
     pub fn applies(&self, inputs: &Inputs<'_>) -> bool {
         self.validity.holds(inputs.asked.at) && self.when.as_ref().is_none_or(|when| when.holds(inputs))
     }

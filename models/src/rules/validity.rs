@@ -28,7 +28,7 @@ pub struct Weekly {
 }
 
 impl Validity {
-    /// Whether a rule holds at a moment, unix seconds.
+    /// True if a rule holds at a moment, unix seconds.
     pub fn holds(&self, at: i64) -> bool {
         let in_window = self.from.is_none_or(|from| from <= at) && self.until.is_none_or(|until| at < until);
         in_window && (self.weekly.is_empty() || self.holds_in_week(at))

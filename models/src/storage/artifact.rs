@@ -180,7 +180,7 @@ impl Artifact {
         Ok(section)
     }
 
-    /// Whether the artifact has a section of that name.
+    /// True if the artifact has a section of that name.
     pub fn has(&self, name: &str) -> bool {
         self.manifest.sections.contains_key(name)
     }

@@ -101,7 +101,7 @@ pub struct LocalityLift {
     pub locality_ndcg_10: f64,
     /// NDCG@10 of the shop's best sellers.
     pub shop_ndcg_10: f64,
-    /// Whether the difference is above twice its standard error.
+    /// True if the difference is above twice its standard error.
     pub kept: bool,
 }
 

@@ -77,7 +77,7 @@ impl Dice {
         (self.next() >> 40) as f32 / (1u32 << 24) as f32
     }
 
-    /// Whether an event of probability `share` happens.
+    /// True if an event of probability `share` happens.
     pub fn happens(&mut self, share: f32) -> bool {
         self.unit() < share
     }

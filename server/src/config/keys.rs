@@ -79,7 +79,7 @@ pub(super) fn keyring(keys: &[KeyConfig], shops: &[String], limits: &Limits) -> 
 }
 
 impl KeyConfig {
-    /// Whether it is a storefront key. Such a key is public, so it has no other scope, and only it takes user tokens.
+    /// True if it is a storefront key. Such a key is public, so it has no other scope, and only it takes user tokens.
     fn check_storefront(&self, n: usize) -> Result<bool, ConfigError> {
         let is_storefront = self.scopes.contains(&Scope::Storefront);
         if is_storefront && self.scopes.len() > 1 {

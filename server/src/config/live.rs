@@ -43,7 +43,7 @@ fn drain_every() -> f64 {
 pub struct RedisConfig {
     /// One server, or some nodes of a cluster. A URL with a password belongs into the environment.
     pub urls: Vec<String>,
-    /// Whether it is a Redis Cluster.
+    /// True if it is a Redis Cluster.
     pub cluster: bool,
     /// Milliseconds that an answer waits for the state of a person.
     pub timeout_ms: u64,

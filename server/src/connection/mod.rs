@@ -37,9 +37,9 @@ pub fn stream<S: AsyncRead + AsyncWrite + Unpin>(
 pub struct Activity {
     /// Requests whose answer is not written yet.
     requests: AtomicUsize,
-    /// Whether a write waits for the client.
+    /// True if a write waits for the client.
     blocked: AtomicBool,
-    /// Whether the client may still be sending a body that nobody will read.
+    /// True if the client may still be sending a body that nobody will read.
     unread: AtomicBool,
 }
 
@@ -59,7 +59,7 @@ impl Activity {
         self.unread.store(unread, Ordering::Relaxed);
     }
 
-    /// Whether no request is being answered: the client has sent nothing, or half a head.
+    /// True if no request is being answered: the client has sent nothing, or half a head.
     pub fn is_idle(&self) -> bool {
         self.requests.load(Ordering::Relaxed) == 0 && !self.blocked.load(Ordering::Relaxed)
     }

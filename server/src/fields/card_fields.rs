@@ -49,7 +49,7 @@ impl Default for CardFields {
 }
 
 impl CardFields {
-    /// Whether `field` is in it.
+    /// True if `field` is in it.
     pub fn has(self, field: CardField) -> bool {
         self.0 >> field as u8 & 1 == 1
     }

@@ -27,7 +27,7 @@ impl Id<'_> {
     }
 }
 
-/// Whether `id` is as long as an id may be.
+/// True if `id` is as long as an id may be.
 pub fn is_id(id: &str) -> bool {
     // Counting characters is needed only if there are more bytes than that.
     !id.is_empty() && (id.len() <= MAX_ID_CHARS || id.chars().count() <= MAX_ID_CHARS)

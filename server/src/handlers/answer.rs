@@ -70,7 +70,7 @@ pub enum Reason<'a> {
         /// The last purchase.
         #[schema(value_type = String, format = DateTime)]
         last_at: Moment,
-        /// Whether their usual time between two purchases of it has passed.
+        /// True if their usual time between two purchases of it has passed.
         is_due: bool,
     },
     /// The person bought an item that goes with these items, or that they resemble.

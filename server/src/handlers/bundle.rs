@@ -109,7 +109,7 @@ impl BundleRequest<'_> {
     }
 }
 
-/// Whether any purchase of the person is known.
+/// True if any purchase of the person is known.
 fn has_bought(snapshot: &Snapshot, person: &Query) -> bool {
     !person.bought.is_empty() || person.user.is_some_and(|user| !snapshot.history.ixs(user).is_empty())
 }
@@ -136,7 +136,7 @@ pub struct BundleResponse<'a> {
     #[schema(value_type = String)]
     request_id: RequestId,
     model: ModelRef<'a>,
-    /// Whether purchases of the person went into the complements.
+    /// True if purchases of the person went into the complements.
     personalized: bool,
     /// Parts that did not answer; usually empty.
     #[schema(value_type = Vec<DegradedPart>)]

@@ -20,11 +20,11 @@ use crate::snapshots::Loaded;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConsentRequest {
-    /// Whether they may be contacted: have a place in audiences.
+    /// True if they may be contacted: have a place in audiences.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<bool>)]
     contact: Option<Option<bool>>,
-    /// Whether answers may be personal.
+    /// True if answers may be personal.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<bool>)]
     personalization: Option<Option<bool>>,
@@ -55,10 +55,10 @@ pub struct ConsentsOf {
     personalization: ConsentState,
 }
 
-/// Whether a person allows a purpose, and who says so.
+/// A person's decision about a purpose, and who made it.
 #[derive(Serialize, ToSchema)]
 pub struct ConsentState {
-    /// Whether they do. A no under any of their user ids holds for all.
+    /// True if they do. A no under any of their user ids holds for all.
     allowed: bool,
     origin: ConsentOrigin,
     /// The user id that it was said under; absent if nobody said.

@@ -21,7 +21,7 @@ pub struct Health {
     status: &'static str,
 }
 
-/// Whether traffic may come.
+/// True if traffic may come.
 #[derive(Serialize, ToSchema)]
 pub struct Readiness {
     /// Always true: a server that is not ready answers 503.

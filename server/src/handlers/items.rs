@@ -45,7 +45,7 @@ pub struct ItemRow<'a> {
     price: Option<Amount>,
     /// Pieces that can be sold; an item without any is not shown. A negative number is read as 0.
     stock: Option<Stock>,
-    /// Whether it may be shown at all.
+    /// True if it may be shown at all.
     on_sale: Option<bool>,
     /// True takes back all that was sent: the catalog's own price, stock and status hold again.
     #[serde(default)]
@@ -181,7 +181,7 @@ pub struct ItemResponse<'a> {
     item: ItemCard<'a>,
     /// Pieces that can be sold, if known.
     stock: Option<u32>,
-    /// Whether it is listed, and its stock is not known to be 0.
+    /// True if it is listed, and its stock is not known to be 0.
     on_sale: bool,
     /// Microseconds from reading the request's headers to writing this.
     took_us: u64,

@@ -27,7 +27,7 @@ pub struct ModelsResponse<'a> {
     serving: Option<ServedModel<'a>>,
     /// The model that a rollback restores at once.
     previous: Option<ModelRef<'a>>,
-    /// Whether the model was activated by hand; it then stays until `latest.json` is next written.
+    /// True if the model was activated by hand; it then stays until `latest.json` is next written.
     pinned: bool,
     /// Content of the store's `latest.json`.
     latest: Option<LatestPointer<'a>>,

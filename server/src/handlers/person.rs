@@ -124,7 +124,7 @@ pub fn too_many(field: &str, count: usize, most: usize) -> Problem {
 }
 
 impl Who<'_> {
-    /// Whether the call names a person.
+    /// True if the call names a person.
     pub fn is_named(&self) -> bool {
         self.user_id.is_some() || !self.identities.is_empty()
     }

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 /// Failures in a row that open it.
 const FAILURES: u32 = 3;
 
-/// Whether to ask. It begins open: nobody knows yet that asking helps.
+/// True if to ask. It begins open: nobody knows yet that asking helps.
 pub struct Breaker {
     open: AtomicBool,
     failures: AtomicU32,

@@ -81,7 +81,7 @@ impl Live {
         self.write(changes, &news).await
     }
 
-    /// Whether all consents are known.
+    /// True if all consents are known.
     pub fn knows_consents(&self) -> bool {
         self.store.knows_consents()
     }

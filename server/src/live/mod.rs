@@ -76,12 +76,12 @@ impl Live {
         Ok(Self { store, opened, drain, trending, buyers })
     }
 
-    /// Whether item states are known, as far as they can be: before that, answers would show sold-out items.
+    /// True if item states are known, as far as they can be: before that, answers would show sold-out items.
     pub fn tried(&self) -> bool {
         self.store.tried()
     }
 
-    /// Whether this server's folder of live state can be written. After a failed write, such as on a full disk, it
+    /// True if this server's folder of live state can be written. After a failed write, such as on a full disk, it
     /// cannot until the store has opened it again, which it does by itself.
     pub fn is_writable(&self) -> bool {
         self.store.is_writable()

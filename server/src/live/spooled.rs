@@ -44,7 +44,7 @@ pub(super) struct Shared {
     /// At least the number of events in the spool, those on their way included.
     pub(super) spooled: AtomicU64,
     pub(super) work: Notify,
-    /// Whether the first attempt to reach Redis is over.
+    /// True if the first attempt to reach Redis is over.
     pub(super) tried: AtomicBool,
     pub(super) metrics: RedisMetrics,
 }
@@ -64,12 +64,12 @@ impl Spooled {
         Ok(Self(Arc::new(shared)))
     }
 
-    /// Whether the first attempt to reach Redis is over, so that item states are known if they can be.
+    /// True if the first attempt to reach Redis is over, so that item states are known if they can be.
     pub fn tried(&self) -> bool {
         self.0.tried.load(Ordering::Acquire)
     }
 
-    /// Whether the spool can write.
+    /// True if the spool can write.
     pub fn is_writable(&self) -> bool {
         self.0.spool.is_writable()
     }
@@ -84,7 +84,7 @@ impl Spooled {
         self.0.redis.items_changed().await
     }
 
-    /// Whether all consents were read from Redis once.
+    /// True if all consents were read from Redis once.
     pub fn knows_consents(&self) -> bool {
         self.0.redis.consents_loaded()
     }

@@ -75,7 +75,7 @@ impl LiveStore {
         Ok(Self::Redis(Spooled::new(redis, spool, metrics())?))
     }
 
-    /// Whether the first attempt to reach a shared store is over.
+    /// True if the first attempt to reach a shared store is over.
     pub fn tried(&self) -> bool {
         match self {
             Self::Embedded(_) => true,
@@ -83,7 +83,7 @@ impl LiveStore {
         }
     }
 
-    /// Whether the folder of this server can be written: the store's, or the spool's.
+    /// True if the folder of this server can be written: the store's, or the spool's.
     pub fn is_writable(&self) -> bool {
         match self {
             Self::Embedded(store) => store.is_writable(),
@@ -107,7 +107,7 @@ impl LiveStore {
         }
     }
 
-    /// Whether all consents are known: before that, nobody can be assumed to allow anything.
+    /// True if all consents are known: before that, nobody can be assumed to allow anything.
     pub fn knows_consents(&self) -> bool {
         match self {
             Self::Embedded(_) => true,

@@ -23,7 +23,7 @@ pub struct ActiveScene {
     pub count: usize,
     /// What answers carry of every item, where the request does not say.
     pub fields: CardFields,
-    /// Whether items that the person bought are left out.
+    /// True if items that the person bought are left out.
     pub exclude_bought: bool,
     /// Exposures without a click after which an item ranks last; 0: never.
     pub exposures: usize,

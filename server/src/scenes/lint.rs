@@ -122,7 +122,7 @@ fn pins(rule: &Rule, earlier: &[Rule], warn: &mut impl FnMut(WarningCode, String
     }
 }
 
-/// Whether two rules can hold for one request: neither has a condition of its own.
+/// True if two rules can hold for one request: neither has a condition of its own.
 fn may_meet(a: &Rule, b: &Rule) -> bool {
     let (a_ends, b_ends) = (a.validity.until.unwrap_or(i64::MAX), b.validity.until.unwrap_or(i64::MAX));
     let (a_begins, b_begins) = (a.validity.from.unwrap_or(i64::MIN), b.validity.from.unwrap_or(i64::MIN));

@@ -72,7 +72,7 @@ impl Scenes {
         Arc::clone(table.scenes.get(name).unwrap_or(&table.other))
     }
 
-    /// Whether a scene of this name is set up.
+    /// True if a scene of this name is set up.
     pub fn has(&self, name: &str) -> bool {
         self.table.load().scenes.contains_key(name)
     }

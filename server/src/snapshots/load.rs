@@ -65,9 +65,9 @@ pub struct Refusal {
     pub section: Option<String>,
     /// What is wrong with it.
     pub message: String,
-    /// Whether the store holds no such version.
+    /// True if the store holds no such version.
     pub absent: bool,
-    /// Whether opening it panicked.
+    /// True if opening it panicked.
     pub panicked: bool,
 }
 
@@ -119,7 +119,7 @@ pub(super) async fn previous(store: ShopStore) -> Result<Option<String>, Refusal
     Ok(contained(None, move || store.latest()).await?.and_then(|latest| latest.previous))
 }
 
-/// Whether the shop's folder is there.
+/// True if the shop's folder is there.
 pub(super) async fn exists(store: ShopStore) -> bool {
     contained(None, move || Ok(store.folder().is_dir())).await.unwrap_or(false)
 }

@@ -80,7 +80,7 @@ pub struct Status {
     pub current: Option<Arc<Loaded>>,
     /// The model that a rollback would put back at once.
     pub previous: Option<Arc<Loaded>>,
-    /// Whether the current one was chosen by hand and stays until `latest.json` is next written.
+    /// True if the current one was chosen by hand and stays until `latest.json` is next written.
     pub pinned: bool,
     /// The last refusal since the last success.
     pub last_error: Option<Failure>,
@@ -164,7 +164,7 @@ impl Snapshots {
         }
     }
 
-    /// Whether the store was read at least once.
+    /// True if the store was read at least once.
     pub fn tried(&self) -> bool {
         self.ledger().seen.is_some()
     }
@@ -220,7 +220,7 @@ impl Snapshots {
         ledger.seen = Some(pointer);
     }
 
-    /// Whether a refused version is to be tried again; one that was replaced by hand is not.
+    /// True if a refused version is to be tried again; one that was replaced by hand is not.
     fn is_due(&self, content: u64, at_once: bool) -> bool {
         let ledger = self.ledger();
         ledger.retry.as_ref().is_some_and(|retry| !ledger.pinned && (at_once || retry.is_due(content)))
@@ -238,7 +238,7 @@ impl Snapshots {
         }
     }
 
-    /// Whether to log a fault: when it is new, and then once a minute.
+    /// True if to log a fault: when it is new, and then once a minute.
     fn complains(&self, fault: &str) -> bool {
         let mut ledger = self.ledger();
         let is_known = |(known, at): &(String, Instant)| known == fault && at.elapsed() < COMPLAIN_EVERY;

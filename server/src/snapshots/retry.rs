@@ -29,7 +29,7 @@ impl Retry {
         Self { pause, at: Instant::now() + pause, content }
     }
 
-    /// Whether it is time, or the folder changed since the last attempt.
+    /// True if it is time, or the folder changed since the last attempt.
     pub fn is_due(&self, content: u64) -> bool {
         content != self.content || Instant::now() >= self.at
     }

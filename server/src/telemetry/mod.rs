@@ -174,7 +174,7 @@ impl Telemetry {
         }
     }
 
-    /// Whether the live state of a shop can be written.
+    /// True if the live state of a shop can be written.
     pub fn live_writable(&self, shop: &str) -> Gauge {
         self.registry.gauge(names::WRITABLE, &[("shop", shop)])
     }

@@ -47,7 +47,7 @@ pub enum OrderColumn {
     RoomId,
     /// Seller.
     MerchantId,
-    /// Whether the purchase lasted.
+    /// True if the purchase lasted.
     Status,
     /// When the line was last changed.
     UpdatedAt,
@@ -110,7 +110,7 @@ pub enum EventColumn {
     Value,
     /// The order that a purchase belongs to.
     OrderId,
-    /// Whether only the shopper's own device says so.
+    /// True if only the shopper's own device says so.
     Storefront,
 }
 

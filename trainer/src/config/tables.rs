@@ -117,7 +117,7 @@ impl Column {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(untagged, expecting = "true, false or a list of column names")]
 pub enum Header {
-    /// Whether a line of the file names the columns; without one they are called 1, 2, 3 ...
+    /// True if a line of the file names the columns; without one they are called 1, 2, 3 ...
     Line(bool),
     /// The names of a file without such a line.
     Names(Vec<String>),

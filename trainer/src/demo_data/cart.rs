@@ -200,7 +200,7 @@ impl<'a> Cart<'a> {
         true
     }
 
-    /// Whether the user has enough of a kind: durable kinds are hardly bought twice, and others hardly before they run
+    /// True if the user has enough of a kind: durable kinds are hardly bought twice, and others hardly before they run
     /// out.
     fn has_enough(&self, kind: usize, day: usize, dice: &mut Dice) -> bool {
         let Some(last) = self.last.iter().find(|last| last.kind == kind) else { return false };

@@ -69,7 +69,7 @@ impl Item {
         if self.is_gone(day) { 0 } else { 3 + self.sku.wrapping_mul(2_654_435_761) % 600 }
     }
 
-    /// Whether it is discontinued by this day.
+    /// True if it is discontinued by this day.
     pub fn is_gone(&self, day: i32) -> bool {
         self.fades != NEVER && (day - self.fades) as f32 >= FADE_DAYS
     }

@@ -23,7 +23,7 @@ struct Need {
     cycle: f32,
     /// The day, with its fraction, on which it runs out.
     due: f32,
-    /// Whether the next one is bought here.
+    /// True if the next one is bought here.
     decided: bool,
 }
 

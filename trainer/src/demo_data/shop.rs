@@ -105,7 +105,7 @@ impl Shop {
         to.first + place as u32
     }
 
-    /// Whether an item is sold on a day in stores of this `least_reach` (0 online).
+    /// True if an item is sold on a day in stores of this `least_reach` (0 online).
     pub fn sells(&self, item: u32, day: usize, least_reach: u8) -> bool {
         let item = &self.catalog.items[item as usize];
         item.reach >= least_reach && item.appeal(day as i32) > 0.1

@@ -25,7 +25,7 @@ pub struct KnownBy {
 pub struct Shopper {
     /// Number of the user, from 0.
     pub number: u32,
-    /// Whether they are a woman.
+    /// True if they are a woman.
     pub female: bool,
     /// Days from birth to the first day of the window.
     pub age_days: i32,

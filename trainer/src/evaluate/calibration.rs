@@ -12,7 +12,7 @@ const BINS: usize = 10;
 pub struct Outcome {
     /// Predicted probability; `0..=1`.
     pub probability: f64,
-    /// Whether the user bought.
+    /// True if the user bought.
     pub happened: bool,
 }
 

@@ -227,7 +227,7 @@ struct Bench<'a> {
     reference: &'a Snapshot,
     past: &'a Dataset,
     future: Future<'a>,
-    /// Whether baselines are measured, too.
+    /// True if baselines are measured, too.
     baselines: bool,
 }
 

@@ -132,7 +132,7 @@ impl<'a> Subject<'a> {
         found.iter().map(|c| (self.item_back(c.item), c.score)).collect()
     }
 
-    /// Whether any user of the dataset is known to the model.
+    /// True if any user of the dataset is known to the model.
     pub fn knows_any_user(&self) -> bool {
         self.translation.as_ref().is_none_or(|t| t.users.iter().any(|&user| user != UNKNOWN))
     }

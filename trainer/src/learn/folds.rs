@@ -107,7 +107,7 @@ impl PastFold {
     }
 }
 
-/// Whether users buy the same items again: at least one label in a hundred was bought before. True without labels.
+/// True if users buy the same items again: at least one label in a hundred was bought before. True without labels.
 pub fn buy_again(folds: &[PastFold]) -> bool {
     let (mut all, mut again) = (0usize, 0usize);
     for fold in folds {

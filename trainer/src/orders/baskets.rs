@@ -54,7 +54,7 @@ impl Baskets {
         Self { kind, zone, has_orders, has_times, keys, last_key, key, last: 0, guests, mixed_orders: 0 }
     }
 
-    /// Whether lines of one order id are a basket.
+    /// True if lines of one order id are a basket.
     pub fn are_orders(&self) -> bool {
         self.has_orders && self.kind == Kind::OrderId
     }

@@ -51,7 +51,7 @@ pub struct Reading {
     pub has_quantity: Vec<bool>,
     /// What makes up a basket.
     pub baskets: Baskets,
-    /// Whether several files, or an `updated_at`, may speak of one line.
+    /// True if several files, or an `updated_at`, may speak of one line.
     pub has_states: bool,
 }
 

@@ -296,7 +296,7 @@ impl Scanner<'_> {
         !self.0.first().is_some_and(|byte| byte.is_ascii_digit() || *byte == b':')
     }
 
-    /// Whether the half of the day that stands here is the second one.
+    /// True if the half of the day that stands here is the second one.
     fn half_of_day(&mut self) -> Option<bool> {
         if self.skip_any(&["上午", "凌晨", "早上", "清晨", "午前", "오전"]) {
             return Some(false);

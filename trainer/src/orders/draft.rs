@@ -133,7 +133,7 @@ fn are_baskets(header: &[String], is_text: bool, source: &Source) -> anyhow::Res
     Ok(all >= 2 && again > 0 && (is_ragged || (is_text && again * 4 >= all as u64)))
 }
 
-/// Whether a column holds types of events, purchases among them or not.
+/// True if a column holds types of events, purchases among them or not.
 fn event_type_column(rows: &[Vec<String>], width: usize) -> Option<usize> {
     (0..width).find(|&column| {
         let words: Vec<&String> =
@@ -259,7 +259,7 @@ fn fall_back_on_titles(
     Ok(())
 }
 
-/// Whether the orders' files have attributes of items.
+/// True if the orders' files have attributes of items.
 fn has_attributes(source: &Source, config: &Config) -> anyhow::Result<bool> {
     let options = TableConfig { from_orders: true, ..TableConfig::default() };
     let wanted: Vec<_> = ["title", "category", "brand"]

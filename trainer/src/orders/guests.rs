@@ -32,7 +32,7 @@ const SHARE: f64 = 0.05;
 /// And so many times the lines of the mean person.
 const TIMES_MEAN: f64 = 10.0;
 
-/// Whether a word stands for nobody whatever the other ids are.
+/// True if a word stands for nobody whatever the other ids are.
 pub fn is_guest_word(word: &str) -> bool {
     let folded = folded(word);
     // `-`, `--`, `.`, `?` have no letters; neither has `😀`, which names a person.

@@ -62,7 +62,7 @@ pub fn settle(orders: &mut Orders) {
     }
 }
 
-/// Whether most users who came more than once came first on the first day of all, as with order numbers and
+/// True if most users who came more than once came first on the first day of all, as with order numbers and
 /// on no calendar.
 fn begin_together(orders: &Orders) -> bool {
     let mut spans: Vec<(i64, i64)> = vec![(i64::MAX, i64::MIN); orders.user_ids.len()];
@@ -77,7 +77,7 @@ fn begin_together(orders: &Orders) -> bool {
 }
 
 impl Orders {
-    /// Whether users buy again what they bought before, as in most shops and in no catalogue of ratings.
+    /// True if users buy again what they bought before, as in most shops and in no catalogue of ratings.
     pub fn buy_again(&self) -> bool {
         let known = self.all_lines().filter(|line| line.user != GUEST);
         let mut pairs: Vec<(u32, u32)> = known.map(|line| (line.user, line.item)).collect();
@@ -153,7 +153,7 @@ impl Sequences {
         Self(users.iter().step_by(step).map(items).collect())
     }
 
-    /// Whether nearly all lines rise, or fall, by id: as numbers where all ids are, else as text.
+    /// True if nearly all lines rise, or fall, by id: as numbers where all ids are, else as text.
     fn are_sorted(&self, item_ids: &[String]) -> bool {
         let numbers: Option<Vec<u64>> = item_ids.iter().map(|id| id.parse().ok()).collect();
         // Dense indices are in the order of the ids as text.

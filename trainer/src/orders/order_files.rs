@@ -312,7 +312,7 @@ fn reading(source: &Source, plan: &Plan, orders: &OrdersConfig, now: i64) -> any
     })
 }
 
-/// Whether the configuration names no column of times and no file has one, nor one whose name sounds like it.
+/// True if the configuration names no column of times and no file has one, nor one whose name sounds like it.
 fn has_no_times(source: &Source, options: &TableConfig) -> anyhow::Result<bool> {
     let column = OrderColumn::OrderedAt.name();
     if options.columns.contains_key(column) || options.time_format.is_some() {
@@ -378,7 +378,7 @@ fn each_row(
     Ok(lines)
 }
 
-/// Whether a row that is no order line is a total, a remark or a rule below the rows.
+/// True if a row that is no order line is a total, a remark or a rule below the rows.
 fn is_total(shown: &str) -> bool {
     const WORDS: [&str; 24] = [
         "合计",

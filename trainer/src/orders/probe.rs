@@ -236,7 +236,7 @@ impl ListProbe {
     }
 }
 
-/// Whether a column's name promises more than one item.
+/// True if a column's name promises more than one item.
 fn is_called_list(name: &str) -> bool {
     let lower = name.to_lowercase();
     let plural =

@@ -85,19 +85,19 @@ impl Rules {
         })
     }
 
-    /// Whether the row filters leave the row out.
+    /// True if the row filters leave the row out.
     pub fn leaves_out(&self, row: &Row<'_>, fill: &FillDown) -> bool {
         let matches =
             |(column, pattern): &(usize, Regex)| pattern.is_match(fill.get(row, *column).unwrap_or(""));
         !self.keep_when.iter().all(matches) || self.drop_when.iter().any(matches)
     }
 
-    /// Whether a column of the row says that it never happened.
+    /// True if a column of the row says that it never happened.
     pub fn cancels(&self, row: &Row<'_>, fill: &FillDown) -> bool {
         any(&self.cancelled_when, row, fill)
     }
 
-    /// Whether a column of the row says that it is a return.
+    /// True if a column of the row says that it is a return.
     pub fn returns(&self, row: &Row<'_>, fill: &FillDown) -> bool {
         any(&self.returned_when, row, fill)
     }

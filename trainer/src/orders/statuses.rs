@@ -69,7 +69,7 @@ pub struct Status {
     pub rows: u64,
     /// What they were taken for.
     pub meaning: &'static str,
-    /// Whether the table or the configuration has the word.
+    /// True if the table or the configuration has the word.
     pub known: bool,
     /// Lines of the first rows.
     pub lines: Vec<u64>,

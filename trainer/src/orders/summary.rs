@@ -171,7 +171,7 @@ impl Summary {
         ]
     }
 
-    /// Whether every row is accounted for, once.
+    /// True if every row is accounted for, once.
     pub fn adds_up(&self) -> bool {
         self.parts().iter().map(|(_, count)| count).sum::<u64>() == self.rows_read
     }
@@ -181,7 +181,7 @@ impl Summary {
         self.warnings.push(Warning::new(code, count, text));
     }
 
-    /// Whether there is a warning of this kind.
+    /// True if there is a warning of this kind.
     pub fn has(&self, code: Code) -> bool {
         self.warnings.iter().any(|warning| warning.code == code)
     }

@@ -49,7 +49,7 @@ pub enum Guess {
 }
 
 impl Guess {
-    /// Whether the value can only be a time.
+    /// True if the value can only be a time.
     pub fn is_time(self) -> bool {
         matches!(self, Self::Time | Self::Order(_) | Self::Ambiguous)
     }

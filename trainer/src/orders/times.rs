@@ -33,7 +33,7 @@ impl Times {
             .fold((0, 0.0), |sum, reader| (sum.0 + reader.rounded.0, sum.1.max(reader.rounded.1)))
     }
 
-    /// Whether numbers were taken for the days of a spreadsheet.
+    /// True if numbers were taken for the days of a spreadsheet.
     pub fn are_serials(&self) -> bool {
         let is_serial = |reader: &TimeReader| {
             matches!(reader.format(), TimeFormat::Plain { numbers: Numbers::Serial, .. })
@@ -41,7 +41,7 @@ impl Times {
         self.readers.iter().any(is_serial)
     }
 
-    /// Whether numbers were taken for counted days.
+    /// True if numbers were taken for counted days.
     pub fn are_counts(&self) -> bool {
         let is_count = |reader: &TimeReader| {
             matches!(reader.format(), TimeFormat::Plain { numbers: Numbers::Count, .. })

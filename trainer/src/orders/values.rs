@@ -69,7 +69,7 @@ pub enum Scientific {
     Rounded,
 }
 
-/// Whether an id is a number in scientific notation, as spreadsheets write it.
+/// True if an id is a number in scientific notation, as spreadsheets write it.
 pub fn scientific_id(id: &str) -> Scientific {
     let bytes = id.as_bytes();
     let is_digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
@@ -97,12 +97,12 @@ pub fn scientific_id(id: &str) -> Scientific {
     }
 }
 
-/// Whether an id is a whole number that went through a float: `17000.0`.
+/// True if an id is a whole number that went through a float: `17000.0`.
 pub fn is_whole_float(id: &str) -> bool {
     strip_decimal(id).len() < id.len()
 }
 
-/// Whether a value is a word that databases and programs write for nothing.
+/// True if a value is a word that databases and programs write for nothing.
 pub fn is_null(value: &str) -> bool {
     value.len() <= 9
         && matches!(value.as_bytes()[0], b'N' | b'n' | b'\\' | b'#' | b'(' | b'<' | b'u' | b'U')
@@ -249,7 +249,7 @@ fn pointed(digits: &str, decimal: Decimal) -> Option<String> {
     Some(format!("{}.{decimals}", whole.replace(other, "")))
 }
 
-/// Whether a mark stands before each three digits, or as in India before two and at last three.
+/// True if a mark stands before each three digits, or as in India before two and at last three.
 fn is_grouped(digits: &str, mark: char) -> bool {
     let groups: Vec<&str> = digits.split(mark).collect();
     let [first, middle @ .., last] = groups.as_slice() else { return false };
@@ -342,7 +342,7 @@ pub fn list(value: &str) -> Vec<String> {
     members
 }
 
-/// Whether a cell clearly says yes.
+/// True if a cell clearly says yes.
 pub fn yes(value: &str) -> bool {
     matches!(value.to_lowercase().as_str(), "1" | "true" | "t" | "yes" | "y" | "granted" | "是" | "同意")
 }

@@ -90,7 +90,7 @@ impl Code {
             .unwrap_or_default()
     }
 
-    /// Whether the run rests on a guess that `--strict` refuses.
+    /// True if the run rests on a guess that `--strict` refuses.
     pub fn is_guess(self) -> bool {
         matches!(
             self,

@@ -107,7 +107,7 @@ impl<'a> Answers<'a> {
         Cow::Owned(answer)
     }
 
-    /// Whether `user` allows personal answers; those who do not are counted.
+    /// True if `user` allows personal answers; those who do not are counted.
     fn may_personalize(&self, user: u32, tally: &mut Tally) -> bool {
         let allows = self.view.allows(Purpose::Personalization, user);
         tally.without_consent += u64::from(!allows);

@@ -153,7 +153,7 @@ impl<'a> KeyReader<'a> {
         Ok(self.counts)
     }
 
-    /// Whether the row starts a new key: all rows do, except the later ones of a cart.
+    /// True if the row starts a new key: all rows do, except the later ones of a cart.
     fn begins(&mut self, file: &SourceFile, row: &Row<'_>, key: &str) -> anyhow::Result<bool> {
         if self.kind != Kind::Bundle {
             return Ok(true);

@@ -20,7 +20,7 @@ pub enum Encoder {
         delimiter: u8,
         /// It names the columns.
         kind: Kind,
-        /// Whether `'` is written before cells that a spreadsheet would run as a formula.
+        /// True if `'` is written before cells that a spreadsheet would run as a formula.
         neutralize: bool,
     },
     /// One JSON object a line.

@@ -46,7 +46,7 @@ pub struct Summary {
     pub version: String,
     /// The moment of the answers, unix seconds.
     pub at: i64,
-    /// Whether the moment that was asked for is beyond what the model can know.
+    /// True if the moment that was asked for is beyond what the model can know.
     pub at_held: bool,
     /// Rows of the input.
     pub rows_read: u64,

@@ -85,7 +85,7 @@ fn an_outsized_person_is_said_and_cured() {
 }
 
 #[test]
-fn ids_through_floats_are_whole_again_and_rounded_ones_are_refused() {
+fn ids_through_floats_are_whole_and_rounded_ones_are_refused() {
     let right = shop(&format!("{HEADER}\n1000,17000,23000,2024-01-01\n"));
     let wrong =
         shop(&format!("{HEADER}\n1000.0,17000.0,23000.0,2024-01-01\n1000.0,17000.0,23001.0,2024-01-02\n"));

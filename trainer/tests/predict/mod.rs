@@ -35,7 +35,7 @@ fn table(column: &'static str, keys: &[String]) -> Rows {
 
 type Found = Vec<(u32, f32)>;
 
-/// Whether a user allows something, as the users table says.
+/// True if a user allows something, as the users table says.
 fn allows(shop: &Shop, purpose: Purpose, user: u32) -> bool {
     shop.snapshot
         .user_attributes

@@ -21,7 +21,7 @@ pub fn folder() -> TempDir {
 
 /// The result of a run of the binary.
 pub struct Said {
-    /// Whether it exited with 0.
+    /// True if it exited with 0.
     pub ok: bool,
     /// The exit code.
     pub code: Option<i32>,
@@ -35,7 +35,7 @@ pub struct Said {
 static PROCESSES: RwLock<()> = RwLock::new(());
 
 thread_local! {
-    /// Whether this thread's test is the one that is alone.
+    /// True if this thread's test is the one that is alone.
     static ALONE: Cell<bool> = const { Cell::new(false) };
 }
 

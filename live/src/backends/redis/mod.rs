@@ -151,7 +151,7 @@ impl Redis {
         tokio::join!(self.items.loaded(), self.consents.loaded());
     }
 
-    /// Whether all consents were read once.
+    /// True if all consents were read once.
     pub fn consents_loaded(&self) -> bool {
         self.consents.is_loaded()
     }

@@ -85,7 +85,7 @@ impl<R: Replicated> Replica<R> {
         }
     }
 
-    /// Whether everything was read once.
+    /// True if everything was read once.
     pub(super) fn is_loaded(&self) -> bool {
         *self.loaded.borrow()
     }

@@ -29,7 +29,7 @@ pub(super) struct LostIds {
 }
 
 impl LostIds {
-    /// Whether the ids are those of this return.
+    /// True if the ids are those of this return.
     pub(super) fn are_of(&self, rewind: Rewind) -> bool {
         self.rewind == Some(rewind)
     }
@@ -46,7 +46,7 @@ impl LostIds {
         Ok(Self { rewind: Some(rewind), ids })
     }
 
-    /// Whether an event was drained before the store lost it.
+    /// True if an event was drained before the store lost it.
     pub(super) fn contains(&self, logged: &Logged) -> bool {
         !self.ids.is_empty() && self.ids.contains(&hash(&logged.event.event_id))
     }

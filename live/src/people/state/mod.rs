@@ -35,7 +35,7 @@ impl UserState {
         &self.marks
     }
 
-    /// Whether there are no marks.
+    /// True if there are no marks.
     pub fn is_empty(&self) -> bool {
         self.marks.is_empty()
     }

@@ -95,7 +95,7 @@ impl Trees {
         self.ends.len()
     }
 
-    /// Whether there is no tree.
+    /// True if there is no tree.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }

@@ -14,7 +14,7 @@ pub enum Rule {
     },
     /// Of the first slots, `least` to `most` hold members.
     Mix {
-        /// Whether each candidate is a member.
+        /// True if each candidate is a member.
         members: Vec<bool>,
         /// Fewest members.
         least: usize,
@@ -73,7 +73,7 @@ impl Values {
 }
 
 impl Rule {
-    /// Whether a slate satisfies the rule.
+    /// True if a slate satisfies the rule.
     pub fn holds(&self, slate: &[usize]) -> bool {
         match self {
             Self::Pin { slot, candidate } => slate.get(*slot) == Some(candidate),
@@ -106,7 +106,7 @@ impl Rule {
         }
     }
 
-    /// Whether counting alone shows that no full slate satisfies the rule.
+    /// True if counting alone shows that no full slate satisfies the rule.
     pub fn is_impossible(&self, n: usize, len: usize) -> bool {
         match self {
             Self::Pin { slot, candidate } => *slot >= len || *candidate >= n,

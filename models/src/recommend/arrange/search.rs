@@ -202,7 +202,7 @@ impl<'r> Search<'r> {
         Classes { of, members, used, reach, dead_ends: FxHashSet::default() }
     }
 
-    /// Whether no rule forbids `candidate` in the next slot, and none is impossible afterwards by counting.
+    /// True if no rule forbids `candidate` in the next slot, and none is impossible afterwards by counting.
     fn fits(&self, candidate: usize) -> bool {
         let slot = self.slate.len();
         self.rules.iter().enumerate().all(|(n, rule)| match rule {

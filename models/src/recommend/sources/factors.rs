@@ -15,7 +15,7 @@ pub(super) struct UserVector<'a> {
 }
 
 impl UserVector<'_> {
-    /// Whether it points anywhere; that of a user without purchases does not.
+    /// True if it points anywhere; that of a user without purchases does not.
     pub(super) fn is_known(&self) -> bool {
         self.vector.iter().any(|v| *v != 0.0)
     }

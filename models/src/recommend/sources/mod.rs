@@ -90,7 +90,7 @@ impl Input<'_> {
         ranked.filter(|&item| scores.is_allowed(item))
     }
 
-    /// Whether anything of the person (history, session, vector) says what they want.
+    /// True if anything of the person (history, session, vector) says what they want.
     pub fn is_personal(&self, scores: &Scores) -> bool {
         let popularity = Source::Popularity as usize;
         scores.sources().iter().any(|&source| source != popularity)

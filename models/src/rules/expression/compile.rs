@@ -55,7 +55,7 @@ pub enum Comparison {
 }
 
 impl Comparison {
-    /// Whether two values in this order satisfy it.
+    /// True if two values in this order satisfy it.
     pub fn holds(self, ordering: std::cmp::Ordering) -> bool {
         match self {
             Self::Equal => ordering.is_eq(),

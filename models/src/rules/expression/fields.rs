@@ -39,7 +39,7 @@ impl Type {
         }
     }
 
-    /// Whether a value of this type may stand where `wanted` is.
+    /// True if a value of this type may stand where `wanted` is.
     pub fn fits(self, wanted: Self) -> bool {
         self == wanted || self == Self::Any || wanted == Self::Any
     }
@@ -51,7 +51,7 @@ pub struct ItemField {
     pub name: &'static str,
     /// Its type.
     pub kind: Type,
-    /// Whether it changes between two models.
+    /// True if it changes between two models.
     pub live: bool,
     pub(super) read: for<'a> fn(Items<'a>, ItemIx) -> Value<'a>,
 }

@@ -150,7 +150,7 @@ impl Expression {
         Bound { expression: Arc::clone(self), values: self.hoisted.iter().map(value).collect() }
     }
 
-    /// Whether it holds for a request, whatever the item: for conditions, which read no item.
+    /// True if it holds for a request, whatever the item: for conditions, which read no item.
     pub fn holds(self: &Arc<Self>, inputs: &Inputs<'_>) -> bool {
         self.bind(inputs).constant().unwrap_or(false)
     }
@@ -164,7 +164,7 @@ pub struct Bound {
 }
 
 impl Bound {
-    /// Whether it holds for `item`.
+    /// True if it holds for `item`.
     pub fn holds(&self, items: Items<'_>, item: ItemIx) -> bool {
         let env = Env { item: Some((items, item)), values: &self.values, ..Env::default() };
         matches!(eval(&self.expression.root, &env), Value::Bool(true))
@@ -179,7 +179,7 @@ impl Bound {
         Some(matches!(eval(&self.expression.root, &env), Value::Bool(true)))
     }
 
-    /// Whether its value for an item changes when the item's price or stock does.
+    /// True if its value for an item changes when the item's price or stock does.
     pub fn reads_live(&self) -> bool {
         self.expression.reads.live
     }
@@ -195,7 +195,7 @@ impl Bound {
         hash.digest128()
     }
 
-    /// Whether few different masks can come of it: nothing of the request but truth values is left in it.
+    /// True if few different masks can come of it: nothing of the request but truth values is left in it.
     pub(super) fn is_common(&self) -> bool {
         self.values.iter().all(|value| matches!(value, Owned::Bool(_) | Owned::Missing))
     }

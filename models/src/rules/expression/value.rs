@@ -51,7 +51,7 @@ pub enum Owned {
 }
 
 impl<'a> Texts<'a> {
-    /// Whether `holds` is true for any text.
+    /// True if `holds` is true for any text.
     pub fn any(self, holds: impl FnMut(&'a str) -> bool) -> bool {
         match self {
             Self::Slice(texts) => texts.iter().map(String::as_str).any(holds),

@@ -96,7 +96,7 @@ pub struct AudienceUser<'a> {
     reasons: Reasons<'a>,
 }
 
-/// Whether the person bought one of the items before.
+/// True if the person bought one of the items before.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Segment {

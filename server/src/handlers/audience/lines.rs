@@ -21,7 +21,7 @@ pub const NO_CONTACT_CONSENT: HeaderName = HeaderName::from_static("x-excluded-n
 /// People in one frame of the body.
 const LINES_A_FRAME: usize = 256;
 
-/// Whether the client prefers the stream to one document.
+/// True if the client prefers the stream to one document.
 pub fn wanted(headers: &HeaderMap) -> bool {
     let (mut lines, mut whole) = (0.0, 0.0);
     let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());

@@ -34,7 +34,7 @@ pub struct PersonResponse {
 #[derive(Serialize, ToSchema)]
 pub struct MemberRef {
     user_id: String,
-    /// Whether a caller gave it; else it was generated.
+    /// True if a caller gave it; else it was generated.
     given: bool,
     /// The merge that added it to the person.
     #[serde(skip_serializing_if = "Option::is_none")]

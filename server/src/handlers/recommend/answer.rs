@@ -24,7 +24,7 @@ pub struct RecommendResponse<'a> {
     #[schema(value_type = String)]
     pub(super) request_id: RequestId,
     pub(super) model: ModelRef<'a>,
-    /// Whether the person's purchases or context were used.
+    /// True if the person's purchases or context were used.
     pub(super) personalized: bool,
     /// Parts that did not answer; usually empty.
     #[schema(value_type = Vec<DegradedPart>)]

@@ -107,7 +107,7 @@ pub(super) fn intervals(title: &str, x_title: &str, rows: &[Interval]) -> String
 }
 
 impl Interval {
-    /// Whether it reaches more than six times as far as the nearest of `rows`, and more than 30 %.
+    /// True if it reaches more than six times as far as the nearest of `rows`, and more than 30 %.
     fn is_beyond(&self, rows: &[Self]) -> bool {
         let reach = |row: &Self| row.parts.iter().fold(0.0f64, |most, part| most.max(part.abs()));
         let nearest = rows.iter().map(reach).fold(f64::INFINITY, f64::min);

@@ -46,9 +46,9 @@ pub struct Shown {
     pub item: String,
     /// Its title, if the catalog has one.
     pub title: Option<String>,
-    /// Whether the user bought it in the window and was shown it.
+    /// True if the user bought it in the window and was shown it.
     pub hit: bool,
-    /// Whether the user had bought it before the window.
+    /// True if the user had bought it before the window.
     pub bought_before: bool,
 }
 

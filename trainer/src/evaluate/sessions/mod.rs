@@ -37,7 +37,7 @@ struct Case {
     next: ItemIx,
 }
 
-/// Whether a user is left out of training.
+/// True if a user is left out of training.
 pub(super) fn is_left_out(user: u32) -> bool {
     user % LEFT_OUT_ONE_IN == LEFT_OUT_ONE_IN - 1
 }

@@ -74,7 +74,7 @@ fn sample(fold: &PastFold, n_items: usize, seed: u64) -> Vec<u32> {
     sold.into_iter().filter(|&item| rng.random::<f64>() < n_items as f64 * share(item) / total).collect()
 }
 
-/// Whether a user validates; hashed, because the observed users may be every n-th.
+/// True if a user validates; hashed, because the observed users may be every n-th.
 fn validates(user: u32) -> bool {
     (user.wrapping_mul(0x9E37_79B9) >> 16).is_multiple_of(VALIDATION_ONE_IN)
 }

@@ -50,7 +50,7 @@ const OTHERS: &[&str] = &[
     "impression", "checkout", "begincheckout", "浏览", "点击", "加购", "加购物车", "收藏", "曝光", "分享", "搜索",
 ];
 
-/// Whether a word is a type of events.
+/// True if a word is a type of events.
 pub fn is_event_type(word: &str) -> bool {
     [PURCHASES, REFUNDS, OTHERS].iter().any(|words| words.contains(&folded(word).as_str()))
 }
@@ -242,7 +242,7 @@ struct Rows<'r> {
     rules: &'r Rules,
     times: Option<Times>,
     raw: &'r mut Raw,
-    /// Whether there are orders, which confirm purchases.
+    /// True if there are orders, which confirm purchases.
     has_orders: bool,
     sessions: Dictionary,
     orders: Dictionary,

@@ -59,7 +59,7 @@ impl EventSummary {
         ]
     }
 
-    /// Whether every row is accounted for, once.
+    /// True if every row is accounted for, once.
     pub fn adds_up(&self) -> bool {
         self.parts().iter().map(|(_, count)| count).sum::<u64>() == self.rows_read
     }

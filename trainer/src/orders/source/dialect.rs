@@ -24,7 +24,7 @@ pub struct Dialect {
     pub delimiter: String,
     /// Physical lines before the header, or before the first row where there is no header.
     pub before: u64,
-    /// Whether a line names the columns.
+    /// True if a line names the columns.
     pub has_header: bool,
     /// The columns' names; 1, 2, 3 ... where nothing names them.
     pub names: Vec<String>,
@@ -237,7 +237,7 @@ fn fits(line: &Line, width: usize) -> bool {
     line.cells.len() == width || line.filled() == width || line.cells.len() + 1 == width
 }
 
-/// Whether a cell is a number or a time, which no column name is.
+/// True if a cell is a number or a time, which no column name is.
 fn looks_like_data(line: &Line) -> bool {
     let cells: Vec<&str> = line.cells.iter().filter_map(|cell| plain(cell)).collect();
     let is_value = |cell: &&str| cell.parse::<f64>().is_ok() || guess(cell).is_time();

@@ -69,7 +69,7 @@ fn narrow(sample: &[u8]) -> &'static Encoding {
     if guess == GBK { GB18030 } else { guess }
 }
 
-/// Whether nearly all letters beyond ASCII are pairs of bytes that hold the frequent characters of GB2312.
+/// True if nearly all letters beyond ASCII are pairs of bytes that hold the frequent characters of GB2312.
 fn looks_chinese(sample: &[u8]) -> bool {
     let (mut frequent, mut others, mut at) = (0, 0, 0);
     while at < sample.len() {

@@ -178,7 +178,7 @@ impl Tree {
 struct Values {
     /// `None` where absent or null.
     cells: Vec<Option<String>>,
-    /// Whether an object stands where a plain value should.
+    /// True if an object stands where a plain value should.
     nested: Vec<bool>,
 }
 

@@ -77,7 +77,7 @@ impl Wanted {
         }
     }
 
-    /// Whether the configuration names the source columns.
+    /// True if the configuration names the source columns.
     pub fn is_named(&self) -> bool {
         self.need == Need::Named || self.sources != [self.name.clone()]
     }
@@ -100,7 +100,7 @@ pub struct FileFacts {
     pub delimiter: Option<String>,
     /// Physical lines before the header.
     pub lines_before: u64,
-    /// Whether a line names the columns.
+    /// True if a line names the columns.
     pub has_header: bool,
     /// How it is written was told by the content, not by the configuration.
     pub guessed: bool,

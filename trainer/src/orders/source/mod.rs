@@ -154,12 +154,12 @@ impl Source {
         self.split = separator.filter(|separator| !separator.is_empty());
     }
 
-    /// Whether the files are sequences, which have no baskets and no times.
+    /// True if the files are sequences, which have no baskets and no times.
     pub fn is_sequences(&self) -> bool {
         self.has_format(Format::Sequences)
     }
 
-    /// Whether the files are of a format that all of them have.
+    /// True if the files are of a format that all of them have.
     pub fn has_format(&self, format: Format) -> bool {
         self.files.first().is_some_and(|file| file.format == format)
     }
@@ -308,7 +308,7 @@ fn look(file: &SourceFile, options: &TableConfig, known: &Known) -> anyhow::Resu
     }
 }
 
-/// Whether a source column is called so, whatever its case, spaces and punctuation are.
+/// True if a source column is called so, whatever its case, spaces and punctuation are.
 fn is_called(column: &str, name: &str) -> bool {
     column == name || folded(column) == folded(name)
 }

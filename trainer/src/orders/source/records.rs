@@ -164,7 +164,7 @@ impl<R: BufRead> Records<R> {
         }
     }
 
-    /// Whether a record of several lines is one.
+    /// True if a record of several lines is one.
     fn believes(&self, record: &Record, ends: &[usize]) -> bool {
         if self.width == 0 {
             return true;

@@ -241,7 +241,7 @@ pub enum Event<'a> {
     },
 }
 
-/// Whether the receiver wants more rows.
+/// True if the receiver wants more rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flow {
     /// Go on.

@@ -13,7 +13,7 @@ pub struct Shape<'a> {
     pub columns: &'a [Located],
     /// The texts that all rows share.
     pub constants: &'a [String],
-    /// Whether records may be of any width, as baskets are.
+    /// True if records may be of any width, as baskets are.
     pub ragged: bool,
 }
 
@@ -74,7 +74,7 @@ pub fn each(
     Ok(lines)
 }
 
-/// Whether all cells are blank.
+/// True if all cells are blank.
 fn is_blank(record: &Record) -> bool {
     let is_filled = |&(start, end): &Span| {
         record.bytes[start as usize..end as usize].iter().any(|b| !b.is_ascii_whitespace())

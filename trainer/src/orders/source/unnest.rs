@@ -125,7 +125,7 @@ impl<'a> Unnester<'a> {
     }
 }
 
-/// Whether a basket holds the item that its column is named after.
+/// True if a basket holds the item that its column is named after.
 fn held(value: &str, name: &str) -> Held {
     const YES: [&str; 15] =
         ["true", "t", "yes", "y", "x", "sim", "si", "sí", "oui", "ja", "да", "是", "有", "√", "✓"];
