@@ -237,6 +237,8 @@ async fn who_a_person_is_is_told_with_masked_values_and_a_trail() {
     let running = live().await;
     let (device, card) = (identity("device_id", "ABCDEFGH-9876"), identity("member_card", "MC-0042"));
     let made_up = link(&running, json!({"identities": [device]})).await["user_id"].clone();
+    // Trails are in order of milliseconds.
+    tokio::time::sleep(std::time::Duration::from_millis(2)).await;
     let merged =
         link(&running, json!({"user_id": "K", "identities": [device, card], "source": "till"})).await;
     let answer = running.get(&format!("/identities/{}", made_up.as_str().unwrap())).await;
