@@ -211,7 +211,10 @@ impl Snapshots {
         ledger.retry = match outcome {
             Ok(()) => {
                 ledger.last_error = None;
-                ledger.complaint = None;
+                // An empty store was just complained of, and is not to be again at the next look.
+                if !matches!(pointer.version, Ok(None)) {
+                    ledger.complaint = None;
+                }
                 None
             }
             Err(_) if is_new => Some(Retry::first(content)),
