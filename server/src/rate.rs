@@ -2,7 +2,7 @@
 //!
 //! A bucket holds the *theoretical arrival time*: the moment at which it is empty again. A request moves it on by one
 //! interval, and is refused if it then lies further ahead than the burst allows. No lock, no clean-up: a bucket that is not
-//! used is full again by itself. Cost: one load and one compare-and-swap, about 20 ns.
+//! used is full again by itself. Cost: one load and one compare-and-swap.
 //!
 //! Users share a fixed table of buckets ([`UserBuckets`]), so that memory is bounded by construction.
 

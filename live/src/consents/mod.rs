@@ -16,7 +16,7 @@ pub const MAX_CONSENTS: usize = 5_000_000;
 /// Most other user ids of a record; a person drops the oldest of its own beyond [`MAX_MEMBERS`].
 const MAX_OTHERS: usize = 4 * MAX_MEMBERS;
 
-/// What is known of one user id; a purpose that it did not decide about is `None`.
+/// The decisions of one user id; a purpose that it did not decide about is `None`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Consent {
     /// True if the user may be contacted.
@@ -35,11 +35,11 @@ pub struct Consent {
 pub struct ConsentChange {
     /// The user id.
     pub user_id: String,
-    /// What changes.
+    /// The change.
     pub action: ConsentAction,
 }
 
-/// What changes about a consent.
+/// A change of a consent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConsentAction {
     /// The user decides. The outer `None` leaves a purpose as it was, the inner one takes the decision back.

@@ -1,4 +1,4 @@
-//! What one source said lately, so that saying it again and again does not count again and again.
+//! The latest words of each source, so that saying one again and again does not count again and again.
 
 use rustc_hash::{FxHashSet, FxHasher};
 use std::hash::{Hash, Hasher};

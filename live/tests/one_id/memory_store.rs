@@ -121,7 +121,7 @@ pub fn cookie(value: &str) -> Identity {
     id("cookie", value)
 }
 
-/// What holds of all that is written down, whatever was said.
+/// The invariants of all records, whatever was said.
 pub fn check(book: &mut MemoryStore) {
     let people = book.people();
     let (mut ids, mut identities, mut merges) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());

@@ -20,7 +20,7 @@ pub(super) type Records<R> = FxHashMap<Box<str>, R>;
 pub(super) trait Stored: Replicated {
     const TABLE: Table;
 
-    /// Where the records are in memory.
+    /// The records in memory.
     fn of(shared: &Shared) -> &RwLock<Records<Self>>;
 }
 
