@@ -116,8 +116,7 @@ def measure_neighbors(live, rate, ids):
 
 def measure(size, folder):
     ids = ["--users", folder / "users.txt", "--items", folder / "items.txt"]
-    users, items = ([json.loads(line) for line in (folder / f"{kind}.txt").read_text().splitlines()]
-                    for kind in ("users", "items"))
+    users, items = ((folder / f"{kind}.txt").read_text().splitlines() for kind in ("users", "items"))
     shutil.rmtree(folder / "live", ignore_errors=True)
     floor = subprocess.Popen(pinned(SERVER_CORE, BIN / "qianmian-loadtest", "floor", "--listen", "127.0.0.1:0"),
                              stdout=subprocess.PIPE, text=True)

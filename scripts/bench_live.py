@@ -7,7 +7,6 @@ is installed, one with it in a Redis of its own. All get the same requests in tu
 STORE is a model store; USERS and ITEMS are files of `qianmian-trainer inspect --examples`. Every user gets ten events
 first. On Linux the server has core 0, and the load generator and Redis share core 1.
 """
-import json
 import pathlib
 import shutil
 import socket
@@ -48,8 +47,7 @@ def start_redis(folder):
 
 def main():
     store, users_file, items_file = sys.argv[1:]
-    users, items = ([json.loads(line) for line in pathlib.Path(file).read_text().splitlines()]
-                    for file in (users_file, items_file))
+    users, items = (pathlib.Path(file).read_text().splitlines() for file in (users_file, items_file))
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         servers = {live: start(store, folder, live) for live in ("without", "embedded")}
