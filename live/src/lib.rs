@@ -11,6 +11,7 @@
 //! | [`items`] | price, stock and on sale, as reported |
 //! | [`documents`] | named, versioned JSON objects that people edit |
 //! | [`counters`] | stocks that are never oversold: reserve, confirm, release, expire |
+//! | [`rooms`] | livestream rooms: products and the commands of a show |
 //! | [`replicated`] | records that every server keeps in memory |
 //! | [`followers`] | derived from the log: trending items, recent buyers |
 //! | [`backends`] | the stores: embedded, Redis |
@@ -34,5 +35,6 @@ pub mod items;
 pub mod log;
 pub mod people;
 pub mod replicated;
+pub mod rooms;
 
 pub use error::StoreError;

@@ -17,6 +17,7 @@ use crate::problem::{Code, Problem};
 use crate::queue::Queue;
 use crate::rate::UserBuckets;
 use crate::request_id::RequestIds;
+use crate::rooms::Rooms;
 use crate::scenes::Scenes;
 use crate::screen::Trusted;
 use crate::slots::Slots;
@@ -79,6 +80,8 @@ pub struct Shop {
     pub expressions: Expressions,
     /// Its scenes.
     pub scenes: Scenes,
+    /// Its livestream rooms.
+    pub rooms: Rooms,
 }
 
 impl App {
@@ -110,6 +113,7 @@ impl App {
                 slots: Slots::new(choices.in_flight.unwrap_or(usize::MAX)),
                 expressions: Expressions::default(),
                 scenes: Scenes::new(choices.scenes),
+                rooms: Rooms::default(),
             }))
         };
         let trusted = Trusted {

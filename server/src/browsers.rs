@@ -38,7 +38,7 @@ pub fn layers(router: Router, app: &Arc<App>) -> Router {
     let allowed = AllowOrigin::predicate(move |origin, parts| app.allows(origin, parts));
     let cors = CorsLayer::new()
         .allow_origin(allowed)
-        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, header::CONTENT_ENCODING, USER_TOKEN])
         .expose_headers(EXPOSED)
         .max_age(PREFLIGHT_AGE);

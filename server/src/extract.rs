@@ -33,6 +33,11 @@ impl JsonBody {
     pub fn parse<'b, T: Deserialize<'b>>(&'b self) -> Result<T, Problem> {
         parse(&self.0)
     }
+
+    /// The body as it arrived, unpacked.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 /// Reads an object from the bytes of a body, or of one row of it.
@@ -77,6 +82,11 @@ pub enum Rows<'b> {
 }
 
 impl RowsBody {
+    /// The body as it arrived, unpacked.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// The rows.
     pub fn rows(&self) -> Rows<'_> {
         if !self.lines {
@@ -212,6 +222,20 @@ impl<S: Send + Sync> FromRequestParts<S> for PathId {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         match Path::<String>::from_request_parts(parts, state).await {
             Ok(Path(id)) => Ok(Self(id)),
+            Err(rejection) => Err(Problem::new(Code::InvalidPath, rejection.body_text())),
+        }
+    }
+}
+
+/// Two decoded parameters of the path.
+pub struct PathPair(pub String, pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathPair {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match Path::<(String, String)>::from_request_parts(parts, state).await {
+            Ok(Path((first, second))) => Ok(Self(first, second)),
             Err(rejection) => Err(Problem::new(Code::InvalidPath, rejection.body_text())),
         }
     }

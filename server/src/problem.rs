@@ -10,6 +10,7 @@ use std::time::Duration;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::request_id::RequestId;
@@ -69,6 +70,34 @@ pub enum Code {
     TooManyDocuments,
     /// The scene has warnings, and `strict` was asked for; nothing was changed.
     SceneRefused,
+    /// There is no such room.
+    UnknownRoom,
+    /// The room does not have this product.
+    NotInRoom,
+    /// The room has as many products as it may.
+    RoomFull,
+    /// The room is in another state than the command needs; nothing was changed.
+    WrongState,
+    /// The product is hidden.
+    OffShelf,
+    /// The product is not for sale now.
+    NotBuyable,
+    /// The card of another product is shown.
+    PushRunning,
+    /// The product has a flash sale that is not over.
+    SaleRunning,
+    /// The product has no flash sale that is open or planned.
+    NoSale,
+    /// Another command was run with the same `Idempotency-Key`.
+    KeyConflict,
+    /// There are not enough pieces.
+    SoldOut,
+    /// The person would have more pieces than one person may.
+    OverLimit,
+    /// There is no such reservation.
+    UnknownReservation,
+    /// The reservation is over: it was released, it expired, or it is confirmed.
+    ReservationOver,
     /// The identities are of two people; nothing was changed.
     IdentityConflict,
     /// The person, or the shop, would have too many identities; nothing was changed.
@@ -126,6 +155,20 @@ impl Code {
             Self::RevisionConflict => (S::PRECONDITION_FAILED, "It was changed meanwhile"),
             Self::TooManyDocuments => (S::CONFLICT, "There are too many documents"),
             Self::SceneRefused => (S::CONFLICT, "The scene has warnings"),
+            Self::UnknownRoom => (S::NOT_FOUND, "There is no such room"),
+            Self::NotInRoom => (S::NOT_FOUND, "The product is not in this room"),
+            Self::RoomFull => (S::CONFLICT, "The room is full"),
+            Self::WrongState => (S::CONFLICT, "The room is in another state"),
+            Self::OffShelf => (S::CONFLICT, "The product is hidden"),
+            Self::NotBuyable => (S::CONFLICT, "The product is not for sale"),
+            Self::PushRunning => (S::CONFLICT, "Another card is shown"),
+            Self::SaleRunning => (S::CONFLICT, "The product has a flash sale"),
+            Self::NoSale => (S::CONFLICT, "The product has no flash sale"),
+            Self::KeyConflict => (S::CONFLICT, "The key belongs to another command"),
+            Self::SoldOut => (S::CONFLICT, "There are not enough pieces"),
+            Self::OverLimit => (S::CONFLICT, "The person has as many as one may"),
+            Self::UnknownReservation => (S::NOT_FOUND, "There is no such reservation"),
+            Self::ReservationOver => (S::CONFLICT, "The reservation is over"),
             Self::IdentityConflict => (S::CONFLICT, "They are two people"),
             Self::TooManyIdentities => (S::CONFLICT, "There would be too many identities"),
             Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "The body is too large"),
@@ -184,6 +227,8 @@ pub struct Problem {
     accepted_encodings: Option<&'static str>,
     /// Seconds after which a retry makes sense, if not those of the code.
     retry_after: Option<u64>,
+    /// Further members of the body.
+    members: Option<Box<Map<String, Value>>>,
 }
 
 impl Problem {
@@ -196,6 +241,7 @@ impl Problem {
             nearest: None,
             accepted_encodings: None,
             retry_after: None,
+            members: None,
         }
     }
 
@@ -220,6 +266,12 @@ impl Problem {
     /// Says when a retry makes sense, in whole seconds, at least 1.
     pub fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait.as_secs_f64().ceil().max(1.0) as u64);
+        self
+    }
+
+    /// Adds members to the body, beside those of every problem.
+    pub fn with_members(mut self, members: Map<String, Value>) -> Self {
+        self.members = Some(Box::new(members));
         self
     }
 
@@ -255,6 +307,7 @@ impl Problem {
             field: self.field.as_deref(),
             nearest: self.nearest.as_deref(),
             request_id,
+            members: self.members.as_deref(),
         };
         // Plain strings and numbers always serialize.
         serde_json::to_vec(&body).unwrap_or_default()
@@ -322,6 +375,10 @@ pub struct ProblemBody<'a> {
     /// The request's id, as in the `x-request-id` header.
     #[schema(value_type = String)]
     request_id: RequestId,
+    /// What a call adds.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
+    members: Option<&'a Map<String, Value>>,
 }
 
 #[cfg(test)]

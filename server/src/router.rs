@@ -23,8 +23,8 @@ use crate::browsers;
 use crate::guard::Access::{self, Open, Scoped, Shared};
 use crate::guard::{self, Guard};
 use crate::handlers::{
-    audience, bundle, consent, docs, events, health, identities, items, models, recommend, scenes, similar,
-    users,
+    audience, bundle, consent, docs, events, health, identities, items, models, recommend, rooms, scenes,
+    similar, users,
 };
 use crate::openapi;
 use crate::problem::{Code, Problem};
@@ -54,6 +54,19 @@ pub fn router(app: &Arc<App>) -> (Router, OpenApi) {
         .call(Scoped(Write), routes!(scenes::history))
         .call(Scoped(Write), routes!(scenes::undo))
         .call(Scoped(Write), routes!(scenes::preview))
+        .call(Scoped(Read), routes!(rooms::list))
+        .call(Shared(Read), routes!(rooms::get))
+        .call(Scoped(Write), routes!(rooms::put))
+        .call(Scoped(Write), routes!(rooms::delete))
+        .call(Scoped(Write), routes!(rooms::history))
+        .call(Scoped(Write), routes!(rooms::undo))
+        .call(Shared(Read), routes!(rooms::list_products))
+        .call(Scoped(Write), routes!(rooms::add_products))
+        .call(Scoped(Write), routes!(rooms::order_products))
+        .call(Scoped(Write), routes!(rooms::edit_product))
+        .call(Scoped(Write), routes!(rooms::remove_product))
+        .call(Scoped(Write), routes!(rooms::explain))
+        .call(Scoped(Write), routes!(rooms::push))
         .call(Scoped(Admin), routes!(models::list))
         .call(Scoped(Admin), routes!(models::activate))
         .call(Scoped(Admin), routes!(models::rollback))

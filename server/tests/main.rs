@@ -25,6 +25,8 @@ mod live_redis;
 mod outage;
 mod problems;
 mod replicas;
+mod rooms;
+mod rooms_redis;
 mod storefront;
 mod swaps;
 mod swaps_and_changes;

@@ -192,6 +192,18 @@ pub trait Documents: Send + Sync {
         if_revision: Option<u64>,
         author: Author,
     ) -> impl Future<Output = Result<u64, DocumentError>> + Send {
+        self.undo_document_as((kind, name), if_revision, author, |_, earlier| Some(earlier.to_owned()))
+    }
+
+    /// The same with the body that `restored` makes of the current body and the earlier one; where it makes none, the
+    /// earlier one is written as it is. Where either revision has no body, it is not asked.
+    fn undo_document_as(
+        &self,
+        (kind, name): (&str, &str),
+        if_revision: Option<u64>,
+        author: Author,
+        restored: impl Fn(&str, &str) -> Option<String> + Send + Sync,
+    ) -> impl Future<Output = Result<u64, DocumentError>> + Send {
         async move {
             for _ in 0..UNDO_TRIES {
                 let history = self.document_history(kind, name).await?;
@@ -200,9 +212,14 @@ pub trait Documents: Send + Sync {
                     return Err(DocumentError::Conflict { current: current.revision });
                 }
                 let target = before(&history, current)?;
-                let body = target.body.as_deref();
-                let mut write =
-                    DocumentWrite::check((kind, name), body, Some(current.revision), author.clone())?;
+                let bodies = current.body.as_deref().zip(target.body.as_deref());
+                let body = bodies.and_then(|(current, earlier)| restored(current, earlier)).or(target.body);
+                let mut write = DocumentWrite::check(
+                    (kind, name),
+                    body.as_deref(),
+                    Some(current.revision),
+                    author.clone(),
+                )?;
                 write.restores = Some(target.revision);
                 match self.write_document(write).await {
                     Err(DocumentError::Conflict { .. }) if if_revision.is_none() => {}

@@ -9,8 +9,8 @@ use qianmian_models::source::{Evidence, Source};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
-pub use super::moment::Moment;
 use crate::fields::Id;
+pub use crate::moment::Moment;
 use crate::problem::{Code, Problem};
 
 /// The model that an answer came from.

@@ -293,7 +293,7 @@ pub async fn post(
     let (reader, sent_at) = (Reader::new(&call.caller, query.lenient), Cell::new(None));
     let mut checked = rows::read(
         &body,
-        "events",
+        ("events", rows::MAX_ROWS),
         |request: EventsRequest<'_>| {
             sent_at.set(request.sent_at);
             request.events

@@ -160,7 +160,7 @@ pub async fn post(call: Call, body: RowsBody) -> Result<Response, Problem> {
     let currency = call.shop.models.current().as_ref().map(|model| model.snapshot.catalog.currency());
     let checked = rows::read(
         &body,
-        "items",
+        ("items", rows::MAX_ROWS),
         |request: ItemsRequest<'_>| request.items,
         |row| change(row, currency, now),
     )?;

@@ -9,7 +9,7 @@ use crate::extract::{Rows, RowsBody, parse};
 use crate::problem::{Code, Problem};
 
 /// Most rows of one call.
-const MAX_ROWS: usize = 1_000;
+pub const MAX_ROWS: usize = 1_000;
 
 /// Why a row is refused.
 #[derive(Debug, Clone)]
@@ -74,24 +74,24 @@ pub struct Row<T> {
 pub type Checked<T> = Result<Row<T>, RowFault>;
 
 /// Reads the rows of a body, each by itself: the elements of the list `field`, which `within` finds in a JSON body, or
-/// its lines.
+/// its lines; at most `most`.
 ///
 /// # Errors
-/// The body itself is malformed, or has no row, or more than a thousand.
+/// The body itself is malformed, or has no row, or more than `most`.
 pub fn read<'b, B: Deserialize<'b>, T>(
     body: &'b RowsBody,
-    field: &'static str,
+    (field, most): (&'static str, usize),
     within: impl FnOnce(B) -> Vec<&'b RawValue>,
     row: impl Fn(&[u8]) -> Checked<T>,
 ) -> Result<Vec<Checked<T>>, Problem> {
     match body.rows() {
         Rows::Whole(bytes) => {
             let rows = within(parse(bytes)?);
-            check_count(field, rows.len())?;
+            check_count(field, rows.len(), most)?;
             Ok(rows.into_iter().map(|text| row(text.get().as_bytes())).collect())
         }
         Rows::Lines(lines) => {
-            check_count("", lines.len())?;
+            check_count("", lines.len(), most)?;
             Ok(lines.into_iter().map(row).collect())
         }
     }
@@ -126,11 +126,11 @@ pub fn results<T, O, S: From<O> + Copy>(
     checked.into_iter().map(result).collect()
 }
 
-/// Checks that a call has 1 to [`MAX_ROWS`] rows.
-fn check_count(field: &'static str, rows: usize) -> Result<(), Problem> {
-    if (1..=MAX_ROWS).contains(&rows) {
+/// Checks that a call has 1 to `most` rows.
+fn check_count(field: &'static str, rows: usize, most: usize) -> Result<(), Problem> {
+    if (1..=most).contains(&rows) {
         return Ok(());
     }
-    let problem = Problem::new(Code::InvalidField, format!("1 to {MAX_ROWS} rows a call, not {rows}"));
+    let problem = Problem::new(Code::InvalidField, format!("1 to {most} rows a call, not {rows}"));
     Err(if field.is_empty() { problem } else { problem.at_field(field) })
 }

@@ -42,8 +42,36 @@ impl Live {
         if_revision: Option<u64>,
         author: Author,
     ) -> Result<u64, Problem> {
-        let write = DocumentWrite::check(address, body, if_revision, author).map_err(problem)?;
-        self.store.write_document(write).await.map_err(problem)
+        self.try_write(address, body, if_revision, author).await.map_err(problem)
+    }
+
+    /// The same, with the store's own error.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn try_write(
+        &self,
+        address: (&str, &str),
+        body: Option<&str>,
+        if_revision: Option<u64>,
+        author: Author,
+    ) -> Result<u64, DocumentError> {
+        self.store.write_document(DocumentWrite::check(address, body, if_revision, author)?).await
+    }
+
+    /// Undoes the latest change of a document, with the body that `restored` makes of the current one and the earlier
+    /// one.
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn undo_document_as(
+        &self,
+        address: (&str, &str),
+        if_revision: Option<u64>,
+        author: Author,
+        restored: impl Fn(&str, &str) -> Option<String> + Send + Sync,
+    ) -> Result<u64, DocumentError> {
+        self.store.undo_document_as(address, if_revision, author, restored).await
     }
 
     /// Undoes the latest change of a document; returns the number of the new revision.
@@ -65,7 +93,8 @@ impl Live {
     }
 }
 
-fn problem(error: DocumentError) -> Problem {
+/// The problem with a document.
+pub fn problem(error: DocumentError) -> Problem {
     let detail = error.to_string();
     match error {
         DocumentError::Invalid(fault) => Problem::new(Code::InvalidField, fault.reason).at_field(fault.field),

@@ -32,6 +32,7 @@ use crate::config::LiveConfig;
 use crate::problem::{Code, Problem};
 use crate::telemetry::RedisMetrics;
 pub use consents::Decision;
+pub use documents::problem as document_problem;
 use store::LiveStore;
 
 /// The part of an answer that is named as degraded when the store fails.

@@ -5,11 +5,12 @@ use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{EditQuery, author, check_name, required_revision, with_etag};
+use super::EditQuery;
 use crate::app::Shop;
 use crate::extract::{JsonBody, PathId, QueryString};
 use crate::guard::Call;
 use crate::handlers::answer::json;
+use crate::handlers::revisions::{check_name, required_revision, with_etag};
 use crate::problem::{Code, Problem};
 use crate::request_id::RequestId;
 use crate::scenes::lint::{Warning, lint};
@@ -55,7 +56,7 @@ pub async fn put(
     let live = call.shop.live()?;
     let text = serde_json::to_string(&document)
         .map_err(|error| Problem::new(Code::Internal, format!("the scene cannot be written: {error}")))?;
-    let revision = live.write_document((KIND, &name), Some(&text), if_revision, author(&query)).await?;
+    let revision = live.write_document((KIND, &name), Some(&text), if_revision, query.author()).await?;
     finish(&call, name, revision, warnings).await
 }
 
@@ -74,7 +75,7 @@ pub async fn delete(
     check_name(&name)?;
     let if_revision = required_revision(&headers)?;
     let live = call.shop.live()?;
-    let revision = live.write_document((KIND, &name), None, if_revision, author(&query)).await?;
+    let revision = live.write_document((KIND, &name), None, if_revision, query.author()).await?;
     finish(&call, name, revision, Vec::new()).await
 }
 
@@ -93,7 +94,7 @@ pub async fn undo(
     check_name(&name)?;
     let if_revision = required_revision(&headers)?;
     let live = call.shop.live()?;
-    let revision = live.undo_document((KIND, &name), if_revision, author(&query)).await?;
+    let revision = live.undo_document((KIND, &name), if_revision, query.author()).await?;
     finish(&call, name, revision, Vec::new()).await
 }
 

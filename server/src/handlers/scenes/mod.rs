@@ -6,18 +6,16 @@
 mod edit;
 mod preview;
 
-use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use qianmian_live::documents::{Author, Document, MAX_DOCUMENTS};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
-use super::answer::{Moment, json};
+use super::answer::json;
+use super::revisions::{Change, author, check_name, with_etag};
 use crate::extract::PathId;
-use crate::fields::is_id;
 use crate::guard::Call;
-use crate::live::now_ms;
 use crate::problem::{Code, Problem};
 use crate::request_id::RequestId;
 use crate::scenes::{KIND, SceneDocument};
@@ -37,6 +35,12 @@ pub struct EditQuery {
     /// Refuses a scene that has warnings.
     #[serde(default)]
     strict: bool,
+}
+
+impl EditQuery {
+    fn author(&self) -> Author {
+        author(self.who.as_deref(), self.why.as_deref())
+    }
 }
 
 /// Scenes of the shop.
@@ -72,23 +76,6 @@ pub enum Origin {
     Edited,
     /// In the server's configuration.
     Configuration,
-}
-
-/// Who changed a scene, when and why.
-#[derive(Serialize, ToSchema)]
-pub struct Change {
-    who: String,
-    #[schema(value_type = String, format = DateTime)]
-    at: Moment,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    why: Option<String>,
-}
-
-impl From<Author> for Change {
-    fn from(Author { who, why, at }: Author) -> Self {
-        Self { who, at: Moment(at.div_euclid(1_000)), why }
-    }
 }
 
 /// A scene.
@@ -211,44 +198,6 @@ pub async fn history(call: Call, PathId(name): PathId) -> Result<Response, Probl
     let revisions: Vec<SceneRevision> = revisions.into_iter().map(revision).collect::<Result<_, _>>()?;
     let took_us = call.took_us();
     json(&HistoryResponse { request_id: call.id, name, revisions, took_us }, 4_096)
-}
-
-/// The author of a change that is made now.
-fn author(query: &EditQuery) -> Author {
-    let who = query.who.clone().filter(|who| !who.is_empty()).unwrap_or_else(|| "api".to_owned());
-    Author { who, why: query.why.clone().filter(|why| !why.is_empty()), at: now_ms() }
-}
-
-/// The revision that `If-Match` or `If-None-Match: *` requires.
-fn required_revision(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
-    let wrong = |name: &str, cure| Problem::new(Code::InvalidRequest, cure).at_field(name.to_owned());
-    if let Some(value) = headers.get(header::IF_NONE_MATCH) {
-        return match value.as_bytes() {
-            b"*" => Ok(Some(0)),
-            _ => Err(wrong("if-none-match", "`*`: the scene must not be there yet")),
-        };
-    }
-    let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
-    let text = value.to_str().unwrap_or_default().trim();
-    if text == "*" {
-        return Ok(None);
-    }
-    let number = text.trim_start_matches("W/").trim_matches('"').parse();
-    number.map(Some).map_err(|_| wrong("if-match", "the `ETag` of the scene, such as \"12\""))
-}
-
-fn check_name(name: &str) -> Result<(), Problem> {
-    match is_id(name) {
-        true => Ok(()),
-        false => Err(Problem::new(Code::InvalidField, "a name of 1 to 256 characters").at_field("name")),
-    }
-}
-
-fn with_etag(mut response: Response, revision: u64) -> Response {
-    if let Ok(tag) = HeaderValue::from_str(&format!("\"{revision}\"")) {
-        response.headers_mut().insert(header::ETAG, tag);
-    }
-    response
 }
 
 fn raw(text: String) -> Result<Box<RawValue>, Problem> {

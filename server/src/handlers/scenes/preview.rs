@@ -19,13 +19,13 @@ use qianmian_models::view::View;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::check_name;
 use super::edit::{checked, problem};
 use crate::app::{self, App};
 use crate::extract::{JsonBody, PathId};
 use crate::fields::{Count, Id, Ids, Params};
 use crate::guard::Call;
 use crate::handlers::answer::json;
+use crate::handlers::revisions::check_name;
 use crate::handlers::steering;
 use crate::problem::{Code, Problem};
 use crate::request_id::RequestId;

@@ -1,0 +1,5 @@
+//! Livestream rooms over HTTP once more, with what is kept in Redis.
+
+#[path = "rooms.rs"]
+#[expect(clippy::duplicate_mod, reason = "one suite runs over both stores")]
+mod suite;
