@@ -60,9 +60,9 @@ impl Scores {
         self.lists.of(item)
     }
 
-    /// The items recommended to owners of `item`, and their scores, highest first.
-    pub fn list(&self, item: ItemIx) -> (&[ItemIx], &[f32]) {
-        self.lists.list(item)
+    /// From each item to those recommended to its owners, highest score first.
+    pub fn by_item(&self) -> &ItemLists {
+        &self.lists
     }
 
     /// The items whose owners may want `item`, with scores, highest first.

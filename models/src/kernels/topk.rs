@@ -23,12 +23,61 @@ fn rank(score: f32) -> f32 {
     if score.is_nan() { f32::NEG_INFINITY } else { score }
 }
 
+/// A score and an index in one number, which is lower where [`Scored::best_first`] comes first. Whole numbers are sorted
+/// without branches, several times faster than two fields are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Key(u64);
+
+impl Key {
+    #[inline(always)]
+    fn new(ix: u32, score: f32) -> Self {
+        Self(u64::from(!ascending(rank(score))) << 32 | u64::from(ix))
+    }
+
+    #[inline(always)]
+    fn scored(self) -> Scored {
+        Scored { score: from_ascending(!((self.0 >> 32) as u32)), ix: self.0 as u32 }
+    }
+}
+
+const SIGN: u32 = 1 << 31;
+
+/// A number that orders as [`f32::total_cmp`] does.
+#[inline(always)]
+fn ascending(score: f32) -> u32 {
+    let bits = score.to_bits();
+    if bits & SIGN == 0 { bits | SIGN } else { !bits }
+}
+
+#[inline(always)]
+fn from_ascending(number: u32) -> f32 {
+    f32::from_bits(if number & SIGN == 0 { !number } else { number ^ SIGN })
+}
+
+/// Places of `scores`, best first; equal ones in their order.
+pub fn order(scores: impl IntoIterator<Item = f32>) -> Vec<u32> {
+    let mut keys: Vec<Key> =
+        scores.into_iter().zip(0..).map(|(score, place)| Key::new(place, score)).collect();
+    keys.sort_unstable();
+    keys.into_iter().map(|key| key.scored().ix).collect()
+}
+
+/// The score that `k` of `scores` reach; negative infinity where there are fewer, or `k` is 0.
+pub fn reached_by(scores: &[f32], k: usize) -> f32 {
+    if k == 0 || scores.len() < k {
+        return f32::NEG_INFINITY;
+    }
+    let mut numbers: Vec<u32> = scores.iter().map(|&score| !ascending(score)).collect();
+    let (_, bound, _) = numbers.select_nth_unstable(k - 1);
+    from_ascending(!*bound)
+}
+
 /// Keeps the best `k` of what is pushed, in `O(1)` amortised: a buffer of `2 k` is cut to `k` by
 /// selection whenever it is full, and what is below the last cut is refused at once.
 #[derive(Debug)]
 pub struct TopK {
     k: usize,
-    buffer: Vec<Scored>,
+    buffer: Vec<Key>,
     threshold: f32,
 }
 
@@ -53,7 +102,7 @@ impl TopK {
 
     #[inline(never)]
     fn insert(&mut self, ix: u32, score: f32) {
-        self.buffer.push(Scored { score, ix });
+        self.buffer.push(Key::new(ix, score));
         if self.buffer.len() >= (2 * self.k).max(16) {
             self.cut();
         }
@@ -63,8 +112,8 @@ impl TopK {
         if self.k == 0 {
             self.buffer.clear();
         } else if self.buffer.len() > self.k {
-            let (_, last, _) = self.buffer.select_nth_unstable_by(self.k - 1, Scored::best_first);
-            self.threshold = rank(last.score);
+            let (_, last, _) = self.buffer.select_nth_unstable(self.k - 1);
+            self.threshold = last.scored().score;
             self.buffer.truncate(self.k);
         }
     }
@@ -75,16 +124,16 @@ impl TopK {
     }
 
     /// The best, best first.
-    pub fn into_sorted(self) -> Vec<Scored> {
-        let mut best = self.into_unsorted();
-        best.sort_unstable_by(Scored::best_first);
-        best
+    pub fn into_sorted(mut self) -> Vec<Scored> {
+        self.cut();
+        self.buffer.sort_unstable();
+        self.into_unsorted()
     }
 
     /// The best, in no order.
     pub fn into_unsorted(mut self) -> Vec<Scored> {
         self.cut();
-        self.buffer
+        self.buffer.into_iter().map(Key::scored).collect()
     }
 }
 
@@ -103,6 +152,20 @@ mod tests {
             all.sort_by(Scored::best_first);
             all.truncate(k);
             prop_assert_eq!(top.into_sorted(), all);
+        }
+
+        #[test]
+        fn keys_order_as_scores_do(scores in prop::collection::vec(any::<f32>(), 0..60), k in 0usize..70) {
+            let mut want: Vec<Scored> = scores.iter().zip(0..).map(|(&score, ix)| Scored { score, ix }).collect();
+            want.sort_by(Scored::best_first);
+            let places: Vec<u32> = want.iter().map(|scored| scored.ix).collect();
+            prop_assert_eq!(order(scores.iter().copied()), places);
+            for &score in &scores {
+                prop_assert_eq!(from_ascending(ascending(score)).to_bits(), score.to_bits());
+            }
+            let numbers: Vec<f32> = scores.iter().copied().filter(|score| !score.is_nan()).collect();
+            let reach = |bound: f32| numbers.iter().filter(|score| **score >= bound).count();
+            prop_assert!(k > numbers.len() || reach(reached_by(&numbers, k)) >= k);
         }
     }
 }

@@ -57,7 +57,7 @@ pub fn recommend(view: View<'_>, query: &Query) -> Slate {
         (slate.items, slate.unmet) =
             selection::select(view, query, (&input, scores), ranked, &demoted, &steer);
         let items: Vec<ItemIx> = slate.items.iter().map(|r| r.item).collect();
-        let seeds = sources::strongest_seeds(&input, &items);
+        let seeds = sources::strongest_seeds(&input, scores, &items);
         slate.items.iter_mut().zip(seeds).for_each(|(recommended, seed)| recommended.seed = seed);
         slate
     })

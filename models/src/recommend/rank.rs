@@ -1,7 +1,5 @@
 //! Ranking: the blend shortlists, the ranker (boosted trees) reorders the shortlist.
 
-use std::cmp::Ordering;
-
 use rustc_hash::FxHashMap;
 
 use crate::index::purchases::Purchase;
@@ -24,7 +22,7 @@ pub fn rank(view: View<'_>, query: &Query, input: &Input<'_>, scores: &mut Score
         ranker.add_scores(&rows, &mut scores);
         ranked.iter_mut().zip(scores).for_each(|(ranked, score)| ranked.score = score);
         // Equal leaves keep the blend's order.
-        ranked = best_first(&ranked, |_, _| Ordering::Equal);
+        ranked = best_first(&ranked);
     }
     ranked
 }

@@ -28,6 +28,8 @@ pub struct Scores {
     pub(super) blended: Vec<Row>,
     /// The largest blended score of every block.
     pub(super) peaks: Vec<f32>,
+    /// The largest score of every source among the items that may be ranked.
+    pub(super) best: Evidence,
     /// Scores that each source added, by [`Source`].
     proposed: [u32; Source::COUNT],
 }
@@ -127,12 +129,16 @@ impl Scores {
 
     /// Items that a source scored and that may be ranked, lowest index first.
     pub fn contenders(&self) -> impl Iterator<Item = ItemIx> + '_ {
-        let bits = self.touched.iter().zip(&self.allowed).map(|(touched, allowed)| touched & allowed);
-        bits.enumerate().flat_map(|(block, bits)| {
+        self.contender_bits().enumerate().flat_map(|(block, bits)| {
             (0..WIDTH)
                 .filter(move |lane| bits >> lane & 1 == 1)
                 .map(move |lane| (block * WIDTH + lane) as ItemIx)
         })
+    }
+
+    /// The bits of [`contenders`](Self::contenders), by block.
+    pub(super) fn contender_bits(&self) -> impl Iterator<Item = u16> + '_ {
+        self.touched.iter().zip(&self.allowed).map(|(touched, allowed)| touched & allowed)
     }
 
     /// True if a source scored an item of its own accord.

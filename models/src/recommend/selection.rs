@@ -68,7 +68,7 @@ pub fn select(
     let weights = rank::weights(view, query);
     let n_ranked = ranked.len();
     let mut listed = List { view, weights, input, scores, slots: Vec::with_capacity(n_ranked) };
-    listed.slots.extend(ranked.into_iter().map(|contender| contender.into_slot(weights)));
+    listed.slots.extend(ranked.into_iter().map(Contender::into_slot));
     if !steer.soft.is_empty() {
         let wanted = placement::wanted(view, query, scores, steer, &listed.slots);
         listed.add(&wanted, wanted.len(), Slot::Ruled);
@@ -90,6 +90,7 @@ pub fn select(
         |candidate: usize| placements.iter().any(|placement| placement.pins(candidate, &arrangement.order));
     let slot = |&candidate: &usize| {
         let mut slot = listed.slots[candidate];
+        slot.source = score::strongest(&slot.evidence, weights);
         if is_pinned(candidate) {
             slot.slot = Slot::Pinned;
         } else if slot.slot == Slot::Ranked && candidate >= query.count && is_cold(view, &slot) {
@@ -124,7 +125,7 @@ impl List<'_> {
         self.slots.extend(new.into_iter().map(|best| Recommended {
             item: best.ix,
             score: best.score.min(ceiling),
-            source: score::strongest(&best.evidence, self.weights),
+            source: Source::Popularity,
             evidence: best.evidence,
             seed: None,
             slot,
@@ -167,9 +168,9 @@ pub(super) fn best_of(scores: &Scores, count: usize, holds: impl Fn(ItemIx) -> b
 }
 
 impl Contender {
-    fn into_slot(self, weights: &Evidence) -> Recommended {
+    /// A candidate of the slate; its source is found for those that fill a slot.
+    fn into_slot(self) -> Recommended {
         let Self { item, score, evidence, .. } = self;
-        let source = score::strongest(&evidence, weights);
-        Recommended { item, score, source, evidence, seed: None, slot: Slot::Ranked }
+        Recommended { item, score, source: Source::Popularity, evidence, seed: None, slot: Slot::Ranked }
     }
 }

@@ -3,11 +3,9 @@
 //! The blend divides each source's score by its best among the items that may be ranked, weights it and sums it up
 //! (`kernels::blocks`). Vectors are read for the shortlist alone, and their best is that of the shortlist.
 
-use std::cmp::Ordering;
-
 use crate::ids::ItemIx;
 use crate::kernels::blocks::{self, WIDTH};
-use crate::kernels::topk::TopK;
+use crate::kernels::topk::{self, TopK};
 use crate::recommend::score;
 use crate::recommend::scores::Scores;
 use crate::recommend::sources::Input;
@@ -40,6 +38,7 @@ pub fn shortlist(
     cold: usize,
 ) -> Vec<Contender> {
     let mut best = best_over_catalog(input, scores);
+    scores.best = best;
     blend(input, weights, &best, scores);
     let mut items = top(scores, count);
     for cold in top_by_content(scores, cold) {
@@ -68,21 +67,17 @@ pub fn shortlist(
         let by_content = b.content.total_cmp(&a.content);
         by_content.then(popularity(b).total_cmp(&popularity(a))).then(a.item.cmp(&b.item))
     };
-    best_first(&shortlist, ties)
+    let mut shortlist = best_first(&shortlist);
+    let equal = |a: &Contender, b: &Contender| a.score.total_cmp(&b.score).is_eq();
+    shortlist.chunk_by_mut(equal).filter(|run| run.len() > 1).for_each(|run| run.sort_unstable_by(ties));
+    shortlist
 }
 
-/// Contenders by score, best first; `ties` orders those of equal score. Places are sorted rather than contenders, which
+/// Contenders by score, best first; those of equal score in their order. Places are sorted rather than contenders, which
 /// are a cache line and more each.
-pub fn best_first(
-    contenders: &[Contender],
-    ties: impl Fn(&Contender, &Contender) -> Ordering,
-) -> Vec<Contender> {
-    let mut places: Vec<(f32, u32)> = contenders.iter().zip(0..).map(|(c, place)| (c.score, place)).collect();
-    let at = |place: u32| &contenders[place as usize];
-    places.sort_unstable_by(|a, b| {
-        b.0.total_cmp(&a.0).then_with(|| ties(at(a.1), at(b.1))).then(a.1.cmp(&b.1))
-    });
-    places.into_iter().map(|(_, place)| *at(place)).collect()
+pub fn best_first(contenders: &[Contender]) -> Vec<Contender> {
+    let order = topk::order(contenders.iter().map(|contender| contender.score));
+    order.into_iter().map(|place| contenders[place as usize]).collect()
 }
 
 /// The largest score of every source but of vectors, over the items that may be ranked.
@@ -109,7 +104,8 @@ fn blend(input: &Input<'_>, weights: &Evidence, best: &Evidence, scores: &mut Sc
 
 /// The best `count` by blended score, in no order.
 fn top(scores: &Scores, count: usize) -> Vec<ItemIx> {
-    let mut top = TopK::above(count, lower_bound(&scores.peaks, count));
+    // As many blocks have an item that scores as high.
+    let mut top = TopK::above(count, topk::reached_by(&scores.peaks, count));
     for (block, (blended, &peak)) in scores.blended.iter().zip(&scores.peaks).enumerate() {
         if peak == f32::NEG_INFINITY || peak < top.threshold() {
             continue;
@@ -121,26 +117,20 @@ fn top(scores: &Scores, count: usize) -> Vec<ItemIx> {
     top.into_unsorted().iter().map(|scored| scored.ix).collect()
 }
 
-/// A score that at least `count` items have: as many blocks have one that is as high. Negative infinity where there are
-/// fewer blocks.
-fn lower_bound(peaks: &[f32], count: usize) -> f32 {
-    if count == 0 || peaks.len() < count {
-        return f32::NEG_INFINITY;
-    }
-    let mut peaks = peaks.to_vec();
-    let (_, bound, _) = peaks.select_nth_unstable_by(count - 1, |a, b| b.total_cmp(a));
-    *bound
-}
-
 /// The best `count` by content, best first.
 fn top_by_content(scores: &Scores, count: usize) -> Vec<ItemIx> {
     let content = Source::Content as usize;
     let mut top = TopK::new(count);
     if count > 0 && scores.proposed()[content] > 0 {
-        for item in scores.contenders() {
-            let score = scores.of(item)[content];
-            if score > 0.0 {
-                top.push(item, score);
+        for (block, (rows, bits)) in scores.blocks.iter().zip(scores.contender_bits()).enumerate() {
+            let row = &rows[content];
+            if bits == 0 || row.iter().all(|score| *score <= 0.0) {
+                continue;
+            }
+            for (lane, &score) in row.iter().enumerate().filter(|(_, score)| **score > 0.0) {
+                if bits >> lane & 1 == 1 {
+                    top.push((block * WIDTH + lane) as ItemIx, score);
+                }
             }
         }
     }

@@ -50,7 +50,7 @@ pub(super) fn lists<'a>(input: &Input<'a>) -> impl Iterator<Item = (Source, &'a 
 pub(super) fn retrieve(input: &Input<'_>, scores: &mut Scores) {
     for (source, lists) in lists(input) {
         for seed in &input.seeds {
-            scores.add_list(source, lists.list(seed.item), seed.recency);
+            scores.add_list(source, lists.by_item().list(seed.item), seed.recency);
         }
     }
     let wanted = (2 * (input.query.count + input.query.exclude.len())).max(MIN_PROPOSALS);

@@ -3,29 +3,31 @@
 
 use super::{Input, Seed, co_purchase, content, external};
 use crate::ids::ItemIx;
+use crate::index::item_lists::ItemLists;
+use crate::recommend::scores::Scores;
+use crate::source::Source;
 
 /// Seeds that can be a reason: a purchase long ago is none that a person would name.
 const MAX_SEEDS: usize = 32;
+/// Least contribution that is a reason, as a share of the best score of its source in this answer.
+const MIN_SHARE: f32 = 0.01;
 
 /// For each of `items`, the seed with the largest single contribution, where there is one.
-pub fn strongest(input: &Input<'_>, items: &[ItemIx]) -> Vec<Option<ItemIx>> {
+pub fn strongest(input: &Input<'_>, scores: &Scores, items: &[ItemIx]) -> Vec<Option<ItemIx>> {
     let snapshot = input.view.snapshot;
     let mut found = Strongest::new(snapshot.items.len(), items);
-    for seed in input.seeds.iter().take(co_purchase::MAX_SEEDS) {
-        found.contribute(seed, snapshot.basket_ease.list(seed.item));
-    }
-    for seed in input.seeds.iter().take(MAX_SEEDS) {
-        snapshot.ease.iter().for_each(|ease| found.contribute(seed, ease.list(seed.item)));
-    }
-    for seed in input.seeds.iter().take(content::MAX_SEEDS) {
-        snapshot
-            .content_neighbors
-            .iter()
-            .for_each(|neighbors| found.contribute(seed, neighbors.list(seed.item)));
-    }
-    for (_, lists) in external::lists(input) {
-        input.seeds.iter().take(MAX_SEEDS).for_each(|seed| found.contribute(seed, lists.list(seed.item)));
-    }
+    let mut contribute = |source: Source, max_seeds: usize, lists: &ItemLists| {
+        let least = MIN_SHARE * scores.best[source as usize];
+        let seeds = input.seeds.iter().take(max_seeds);
+        seeds.for_each(|seed| found.contribute(seed, lists.list(seed.item), least));
+    };
+    contribute(Source::CoPurchase, co_purchase::MAX_SEEDS, &snapshot.basket_ease);
+    snapshot.ease.iter().for_each(|lists| contribute(Source::EaseRecent, MAX_SEEDS, lists));
+    snapshot
+        .content_neighbors
+        .iter()
+        .for_each(|lists| contribute(Source::Content, content::MAX_SEEDS, lists));
+    external::lists(input).for_each(|(source, lists)| contribute(source, MAX_SEEDS, lists.by_item()));
     found.best.into_iter().map(|best| best.map(|(seed, _)| seed)).collect()
 }
 
@@ -46,8 +48,11 @@ impl Strongest {
         Self { asked, places, best: vec![None; items.len()] }
     }
 
-    fn contribute(&mut self, seed: &Seed, (items, weights): (&[ItemIx], &[f32])) {
-        for (&item, weight) in items.iter().zip(weights) {
+    /// Weighs what a seed contributes to the items asked about; its list is heaviest first, and ends for this purpose where
+    /// it contributes less than `least`.
+    fn contribute(&mut self, seed: &Seed, (items, weights): (&[ItemIx], &[f32]), least: f32) {
+        let n_reasons = weights.partition_point(|weight| seed.recency * weight >= least);
+        for (&item, weight) in items.iter().zip(weights).take(n_reasons) {
             if self.asked[item as usize / 64] >> (item % 64) & 1 == 0 {
                 continue;
             }
