@@ -157,23 +157,25 @@ pub fn purchases(view: View<'_>, item: ItemIx, since: &[Since]) -> Vec<Purchase>
     purchases
 }
 
-/// All candidates for `goods`: those who `bought` them first, in that order, then the others. Those whom the query
-/// leaves out may be among the others.
-pub fn candidates(
+/// Runs `work` on all candidates for `goods`: those who `bought` them first, in that order, then the others. Those whom
+/// the query leaves out may be among the others.
+pub fn with<R>(
     view: View<'_>,
     query: &AudienceQuery,
     goods: &Goods,
     bought: &[Purchase],
-) -> Vec<(UserIx, Candidate)> {
-    let mut found = Candidates::new(view.snapshot.users.len());
-    for purchase in bought {
-        found.propose(purchase.ix).add(Source::Personal, purchase.decayed.max(1e-6));
-    }
-    companions(view, goods, &mut found);
-    factors(view, query, goods, &mut found);
-    brought(view, query, goods, &mut found);
-    activity(view, &mut found);
-    found.into_entries()
+    work: impl FnOnce(&mut Vec<(UserIx, Candidate)>) -> R,
+) -> R {
+    let propose = |found: &mut Candidates| {
+        for purchase in bought {
+            found.propose(purchase.ix).add(Source::Personal, purchase.decayed.max(1e-6));
+        }
+        companions(view, goods, found);
+        factors(view, query, goods, found);
+        brought(view, query, goods, found);
+        activity(view, found);
+    };
+    Candidates::with(view.snapshot.users.len(), propose, work)
 }
 
 /// Everyone who bought any of the items before.

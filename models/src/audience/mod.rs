@@ -13,6 +13,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 use crate::consent::Purpose;
 use crate::ids::{ItemIx, UserIx};
 use crate::index::purchases::Purchase;
+use crate::kernels::topk;
 use crate::recommend::candidates::Candidate;
 use crate::recommend::score::{self, Ranked};
 use crate::source::{Evidence, Source};
@@ -150,13 +151,11 @@ fn of_goods(
     let shortlist = Shortlist::new(view, query, goods, since, excluded, denied);
     let probabilities =
         view.snapshot.likelihood.as_ref().map(|likelihood| likelihood.of(&shortlist.rows(view, goods)));
-    let score = |(n, ranked): (usize, &Ranked)| probabilities.as_ref().map_or(ranked.score, |p| p[n]);
-    let mut order: Vec<(f32, usize)> =
-        shortlist.ranked.iter().enumerate().map(score).zip(0..shortlist.ranked.len()).collect();
-    order.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    let score = |n: usize| probabilities.as_ref().map_or(shortlist.ranked[n].score, |p| p[n]);
+    let mut order = topk::order((0..shortlist.ranked.len()).map(score));
     order.truncate(kept);
-    let prospect = |(score, n): (f32, usize)| {
-        let ranked = &shortlist.ranked[n];
+    let prospect = |place: u32| {
+        let (ranked, score) = (&shortlist.ranked[place as usize], score(place as usize));
         Prospect {
             user: ranked.ix,
             score,
@@ -199,12 +198,14 @@ impl Shortlist {
         };
         // Before they are candidates, so that the first of those are still the buyers.
         bought.retain(|purchase| stays(purchase.ix));
-        let mut found = candidates::candidates(view, query, goods, &bought);
-        if view.consents.is_some() || !(excluded.is_empty() && against.is_empty()) {
-            found.retain(|(user, _)| stays(*user));
-        }
         let wanted = (2 * query.count).max(MIN_SHORTLIST);
-        Self { ranked: score::top(&found, &view.snapshot.blend.audience, wanted), bought }
+        let ranked = candidates::with(view, query, goods, &bought, |found| {
+            if view.consents.is_some() || !(excluded.is_empty() && against.is_empty()) {
+                found.retain(|(user, _)| stays(*user));
+            }
+            score::top(found, &view.snapshot.blend.audience, wanted)
+        });
+        Self { ranked, bought }
     }
 
     fn bought(&self, ranked: &Ranked) -> Option<Purchase> {
@@ -225,7 +226,7 @@ pub fn evidence(view: View<'_>, query: &AudienceQuery) -> Vec<(UserIx, Candidate
     let of = |&item: &ItemIx| {
         let goods = Goods::of_item(view, item);
         let bought = goods.item.map_or_else(Vec::new, |item| candidates::purchases(view, item, &[]));
-        candidates::candidates(view, query, &goods, &bought)
+        candidates::with(view, query, &goods, &bought, |found| std::mem::take(found))
     };
     score::normalized(query.items.iter().flat_map(of).collect())
 }

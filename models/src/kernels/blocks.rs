@@ -12,8 +12,8 @@ pub type Row = [f32; WIDTH];
 
 /// Runs `work` with the number of vectors that a row takes.
 macro_rules! by_width {
-    ($work:ident) => {
-        impl<const K: usize> WithSimd for $work<'_, K> {
+    ($work:ty $(, $rows:ident)?) => {
+        impl$(<const $rows: usize>)? WithSimd for $work {
             type Output = ();
 
             #[inline(always)]
@@ -49,7 +49,7 @@ struct Maxima<'a, const K: usize> {
     best: &'a mut [Row; K],
 }
 
-by_width!(Maxima);
+by_width!(Maxima<'_, K>, K);
 
 impl<const K: usize> Maxima<'_, K> {
     #[inline(always)]
@@ -94,7 +94,7 @@ struct AddWeighted<'a, const K: usize> {
     peaks: &'a mut [f32],
 }
 
-by_width!(AddWeighted);
+by_width!(AddWeighted<'_, K>, K);
 
 impl<const K: usize> AddWeighted<'_, K> {
     #[inline(always)]
@@ -122,6 +122,47 @@ impl<const K: usize> AddWeighted<'_, K> {
             sums.copy_from_slice(&total);
             let best = total[1..].iter().fold(total[0], |best, &next| simd.max_f32s(best, next));
             *peak = simd.reduce_max_f32s(best);
+        }
+    }
+}
+
+/// One bit for every sum that is at least `bound`, by block.
+pub fn at_least(sums: &[Row], bound: f32) -> Vec<u16> {
+    let mut bits = vec![0; sums.len()];
+    pulp::Arch::new().dispatch(AtLeast { sums, bound, bits: &mut bits });
+    bits
+}
+
+struct AtLeast<'a> {
+    sums: &'a [Row],
+    bound: f32,
+    bits: &'a mut [u16],
+}
+
+by_width!(AtLeast<'_>);
+
+impl AtLeast<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const V: usize>(self, simd: S) {
+        /// The bit of every lane, as a number that is exact in sums of all.
+        const BITS: Row = {
+            let mut bits = [0.0; WIDTH];
+            let mut n = 0;
+            while n < WIDTH {
+                bits[n] = (1 << n) as f32;
+                n += 1;
+            }
+            bits
+        };
+        let (bound, none) = (simd.splat_f32s(self.bound), simd.splat_f32s(0.0));
+        let places = S::as_simd_f32s(&BITS).0;
+        for (sums, bits) in self.sums.iter().zip(self.bits) {
+            let mut reached = none;
+            for (&sum, &place) in S::as_simd_f32s(sums).0.iter().zip(places) {
+                let reaches = simd.greater_than_or_equal_f32s(sum, bound);
+                reached = simd.add_f32s(reached, simd.select_f32s(reaches, place, none));
+            }
+            *bits = simd.reduce_sum_f32s(reached) as u16;
         }
     }
 }
@@ -169,6 +210,10 @@ mod tests {
             for item in 0..64 {
                 let want = if may(item) { 1.0 + 0.5 * score(item, 0) + 2.0 * score(item, 1) } else { f32::NEG_INFINITY };
                 prop_assert_eq!(sums[item / WIDTH][item % WIDTH], want);
+            }
+            for (block, bits) in at_least(&sums, 3.0).into_iter().enumerate() {
+                let want = (0..WIDTH).filter(|&lane| sums[block][lane] >= 3.0).map(|lane| 1 << lane).sum::<u16>();
+                prop_assert_eq!(bits, want);
             }
             for (sums, peak) in sums.iter().zip(peaks) {
                 prop_assert_eq!(sums.iter().copied().fold(f32::NEG_INFINITY, f32::max), peak);

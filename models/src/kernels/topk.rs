@@ -87,11 +87,6 @@ impl TopK {
         Self { k, buffer: Vec::with_capacity((2 * k).min(1 << 20)), threshold: f32::NEG_INFINITY }
     }
 
-    /// For the best `k`, at least `k` of which will score `threshold` or more.
-    pub fn above(k: usize, threshold: f32) -> Self {
-        Self { threshold, ..Self::new(k) }
-    }
-
     /// Offers one.
     #[inline(always)]
     pub fn push(&mut self, ix: u32, score: f32) {

@@ -1,5 +1,7 @@
 //! Candidates while sources collect them: a dense slot per index, and the list of entries in order of first proposal.
 
+use std::cell::Cell;
+
 use crate::ids::ItemIx;
 use crate::source::{Evidence, Source};
 
@@ -30,18 +32,43 @@ impl Candidate {
 }
 
 /// A map from dense index to [`Candidate`] in order of first proposal. Cost: one array access per look-up.
-#[derive(Debug)]
+///
+/// Kept by the thread from answer to answer: fresh memory of this size costs more than what is done with it. Invariant: between
+/// answers all slots are 0.
+#[derive(Debug, Default)]
 pub struct Candidates {
-    /// Position in `entries` plus one; 0 where there is none. A fresh zeroed array costs next to nothing: the
-    /// operating system hands out zero pages, and only touched ones become real.
+    /// Position in `entries` plus one; 0 where there is none.
     slots: Vec<u32>,
     entries: Vec<(u32, Candidate)>,
 }
 
+/// Most entries whose memory a thread keeps, about 5 MB.
+const MAX_KEPT: usize = 1 << 16;
+
+thread_local! {
+    /// Taken out while in use: where an answer panics, what it left behind is dropped with it.
+    static OF_THREAD: Cell<Option<Candidates>> = const { Cell::new(None) };
+}
+
 impl Candidates {
-    /// For indices below `bound`.
-    pub fn new(bound: usize) -> Self {
-        Self { slots: vec![0; bound], entries: Vec::with_capacity(1_024) }
+    /// Lets `propose` collect candidates below `bound`, and runs `work` on them, in order of first proposal.
+    pub fn with<R>(
+        bound: usize,
+        propose: impl FnOnce(&mut Self),
+        work: impl FnOnce(&mut Vec<(u32, Candidate)>) -> R,
+    ) -> R {
+        let mut candidates = OF_THREAD.take().unwrap_or_default();
+        if candidates.slots.len() < bound {
+            candidates.slots.resize(bound, 0);
+        }
+        propose(&mut candidates);
+        let Self { slots, entries } = &mut candidates;
+        entries.iter().for_each(|(ix, _)| slots[*ix as usize] = 0);
+        let result = work(entries);
+        entries.clear();
+        entries.shrink_to(MAX_KEPT);
+        OF_THREAD.set(Some(candidates));
+        result
     }
 
     /// The candidate `ix`; proposes it where no source did before.
@@ -53,11 +80,6 @@ impl Candidates {
             *slot = self.entries.len() as u32;
         }
         &mut self.entries[*slot as usize - 1].1
-    }
-
-    /// All candidates, in order of first proposal.
-    pub fn into_entries(self) -> Vec<(u32, Candidate)> {
-        self.entries
     }
 
     /// All candidates, for sources that score what others proposed.

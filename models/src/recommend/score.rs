@@ -81,10 +81,16 @@ pub(super) fn dot(a: &Evidence, b: &Evidence) -> f32 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// The source that contributes most.
+/// The source that contributes most; of equal ones the first.
 pub(crate) fn strongest(evidence: &Evidence, weights: &Evidence) -> Source {
-    let share = |s: Source| evidence[s as usize] * weights[s as usize];
-    Source::ALL.into_iter().rev().max_by(|&a, &b| share(a).total_cmp(&share(b))).unwrap_or(Source::Popularity)
+    let mut strongest = (Source::Popularity, f32::NEG_INFINITY);
+    for source in Source::ALL {
+        let share = evidence[source as usize] * weights[source as usize];
+        if share > strongest.1 {
+            strongest = (source, share);
+        }
+    }
+    strongest.0
 }
 
 #[cfg(test)]

@@ -104,14 +104,14 @@ fn blend(input: &Input<'_>, weights: &Evidence, best: &Evidence, scores: &mut Sc
 
 /// The best `count` by blended score, in no order.
 fn top(scores: &Scores, count: usize) -> Vec<ItemIx> {
-    // As many blocks have an item that scores as high.
-    let mut top = TopK::above(count, topk::reached_by(&scores.peaks, count));
-    for (block, (blended, &peak)) in scores.blended.iter().zip(&scores.peaks).enumerate() {
-        if peak == f32::NEG_INFINITY || peak < top.threshold() {
-            continue;
-        }
-        for (lane, &score) in blended.iter().enumerate().filter(|(_, score)| **score > f32::NEG_INFINITY) {
-            top.push((block * WIDTH + lane) as ItemIx, score);
+    // As many blocks have an item that scores as high. Items that may not be ranked score negative infinity.
+    let bound = topk::reached_by(&scores.peaks, count).max(f32::MIN);
+    let mut top = TopK::new(count);
+    for (block, mut bits) in blocks::at_least(&scores.blended, bound).into_iter().enumerate() {
+        while bits != 0 {
+            let lane = bits.trailing_zeros() as usize;
+            bits &= bits - 1;
+            top.push((block * WIDTH + lane) as ItemIx, scores.blended[block][lane]);
         }
     }
     top.into_unsorted().iter().map(|scored| scored.ix).collect()
