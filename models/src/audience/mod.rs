@@ -226,7 +226,7 @@ pub fn evidence(view: View<'_>, query: &AudienceQuery) -> Vec<(UserIx, Candidate
     let of = |&item: &ItemIx| {
         let goods = Goods::of_item(view, item);
         let bought = goods.item.map_or_else(Vec::new, |item| candidates::purchases(view, item, &[]));
-        candidates::with(view, query, &goods, &bought, |found| std::mem::take(found))
+        candidates::with(view, query, &goods, &bought, std::mem::take)
     };
     score::normalized(query.items.iter().flat_map(of).collect())
 }
