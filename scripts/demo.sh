@@ -13,7 +13,7 @@ train=(--store "$STORE" --shop default)
 if [ -n "$CONFIG" ]; then train+=(--config "$CONFIG"); fi
 if [ -n "$ORDERS" ]; then train+=(--orders "$ORDERS"); fi
 if [ -z "$ORDERS$CONFIG" ]; then
-  "$bin/qianmian-trainer" demo-data --out var/demo --users "$USERS"
+  "$bin/qianmian-trainer" demo-data --out var/demo --users "$USERS" --pictures
   train+=(--config var/demo/shop.toml)
 fi
 "$bin/qianmian-trainer" train "${train[@]}"
@@ -58,25 +58,26 @@ show() {
 example() { "$bin/qianmian-trainer" inspect --store "$STORE" --examples "$1" --json; }
 user=$(example users) item=$(example items)
 if [ -n "$user" ]; then
-  show "items for a known user" POST /recommend "{\"user\":{\"id\":$user},\"count\":3}"
+  show "items for a known user" POST /recommend "{\"user\":{\"id\":$user},\"fields\":[\"title\",\"price\"],\"count\":3}"
 fi
-show "items for an anonymous user who looks at an item" POST /recommend "{\"context\":{\"item_ids\":[$item]},\"count\":3}"
-show "similar items" POST /similar "{\"item_ids\":[$item],\"count\":3}"
-show "complements of a cart (搭配购)" POST /bundle "{\"cart\":[$item],\"count\":2}"
+show "items for an anonymous user who looks at an item" POST /recommend "{\"context\":{\"item_ids\":[$item]},\"fields\":[\"title\",\"price\"],\"count\":3}"
+show "similar items" POST /similar "{\"item_ids\":[$item],\"fields\":[\"title\",\"price\"],\"count\":3}"
+show "complements of a cart (搭配购)" POST /bundle "{\"cart\":[$item],\"fields\":[\"title\",\"price\"],\"count\":2}"
 if [ -n "$user" ]; then
   show "users for an item (货找人)" POST /audience "{\"item_ids\":[$item],\"count\":3}"
 fi
 now=$(date -u +%Y-%m-%dT%H:%M:%SZ)
 show "a visitor views the item" POST /events \
   "{\"events\":[{\"event_id\":\"demo-$now\",\"type\":\"view\",\"occurred_at\":\"$now\",\"user_id\":\"visitor\",\"item_id\":$item}]}"
-show "and the next answer uses the view" POST /recommend '{"user":{"id":"visitor"},"count":3}'
+show "and the next answer uses the view" POST /recommend '{"user":{"id":"visitor"},"fields":["title","price"],"count":3}'
 drained() { find var/events -name '*.parquet' -newer var/server.toml 2>/dev/null | sort | tail -1; }
 for _ in $(seq 50); do
   [ -n "$(drained)" ] && break
   sleep 0.1
 done
 printf '\n# drained events, for the next training: [events] files = ["var/events/default/**/*.parquet"]\n%s\n' "$(drained)"
-printf '\nServing on http://%s (browse http://%s/docs, log in var/server.log).\n' "$LISTEN" "$LISTEN"
+printf '\nServing on http://%s (API: http://%s/docs, log in var/server.log).\n' "$LISTEN" "$LISTEN"
+printf 'The console: http://%s/console\n' "$LISTEN"
 [ -n "${DEMO_ONCE:-}" ] && exit 0
 echo "Ctrl-C stops it."
 wait "$server"

@@ -19,6 +19,12 @@ scripts/install-redis.sh || echo "SKIPPED: no redis-server; see above for how to
 mkdir -p var
 log=var/test.log
 "${CARGO:-cargo}" test --release --workspace --no-fail-fast "$@" 2>&1 | tee "$log" || status=$?
+# The console and a storefront's page in a real browser, with the programs that were just built.
+if scripts/install-browser.sh; then
+  QIANMIAN_BIN="${CARGO_TARGET_DIR:-target}/release" node --test tests/browser/console.test.mjs || status=1
+else
+  echo "SKIPPED: the browser tests; see above for how to install a browser" >&2
+fi
 awk '/^test result:/ { passed += $4; failed += $6; skipped += $8 }
      END { printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped }' "$log"
 exit "$status"

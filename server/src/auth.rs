@@ -36,6 +36,8 @@ pub enum Scope {
 impl Scope {
     /// All of them.
     pub const ALL: [Self; 5] = [Self::Read, Self::Events, Self::Write, Self::Admin, Self::Storefront];
+    /// Those of servers and people of the shop.
+    pub const OF_SERVERS: [Self; 4] = [Self::Read, Self::Events, Self::Write, Self::Admin];
 
     /// The name in configuration and answers.
     pub fn name(self) -> &'static str {

@@ -4,6 +4,7 @@
 //! is built, so that a request costs one boxed future and a few atomic additions.
 
 use std::pin::pin;
+use std::slice;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -33,6 +34,8 @@ pub const USER_TOKEN: HeaderName = HeaderName::from_static("x-user-token");
 pub enum Access {
     /// Everyone, without a key and without a bound, so that probes get through when the server is busy.
     Open,
+    /// Holders of any key, unless it is a storefront's.
+    Keyed,
     /// Holders of a key with this scope.
     Scoped(Scope),
     /// Holders of a key with this scope, and storefronts, for their own user.
@@ -104,10 +107,12 @@ pub async fn guard(State(guard): State<Arc<Guard>>, request: Request, next: Next
     let mut response = match (screen(&request, &app.trusted), guard.access) {
         (Err(problem), _) => guard.refused(problem).into_response(),
         (Ok(()), Access::Open) => guard.answer(request, next).await,
-        (Ok(()), Access::Scoped(_) | Access::Shared(_)) => match guard.admit(id, started, request) {
-            Ok((request, shop)) => guard.answer_bounded(&shop, request, next).await,
-            Err(problem) => problem.into_response(),
-        },
+        (Ok(()), Access::Keyed | Access::Scoped(_) | Access::Shared(_)) => {
+            match guard.admit(id, started, request) {
+                Ok((request, shop)) => guard.answer_bounded(&shop, request, next).await,
+                Err(problem) => problem.into_response(),
+            }
+        }
     };
     finish(&mut response, id);
     let status = response.status().as_u16();
@@ -150,18 +155,19 @@ impl Guard {
 
     /// Who calls, if they may.
     fn caller(&self, grant: &Grant<'_>, request: &Request) -> Result<Caller, Problem> {
-        let (scope, is_shared) = match self.access {
-            // Routes without a scope are not admitted but answered.
-            Access::Open => (Scope::Admin, false),
-            Access::Scoped(scope) => (scope, false),
-            Access::Shared(scope) => (scope, true),
+        let (wanted, is_shared) = match &self.access {
+            // Routes without a key are not admitted but answered.
+            Access::Open | Access::Keyed => (&Scope::OF_SERVERS[..], false),
+            Access::Scoped(scope) => (slice::from_ref(scope), false),
+            Access::Shared(scope) => (slice::from_ref(scope), true),
         };
-        if grant.scopes.contains(&scope) {
+        if wanted.iter().any(|scope| grant.scopes.contains(scope)) {
             return Ok(Caller::Server);
         }
         if !is_shared || !grant.scopes.contains(&Scope::Storefront) {
             self.app.telemetry.missing_scope.increment(1);
-            let detail = format!("the key lacks the scope `{}`", scope.name());
+            let names: Vec<String> = wanted.iter().map(|scope| format!("`{}`", scope.name())).collect();
+            let detail = format!("the key lacks the scope {}", names.join(" or "));
             return Err(Problem::new(Code::MissingScope, detail));
         }
         let in_header = request.headers().get(USER_TOKEN).map(|token| token.to_str().unwrap_or_default());

@@ -98,12 +98,16 @@ pub fn takes_query(operation: &Operation) -> bool {
 pub fn complete(operation: &mut Operation, access: Access, keyed: bool) {
     let has_body = operation.request_body.is_some();
     let mut codes = vec![Code::Internal, Code::TimedOut];
-    if let Access::Scoped(scope) | Access::Shared(scope) = access {
+    if access != Access::Open {
         // A query string that the call does not take is refused, so 400 is possible everywhere.
         codes.push(Code::InvalidRequest);
         if keyed {
             codes.extend([Code::MissingKey, Code::MissingScope, Code::RateLimited]);
-            let mut security = vec![SecurityRequirement::new(KEY, [scope.name()])];
+            let scope = match access {
+                Access::Open | Access::Keyed => None,
+                Access::Scoped(scope) | Access::Shared(scope) => Some(scope.name()),
+            };
+            let mut security = vec![SecurityRequirement::new(KEY, scope)];
             if matches!(access, Access::Shared(_)) {
                 let storefront = SecurityRequirement::new(KEY, [Scope::Storefront.name()]);
                 security.push(storefront.clone().add(TOKEN, [""; 0]));

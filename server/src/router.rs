@@ -20,11 +20,11 @@ use utoipa_axum::routes;
 use crate::app::{ADMIN_PATIENCE, App};
 use crate::auth::Scope::{Admin, Events, Read, Write};
 use crate::browsers;
-use crate::guard::Access::{self, Open, Scoped, Shared};
+use crate::guard::Access::{self, Keyed, Open, Scoped, Shared};
 use crate::guard::{self, Guard};
 use crate::handlers::{
-    audience, bundle, consent, docs, events, health, identities, items, models, recommend, rooms, scenes,
-    similar, users,
+    audience, bundle, consent, console, docs, events, health, identities, items, key, models, recommend,
+    rooms, scenes, similar, users,
 };
 use crate::openapi;
 use crate::problem::{Code, Problem};
@@ -70,9 +70,13 @@ pub fn router(app: &Arc<App>) -> (Router, OpenApi) {
         .call(Scoped(Admin), routes!(models::list))
         .call(Scoped(Admin), routes!(models::activate))
         .call(Scoped(Admin), routes!(models::rollback))
+        .call(Keyed, routes!(key::get))
         .call(metrics, routes!(health::metrics))
         .call(Open, routes!(health::healthz))
         .call(Open, routes!(health::readyz))
+        .page(Open, "/console", get(console::home))
+        .page(Open, "/console/", get(console::page))
+        .page(Open, "/console/{*file}", get(console::file))
         .page(Open, "/docs", get(docs::home))
         .page(Open, "/docs/", get(docs::page))
         .page(Open, "/docs/{*file}", get(docs::file))

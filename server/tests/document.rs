@@ -43,7 +43,7 @@ async fn schemas_exist_and_operation_names_are_unique() {
     let count = operations.len();
     operations.sort_unstable();
     operations.dedup();
-    assert_eq!((operations.len(), count), (40, 40), "{operations:?}");
+    assert_eq!((operations.len(), count), (41, 41), "{operations:?}");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::support::shop::{item, publish, user};
-use crate::support::{EAGER, Running, key, start};
+use crate::support::{EAGER, Running, key, served, start};
 use hyper::Method;
 use serde_json::{Value, json};
 
@@ -96,7 +96,7 @@ async fn every_documented_route_asks_for_its_scope() {
         calls.iter().filter(|call| call.scope.is_some()).map(|call| call.path.as_str()).collect();
     assert_eq!(scoped.len(), 21, "{scoped:?}");
     let (wrong, _) = key("tea", "read");
-    for call in &calls {
+    for call in calls.iter().filter(|call| call.path != "/key") {
         let Some(scope) = &call.scope else {
             assert!(["/healthz", "/readyz"].contains(&call.path.as_str()), "{} is open", call.path);
             assert_eq!(call.try_with(&running, None).await.status, 200);
@@ -117,6 +117,25 @@ async fn every_documented_route_asks_for_its_scope() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_key_learns_its_own_shop_and_scopes() {
+    let (running, keys) = two_shops().await;
+    for (shop, scope, bearer) in &keys {
+        let answer = running.send(Method::GET, "/key", &[("authorization", bearer)], "").await.ok();
+        assert_eq!((&answer["shop"], &answer["scopes"]), (&json!(shop), &json!([scope])));
+        assert_eq!((&answer["open"], &answer["live"]), (&json!(false), &json!(true)));
+    }
+    running.get("/key").await.problem(401, "missing_key");
+    let (unknown, _) = key("tea", "read");
+    running.send(Method::GET, "/key", &[("authorization", &unknown)], "").await.problem(401, "unknown_key");
+    let open = served().await.get("/key").await.ok();
+    assert_eq!(
+        (&open["shop"], &open["open"], &open["live"]),
+        (&json!("default"), &json!(true), &json!(false))
+    );
+    assert_eq!(open["scopes"].as_array().unwrap().len(), 5);
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ mod binary;
 mod browsers;
 mod chaos;
 mod consent;
+mod console;
 mod context;
 mod document;
 mod documents;

@@ -21,6 +21,7 @@ fn args(out: &Path) -> DemoDataArgs {
         seed: 7,
         format: OrdersFormat::CsvZst,
         events: true,
+        pictures: false,
     }
 }
 
@@ -108,6 +109,21 @@ fn shop() -> &'static Tables {
 fn median(mut numbers: Vec<i64>) -> i64 {
     numbers.sort_unstable();
     numbers[numbers.len() / 2]
+}
+
+#[test]
+fn pictures_are_data_urls_and_change_nothing_else() {
+    let (plain, drawn) = (generated(|_| {}), generated(|args| args.pictures = true));
+    let (plain, drawn) = (table(plain.path(), "items.csv"), table(drawn.path(), "items.csv"));
+    assert_eq!(plain.len(), drawn.len());
+    let mut different = BTreeSet::new();
+    for (plain, mut drawn) in plain.into_iter().zip(drawn) {
+        let picture = drawn.remove("image_url").unwrap();
+        assert!(picture.starts_with("data:image/svg+xml,%3Csvg ") && picture.len() < 400, "{picture}");
+        assert_eq!(plain, drawn);
+        different.insert(picture);
+    }
+    assert!(different.len() > 100, "{}", different.len());
 }
 
 #[test]

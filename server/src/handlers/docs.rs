@@ -3,10 +3,11 @@
 use std::sync::{Arc, LazyLock};
 
 use axum::extract::Path;
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Redirect, Response};
 use utoipa_swagger_ui::Config;
 
+use super::page;
 use crate::problem::{Code, Problem};
 
 /// What the page may load: its own files, and pictures inside them. No other page may frame it. Swagger UI sets
@@ -14,13 +15,6 @@ use crate::problem::{Code, Problem};
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
     img-src 'self' data:; font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
     frame-ancestors 'none'";
-
-/// Headers of every file of the page.
-const HEADERS: [(HeaderName, HeaderValue); 3] = [
-    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
-    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
-    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-];
 
 /// Relative, so that the page also works behind a proxy that adds a prefix.
 static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| Arc::new(Config::from("../openapi.json")));
@@ -45,7 +39,7 @@ fn serve(path: &str) -> Result<Response, Problem> {
     match utoipa_swagger_ui::serve(path, Arc::clone(&CONFIG)).map_err(failed)? {
         Some(file) => {
             let content_type = [(header::CONTENT_TYPE, file.content_type)];
-            Ok((content_type, HEADERS, file.bytes.into_owned()).into_response())
+            Ok((content_type, page::headers(POLICY), file.bytes.into_owned()).into_response())
         }
         None => Err(Problem::new(Code::NotFound, "the page has no such file")),
     }

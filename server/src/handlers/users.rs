@@ -13,6 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::answer::{ModelRef, Moment, finite, json};
 use super::card::ItemCard;
 use super::consent::{ConsentsOf, of_user};
+use super::marks::{self, LiveMark};
 use crate::app;
 use crate::extract::{PathId, QueryString};
 use crate::fields::{Count, is_id};
@@ -41,6 +42,8 @@ pub struct UserResponse<'a> {
     rfm: Rfm,
     lifecycle: Stage,
     consents: ConsentsOf,
+    /// What they did since training; null if live state does not answer, or is not kept.
+    live: Option<Vec<LiveMark<'a>>>,
     /// Different items bought.
     items_bought: usize,
     /// Items bought, latest first.
@@ -142,6 +145,8 @@ pub async fn get(
     if !is_id(&id) {
         return Err(Problem::new(Code::InvalidField, "an id has 1 to 256 characters").at_field("id"));
     }
+    // All waiting comes before the model is taken.
+    let known = marks::known(&call.shop, &id).await;
     let model = call.shop.model()?;
     let view = model.view(app::now());
     let snapshot = view.snapshot;
@@ -158,6 +163,7 @@ pub async fn get(
         rfm: Rfm { recency: profile.rfm[0], frequency: profile.rfm[1], monetary: profile.rfm[2] },
         lifecycle: profile.lifecycle(view.now).into(),
         consents: of_user(&call, Some(&model), &id),
+        live: known.map(|known| marks::marks(view, &known)),
         items_bought: history.len(),
         history: history.take(count).map(|purchase| history_item(view, &purchase)).collect(),
         took_us: call.took_us(),

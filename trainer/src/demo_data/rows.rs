@@ -10,9 +10,9 @@ use super::text::{degrees, digits, hex, time_of_day, yuan};
 /// Columns of the orders.
 pub const ORDERS: &str =
     "order_id,user_id,item_id,ordered_at,quantity,unit_price,channel,store_id,room_id,merchant_id,status\n";
-/// Columns of the catalog. `tags` and `store_ids` are lists separated by `|`.
+/// Columns of the catalog, without the end of the line. `tags` and `store_ids` are lists separated by `|`.
 pub const ITEMS: &str =
-    "item_id,title,category,brand,merchant_id,price,cost,stock,launched_at,tags,status,store_ids\n";
+    "item_id,title,category,brand,merchant_id,price,cost,stock,launched_at,tags,status,store_ids";
 /// Columns of the users. `tags` is a list separated by `|`.
 pub const USERS: &str =
     "user_id,birthday,gender,city,lat,lon,registered_at,tags,consent_personalization,consent_contact\n";
@@ -104,7 +104,7 @@ pub fn order(out: &mut Vec<u8>, shop: &Shop, line: &Line) {
     out.extend_from_slice(b",paid\n");
 }
 
-/// Appends an item of the catalog.
+/// Appends an item of the catalog, without the end of the line.
 pub fn item(out: &mut Vec<u8>, shop: &Shop, number: u32) {
     let item = &shop.catalog.items[number as usize];
     let kind = &KINDS[usize::from(item.kind)];
@@ -139,7 +139,6 @@ pub fn item(out: &mut Vec<u8>, shop: &Shop, number: u32) {
         }
         store_id(out, store);
     }
-    out.push(b'\n');
 }
 
 /// Appends a user.
