@@ -11,7 +11,7 @@ impl Money {
     pub const ZERO: Self = Self(0);
     /// The largest amount.
     pub const MAX: Self = Self(MAX_MINOR);
-    /// What stands for no amount where a number must stand: no amount has this value.
+    /// Marks a missing amount in a column of numbers; outside of the range of amounts.
     const NONE: i64 = i64::MIN;
 
     /// An amount of minor units; `None` beyond ±[`MAX_MINOR`].

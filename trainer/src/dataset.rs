@@ -52,9 +52,9 @@ pub struct Dataset {
     pub external: Arc<Vec<ExternalModel>>,
     /// Purchases, by (time, basket, item); lines beyond the basket cap come last, in the same order.
     lines: Vec<Line>,
-    /// How many of `lines` count for co-purchase.
+    /// The first `n_paired` of `lines` count for co-purchase; lines beyond the basket cap do not.
     n_paired: usize,
-    /// What the times of the lines mean.
+    /// The meaning of the lines' times.
     pub time_kind: TimeKind,
     /// End of the data: a second after the last line, or where the data were cut; unix seconds.
     pub until: i64,
@@ -189,7 +189,7 @@ impl Dataset {
         }
     }
 
-    /// Where a purchase was made, as a code within its kind of locality, if it is known.
+    /// The locality of a purchase, as a code within `kind`; `None` if it is unknown.
     pub fn locality(&self, kind: Kind, line: &Line) -> Option<u16> {
         let code = match kind {
             Kind::Store => line.store,

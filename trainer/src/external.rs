@@ -23,7 +23,7 @@ use table::Ids;
 /// Targets kept an item (decision 23).
 const TOP_N: usize = 100;
 
-/// How the files of one external model match the shop.
+/// The match of one external model's files with the shop.
 #[derive(Debug, Clone, Serialize)]
 pub struct Summary {
     /// The model's name in the configuration.
@@ -34,7 +34,7 @@ pub struct Summary {
     pub rehearsed_apart: bool,
 }
 
-/// How the rows of one file match the shop.
+/// The match of one file's rows with the shop.
 #[derive(Debug, Clone, Serialize)]
 pub struct FileSummary {
     /// The file.

@@ -28,7 +28,7 @@ pub struct Refused {
     pub version: String,
     /// The decision.
     pub verdict: Verdict,
-    /// How to publish it anyway.
+    /// The command that publishes it anyway.
     pub cure: String,
 }
 

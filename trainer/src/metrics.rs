@@ -35,7 +35,7 @@ pub fn ideal_dcg(n_relevant: usize, k: usize) -> f64 {
     dcg(0..n_relevant.min(k))
 }
 
-/// What a hit at `rank` counts: `1 / log2(rank + 2)`.
+/// The DCG gain of a hit at `rank`, counted from 0: `1 / log2(rank + 2)`.
 pub fn discount(rank: usize) -> f64 {
     1.0 / ((rank + 2) as f64).log2()
 }

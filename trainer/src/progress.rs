@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// Where progress goes, and which step comes next. Clones count on together.
+/// The output of progress and the counter of steps, which clones share.
 #[derive(Debug, Clone)]
 pub struct Reporter {
     output: Output,
     plan: Option<Arc<Plan>>,
-    /// What the stages are part of, outermost first, such as "rehearsal 2 of 3".
+    /// Names of the enclosing parts, outermost first, such as "rehearsal 2 of 3".
     parts: Vec<String>,
 }
 
@@ -96,11 +96,11 @@ impl Default for Reporter {
     }
 }
 
-/// What a stage is called.
+/// The title of a stage.
 #[derive(Debug)]
 struct Title {
     name: &'static str,
-    /// Which step of how many, where there is a plan.
+    /// Number of the step and number of all steps; `None` without a plan.
     step: Option<[usize; 2]>,
     part: String,
 }

@@ -37,13 +37,13 @@ pub struct Trained {
     pub snapshot: Snapshot,
     /// Baskets that co-purchase was counted over.
     pub n_baskets: u64,
-    /// What the rehearsal measured and which sections were left out, for the manifest.
+    /// Metrics of the rehearsal and the sections that were left out, for the manifest.
     pub metrics: Metrics,
     /// Sections that were left out, with the reason.
     pub left_out: BTreeMap<String, String>,
 }
 
-/// What the rehearsal learned.
+/// The models learned in the rehearsal.
 #[derive(Default)]
 struct Rehearsed {
     blend: Blend,

@@ -142,7 +142,7 @@ pub struct Trial {
 /// configuration and all trials. Without cases in the window it returns `start`.
 ///
 /// # Errors
-/// When training fails.
+/// Fails if training fails.
 pub fn tune(
     dataset: &Dataset,
     start: &TrainingConfig,

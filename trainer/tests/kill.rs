@@ -22,11 +22,11 @@ const FILES: usize = 13;
 enum Moment {
     /// This long after the start.
     After(Duration),
-    /// When the hidden folder has this many files.
+    /// As soon as the hidden folder has this many files.
     Writing(usize),
     /// This long after the version got its name, while it is verified and published.
     Named(Duration),
-    /// When the new pointer file exists beside the old one.
+    /// As soon as the new pointer file exists beside the old one.
     Pointing,
 }
 
@@ -47,7 +47,7 @@ impl Shop {
         Self { shop: shop(&store), store, train, _folder: folder }
     }
 
-    /// Starts the binary and kills it at `moment`; whether it was still running.
+    /// Starts the binary and kills it at `moment`; returns true if it was still running.
     fn killed(&self, args: &[OsString], moment: Moment) -> bool {
         let before = self.shop.versions().unwrap().len();
         let started = Instant::now();
@@ -94,7 +94,7 @@ fn wait_until(child: &mut Child, reached: impl Fn() -> bool) {
     }
 }
 
-/// How many files a folder holds; 0 once it has been renamed.
+/// The number of files in a folder; 0 once it has been renamed.
 fn files(folder: PathBuf) -> usize {
     std::fs::read_dir(folder).map_or(0, |entries| entries.count())
 }

@@ -1,4 +1,4 @@
-//! What reading does with input that is not as it should be: a clear error, or a counted row.
+//! Bad input ends in a clear error or a counted rejected row.
 
 use qianmian_trainer::config::Config;
 use qianmian_trainer::orders::{Code, Inputs, ReadOptions, Reason, Summary, read};

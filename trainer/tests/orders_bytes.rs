@@ -31,7 +31,7 @@ fn check(folder: &Path, name: &str, bytes: &[u8], section: &str) {
             assert_eq!(summary.lines.total(), lines as u64, "{name}: {:?}", String::from_utf8_lossy(bytes));
         }
     }
-    // What nobody has described is looked at without a panic too.
+    // Drafting a configuration for the file does not panic either.
     let _ = draft(&[folder.join(name)]);
 }
 

@@ -23,7 +23,7 @@ fn read_with(config: &str, orders: &str, files: &[(&str, String)]) -> anyhow::Re
     read(&config, &ReadOptions { max_reject_ratio: 0.5, ..ReadOptions::new(NOW) }, &|_, _, _| {})
 }
 
-/// What the orders and these events give, with the account of the events.
+/// Reads the orders with these events; returns the result and the account of the events.
 fn shop(events: &str) -> (Inputs, EventSummary) {
     let inputs = read_with(CONFIG, ORDERS, &[("a.csv", format!("{HEADER}{events}"))]).unwrap();
     let summary = &inputs.orders.summary;

@@ -35,7 +35,7 @@ fn read_in(folder: &Path, config: &str, max_reject_ratio: f64) -> Inputs {
     inputs
 }
 
-/// What [`CSV`] says.
+/// Asserts that `orders` has the content of [`CSV`].
 fn assert_is_the_shop(orders: &Orders) {
     assert_eq!((orders.item_ids.join(" "), orders.user_ids.join(" ")), ("cup tea".into(), "ann".into()));
     assert_eq!((orders.channels.join(" "), orders.stores.join(" ")), ("app store".into(), "s1".into()));

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::support::{done, folder, refused, shop};
 
-/// What `init` prints for a file, and the configuration that it writes.
+/// The output of `init` for a file, and the configuration that it writes.
 fn init(name: &str, bytes: &[u8]) -> (String, String) {
     let folder = folder();
     let (path, out) = (folder.path().join(name), folder.path().join("shop.toml"));

@@ -30,7 +30,7 @@ fn example(name: &str, file: &str) -> Option<Inputs> {
     Some(inputs)
 }
 
-/// What holds for any orders.
+/// Asserts the invariants of all orders.
 fn check(orders: &Orders) {
     assert!(orders.summary.adds_up(), "{}", orders.summary);
     assert!(orders.item_ids.is_sorted() && orders.user_ids.is_sorted());

@@ -206,7 +206,7 @@ fn python() -> Option<PathBuf> {
     found
 }
 
-/// What both libraries saw in every section of a version.
+/// The content of every section of a version as read by both libraries.
 fn read(python: &Path, version: &Path) -> Value {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/read_sections.py");
     let output = Command::new(python).arg(script).arg(version).output().unwrap();

@@ -15,7 +15,7 @@ use crate::support::folder;
 /// 2030-01-01T00:00:00Z, after all orders that are made up.
 const NOW: i64 = 1_893_456_000;
 
-/// How a shop is made up.
+/// The size and seed of a generated shop.
 #[derive(Debug, Clone)]
 struct Shape {
     users: u32,

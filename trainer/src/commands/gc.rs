@@ -83,7 +83,7 @@ fn removable(
     old.map(|(version, _)| version).filter(|version| !needed.contains(version)).collect()
 }
 
-/// When a version was created: by its manifest, or by its folder if the manifest cannot be read.
+/// The creation time of a version, from its manifest; the folder's modification time if the manifest is unreadable.
 fn created_at(store: &ShopStore, version: &str) -> DateTime<Utc> {
     let manifest = store.artifact(Some(version)).ok().map(|a| a.manifest().created_at.clone());
     let by_manifest = manifest.and_then(|at| DateTime::parse_from_rfc3339(&at).ok());

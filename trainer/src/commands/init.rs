@@ -59,7 +59,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     };
     let folder = args.out.parent().unwrap_or(Path::new(""));
     let text = orders::write_shop_file(&config, &summary, &|file| named(file, folder));
-    // What is written must be what was read.
+    // The written file must parse as a valid configuration.
     Config::parse(&text, folder).context("the configuration that was drafted is not valid")?;
     let rows = if failed.is_none() { orders::preview(&config, &options, PREVIEW_ROWS)? } else { Vec::new() };
     if failed.is_none() {

@@ -43,7 +43,7 @@ pub struct Input {
     pub config: Config,
     /// The cleaned data.
     pub dataset: Dataset,
-    /// What became of all rows, for the manifest.
+    /// Counts of all rows by outcome, for the manifest.
     pub summary: serde_json::Value,
 }
 

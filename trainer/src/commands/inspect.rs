@@ -19,7 +19,7 @@ pub struct Args {
     /// Print ids to try, one a line: users with the most baskets first, or best sellers first.
     #[arg(long, value_name = "KIND")]
     examples: Option<Example>,
-    /// How many ids --examples prints at most.
+    /// Most ids that --examples prints.
     #[arg(long, value_name = "N", default_value_t = 1, requires = "examples")]
     limit: usize,
 }

@@ -49,7 +49,7 @@ pub enum OrderColumn {
     MerchantId,
     /// True if the purchase lasted.
     Status,
-    /// When the line was last changed.
+    /// Time of the line's last change.
     UpdatedAt,
 }
 
@@ -88,9 +88,9 @@ impl OrderColumn {
 pub enum EventColumn {
     /// The event.
     EventId,
-    /// What happened.
+    /// The event's type.
     Type,
-    /// When.
+    /// The event's time.
     OccurredAt,
     /// The person.
     UserId,

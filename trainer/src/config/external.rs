@@ -36,7 +36,7 @@ pub struct ExternalFiles {
 }
 
 impl ExternalConfig {
-    /// What is served.
+    /// The files of the served model.
     pub fn files(&self) -> ExternalFiles {
         ExternalFiles { items: self.items.clone(), users: self.users.clone(), scores: self.scores.clone() }
     }

@@ -39,17 +39,17 @@ pub struct Config {
     pub orders: OrdersConfig,
     /// The catalogue.
     pub items: Option<TableConfig>,
-    /// What is known of users beside their orders.
+    /// The users table: attributes and consents.
     pub users: Option<TableConfig>,
-    /// By which names channels know users.
+    /// The identities table: identifiers of users in channels.
     pub identities: Option<TableConfig>,
-    /// What users did.
+    /// The events: browsing, purchases and refunds.
     pub events: Option<EventsConfig>,
-    /// What was learned elsewhere.
+    /// Models learned elsewhere.
     pub external: Vec<ExternalConfig>,
-    /// What is learned, and how.
+    /// Training options.
     pub training: TrainingConfig,
-    /// When a version may be served.
+    /// Options of the gate before a publish.
     pub publish: PublishConfig,
 }
 
@@ -74,7 +74,7 @@ impl Config {
     /// Reads and checks the file at `path`.
     ///
     /// # Errors
-    /// When the file cannot be read, is no valid TOML, or a field is unknown or has a bad value.
+    /// Fails if the file cannot be read, is no valid TOML, or a field is unknown or has a bad value.
     pub fn load(path: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read the configuration {}", path.display()))?;

@@ -3,11 +3,11 @@
 use anyhow::ensure;
 use serde::{Deserialize, Serialize};
 
-/// What the gate before a publish asks for.
+/// Options of the gate before a publish.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PublishConfig {
-    /// How much of the served version's NDCG a new one may lose, as a part of it; `0..=1`.
+    /// The largest allowed NDCG loss of a new version, as a share of the served version's NDCG; `0..=1`.
     pub tolerance: f64,
 }
 

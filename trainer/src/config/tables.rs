@@ -18,7 +18,7 @@ pub enum Table {
     Users,
     /// Identities of users.
     Identities,
-    /// What users did.
+    /// Browsing, purchases and refunds of users.
     Events,
 }
 
@@ -35,7 +35,7 @@ impl Table {
     }
 }
 
-/// How a file is written. Compression (gzip, zstd) is recognised by content and is no part of it.
+/// The format of a file. Compression (gzip, zstd) is not part of it: it is detected from the content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
@@ -92,7 +92,7 @@ pub enum Normalise {
     Trim,
 }
 
-/// Which columns of the source hold a canonical column.
+/// The source columns of a canonical column.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(untagged, expecting = "a column name or a list of column names")]
 pub enum Column {
@@ -113,7 +113,7 @@ impl Column {
     }
 }
 
-/// Where a file's column names come from.
+/// The origin of a file's column names.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(untagged, expecting = "true, false or a list of column names")]
 pub enum Header {
@@ -134,19 +134,19 @@ pub enum Decimal {
     Comma,
 }
 
-/// What a word of the status column says of its row.
+/// The meaning of a status word for its row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StatusMeaning {
-    /// It is a purchase.
+    /// The row is a purchase.
     Bought,
-    /// It never happened, or did not last: it is no purchase and undoes none.
+    /// The purchase was cancelled or refunded: the row is no purchase and cancels no other row.
     Cancelled,
-    /// It gives back what an earlier row bought.
+    /// The row returns items of an earlier purchase.
     Returned,
 }
 
-/// What equal rows of one order are, where no quantity is written.
+/// The meaning of equal rows of one order in files without quantities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EqualLines {
@@ -156,7 +156,7 @@ pub enum EqualLines {
     Duplicates,
 }
 
-/// What happens to a choice of rows.
+/// The treatment of a group of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeepOrDrop {
@@ -166,24 +166,24 @@ pub enum KeepOrDrop {
     Drop,
 }
 
-/// What a person with an outsized share of all lines is.
+/// The treatment of a person with an outsized share of all lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outsized {
-    /// A person like all others.
+    /// Kept as a person.
     Keep,
-    /// A till, a test account or a wholesaler: its baskets are guests'.
+    /// Taken for a till, a test account or a wholesaler: its baskets become guest baskets.
     Guest,
 }
 
-/// What a basket is.
+/// The definition of a basket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Baskets {
     /// The lines of one order id.
     OrderId,
-    /// What one person buys on one day.
+    /// The lines of one person on one day.
     Day,
-    /// What one person buys with at most so many seconds between two lines.
+    /// The lines of one person with at most this many seconds between one line and the next.
     Gap(i64),
 }
 
@@ -321,7 +321,7 @@ section! {
         fill_down: Option<Vec<String>> = None,
         /// The separator of a list of items in one cell; by content where absent, none where empty.
         split: Option<String> = None,
-        /// What a basket is; the lines of an order id, or without order ids a person's day, where absent.
+        /// The definition of a basket. Default: the lines of an order id; without order ids, a person's lines of a day.
         baskets: Option<Baskets> = None,
         /// Baskets with more distinct items keep this many for co-purchase; at least 1.
         max_basket_items: usize = 200,

@@ -4,14 +4,14 @@ use anyhow::bail;
 use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone};
 
-/// What turns a local time into UTC.
+/// Converts local times to UTC.
 #[derive(Debug, Clone)]
 pub struct Zone {
     name: String,
     zone: TimeZone,
     /// Seconds east of UTC where they never change.
     fixed: Option<i64>,
-    /// The last local hour asked for, in hours since 1970, and its offset.
+    /// The last local quarter of an hour asked for, in quarters since 1970, and its offset in seconds.
     last: (i64, i64),
 }
 
@@ -25,7 +25,7 @@ impl Zone {
     /// program.
     ///
     /// # Errors
-    /// When the zone is not known.
+    /// Fails if the zone is not known.
     pub fn parse(zone: &str) -> anyhow::Result<Self> {
         if matches!(zone, "Z" | "UTC" | "utc") {
             return Ok(Self::utc());

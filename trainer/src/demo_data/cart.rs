@@ -41,7 +41,7 @@ pub struct Line {
     pub guest: bool,
 }
 
-/// When and where a cart is filled.
+/// The day, channel and place of a cart.
 pub struct Trip {
     /// Day of the window.
     pub day: usize,

@@ -39,7 +39,7 @@ pub struct Item {
     pub style: u8,
     /// Price band, 0 (cheap) to 3 (expensive).
     pub band: u8,
-    /// How widely stores carry it; 255 is everywhere.
+    /// Distribution over stores, 0 to 255; 255 means all stores carry it.
     pub reach: u8,
     /// List price in fen.
     pub price_fen: u32,
@@ -89,7 +89,7 @@ pub struct Shelf {
 pub struct Catalog {
     /// All brands, department by department.
     pub brands: Vec<Brand>,
-    /// Where each department's brands begin in `brands`; one more entry than departments.
+    /// Start of each department's brands in `brands`; one more entry than departments.
     pub brand_starts: Vec<usize>,
     /// All items, kind by kind.
     pub items: Vec<Item>,

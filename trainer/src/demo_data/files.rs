@@ -16,7 +16,7 @@ use super::columns;
 /// The zstd level: the lowest, so that compression keeps up with the generator.
 const ZSTD_LEVEL: i32 = 1;
 
-/// How the orders are written.
+/// The file format of the orders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum OrdersFormat {
     /// orders.csv
@@ -78,7 +78,7 @@ impl TableFile {
     /// with `header`.
     ///
     /// # Errors
-    /// When the file cannot be created or written.
+    /// Fails if the file cannot be created or written.
     pub fn create(folder: &Path, name: &str, header: &str) -> anyhow::Result<Self> {
         let path = folder.join(name);
         let unfinished = folder.join(format!("{name}.tmp"));
@@ -104,7 +104,7 @@ impl TableFile {
     /// Appends rows.
     ///
     /// # Errors
-    /// When the disk is full, or when the rows have another format than the file.
+    /// Fails if the disk is full, or if the rows have another format than the file.
     pub fn write(&mut self, rows: &Rows) -> anyhow::Result<()> {
         let rows_written = match (&mut self.sink, rows) {
             (Sink::Plain(out), Rows::Text(text, n)) => out.write_all(text).map(|()| *n).map_err(Into::into),
@@ -121,7 +121,7 @@ impl TableFile {
     /// Completes the file and gives it its name.
     ///
     /// # Errors
-    /// When the disk is full or the file cannot be renamed.
+    /// Fails if the disk is full or the file cannot be renamed.
     pub fn finish(self) -> anyhow::Result<FileSummary> {
         let context = || format!("writing {}", self.unfinished.display());
         let file = match self.sink {

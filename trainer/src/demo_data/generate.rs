@@ -82,7 +82,7 @@ struct Chunk {
 /// Generates all users of the shop into the files and reports progress.
 ///
 /// # Errors
-/// When a file cannot be written.
+/// Fails if a file cannot be written.
 pub fn generate(
     shop: &Shop,
     format: OrdersFormat,

@@ -3,7 +3,7 @@
 //! A *kind* is a leaf of the category tree (纸尿裤, 大米, 防晒霜). The tables are in
 //! [`super::kind_table`]; this module has their types.
 
-/// How often a user buys a kind again.
+/// The repurchase pattern of a kind.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Pace {
     /// It runs out: bought again after about this many days.
@@ -67,7 +67,7 @@ pub struct Kind {
     pub price: (f32, f32),
     /// Sales relative to other kinds of the department.
     pub weight: f32,
-    /// How often a user buys it again.
+    /// Its repurchase pattern.
     pub pace: Pace,
     /// The season of its demand.
     pub season: Season,

@@ -127,7 +127,7 @@ const CONFIG: &str = "shop.toml";
 /// Generates the shop and writes it; `progress` is called from time to time on the calling thread.
 ///
 /// # Errors
-/// When an argument is out of its range or a file cannot be written. Files that were not completed
+/// Fails if an argument is out of its range or a file cannot be written. Files that were not completed
 /// keep the ending `.tmp`.
 pub fn run(args: &DemoDataArgs, mut progress: impl FnMut(DemoProgress)) -> anyhow::Result<DemoSummary> {
     let items = args.items.unwrap_or_else(|| derived_items(args.users));

@@ -24,7 +24,7 @@ pub struct Shop {
     pub catalog: Catalog,
     /// Stores and rooms.
     pub places: Places,
-    /// Where each department's kinds begin in [`KINDS`].
+    /// Start of each department's kinds in [`KINDS`].
     kind_starts: [usize; DEPARTMENTS.len() + 1],
     /// Running sums of demand within each department, by day and kind.
     demand: Vec<f32>,

@@ -147,7 +147,7 @@ impl Shopper {
         fits * [1.0, 1.0, 0.7, 0.5, 0.3, 0.15, 0.1, 0.05][whim as usize]
     }
 
-    /// How well an item fits the user's taste in brand, style and price band, in `(0, 1]`.
+    /// The item's match with the user's taste in brand, style and price band, in `(0, 1]`.
     pub fn taste_for(&self, item: &Item) -> f32 {
         let department = KINDS[usize::from(item.kind)].department;
         let brand = if item.brand == self.favourite_brands[department] { 1.0 } else { 0.15 };

@@ -4,9 +4,9 @@ use crate::dataset::{Dataset, is_known};
 
 /// The baskets of every user, oldest first.
 pub(super) struct UserBaskets {
-    /// Where each user's baskets begin in `baskets`; one more entry for the end.
+    /// Start of each user's baskets in `baskets`; one more entry for the end.
     users: Vec<usize>,
-    /// Where each basket's items begin in `items`; one more entry for the end.
+    /// Start of each basket's items in `items`; one more entry for the end.
     baskets: Vec<usize>,
     items: Vec<u32>,
 }

@@ -98,7 +98,7 @@ impl Window {
     }
 }
 
-/// What is measured.
+/// The models to measure.
 pub enum Models<'a> {
     /// A model learned from before each window.
     Learned(&'a TrainingConfig),
@@ -116,7 +116,7 @@ pub enum Models<'a> {
 /// Measures every window, the latest first, and combines them.
 ///
 /// # Errors
-/// When an artifact was trained on data of a window, and when training fails.
+/// Fails if an artifact was trained on data of a window, or if training fails.
 pub fn evaluate_all(
     dataset: &Dataset,
     windows: &[Window],
@@ -147,7 +147,7 @@ pub fn evaluate_all(
 /// Learns from before the window and measures every task that the data allows.
 ///
 /// # Errors
-/// When training fails.
+/// Fails if training fails.
 pub fn evaluate(
     dataset: &Dataset,
     window: Window,
@@ -161,7 +161,7 @@ pub fn evaluate(
 /// The same without baselines and explanations, for a search of parameters.
 ///
 /// # Errors
-/// When training fails.
+/// Fails if training fails.
 pub fn evaluate_ours(
     dataset: &Dataset,
     window: Window,

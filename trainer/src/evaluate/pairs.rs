@@ -15,7 +15,7 @@ pub(super) struct Pairs {
     partners: Vec<Vec<(ItemIx, u32)>>,
 }
 
-/// How a pair is scored by its counts.
+/// The score of a pair of items, from its basket counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Association {
     /// Shared baskets over the geometric mean of both items' baskets.

@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::dataset::Dataset;
 use crate::orders::source::expand;
 
-/// What is needed to get the same figures again.
+/// The command, data and versions that reproduce an evaluation.
 #[derive(Debug, Serialize)]
 pub struct Provenance {
     /// The command line, quoted for a shell.
@@ -50,7 +50,7 @@ impl Provenance {
     /// Of this process and its data.
     ///
     /// # Errors
-    /// When a data file cannot be read again.
+    /// Fails if a data file cannot be read again.
     pub fn new(config: &Config, dataset: &Dataset, versions: Vec<String>) -> anyhow::Result<Self> {
         let files = files(config)?.into_iter().map(DataFile::new).collect::<anyhow::Result<_>>()?;
         Ok(Self {

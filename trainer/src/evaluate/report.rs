@@ -12,7 +12,7 @@ use crate::metrics::{bootstrap_difference, mean};
 /// The result of one run of `evaluate`.
 #[derive(Debug, Serialize)]
 pub struct Evaluation {
-    /// What is needed to repeat it.
+    /// The command, data and versions that reproduce it.
     pub provenance: Provenance,
     /// The latest window.
     #[serde(flatten)]
@@ -32,7 +32,7 @@ pub struct Report {
     pub window: Window,
     /// Every task that has cases in the data.
     pub tasks: Vec<Task>,
-    /// How much each source adds to the slates.
+    /// The contribution of each source to the slates.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ablation: Option<Ablation>,
     /// Calibration of audiences, if the model gives probabilities.

@@ -24,7 +24,7 @@ impl Stored {
     /// Opens a version, or the published one.
     ///
     /// # Errors
-    /// When it is not there or damaged.
+    /// Fails if it is not there or damaged.
     pub fn open(store: &ShopStore, version: Option<&str>) -> qianmian_models::error::Result<Self> {
         let artifact = store.artifact(version)?;
         Ok(Self { version: artifact.manifest().version.clone(), snapshot: Snapshot::open(&artifact)? })

@@ -36,7 +36,7 @@ pub struct RolledWindow {
 pub struct RolledMethod {
     /// Its name.
     pub name: String,
-    /// What it is in the comparison.
+    /// Its role in the comparison.
     pub role: Role,
     /// Means, by metric.
     pub means: Vec<f64>,

@@ -24,7 +24,7 @@ pub struct Ids<'a> {
     pub column: &'static str,
     /// All ids of the shop, in byte order.
     pub known: &'a [String],
-    /// How they are normalized.
+    /// The normalization of ids; `None` for none.
     pub how: Option<Normalise>,
 }
 
@@ -47,7 +47,7 @@ pub type VectorSink<'s> = dyn FnMut(Option<u32>, &[f32], Place<'_>) -> anyhow::R
 /// Passes every row's id (`None` where the shop does not know it) and vector, all numbers finite, to `sink`.
 ///
 /// # Errors
-/// When the file cannot be read or lacks a column, or a vector is missing or not finite.
+/// Fails if the file cannot be read or lacks a column, or a vector is missing or not finite.
 pub fn vectors(path: &Path, ids: &Ids<'_>, sink: &mut VectorSink<'_>) -> anyhow::Result<()> {
     let item = Arc::new(Field::new("item", DataType::Float32, true));
     each(path, &mut |batch, first| {
@@ -72,7 +72,7 @@ pub fn vectors(path: &Path, ids: &Ids<'_>, sink: &mut VectorSink<'_>) -> anyhow:
 /// Passes every row's pair of items (`None` where the shop does not know both) and finite score to `sink`.
 ///
 /// # Errors
-/// When the file cannot be read or lacks a column, or a score is missing or not finite.
+/// Fails if the file cannot be read or lacks a column, or a score is missing or not finite.
 pub fn scores(
     path: &Path,
     ids: &Ids<'_>,

@@ -15,7 +15,7 @@ use rayon::prelude::*;
 
 use super::matrix::Matrix;
 
-/// What to learn and for how long.
+/// Hyperparameters of ALS.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct AlsOptions {
     /// Length of a vector.

@@ -30,9 +30,9 @@ const MAX_ITEMS: usize = 300;
 /// Most items of a visit, and fewest visits to learn from (decision 27).
 const MAX_VISIT: usize = 8;
 const MIN_VISITS: usize = 100;
-/// What a weight is multiplied by in search of a better one.
+/// Factors that the search tries on each weight.
 const FACTORS: [f32; 9] = [0.0, 0.25, 0.5, 0.75, 0.9, 1.1, 1.35, 2.0, 4.0];
-/// What a weight of zero is tried at, as a share of the largest.
+/// The value that the search tries for a weight of zero, as a share of the largest weight.
 const SEED_WEIGHT: f32 = 0.05;
 /// Most rounds over all sources, and the gain of a round below which the ascent ends.
 const ROUNDS: usize = 6;
@@ -40,11 +40,11 @@ const MIN_GAIN: f64 = 1e-5;
 
 /// One query with its held-out purchases.
 struct Case {
-    /// Of each candidate, what each source says.
+    /// The scores of each candidate, one per source.
     evidence: Vec<Evidence>,
-    /// Of each candidate, whether it was bought.
+    /// By candidate: true if it was bought.
     bought: Vec<bool>,
-    /// What was bought in all, candidates or not.
+    /// Number of items bought, candidates or not.
     n_bought: usize,
 }
 

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use super::matrix::Matrix;
 
-/// What to learn.
+/// Hyperparameters of EASE.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct EaseOptions {
     /// Items that each item is regressed on; 1..=512.

@@ -34,7 +34,7 @@ const ENOUGH_USERS: usize = 2_500;
 const MAX_MONTHS: i64 = 3;
 /// Seconds of a month.
 const MONTH: i64 = 30 * 86_400;
-/// Where no order is known, one in this many of a user's baskets (or items) is held out (decision 28).
+/// Without times, one in this many of a user's baskets (or items) is held out (decision 28).
 const HELD_OUT_ONE_IN: usize = 5;
 /// With a smaller share of labels that were bought before, users do not buy again (decision 28).
 const MIN_REPEAT_SHARE: f64 = 0.01;
@@ -44,9 +44,9 @@ pub type Label = (u32, Vec<u32>);
 
 /// A user whom the past does not know, or a guest, with their first basket.
 pub struct NewUser {
-    /// Where they bought, as far as it is known.
+    /// The known localities of the basket.
     pub localities: Vec<(Kind, String)>,
-    /// What they bought.
+    /// The items of the basket.
     pub items: Vec<u32>,
 }
 
@@ -62,13 +62,13 @@ pub struct Split {
     pub new_users: Vec<NewUser>,
 }
 
-/// Who bought each item after the past.
+/// The buyers of each item after the past.
 pub struct FutureBuyers {
-    /// Of each user: whether all their later purchases are known, so that what is not listed was not bought.
+    /// By user: true if all their later purchases are known, so that an item not listed was not bought.
     pub observed: Vec<bool>,
     /// Of each item: the observed users who bought it, ascending.
     pub buyers: Vec<Vec<u32>>,
-    /// How far "after the past" reaches.
+    /// The length of time after the past.
     pub horizon: Horizon,
 }
 

@@ -7,7 +7,7 @@
 use qianmian_models::kernels::trees::{MAX_LEAVES, Node};
 use rayon::prelude::*;
 
-/// How trees are grown.
+/// Hyperparameters of tree growth.
 #[derive(Debug, Clone, Copy, serde::Serialize)]
 pub struct TreeOptions {
     /// Most leaves of a tree; at most [`MAX_LEAVES`] are grown.

@@ -45,7 +45,7 @@ const BASKET_WORK: f64 = 1e11;
 /// Neighbors that the bound leaves at least, unless fewer are configured (decision 14).
 const MIN_NEIGHBORS: usize = 50;
 
-/// What is learned from the catalog alone; the same for every cut of a dataset.
+/// Indexes learned from the catalog alone; the same for every past fold of a dataset.
 pub struct CatalogIndexes {
     catalog: Catalog,
     /// Items by the tokens of their attributes.

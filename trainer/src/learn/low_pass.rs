@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use super::matrix::Matrix;
 
-/// What to learn.
+/// Hyperparameters of the low-pass filter.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct LowPassOptions {
     /// Length of a vector; at most the rank that `X` can have is learned, the smaller of users and items.

@@ -64,7 +64,7 @@ struct Shortlists {
     groups: Vec<Group>,
 }
 
-/// What was learned, with its figures on users that it was not learned from.
+/// The learned trees, with their metrics on held-out users.
 #[derive(Debug, Clone, Default)]
 pub struct Ranker {
     /// The trees; `None` where the blend alone ranks as well.

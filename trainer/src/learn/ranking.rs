@@ -1,4 +1,4 @@
-//! How slates are ranked, learned from past folds: the weights of the sources and the trees, once for all items and
+//! Learns the ranking of slates from past folds: the weights of the sources and the trees, once for all items and
 //! once for items that the user did not buy before.
 
 use qianmian_models::blend::Blend;
@@ -15,7 +15,7 @@ pub const STEPS: usize = 2;
 /// Fewest users to learn a ranking of its own from for items that users did not buy before (decision 28).
 const MIN_USERS: usize = 200;
 
-/// How one kind of items is ranked.
+/// The ranking of one kind of items: all, or those new to the user.
 #[derive(Clone)]
 pub struct ItemRanking {
     /// NDCG@10 of the blend, on the users that its weights were learned on.
@@ -24,7 +24,7 @@ pub struct ItemRanking {
     pub ranker: Ranker,
 }
 
-/// What was learned.
+/// The learned rankings.
 pub struct Rankings {
     /// The weights of all sources, those of audiences included.
     pub blend: Blend,
@@ -57,7 +57,7 @@ pub fn learn(folds: &mut [PastFold], seed: u64, reporter: &Reporter) -> Option<R
         return None;
     }
     let mut blend = Blend { repeats: folds::buy_again(folds), ..Blend::default() };
-    // Whether users buy again decides which items are candidates, so the folds must know it before they are asked.
+    // `repeats` decides which items are candidates, so the folds need it before they list candidates.
     folds.iter_mut().for_each(|fold| fold.snapshot.blend = blend.clone());
     let n_new: usize = folds.iter().map(|fold| fold.cases(true, 1).len()).sum();
     // One ranking is enough where users buy nothing but new items, or too few of those.

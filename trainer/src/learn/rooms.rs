@@ -1,4 +1,4 @@
-//! What livestream rooms sold.
+//! Sales of livestream rooms.
 
 use qianmian_models::error::Result;
 use qianmian_models::index::rooms::{RoomSales, Rooms};

@@ -51,7 +51,7 @@ pub fn learn(section: &'static str, dataset: &Dataset) -> Result<Option<ItemList
 struct Sequences {
     /// User of every basket.
     users: Vec<u32>,
-    /// Where every basket begins in `items`; one more entry for the end.
+    /// Start of every basket in `items`; one more entry for the end.
     offsets: Vec<usize>,
     items: Vec<u32>,
 }

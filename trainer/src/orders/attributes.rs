@@ -33,7 +33,7 @@ impl Prices {
 /// Sets one attribute of an item; other columns are passed over.
 ///
 /// # Errors
-/// When the value is no valid number or time.
+/// Fails if the value is no valid number or time.
 pub fn set(
     item: &mut Item,
     column: &str,
@@ -63,7 +63,7 @@ pub fn set(
 /// Sets one attribute of a user; a column that is not canonical is a consent.
 ///
 /// # Errors
-/// When the value is no valid number or time.
+/// Fails if the value is no valid number or time.
 pub fn set_user(user: &mut User, column: &str, value: &str, time_of: TimesOf<'_>) -> Result<(), Reason> {
     let text = || Some(value.to_owned());
     match column {

@@ -1,4 +1,4 @@
-//! Which lines make up a basket.
+//! Groups order lines into baskets.
 //!
 //! A basket is one order id of one user: order numbers that two people share (a counter that starts anew in each store)
 //! do not mix their goods. Without order ids it is a line that holds a list, a person's day, or what a guest buys at one
@@ -13,7 +13,7 @@ use crate::config::{Baskets as Kind, OrderColumn, Zone};
 use anyhow::Context;
 use rustc_hash::FxHashMap;
 
-/// What tells the basket of a line.
+/// The facts that assign a row to a basket.
 pub struct Place<'a> {
     /// As it counts; `None` where there are no order ids.
     pub order_id: Option<&'a str>,
@@ -62,7 +62,7 @@ impl Baskets {
     /// The number of the basket that a row belongs to; counts the row.
     ///
     /// # Errors
-    /// When there are more baskets than can be numbered.
+    /// Fails if there are more baskets than can be numbered.
     pub fn number(&mut self, place: &Place<'_>, row: &Row<'_>, raw: &mut Raw) -> anyhow::Result<u32> {
         let new = u32::try_from(raw.baskets.len()).context("more baskets than can be numbered")?;
         self.key.clear();

@@ -35,7 +35,7 @@ impl From<anyhow::Error> for Stop {
     }
 }
 
-/// How the rows of the files are read, as the configuration and the first rows say.
+/// The settings that rows are read with, from the configuration and the first rows.
 pub struct Reading {
     /// Readers of times; `None` for sequences and timeless orders.
     pub times: Option<Times>,
@@ -47,15 +47,15 @@ pub struct Reading {
     pub fill: FillDown,
     /// Columns of ids whose `.0` is taken off.
     pub floats: Vec<OrderColumn>,
-    /// By file, whether it writes quantities.
+    /// By file: true if it has quantities.
     pub has_quantity: Vec<bool>,
-    /// What makes up a basket.
+    /// Assigns rows to baskets.
     pub baskets: Baskets,
     /// True if several files, or an `updated_at`, may speak of one line.
     pub has_states: bool,
 }
 
-/// Counts of what was read otherwise than it stands; see [`Summary`] for rows.
+/// Counts of values that were corrected while reading; see [`Summary`] for rows.
 #[derive(Debug, Default, Clone)]
 pub struct Notes {
     /// Ids that lost a `.0`, and those that kept it.
@@ -89,13 +89,13 @@ pub struct Notes {
 /// Sorts rows into purchases, returns and the rest, and counts each.
 pub struct Cleaner<'r> {
     rules: &'r Rules,
-    /// How rows are read.
+    /// The settings that rows are read with.
     pub reading: Reading,
-    /// What remains of the rows.
+    /// Purchases, returns and baskets so far.
     pub raw: Raw,
     /// The account so far.
     pub summary: Summary,
-    /// What was read otherwise than it stands.
+    /// Counts of values that were corrected while reading.
     pub notes: Notes,
     /// Words of the status column.
     pub statuses: Statuses,
@@ -131,7 +131,7 @@ impl<'r> Cleaner<'r> {
     /// Counts a row that is read, good or bad.
     ///
     /// # Errors
-    /// When the run has more rows than it allows.
+    /// Fails if the run has more rows than it allows.
     pub fn count(&mut self) -> anyhow::Result<()> {
         self.summary.rows_read += 1;
         if self.summary.rows_read > self.rules.max_lines {
@@ -143,7 +143,7 @@ impl<'r> Cleaner<'r> {
     /// Takes a row. `Ok(Some(reason))` is a rejected row, which the caller counts and writes.
     ///
     /// # Errors
-    /// When there are too many ids to number.
+    /// Fails if there are too many ids to number.
     pub fn take(&mut self, row: &Row<'_>, file: &SourceFile) -> anyhow::Result<Option<Reason>> {
         // In a sequence the same item twice is two steps, no duplicate.
         if row.at.is_none() && self.is_duplicate(row, file.number) {

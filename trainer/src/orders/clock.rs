@@ -109,7 +109,7 @@ fn days(year: i64, month: i64, day: i64) -> Option<i64> {
     Some(era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + day_of_year - 719_468)
 }
 
-/// What is left of a value.
+/// The unread rest of a value.
 struct Scanner<'a>(&'a [u8]);
 
 impl Scanner<'_> {

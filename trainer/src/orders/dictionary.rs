@@ -13,7 +13,7 @@ pub struct Dictionary {
     /// (half a hash << 32 | number) or [`FREE`]; a power of two, at most half full.
     table: Vec<u64>,
     arena: Vec<u8>,
-    /// Where each id ends in the arena, by number.
+    /// End of each id in the arena, by number.
     ends: Vec<usize>,
     /// Rows of a basket repeat their ids, so the last one asked for is tried first.
     last: u32,
@@ -47,7 +47,7 @@ impl Dictionary {
         Some(code)
     }
 
-    /// How many numbers were given.
+    /// Number of ids.
     pub fn len(&self) -> usize {
         self.ends.len()
     }
@@ -99,7 +99,7 @@ impl Dictionary {
         &self.arena[start..self.ends[code]]
     }
 
-    /// Where the search for a hash begins: its upper bits, spread over the table.
+    /// The first slot of a hash's probe sequence: its upper bits, spread over the table.
     fn place(&self, half_hash: u32) -> usize {
         let spread = u64::from(half_hash).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         (spread >> 32) as usize & (self.table.len() - 1)

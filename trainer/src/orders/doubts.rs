@@ -15,21 +15,21 @@ use rustc_hash::FxHashMap;
 /// Fewest baskets to say that something holds for all of them.
 const MIN_BASKETS: usize = 20;
 
-/// What reading found.
+/// The findings of a run that warnings are derived from.
 pub struct Found<'a> {
     /// The columns.
     pub layout: &'a Layout,
-    /// What the first rows told.
+    /// Findings in the first rows.
     pub findings: &'a Findings,
-    /// What was counted.
+    /// Counts of corrected values.
     pub notes: &'a Notes,
-    /// How rows were read.
+    /// The settings that rows were read with.
     pub reading: &'a Reading,
-    /// What the configuration says.
+    /// The configuration of the orders.
     pub config: &'a OrdersConfig,
     /// The currency of all amounts.
     pub currency: Currency,
-    /// There is no column of times, and nobody said so.
+    /// There is no column of times, and the configuration does not say so.
     pub time_untold: bool,
 }
 

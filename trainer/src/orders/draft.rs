@@ -44,7 +44,7 @@ const NO_GOODS: [&str; 24] = [
 /// A configuration that reads `files`, by what is in them.
 ///
 /// # Errors
-/// When a file cannot be read at all.
+/// Fails if a file cannot be read at all.
 pub fn draft(files: &[PathBuf]) -> anyhow::Result<Config> {
     let mut config = Config::default();
     config.replace_orders(files);
@@ -184,7 +184,7 @@ fn by_content(config: &mut Config, header: &[String], rows: &[Vec<String>], deli
             && share(column, &|value| value.len() <= 3 || value.contains('.')) > 0.95
             && distinct(column) * 4 < rows.len().max(1) * 3
     };
-    // What has decimals is an amount; the first column is a person even where there are few of them.
+    // A column with decimals is an amount; the first column is a person even if it has few distinct values.
     let is_id =
         |column: usize| !is_decimal(column) && (column == 0 || (distinct(column) > 1 && !is_small(column)));
     let ids: Vec<usize> = (0..header.len())
@@ -214,7 +214,8 @@ fn by_content(config: &mut Config, header: &[String], rows: &[Vec<String>], deli
     config.orders.columns = columns;
 }
 
-/// Where items have no id on some lines: their titles stand in, unless these say that the lines are no goods.
+/// For files in which some lines have no item id: uses the title as the id, and drops lines whose title is that of
+/// a non-product ([`NO_GOODS`]), such as shipping.
 fn fall_back_on_titles(
     config: &mut Config,
     source: &Source,

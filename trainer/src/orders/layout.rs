@@ -1,4 +1,4 @@
-//! Which canonical columns a table's rows have, by number.
+//! The canonical columns of a table's rows, by number.
 
 use super::source::Wanted;
 use crate::config::{OrderColumn, Table, TableConfig};
@@ -6,7 +6,7 @@ use crate::config::{OrderColumn, Table, TableConfig};
 /// The columns of a table, in order of addition. Of the orders, [`OrderColumn`] is the number of its column.
 #[derive(Debug, Default)]
 pub struct Layout {
-    /// What to ask of every file.
+    /// The columns to look for in every file.
     pub wanted: Vec<Wanted>,
 }
 

@@ -1,4 +1,4 @@
-//! How far reading has come, told to whoever watches.
+//! Reports the progress of reading.
 
 use std::cell::Cell;
 
@@ -22,7 +22,7 @@ impl<'a> Meter<'a> {
         Self { progress, total, read: Cell::new(0), rows: Cell::new(0) }
     }
 
-    /// The counter of bytes, for whoever reads.
+    /// The counter of bytes, for readers to add to.
     pub fn read(&self) -> &Cell<u64> {
         &self.read
     }
@@ -35,7 +35,7 @@ impl<'a> Meter<'a> {
         }
     }
 
-    /// Tells where things stand.
+    /// Reports the current counts.
     pub fn tell(&self) {
         (self.progress)(self.read.get().min(self.total), self.total, self.rows.get());
     }

@@ -1,4 +1,4 @@
-//! What the order of baskets says where no clock tells it.
+//! Decides whether the order of lines is the order of purchases in data without times.
 //!
 //! Lines of a sequence promise an order, but many public files hold sets, sorted by id or shuffled. Rows
 //! without times stand in some order, which says something where people buy again and nothing where each row
@@ -168,9 +168,9 @@ impl Sequences {
         all >= MIN_USERS && !(1.0 - SORTED..=SORTED).contains(&share)
     }
 
-    /// How much more often neighbors in a line than other items of the same line go together in the lines of
-    /// other users, in standard errors over users. In lines of no order every pair is as good as any other,
-    /// so that it is near zero. `None` where there are too few users to tell.
+    /// Compares adjacent items of a line with other pairs of the same line: the difference of the shares that also
+    /// occur together in lines of other users, in standard errors over users. Near zero if lines have no order, as
+    /// adjacent pairs are then like all others. `None` with too few users to tell.
     fn nearness_of_neighbors(&self) -> Option<f64> {
         let pair = |a: u32, b: u32| (a.min(b), a.max(b));
         let mut together: FxHashSet<(u32, u32)> = FxHashSet::default();

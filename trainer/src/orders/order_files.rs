@@ -35,7 +35,7 @@ pub struct OrderFiles {
     events: Option<Events>,
 }
 
-/// What the first look at the files settles.
+/// The decisions made from the first rows of the files.
 struct Plan {
     layout: Layout,
     attributes: Vec<usize>,
@@ -65,7 +65,7 @@ impl OrderFiles {
     /// The orders, and the catalogue that their own columns give where the configuration asks for it.
     ///
     /// # Errors
-    /// When a file cannot be read, a needed column is missing, too many rows are bad or no purchase remains.
+    /// Fails if a file cannot be read, a needed column is missing, too many rows are bad or no purchase remains.
     pub fn read(
         &mut self,
         config: &Config,
@@ -140,10 +140,10 @@ impl OrderFiles {
         Ok((orders, items))
     }
 
-    /// What the files were found to be, whatever they lack.
+    /// The detected format and columns of each file, even if required columns are missing.
     ///
     /// # Errors
-    /// When a file has a column twice.
+    /// Fails if a file has a column twice.
     pub fn facts(&self, config: &Config) -> anyhow::Result<Vec<FileFacts>> {
         let Some(source) = &self.source else { return Ok(Vec::new()) };
         source.check(&Layout::of_table(Table::Orders, &config.orders.source(), &|_| false).wanted)

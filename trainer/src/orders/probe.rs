@@ -1,5 +1,5 @@
-//! What the first rows of the orders tell of all of them: decimal marks, lists in cells, values that stand on an
-//! order's first line only, ids that went through a float.
+//! Detects from the first rows of the orders: decimal marks, lists in cells, values that stand on an order's first
+//! line only, ids that went through a float.
 
 use super::layout::Layout;
 use super::source::{Event, Flow, Row, Source};
@@ -27,7 +27,7 @@ pub const FILLABLE: [OrderColumn; 6] = [
 /// The columns of ids.
 const IDS: [OrderColumn; 3] = [OrderColumn::OrderId, OrderColumn::UserId, OrderColumn::ItemId];
 
-/// What the first rows tell.
+/// Properties of the files, detected from their first rows.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub struct Findings {
     /// The decimal mark of each file, where its numbers tell.
@@ -45,7 +45,7 @@ pub struct Findings {
 /// Reads the first rows of each file.
 ///
 /// # Errors
-/// When a file cannot be read.
+/// Fails if a file cannot be read.
 pub fn probe(source: &Source, layout: &Layout, item_source: &str) -> anyhow::Result<Findings> {
     let mut files: Vec<FileProbe> = source.files().iter().map(|_| FileProbe::default()).collect();
     let mut lists = ListProbe::default();
@@ -180,7 +180,7 @@ fn fill_down(files: &[FileProbe]) -> Vec<OrderColumn> {
     FILLABLE.into_iter().enumerate().filter(is_filled).map(|(_, column)| column).collect()
 }
 
-/// What items say of lists in their cells.
+/// Evidence of lists in the cells of items.
 #[derive(Debug, Default)]
 struct ListProbe {
     cells: u64,

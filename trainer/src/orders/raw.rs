@@ -1,4 +1,4 @@
-//! What remains of the rows while they are read: purchases, returns and baskets under numbers of first appearance.
+//! The rows read so far: purchases, returns and baskets, numbered by first appearance.
 
 use super::dictionary::Dictionary;
 use super::types::Line;
@@ -31,7 +31,7 @@ pub struct Cancelled {
     pub state: i64,
 }
 
-/// What is known of a basket while reading.
+/// The state of a basket while reading.
 #[derive(Debug, Clone, Copy)]
 pub struct Basket {
     /// The earliest time of its lines.

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 pub struct ReadOptions {
     /// Start of the run, unix seconds; purchases more than a day later are rejected.
     pub now: i64,
-    /// Where rejected rows go; they are only counted where absent.
+    /// The file for rejected rows; if absent, they are only counted.
     pub rejects: Option<PathBuf>,
     /// Share of a table's rows that may be rejected, 0 to 1.
     pub max_reject_ratio: f64,
@@ -34,7 +34,7 @@ impl ReadOptions {
 /// Reads and cleans everything that the configuration names.
 ///
 /// # Errors
-/// When a file is missing, empty, cut off or in another encoding, a column is missing, a time
+/// Fails if a file is missing, empty, cut off or in another encoding, a column is missing, a time
 /// format is not clear, no purchase remains, or more than `max_reject_ratio` of a table is bad.
 /// The rejects file is written then too, with the rows that were rejected so far.
 pub fn read(config: &Config, options: &ReadOptions, progress: Progress<'_>) -> anyhow::Result<Inputs> {
@@ -58,10 +58,10 @@ pub fn preview(config: &Config, options: &ReadOptions, rows: usize) -> anyhow::R
     OrderFiles::open(config, events)?.preview(config, options, rows)
 }
 
-/// What the files of the orders are, for a configuration that cannot read them yet.
+/// The detected format and columns of the orders' files, for a configuration that cannot read them yet.
 ///
 /// # Errors
-/// When a file is empty, or not what its format says.
+/// Fails if a file is empty, or not what its format says.
 pub fn facts(config: &Config) -> anyhow::Result<Vec<FileFacts>> {
     OrderFiles::open(config, None)?.facts(config)
 }

@@ -21,7 +21,7 @@ impl Rejects {
     /// Starts the file; without a path, rows are only counted.
     ///
     /// # Errors
-    /// When the file cannot be created.
+    /// Fails if the file cannot be created.
     pub fn create(path: Option<PathBuf>) -> anyhow::Result<Self> {
         let mut writer = None;
         if let Some(path) = &path {
@@ -48,7 +48,7 @@ impl Rejects {
     /// Completes the file and gives it its name.
     ///
     /// # Errors
-    /// When the disk is full or the file cannot be renamed.
+    /// Fails if the disk is full or the file cannot be renamed.
     pub fn finish(mut self) -> anyhow::Result<()> {
         if let (Some(writer), Some(path)) = (self.writer.take(), self.path.take()) {
             let context = || format!("cannot write the rejects file {}", path.display());
@@ -76,7 +76,7 @@ fn temporary(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// How to cure rows that are not in the encoding that the rest of the file tells.
+/// The advice for rows that are not in the encoding detected from the rest of the file.
 pub fn encoding_cure() -> String {
     "name the encoding, if it is Chinese for instance encoding = \"gb18030\", or convert the file: iconv -f GBK -t UTF-8"
         .to_owned()
@@ -92,7 +92,7 @@ impl Tally {
     /// Counts a row and writes it to `rejects`.
     ///
     /// # Errors
-    /// When the rejects file cannot be written.
+    /// Fails if the rejects file cannot be written.
     pub fn reject(
         &mut self,
         rejects: &mut Rejects,

@@ -1,4 +1,4 @@
-//! What counts as a purchase: the configuration's choices, compiled.
+//! The compiled rules of the configuration that decide which rows are purchases.
 
 use super::layout::Layout;
 use super::source::{Need, Row};
@@ -13,7 +13,7 @@ type Patterns = Vec<(usize, Regex)>;
 
 /// Compiled choices of the orders' section.
 pub struct Rules {
-    /// How item ids are normalised, and so on for the other ids.
+    /// The normalization of item ids; the other ids have their own.
     pub item_id: Option<Normalise>,
     /// See `item_id`.
     pub order_id: Option<Normalise>,
@@ -33,7 +33,7 @@ pub struct Rules {
     pub free_lines: Option<KeepOrDrop>,
     /// Equal lines where no quantity is written.
     pub equal_lines: Option<EqualLines>,
-    /// What a basket is.
+    /// The definition of a basket.
     pub baskets: Baskets,
     /// The currency of all amounts.
     pub currency: Currency,
@@ -51,7 +51,7 @@ impl Rules {
     /// Compiles a section; columns that only rules name are added to `layout`.
     ///
     /// # Errors
-    /// When a pattern is no regular expression.
+    /// Fails if a pattern is no regular expression.
     pub fn new(config: &Config, layout: &mut Layout, now: i64, max_lines: u64) -> anyhow::Result<Self> {
         let orders = &config.orders;
         let how = |column: OrderColumn| orders.normalise.get(column.name()).copied();

@@ -92,7 +92,7 @@ fn format_lines(
         let _ = writeln!(text, "format = {}", quoted(format.name()));
     }
     let Some(first) = understood.first() else { return };
-    // What differs from file to file is left to each file's content.
+    // A property that differs between files is not written, so each file's content decides.
     let same =
         |of: fn(&super::source::FileFacts) -> String| understood.iter().all(|facts| of(facts) == of(first));
     if let Some(encoding) =

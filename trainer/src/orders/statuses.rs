@@ -1,4 +1,4 @@
-//! What words of a status column say: bought, or a purchase that never happened or did not last.
+//! The meaning of status words: bought, or a purchase that was cancelled or refunded.
 //!
 //! Words are compared without case, spaces and punctuation. A word that is not known counts as bought, unless a part of
 //! it says cancelled; either way it is listed in the account with its rows.
@@ -67,7 +67,7 @@ const PARTLY: &[&str] = &["部分", "partial", "teil", "partiel", "parcial"];
 pub struct Status {
     /// Rows.
     pub rows: u64,
-    /// What they were taken for.
+    /// The meaning that was used.
     pub meaning: &'static str,
     /// True if the table or the configuration has the word.
     pub known: bool,
@@ -103,7 +103,7 @@ impl Statuses {
         Self { configured, seen: FxHashMap::default() }
     }
 
-    /// What a word in a line says, counted.
+    /// The meaning of a word; counts its row and keeps example lines.
     pub fn meaning(&mut self, word: &str, line: u64) -> StatusMeaning {
         if let Some(seen) = self.seen.get_mut(word) {
             seen.rows += 1;
@@ -139,7 +139,7 @@ impl Statuses {
     }
 }
 
-/// What a word says, and whether it is in the table.
+/// The meaning of a word, and true if the word is in the table.
 pub fn known(word: &str) -> (StatusMeaning, bool) {
     let word = folded(word);
     let is_in = |table: &[&str]| table.iter().any(|other| folded(other) == word);

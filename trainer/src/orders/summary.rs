@@ -76,8 +76,8 @@ impl Reason {
     }
 }
 
-/// Where every row of the orders went. `rows_read` is the sum of the [parts](Summary::parts);
-/// the other counts say something about those parts.
+/// Counts of the orders' rows by outcome. `rows_read` is the sum of the [parts](Summary::parts);
+/// the other counts describe those parts.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Summary {
     /// Physical lines of all files.
@@ -125,12 +125,12 @@ pub struct Summary {
     pub capped_baskets: u64,
     /// Rejected rows by reason.
     pub rejects: BTreeMap<Reason, u64>,
-    /// Where the rows of the events went, if there are any.
+    /// Counts of the events' rows by outcome; `None` without events.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub events: Option<EventSummary>,
     /// Files read, in order.
     pub files: Vec<String>,
-    /// How times were read, for people: the pattern and the zone. `None` without times.
+    /// The format of times in readable form: the pattern and the zone. `None` without times.
     pub time_format: Option<String>,
     /// Words of the status column.
     pub statuses: BTreeMap<String, Status>,
@@ -144,9 +144,9 @@ pub struct Summary {
     pub split: Option<String>,
     /// Columns of ids that went through a float.
     pub float_columns: Vec<&'static str>,
-    /// What each file was found to be.
+    /// The detected format and columns of each file.
     pub understood: Vec<FileFacts>,
-    /// What a careful reader of the run should know.
+    /// Warnings about the data.
     pub warnings: Vec<Warning>,
 }
 
@@ -186,7 +186,7 @@ impl Summary {
         self.warnings.iter().any(|warning| warning.code == code)
     }
 
-    /// What the files were taken for, in few lines.
+    /// The detected format and columns of the files, in a few lines of text.
     pub fn understanding(&self) -> String {
         /// Most files that are described one by one.
         const FILES: usize = 3;
@@ -264,7 +264,7 @@ impl fmt::Display for Summary {
     }
 }
 
-/// Where every row of a table beside the orders went: `rows_read = kept + repeated + rejected`.
+/// Counts of the rows of another table by outcome: `rows_read = kept + repeated + rejected`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct TableSummary {
     /// `items`, `users` or `identities`.

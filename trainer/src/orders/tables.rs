@@ -20,7 +20,7 @@ pub struct TableReader<'a> {
     table: Table,
     source: Source,
     options: &'a TableConfig,
-    /// How ids are normalised: as the table says, else as the orders do.
+    /// The normalization of ids: that of the table, else that of the orders.
     user_id: Option<Normalise>,
     item_id: Option<Normalise>,
     max_reject_ratio: f64,
@@ -57,7 +57,7 @@ impl<'a> TableReader<'a> {
     /// The catalogue, sorted by id.
     ///
     /// # Errors
-    /// When a file cannot be read, a needed column is missing or too many rows are bad.
+    /// Fails if a file cannot be read, a needed column is missing or too many rows are bad.
     pub fn items(
         &self,
         meter: &Meter<'_>,

@@ -8,7 +8,7 @@ use super::types::DAY_SECONDS;
 use crate::config::Zone;
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
 
-/// What numbers too small for an epoch are.
+/// The meaning of numbers too small for an epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Numbers {
     /// No times.
@@ -19,21 +19,21 @@ pub enum Numbers {
     Serial,
 }
 
-/// How a column writes its times.
+/// The time format of a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TimeFormat {
     /// Any style that tells itself.
     Plain {
         /// Of dates that begin with neither their year nor the name of a month.
         order: Option<DateOrder>,
-        /// What small numbers are.
+        /// The meaning of small numbers.
         numbers: Numbers,
     },
     /// A strftime pattern of the configuration.
     Named(String),
 }
 
-/// What one value says of its column's format.
+/// Evidence of one value about its column's time format.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Guess {
     /// It is a time by itself.
@@ -55,7 +55,7 @@ impl Guess {
     }
 }
 
-/// What one value says of its column's format.
+/// The evidence of one value about its column's time format.
 pub fn guess(value: &str) -> Guess {
     if digits(value).is_some() || scientific(value).is_some() {
         return Guess::Time;
@@ -92,7 +92,7 @@ impl TimeReader {
     /// `zone` as in the configuration; UTC where absent.
     ///
     /// # Errors
-    /// When the zone is not known.
+    /// Fails if the zone is not known.
     pub fn new(format: TimeFormat, zone: Option<&str>) -> anyhow::Result<Self> {
         let zone = zone.map_or_else(|| Ok(Zone::utc()), Zone::parse)?;
         Ok(Self { format, zone, last: (String::new(), None), last_exact_to: 0.0, rounded: (0, 0.0) })

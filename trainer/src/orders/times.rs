@@ -65,7 +65,7 @@ impl Times {
 /// values decide; the configuration's `time_format` is for those that leave it open.
 ///
 /// # Errors
-/// When neither tells the format.
+/// Fails if neither tells the format.
 pub fn detect(
     source: &Source,
     table: Table,
@@ -86,7 +86,7 @@ pub fn detect(
 /// Readers for the times of the orders: as configured, else as the values tell.
 ///
 /// # Errors
-/// When the column is missing or its format is not clear.
+/// Fails if the column is missing or its format is not clear.
 pub fn of_orders(source: &Source, options: &TableConfig, now: i64) -> anyhow::Result<Times> {
     let formats = match &options.time_format {
         Some(pattern) => same(source, pattern),
@@ -138,7 +138,7 @@ fn scan(
         })?;
     }
     let told = |order| seen.iter().any(|seen| seen.order == Some(order));
-    // Where one file of an export has the day first, so have the others.
+    // All files of one export have the same order of day and month.
     let order = match (told(DateOrder::Dmy), told(DateOrder::Mdy)) {
         (true, false) => Some(DateOrder::Dmy),
         (false, true) => Some(DateOrder::Mdy),
@@ -151,7 +151,7 @@ fn scan(
     Ok((formats, seen.iter().any(|seen| seen.values > 0)))
 }
 
-/// What the values of one file have said so far.
+/// Evidence of one file's values about their time format, so far.
 #[derive(Debug, Default)]
 struct Seen {
     values: u32,
@@ -202,8 +202,8 @@ impl Seen {
     /// The format, with `order` as other files tell it.
     ///
     /// # Errors
-    /// When no value tells day from month, or none is a time. `field` is the configuration's name of the option that
-    /// settles it.
+    /// Fails if no value tells day from month, or none is a time. `field` is the configuration's name of the option
+    /// that settles it.
     fn format(
         &self,
         order: Option<DateOrder>,

@@ -1,4 +1,4 @@
-//! What cleaned orders are: lines over dense indexes, and the tables beside them.
+//! The types of cleaned orders: lines over dense indexes, and the other tables.
 
 use super::summary::{Summary, TableSummary};
 use qianmian_money::{Currency, Money};
@@ -49,7 +49,7 @@ impl Line {
     }
 }
 
-/// What `Line::at` means.
+/// The meaning of `Line::at`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TimeKind {
@@ -86,9 +86,9 @@ pub struct Orders {
     pub beyond_cap: Vec<Line>,
     /// Number of baskets in `lines`.
     pub n_baskets: u32,
-    /// What `Line::at` means.
+    /// The meaning of `Line::at`.
     pub time_kind: TimeKind,
-    /// Where every row went.
+    /// Counts of all rows by outcome.
     pub summary: Summary,
 }
 
@@ -178,7 +178,7 @@ pub struct Inputs {
     pub identities: Vec<Identity>,
     /// The currency of all amounts.
     pub currency: Currency,
-    /// Where every row of the tables beside the orders went.
+    /// Counts of the other tables' rows by outcome.
     pub tables: Vec<TableSummary>,
 }
 

@@ -58,7 +58,7 @@ pub fn id(value: Option<&str>, how: Option<Normalise>, missing: Reason) -> Resul
     if id.len() > MAX_ID_BYTES { Err(Reason::IdTooLong) } else { Ok(id) }
 }
 
-/// What a spreadsheet made of an id of many digits.
+/// The effect of a spreadsheet on an id of many digits.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Scientific {
     /// Nothing.
@@ -259,7 +259,7 @@ fn is_grouped(digits: &str, mark: char) -> bool {
         && middle.iter().all(|group| matches!(group.len(), 2 | 3))
 }
 
-/// Which decimal mark a number must have been written with, if it tells.
+/// The decimal mark of a number; `None` if it could be either.
 pub fn decimal_of(value: &str) -> Option<Decimal> {
     let (digits, _) = bare(value)?;
     let last = digits.rfind([',', '.'])?;

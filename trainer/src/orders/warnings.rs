@@ -1,4 +1,4 @@
-//! What a careful reader of a run should know: a stable code, numbers and a cure each.
+//! Warnings about the data of a run: a stable code, numbers and a cure each.
 
 use serde::Serialize;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Code {
-    /// How a file is written was told by its content.
+    /// The format of a file was detected from its content.
     FormatGuessed,
     /// Columns were found by other names than the canonical ones.
     ColumnsGuessed,
@@ -69,7 +69,7 @@ pub enum Code {
     WideBaskets,
     /// Baskets with more items than `max_basket_items`.
     GiantBaskets,
-    /// What the order of baskets says was settled from the data.
+    /// The meaning of the order of baskets was decided from the data.
     OrderOfBaskets,
     /// Every basket holds one line.
     OneLineBaskets,

@@ -46,7 +46,7 @@ impl<'a> Answers<'a> {
     /// The answers to a chunk, in parts that follow the order of its keys.
     ///
     /// # Errors
-    /// When a part cannot be encoded.
+    /// Fails if a part cannot be encoded.
     pub fn of(&self, chunk: &Chunk, encoder: &Encoder) -> anyhow::Result<Vec<(Part, Tally)>> {
         let keys = chunk.len().div_ceil(PARTS).max(1);
         let starts: Vec<usize> = (0..chunk.len()).step_by(keys).collect();

@@ -43,7 +43,7 @@ pub struct Key<'a> {
 pub struct Chunk {
     text: String,
     known: Vec<u32>,
-    /// Where each key ends in `text` and in `known`; it starts where the one before ends.
+    /// End of each key in `text` and in `known`; it starts at the end of the one before.
     ends: Vec<(usize, usize)>,
     /// The cart's user of each key.
     owners: Vec<Option<u32>>,
@@ -120,8 +120,8 @@ impl<'a> KeyReader<'a> {
     /// Passes all keys to `sink`, a chunk at a time. No chunk is empty or ends within a cart.
     ///
     /// # Errors
-    /// When a row has no key or cannot be read, the rows of a cart are not adjacent, there are no rows, a file cannot be
-    /// read to its end, or `sink` fails.
+    /// Fails if a row has no key or cannot be read, the rows of a cart are not adjacent, there are no rows, a file
+    /// cannot be read to its end, or `sink` fails.
     pub fn each_chunk(
         mut self,
         source: &Source,

@@ -83,7 +83,7 @@ pub struct Request {
     pub at: Option<i64>,
     /// Leave out items that the user bought (recommend), or users who bought the item (audience).
     pub exclude_bought: bool,
-    /// What holds for users whose consent the users table does not know.
+    /// The policy for users without a recorded consent in the users table.
     pub consent: ConsentPolicy,
     /// Write `'` before CSV and TSV cells that a spreadsheet would run as a formula.
     pub neutralize_formulas: bool,
@@ -91,7 +91,7 @@ pub struct Request {
 
 impl Request {
     /// # Errors
-    /// When the count is out of range.
+    /// Fails if the count is out of range.
     fn check(&self) -> anyhow::Result<()> {
         let (count, most) = (self.count, self.kind.max_count());
         ensure!((1..=most).contains(&count), "--count {count}: give 1 to {most}");
@@ -108,8 +108,8 @@ impl Request {
 /// answered again.
 ///
 /// # Errors
-/// When the request is invalid, a row of the input is bad (named by file and line), a file cannot be read to its end, or
-/// the output cannot be written. A file of that name then stays as it was.
+/// Fails if the request is invalid, a row of the input is bad (named by file and line), a file cannot be read to its
+/// end, or the output cannot be written. A file of that name then stays as it was.
 pub fn predict(
     snapshot: &Snapshot,
     request: &Request,

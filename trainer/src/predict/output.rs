@@ -38,7 +38,7 @@ impl OutputFile {
     /// Starts the file `path`, whose ending is its format.
     ///
     /// # Errors
-    /// When the ending is not known, the file is one of `source`, or it cannot be created.
+    /// Fails if the ending is not known, the file is one of `source`, or it cannot be created.
     pub fn create(path: &Path, request: &Request, source: &Source) -> anyhow::Result<Self> {
         let (encoder, compression) = format(path, request)?;
         let same =
@@ -68,7 +68,7 @@ impl OutputFile {
     /// Appends rows.
     ///
     /// # Errors
-    /// When the disk is full.
+    /// Fails if the disk is full.
     pub fn write(&mut self, part: Part) -> anyhow::Result<()> {
         self.sink.as_mut().map_or(Ok(()), |sink| sink.write(part)).with_context(|| self.context())
     }
@@ -76,7 +76,7 @@ impl OutputFile {
     /// Completes the file and gives it its name.
     ///
     /// # Errors
-    /// When the disk is full or the file cannot be renamed.
+    /// Fails if the disk is full or the file cannot be renamed.
     pub fn finish(mut self) -> anyhow::Result<()> {
         if let Some(sink) = self.sink.take()
             && let Err(error) =

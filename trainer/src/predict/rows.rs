@@ -11,7 +11,7 @@ use qianmian_models::kernels::topk::Scored;
 
 use super::Kind;
 
-/// How rows are written.
+/// Encodes rows in the format of the output file.
 #[derive(Debug, Clone)]
 pub enum Encoder {
     /// CSV or TSV.
@@ -85,7 +85,7 @@ impl Encoder {
 pub enum PartBuilder {
     /// See [`Encoder::Delimited`].
     Delimited {
-        /// How cells are written.
+        /// Writes cells.
         cells: Cells,
         /// The key's cell.
         key: Vec<u8>,
@@ -187,7 +187,7 @@ impl Columns {
     }
 }
 
-/// How the text cells of a delimited file are written.
+/// The settings for writing text cells of a delimited file.
 #[derive(Debug, Clone, Copy)]
 pub struct Cells {
     delimiter: u8,

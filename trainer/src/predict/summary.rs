@@ -37,7 +37,7 @@ impl Tally {
     }
 }
 
-/// What became of every key of the input.
+/// Counts of the input's keys by outcome.
 #[derive(Debug, Clone)]
 pub struct Summary {
     /// The question.

@@ -22,7 +22,7 @@ use crate::support::{TRAINER, finished, folder};
 /// A demo shop, trained.
 pub struct Shop {
     folder: TempDir,
-    /// What the binary answers from.
+    /// The published version, which the binary answers from.
     pub snapshot: Snapshot,
     /// The items of each order, in the order of the files.
     pub carts: Vec<(String, Vec<String>)>,

@@ -27,7 +27,7 @@ pub struct Ablation {
     pub sources: Vec<SourceShare>,
 }
 
-/// How much one source adds to the blend.
+/// The contribution of one source to the blend.
 #[derive(Debug, Serialize)]
 pub struct SourceShare {
     /// The source.

@@ -29,13 +29,13 @@ pub struct Example {
     pub quantile: f64,
     /// NDCG@10 of the slate.
     pub ndcg_10: f64,
-    /// What the user bought last before the window, latest first.
+    /// The user's last purchases before the window, latest first.
     pub before: Vec<Shown>,
     /// The slate, best first.
     pub slate: Vec<Shown>,
-    /// What the user bought in the window; items of the slate first.
+    /// The user's purchases in the window; items of the slate first.
     pub bought: Vec<Shown>,
-    /// How many different items those were.
+    /// Number of distinct items bought in the window.
     pub bought_count: usize,
 }
 

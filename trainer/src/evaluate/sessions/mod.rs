@@ -57,7 +57,7 @@ pub(super) fn measure(bench: &Bench<'_>) -> Option<Task> {
     raw.push(run("popularity 30 d", Role::Baseline, &cases, &|case| {
         without_visit(case, popular.iter().copied())
     }));
-    // Where only the order is known, every basket is one item.
+    // With `TimeKind::Steps` every basket is one item, so there are no pairs to count.
     if bench.past.time_kind != TimeKind::Steps {
         let pairs = Pairs::new(bench.past);
         raw.push(run("cosine", Role::Baseline, &cases, &|case| {

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::Items;
 use crate::learn::co_purchase::Baskets;
 
-/// How many baskets hold each set. `baskets_of[i]` is the number of baskets that hold item `i`.
+/// The number of baskets that hold each set. `baskets_of[i]` is the number of baskets that hold item `i`.
 pub fn count(baskets: &Baskets, baskets_of: &[u32], sets: &[Items]) -> Vec<u32> {
     let rarest = |set: &Items| {
         let items = set.as_slice().iter().copied();

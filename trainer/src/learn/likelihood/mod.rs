@@ -37,7 +37,7 @@ const PRIOR_MONTHS: f32 = 1.0;
 /// Largest drift, in log-odds, that is believed (decision 21).
 const MAX_DRIFT: f64 = 1.0;
 
-/// What was learned, with its figures on held-out users.
+/// The learned ensembles, with their metrics on held-out users.
 #[derive(Default)]
 pub struct Learned {
     /// The ensembles; `None` with too few purchases to learn from.
@@ -90,8 +90,8 @@ fn fit_with_drift(
     (trees, LogLoss { log_loss: Some(loss), drift: drifts })
 }
 
-/// What must be added to log-odds learned from earlier months so that the heads of this month's lists buy as often as
-/// predicted, by bisection within [`MAX_DRIFT`]; 0 where nobody bought.
+/// The shift of log-odds learned from earlier months with which the heads of this month's lists buy as often as
+/// predicted, by bisection within [`MAX_DRIFT`]; 0 if nobody bought.
 fn drift(month: &[Rows], earlier: &Trees, takes: &dyn Fn(&Features) -> bool) -> f32 {
     let (mut heads, mut bought) = (Vec::new(), 0.0);
     for list in month {

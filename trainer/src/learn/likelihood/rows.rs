@@ -31,7 +31,7 @@ pub(super) const CHUNK: usize = 8_192;
 pub(super) struct Rows {
     pub(super) features: Vec<Features>,
     pub(super) bought: Vec<bool>,
-    /// How many users each row stands for.
+    /// Sampling weight: the number of users that each row stands for.
     pub(super) weights: Vec<f32>,
     pub(super) users: Vec<u32>,
 }

@@ -2,9 +2,9 @@
 //!
 //! An event has no quantity and mostly no order id. So what one person buys in one visit, each within a minute
 //! after the one before, is a basket, a piece of each item at the event's value; a refund gives one piece back.
-//! Where the orders know of the same user, item and day (UTC), bought or cancelled, they are right and the event
-//! is passed over. Browsing is read past: it is no purchase. Where there are no orders, events are the only source.
-//! What a storefront says is what anybody can say: beside orders, its purchases and refunds count only as orders confirm them.
+//! If the orders have the same user, item and day (UTC), bought or cancelled, the orders win and the event is
+//! skipped. Browsing is skipped: it is no purchase. Without orders, events are the only source.
+//! Anybody can send storefront events: beside orders, their purchases and refunds are left to the orders.
 //! An event without an id is known by all its columns.
 
 mod summary;
@@ -63,7 +63,7 @@ pub struct Events {
     source: Source,
     options: TableConfig,
     purchases: bool,
-    /// How ids are normalised: as the section says, else as the orders do.
+    /// The normalization of ids: that of the events section, else that of the orders.
     user_id: Option<Normalise>,
     item_id: Option<Normalise>,
     max_reject_ratio: f64,
@@ -86,14 +86,14 @@ struct Bought {
     room: u16,
 }
 
-/// What a row says.
+/// The outcome of a row.
 enum Told {
     Bought(Bought),
     GivenBack(Return),
     Excluded,
     Repeated,
     Unused,
-    /// A storefront says so; the orders will, if it is so.
+    /// Sent by a storefront; counts only if the orders have it too.
     Unconfirmed,
 }
 
@@ -135,7 +135,7 @@ impl Events {
     /// Adds what the orders do not tell of to `raw`, and accounts for it in their `summary`.
     ///
     /// # Errors
-    /// When a file cannot be read, a needed column is missing or too many rows are bad.
+    /// Fails if a file cannot be read, a needed column is missing or too many rows are bad.
     pub fn add(
         &self,
         rules: &Rules,
@@ -236,7 +236,7 @@ impl Events {
     }
 }
 
-/// What reading the rows needs.
+/// The state of reading rows.
 struct Rows<'r> {
     events: &'r Events,
     rules: &'r Rules,

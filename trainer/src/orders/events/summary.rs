@@ -7,7 +7,7 @@ use std::fmt;
 use crate::orders::source::{FileFacts, Lines};
 use crate::orders::summary::Reason;
 
-/// Where every row of the events went. `rows_read` is the sum of the [parts](EventSummary::parts).
+/// Counts of the events' rows by outcome. `rows_read` is the sum of the [parts](EventSummary::parts).
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct EventSummary {
     /// Physical lines of all files.
@@ -38,7 +38,7 @@ pub struct EventSummary {
     pub unreadable_values: u64,
     /// Purchases whose room is beyond the number that is kept; they count without one.
     pub rooms_left_out: u64,
-    /// What each file was found to be.
+    /// The detected format and columns of each file.
     pub understood: Vec<FileFacts>,
     /// Files read, in order.
     pub files: Vec<String>,

@@ -71,7 +71,7 @@ impl RecordBatchReader for Guarded {
     }
 }
 
-/// What `work` gives; `None` where it panics.
+/// The result of `work`; `None` if it panics.
 fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(work)).ok()
 }
@@ -83,7 +83,7 @@ fn damaged<T>() -> Result<T, ArrowError> {
 /// The names of the file's columns.
 ///
 /// # Errors
-/// When the file is not what its format says.
+/// Fails if the file is not what its format says.
 pub fn header(file: &SourceFile) -> anyhow::Result<Vec<String>> {
     let mut names = Vec::new();
     match file.format {
@@ -129,7 +129,7 @@ fn leaves(field: &Field, name: &str, depth: usize, each: &mut dyn FnMut(&str)) {
 /// Without `whole`, the columns that `shape` does not use are not even unpacked where the format allows it.
 ///
 /// # Errors
-/// When the file cannot be read to its end, or uses a codec or type that is not supported.
+/// Fails if the file cannot be read to its end, or uses a codec or type that is not supported.
 pub fn each(
     file: &SourceFile,
     shape: &Shape<'_>,

@@ -13,14 +13,14 @@ pub const MAX_ROW_BYTES: u64 = 64 << 20;
 
 const BUFFER: usize = 1 << 18;
 
-/// How a file's text is encoded.
+/// The text encoding of a file.
 #[derive(Debug, Clone, Copy)]
 pub struct TextEncoding {
     /// The encoding.
     pub encoding: &'static Encoding,
     /// Bytes of the mark before the text.
     pub mark: usize,
-    /// The bytes told it, not the configuration.
+    /// True if detected from the bytes, false if configured.
     pub guessed: bool,
 }
 
@@ -28,7 +28,7 @@ impl TextEncoding {
     /// The encoding of a file: the named one, else the one that its bytes tell.
     ///
     /// # Errors
-    /// When the file cannot be read, holds nothing, or `label` names no encoding.
+    /// Fails if the file cannot be read, holds nothing, or `label` names no encoding.
     pub fn of(file: &SourceFile, label: Option<&str>) -> anyhow::Result<Self> {
         let read = Cell::new(0);
         let mut text = unpacked(file, &read)?;
@@ -53,7 +53,7 @@ impl TextEncoding {
 /// Opens `file` for reading unpacked text. `read` grows by the packed bytes as they are read.
 ///
 /// # Errors
-/// When the file cannot be opened or starts damaged.
+/// Fails if the file cannot be opened or starts damaged.
 pub fn open<'a>(
     file: &SourceFile,
     encoding: TextEncoding,
@@ -92,7 +92,7 @@ fn unpacked<'a>(file: &SourceFile, read: &'a Cell<u64>) -> anyhow::Result<Box<dy
     })
 }
 
-/// What to tell when reading fails in the midst of a file. Never let it pass for the end.
+/// The error for a read that fails inside a file; callers must not take it for the end of the file.
 pub fn read_error(file: &SourceFile, line: u64, error: impl Into<anyhow::Error>) -> anyhow::Error {
     let what = match file.compression {
         Compression::Plain => "cannot be read on",
@@ -118,7 +118,7 @@ impl Read for Counted<'_> {
 /// Reads one line without its end into `line` (cleared first). `false` at the end of the file.
 ///
 /// # Errors
-/// When reading fails or the line is longer than [`MAX_ROW_BYTES`].
+/// Fails if reading fails or the line is longer than [`MAX_ROW_BYTES`].
 pub fn read_line(text: &mut dyn BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
     line.clear();
     let mut limited = text.take(MAX_ROW_BYTES);

@@ -1,4 +1,4 @@
-//! How a delimited file is written, told by its first lines: delimiter, quotes, lines before the header, header.
+//! Detects the dialect of a delimited file from its first lines: delimiter, quotes, lines before the header, header.
 
 use super::records::{Delimiter, Record, Records, Writing};
 use super::row::plain;
@@ -15,7 +15,7 @@ const BEFORE: usize = 50;
 /// Delimiters that are tried, the likeliest first.
 const CANDIDATES: [&str; 8] = [",", "\t", ";", "|", "::", "^", "\u{1}", " "];
 
-/// How a file is written.
+/// The dialect of a delimited file.
 #[derive(Debug, Clone)]
 pub struct Dialect {
     /// Between cells, and at the end of lines.

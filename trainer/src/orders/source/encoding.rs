@@ -15,7 +15,7 @@ const SEARCH: usize = 64 << 20;
 /// The encoding of a text, with the length of its byte order mark.
 ///
 /// # Errors
-/// When reading fails.
+/// Fails if reading fails.
 pub fn detect(text: &mut dyn Read) -> io::Result<(&'static Encoding, usize)> {
     let mut sample = Vec::new();
     text.take(SAMPLE as u64).read_to_end(&mut sample)?;

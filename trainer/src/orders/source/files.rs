@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// How a file's bytes are packed.
+/// The compression of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
     /// As they are.
@@ -21,11 +21,11 @@ pub enum Compression {
 /// One input file.
 #[derive(Debug, Clone)]
 pub struct SourceFile {
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
-    /// How its rows are written.
+    /// Its format.
     pub format: Format,
-    /// How its bytes are packed.
+    /// Its compression.
     pub compression: Compression,
     /// Size on disk.
     pub bytes: u64,
@@ -47,7 +47,7 @@ impl SourceFile {
 /// `field` is the configuration's name for the patterns.
 ///
 /// # Errors
-/// When a pattern matches nothing (naming the nearest file), is a folder, or a file is empty or no table at all.
+/// Fails if a pattern matches nothing (naming the nearest file), is a folder, or a file is empty or no table at all.
 pub fn expand(field: &str, patterns: &[String], format: Option<Format>) -> anyhow::Result<Vec<SourceFile>> {
     if patterns.is_empty() {
         bail!("{field}: no files are named; give a file or a pattern such as \"data/*.csv.zst\"");

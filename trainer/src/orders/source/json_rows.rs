@@ -23,7 +23,7 @@ const MAX_COLUMNS: usize = 2000;
 /// objects only.
 ///
 /// # Errors
-/// When the file cannot be read.
+/// Fails if the file cannot be read.
 pub fn keys(
     file: &SourceFile,
     text: &mut dyn BufRead,
@@ -73,7 +73,7 @@ fn add(path: &str, keys: &mut Vec<String>) {
 /// `shape` uses are filled.
 ///
 /// # Errors
-/// When the file cannot be read to its end, or `sink` fails.
+/// Fails if the file cannot be read to its end, or `sink` fails.
 pub fn each(
     file: &SourceFile,
     text: &mut dyn BufRead,

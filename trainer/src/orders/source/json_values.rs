@@ -12,10 +12,10 @@ use std::io::{BufRead, Read};
 /// Deepest place of an array within an answer.
 const MAX_DEPTH: usize = 4;
 
-/// How a file's values stand.
+/// The layout of the values in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Layout {
-    /// One a line; a line that is no value costs no other line.
+    /// One per line; an invalid line does not affect other lines.
     Lines,
     /// One after the other, with or without commas and an array around them.
     Stream,
@@ -25,9 +25,9 @@ pub enum Layout {
 
 /// A value as written.
 pub struct Written<'a> {
-    /// Where it starts, from 1.
+    /// Its first line, from 1.
     pub line: u64,
-    /// Where it ends.
+    /// Its last line.
     pub last_line: u64,
     /// Its text; not always valid JSON.
     pub bytes: &'a [u8],
@@ -36,7 +36,7 @@ pub struct Written<'a> {
 /// Tells the layout by the file's beginning; `is_row` says whether an object looks like a row of the table.
 ///
 /// # Errors
-/// When the file cannot be read.
+/// Fails if the file cannot be read.
 pub fn layout(
     file: &SourceFile,
     text: &mut dyn BufRead,
@@ -122,7 +122,7 @@ fn look(
 /// Gives every value to `sink` until it wants no more; gives the number of physical lines read.
 ///
 /// # Errors
-/// When the file cannot be read to its end, an array is never closed, or `sink` fails.
+/// Fails if the file cannot be read to its end, an array is never closed, or `sink` fails.
 pub fn each(
     file: &SourceFile,
     text: &mut dyn BufRead,
@@ -153,7 +153,7 @@ fn each_line(
     Ok(number)
 }
 
-/// Where a scan stands.
+/// The state of a scan.
 #[derive(Default)]
 struct Scan {
     depth: u32,
@@ -253,7 +253,7 @@ fn each_within(
     })?;
     let rows = path.iter().try_fold(&value, |value, key| value.get(key)).and_then(Value::as_array);
     for (row, n) in rows.into_iter().flatten().zip(1..) {
-        // Where a row stands within the object is not kept; its number is.
+        // The line of a row within the object is unknown; its number takes the place.
         if !sink(Written { line: n, last_line: n.min(lines), bytes: row.to_string().as_bytes() })? {
             break;
         }

@@ -1,4 +1,4 @@
-//! Where the canonical columns of a table are in one file: as the configuration says, else by their names.
+//! Locates the canonical columns of a table in one file: as configured, else by their names.
 
 use super::row::{Located, Parts, Place};
 use super::unnest::Unnest;
@@ -7,7 +7,7 @@ use crate::config::{Format, Table, TableConfig, folded};
 use anyhow::bail;
 use qianmian_suggest::nearest;
 
-/// How much a column is needed.
+/// The need for a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
     /// The table makes no sense without it.
@@ -29,9 +29,9 @@ pub struct Wanted {
     pub sources: Vec<String>,
     /// Names that are tried where the configuration names none.
     pub aliases: &'static [&'static str],
-    /// What happens when it is missing.
+    /// Decides between an error and a skip if the column is missing.
     pub need: Need,
-    /// How several source columns make up one value.
+    /// The way several source columns combine into one value.
     pub parts: Parts,
     /// Its cells may hold a list, each element of which is a row.
     pub may_be_list: bool,
@@ -83,14 +83,14 @@ impl Wanted {
     }
 }
 
-/// What a file is, as it was found.
+/// The detected format and columns of a file.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
 pub struct FileFacts {
     /// The file.
     pub file: String,
-    /// How it is written: `csv, gb18030, delimiter ";", header in line 4`.
+    /// The format as text: `csv, gb18030, delimiter ";", header in line 4`.
     pub written: String,
-    /// Canonical column, source columns, and whether the name alone told it.
+    /// Canonical column, source columns, and true if it was found by its name alone.
     pub columns: Vec<(String, Vec<String>, bool)>,
     /// Columns that are not read.
     pub unused: Vec<String>,
@@ -102,7 +102,7 @@ pub struct FileFacts {
     pub lines_before: u64,
     /// True if a line names the columns.
     pub has_header: bool,
-    /// How it is written was told by the content, not by the configuration.
+    /// True if the format was detected from the content, false if configured.
     pub guessed: bool,
 }
 
@@ -137,7 +137,7 @@ pub(super) fn resolve(
     let mut guessed = vec![false; wanted.len()];
     let mut taken: Vec<usize> = Vec::new();
     let named = |wanted: &Wanted| wanted.is_named() || wanted.need == Need::Named;
-    // What the configuration names goes first, so that no guess takes it.
+    // Configured columns go first, so that no guess takes them.
     for (number, slot) in wanted.iter().enumerate().filter(|(_, slot)| named(slot)) {
         found[number] = slot.sources.iter().filter_map(|source| exactly(source, &header)).collect();
         taken.extend(&found[number]);
@@ -385,7 +385,7 @@ fn facts(
     }
 }
 
-/// What to say of a column that is not there. Only a name of the same meaning is offered: a time is no id.
+/// The error message for a missing column. Suggests only columns of the same meaning: never a time for an id.
 fn missing(named_by: NamedBy, file: &SourceFile, body: &Body, slot: &Wanted, header: &[String]) -> String {
     let mut message = format!("{} has no column `{}`", file.name(), slot.sources.join("` or `"));
     if slot.is_named() {

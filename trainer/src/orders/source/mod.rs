@@ -38,7 +38,7 @@ use unnest::Unnester;
 /// Bytes of a file's beginning that tell how it is written.
 const SAMPLE: u64 = 256 << 10;
 
-/// Where the physical lines of a file went; of Parquet and Arrow files, their rows.
+/// Counts of a file's physical lines by outcome; for Parquet and Arrow files, of their rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Lines {
     /// Lines of rows, good or bad.
@@ -69,7 +69,7 @@ impl Lines {
     }
 }
 
-/// What names the files: it decides which cure an error can offer, and which columns are read.
+/// The origin of the file names; it decides which cure an error can offer, and which columns are read.
 #[derive(Debug, Clone, Copy)]
 enum NamedBy {
     /// A section of the configuration, which can map column names. Rows are read whole, so that
@@ -79,7 +79,7 @@ enum NamedBy {
     Argument(&'static str),
 }
 
-/// How a file is written, as its beginning tells.
+/// The layout of a file, detected from its beginning.
 enum Body {
     Text { encoding: TextEncoding, dialect: Dialect },
     Json { encoding: TextEncoding, layout: json_values::Layout, names: Vec<String>, objects: Vec<String> },
@@ -120,7 +120,7 @@ impl Source {
     /// Finds the table's files and looks at their beginnings.
     ///
     /// # Errors
-    /// When a pattern matches nothing, or a file is empty or not what its format says.
+    /// Fails if a pattern matches nothing, or a file is empty or not what its format says.
     pub fn open(table: Table, options: &TableConfig) -> anyhow::Result<Self> {
         let name = table.name();
         let files = files::expand(&format!("{name}.files"), &options.files, options.format)?;
@@ -187,7 +187,7 @@ impl Source {
     /// Checks every file for the columns, before any is read through; gives what was found.
     ///
     /// # Errors
-    /// When a needed column is missing, naming the nearest one.
+    /// Fails if a needed column is missing, naming the nearest one.
     pub fn check(&self, wanted: &[Wanted]) -> anyhow::Result<Vec<FileFacts>> {
         let facts = |(file, body)| Ok(self.resolve(file, body, wanted)?.facts);
         self.files.iter().zip(&self.bodies).map(facts).collect()
@@ -197,7 +197,7 @@ impl Source {
     /// lines of each file went.
     ///
     /// # Errors
-    /// When a needed column is missing, a file cannot be read to its end, or `sink` fails.
+    /// Fails if a needed column is missing, a file cannot be read to its end, or `sink` fails.
     pub fn each_row(
         &self,
         wanted: &[Wanted],

@@ -12,7 +12,7 @@ use std::io::{self, BufRead, Read};
 /// Most physical lines of one record.
 const MAX_LINES: u64 = 200;
 
-/// What stands between two cells.
+/// The delimiter between two cells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delimiter {
     /// One byte.
@@ -34,10 +34,10 @@ impl Delimiter {
     }
 }
 
-/// How records are written.
+/// The syntax of records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Writing {
-    /// What stands between two cells.
+    /// The delimiter between two cells.
     pub delimiter: Delimiter,
     /// A quote within quotes is written `\"`, not `""`.
     pub backslash: bool,
@@ -48,7 +48,7 @@ pub struct Writing {
 /// One record; its buffers are used again.
 #[derive(Debug, Default)]
 pub struct Record {
-    /// Where it starts, from 1.
+    /// Its first line, from 1.
     pub line: u64,
     /// Physical lines that it took.
     pub lines: u64,
@@ -70,7 +70,7 @@ pub struct Records<R> {
     again: VecDeque<Vec<u8>>,
 }
 
-/// What quotes make of a text.
+/// The outcome of parsing the quotes of a text.
 enum Quoted {
     Whole,
     /// The last quote is still open.
@@ -93,7 +93,7 @@ impl<R: BufRead> Records<R> {
     /// Reads the next record, blank lines included. `false` at the end.
     ///
     /// # Errors
-    /// When reading fails or a line is longer than 64 MiB.
+    /// Fails if reading fails or a line is longer than 64 MiB.
     pub fn read(&mut self, record: &mut Record) -> io::Result<bool> {
         record.bytes.clear();
         record.spans.clear();
@@ -258,7 +258,8 @@ fn cut(bytes: &mut Vec<u8>, writing: &Writing, spans: &mut Vec<Span>) -> Quoted 
     }
 }
 
-/// Where the quote that opened before `start` closes, and whether there are quotes inside.
+/// The position of the closing quote for the quote that opened before `start`, and true if there are escaped
+/// characters inside; `None` if it is never closed.
 fn closing(bytes: &[u8], start: usize, backslash: bool) -> Option<(usize, bool)> {
     let (mut at, mut inner) = (start, false);
     while let Some(found) = memchr::memchr2(b'"', b'\\', bytes.get(at..)?) {

@@ -13,7 +13,7 @@ pub const ABSENT: Span = (u32::MAX, u32::MAX);
 /// Separates the elements of a list within one cell: arrays of JSON, Parquet and Arrow.
 pub const LIST_MARK: char = '\u{1f}';
 
-/// Where a value of a row is.
+/// The location of a row's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
     /// A cell of the row, by its source column.
@@ -24,7 +24,7 @@ pub enum Place {
     Spread(Vec<usize>),
 }
 
-/// How the parts of a canonical column make up its value.
+/// The way the parts of a canonical column combine into its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Parts {
     /// The first that is not blank.
@@ -40,11 +40,11 @@ pub enum Parts {
 pub struct Located {
     /// In the order of the configuration.
     pub places: Vec<Place>,
-    /// What their values are to each other.
+    /// The way their values combine.
     pub parts: Parts,
 }
 
-/// What an element of an unnested row has instead of the row's own value.
+/// The value of an element of an unnested row, in place of the row's own value.
 #[derive(Debug, Clone, Copy)]
 pub enum Instead {
     /// The row's own value.
@@ -81,7 +81,7 @@ pub struct Row<'a> {
     pub raw: Option<&'a str>,
     /// The time that the format itself gives the row (sequences), unix seconds.
     pub at: Option<i64>,
-    /// Which element of the row this is, where the row holds a list.
+    /// The element of the row, if the row holds a list.
     pub element: Option<Element<'a>>,
 }
 
@@ -226,7 +226,7 @@ pub fn join<'a>(cells: impl Iterator<Item = &'a [u8]>) -> String {
     line
 }
 
-/// What a file gives, one after the other.
+/// One row of a file, or one that could not be read.
 pub enum Event<'a> {
     /// A row that could be read.
     Row(&'a Row<'a>),

@@ -15,7 +15,7 @@ pub const COLUMNS: [&str; 2] = ["user_id", "item_id"];
 /// Gives one row for each item of each line, with its time (see `TimeKind::Steps`).
 ///
 /// # Errors
-/// When the file cannot be read to its end.
+/// Fails if the file cannot be read to its end.
 pub fn each(
     file: &SourceFile,
     text: &mut dyn BufRead,

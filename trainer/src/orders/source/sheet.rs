@@ -23,7 +23,7 @@ pub struct Sheet {
     pub sheets: Vec<String>,
     /// Names of the sheets that are not, because their columns are others.
     pub others: Vec<String>,
-    /// Where the header is.
+    /// The position of the header.
     pub dialect: Dialect,
     text: String,
     /// By row, its line and its cells.
@@ -34,7 +34,7 @@ impl Sheet {
     /// Reads a workbook.
     ///
     /// # Errors
-    /// When the file is no workbook, is encrypted or damaged, or has no such sheet.
+    /// Fails if the file is no workbook, is encrypted or damaged, or has no such sheet.
     pub fn open(file: &SourceFile, options: &TableConfig, known: &Known) -> anyhow::Result<Self> {
         let name = file.name();
         let bytes = std::fs::read(&file.path).with_context(|| format!("cannot open {name}"))?;

@@ -20,7 +20,7 @@ pub struct Shape<'a> {
 /// Gives every row after the header to `sink` and counts the physical lines.
 ///
 /// # Errors
-/// When the file cannot be read to its end, or `sink` fails.
+/// Fails if the file cannot be read to its end, or `sink` fails.
 pub fn each(
     dialect: &Dialect,
     shape: &Shape<'_>,

@@ -6,13 +6,13 @@
 use super::row::{Element, Event, Flow, Instead, LIST_MARK, Place, Row, Sink, Span};
 use crate::orders::summary::Reason;
 
-/// What a cell of a one-hot basket says.
+/// The content of a one-hot basket's cell.
 enum Held {
     No,
     Yes,
-    /// So many.
+    /// The item is held, with this quantity.
     Number,
-    /// Something else.
+    /// The cell is no number and no known word.
     Unclear,
 }
 
@@ -50,7 +50,7 @@ impl<'a> Unnester<'a> {
     /// Gives `row` to `sink`, or each of its elements.
     ///
     /// # Errors
-    /// When `sink` fails.
+    /// Fails if `sink` fails.
     pub fn give(&mut self, row: &Row<'_>, sink: &mut Sink<'_>) -> anyhow::Result<Flow> {
         if !self.unnest.one_hot.is_empty() {
             return self.give_one_hot(row, sink);
@@ -125,7 +125,7 @@ impl<'a> Unnester<'a> {
     }
 }
 
-/// True if a basket holds the item that its column is named after.
+/// The content of a one-hot basket's cell, in the column named after the item `name`.
 fn held(value: &str, name: &str) -> Held {
     const YES: [&str; 15] =
         ["true", "t", "yes", "y", "x", "sim", "si", "sí", "oui", "ja", "да", "是", "有", "√", "✓"];
