@@ -6,6 +6,7 @@ mod expressions;
 mod further_sources;
 mod golden;
 mod overlay;
+mod pages;
 mod pipeline;
 mod record;
 mod recorded_answers;

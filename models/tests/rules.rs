@@ -19,7 +19,7 @@ use qianmian_models::view::View;
 
 use crate::support::random::{SMALL, shop};
 
-const ITEMS: u32 = SMALL.items;
+pub const ITEMS: u32 = SMALL.items;
 const PREDICATES: [&str; 7] = [
     "item.price < 30.0",
     "item.is_new",
@@ -32,7 +32,7 @@ const PREDICATES: [&str; 7] = [
 const ATTRIBUTES: [Attribute; 3] = [Attribute::Brand, Attribute::Category, Attribute::TopCategory];
 
 /// Shops where people buy again, and where they do not, each with its masks.
-fn shops() -> &'static [(Snapshot, Masks); 2] {
+pub fn shops() -> &'static [(Snapshot, Masks); 2] {
     static SHOPS: OnceLock<[(Snapshot, Masks); 2]> = OnceLock::new();
     SHOPS.get_or_init(|| [true, false].map(|repeats| (shop(SMALL, 7, repeats), Masks::default())))
 }
@@ -57,7 +57,7 @@ fn soft() -> impl Strategy<Value = Action> {
     prop_oneof![pin, mix, spacing]
 }
 
-fn action() -> impl Strategy<Value = Action> {
+pub fn action() -> impl Strategy<Value = Action> {
     prop_oneof![
         6 => soft(),
         1 => predicate().prop_map(Action::Only),
@@ -69,7 +69,12 @@ fn action() -> impl Strategy<Value = Action> {
 
 /// What a rule about slots limits in a slate, and whether the slate satisfies it; read from the rule, not from the
 /// pipeline. `None` for rules of other kinds.
-fn truth(action: &Action, snapshot: &Snapshot, inputs: &Inputs<'_>, slate: &[u32]) -> Option<(usize, bool)> {
+pub fn truth(
+    action: &Action,
+    snapshot: &Snapshot,
+    inputs: &Inputs<'_>,
+    slate: &[u32],
+) -> Option<(usize, bool)> {
     let items = View::as_trained(snapshot).items();
     match action {
         Action::Pin { item_id, slot } => {

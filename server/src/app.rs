@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 
 use crate::auth::Keyring;
 use crate::config::{Config, duration};
+use crate::cursor::CursorKey;
 use crate::expressions::Expressions;
 use crate::live::Live;
 use crate::problem::{Code, Problem};
@@ -48,6 +49,8 @@ pub struct App {
     pub reaper: Reaper,
     /// When the process began, for rates.
     pub started: Instant,
+    /// The key of cursors.
+    pub cursors: CursorKey,
     /// Requests of users, by their tokens.
     pub user_buckets: UserBuckets,
     /// Ids of requests.
@@ -131,6 +134,7 @@ impl App {
             workers: Arc::default(),
             reaper: reaper.clone(),
             started: Instant::now(),
+            cursors: config.cursor_key()?,
             user_buckets: UserBuckets::default(),
             shops: config.shop_names().iter().map(shop).collect::<Result<_, _>>()?,
             request_ids: RequestIds::new().context("the operating system gives no randomness")?,

@@ -85,6 +85,14 @@ impl LiveContext {
         }
     }
 
+    /// The same context without the person.
+    pub fn anonymous(&self) -> Self {
+        let (trending, now) = (self.trending.clone(), self.now);
+        let known = Known::default();
+        let degraded = &[];
+        Self { known, names_person: false, named: false, is_anonymous: true, degraded, trending, now }
+    }
+
     fn without_person(self, degraded: &'static [&'static str]) -> Self {
         Self {
             known: Known::default(),

@@ -8,6 +8,7 @@
 //! | [`context`] | live state as the live part of a query |
 //! | [`consents`] | what people allow, as they decided and as trained |
 //! | [`scenes`] | the places where slates are shown, with their rules |
+//! | [`cursor`] | where the next page of a list begins |
 //! | [`expressions`] | predicates of callers, compiled once |
 //! | [`snapshots`] | the model that answers, and its replacement meanwhile |
 //! | [`live`] | live state: what users did and what changed about items since training |
@@ -35,6 +36,7 @@ pub mod config;
 pub mod connection;
 pub mod consents;
 pub mod context;
+pub mod cursor;
 pub mod drain;
 pub mod expressions;
 pub mod extract;

@@ -30,6 +30,12 @@ pub enum Code {
     UnknownField,
     /// A required field is absent.
     MissingField,
+    /// The cursor is no `next_cursor` of an answer.
+    InvalidCursor,
+    /// The cursor is older than half an hour.
+    ExpiredCursor,
+    /// The cursor is of another shop, person, session or scene.
+    ForeignCursor,
     /// The path cannot be decoded.
     InvalidPath,
     /// The HTTP request itself is malformed.
@@ -135,6 +141,9 @@ impl Code {
             Self::InvalidField => (S::BAD_REQUEST, "A field has a value that it may not have"),
             Self::UnknownField => (S::BAD_REQUEST, "A field is not known"),
             Self::MissingField => (S::BAD_REQUEST, "A field is missing"),
+            Self::InvalidCursor => (S::BAD_REQUEST, "The cursor is not valid"),
+            Self::ExpiredCursor => (S::BAD_REQUEST, "The cursor has expired"),
+            Self::ForeignCursor => (S::BAD_REQUEST, "The cursor is of another list"),
             Self::InvalidPath => (S::BAD_REQUEST, "The path cannot be decoded"),
             Self::InvalidRequest => (S::BAD_REQUEST, "The request is not valid"),
             Self::MissingKey => (S::UNAUTHORIZED, "An API key is needed"),

@@ -23,8 +23,8 @@ use crate::browsers;
 use crate::guard::Access::{self, Keyed, Open, Scoped, Shared};
 use crate::guard::{self, Guard};
 use crate::handlers::{
-    audience, bundle, consent, console, docs, events, health, identities, items, key, models, recommend,
-    rooms, scenes, similar, users,
+    audience, bundle, consent, console, docs, events, health, identities, items, key, models, pages,
+    recommend, rooms, scenes, similar, users,
 };
 use crate::openapi;
 use crate::problem::{Code, Problem};
@@ -37,6 +37,7 @@ pub fn router(app: &Arc<App>) -> (Router, OpenApi) {
         .call(Shared(Read), routes!(recommend::post))
         .call(Shared(Read), routes!(similar::post))
         .call(Shared(Read), routes!(bundle::post))
+        .call(Shared(Read), routes!(pages::post))
         .call(Scoped(Read), routes!(audience::post))
         .call(Scoped(Read), routes!(users::get))
         .call(Scoped(Read), routes!(consent::get))

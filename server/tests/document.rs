@@ -43,7 +43,7 @@ async fn schemas_exist_and_operation_names_are_unique() {
     let count = operations.len();
     operations.sort_unstable();
     operations.dedup();
-    assert_eq!((operations.len(), count), (41, 41), "{operations:?}");
+    assert_eq!((operations.len(), count), (42, 42), "{operations:?}");
 }
 
 #[tokio::test]
@@ -57,6 +57,8 @@ async fn requests_take_no_other_fields_and_say_their_bounds() {
         "Context",
         "SimilarRequest",
         "BundleRequest",
+        "PageRequest",
+        "Shelf",
         "AudienceRequest",
         "LinkRequest",
         "UndoRequest",
@@ -92,19 +94,4 @@ async fn generators_find_optional_fields_and_closed_sets() {
         (&schemes["key"]["scheme"], &schemes["user_token"]["in"]),
         (&"bearer".into(), &"header".into())
     );
-}
-
-#[test]
-fn the_documented_sources_are_those_that_answers_name() {
-    let document: serde_json::Value = serde_json::from_str(include_str!("openapi.json")).unwrap();
-    let mut documented: Vec<&str> = document["components"]["schemas"]["SourceName"]["enum"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .flat_map(|s| s.as_str())
-        .collect();
-    let mut named: Vec<&str> = qianmian_models::source::Source::ALL.iter().map(|s| s.name()).collect();
-    documented.sort_unstable();
-    named.sort_unstable();
-    assert_eq!(documented, named);
 }

@@ -88,6 +88,13 @@ pub fn bundles(view: View<'_>, query: &BundleQuery<'_>) -> Vec<Bundle> {
     bundles
 }
 
+impl Bundle {
+    /// The items that are not of the cart.
+    pub fn added(&self) -> &[ItemIx] {
+        &self.items[self.in_cart..]
+    }
+}
+
 impl BundleQuery<'_> {
     /// True if `item` can be part of a set.
     fn may_hold(&self, view: View<'_>, item: ItemIx) -> bool {

@@ -15,7 +15,7 @@ pub fn filter(view: View<'_>, query: &Query, scores: &mut Scores) -> [u32; Filte
     let mut forbid = |items: &mut dyn Iterator<Item = ItemIx>, reason: Filter| {
         counts[reason as usize] += items.filter(|&item| scores.forbid(item)).count() as u32;
     };
-    forbid(&mut query.exclude.iter().chain(&query.recent).copied(), Filter::Excluded);
+    forbid(&mut query.exclude.iter().chain(&query.recent).chain(&query.shown).copied(), Filter::Excluded);
     if query.exclude_bought {
         forbid(&mut bought_items(view, query), Filter::Bought);
     }

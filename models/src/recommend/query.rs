@@ -25,6 +25,8 @@ pub struct Query {
     pub trending: Vec<(ItemIx, f32)>,
     /// Items that must not be returned.
     pub exclude: Vec<ItemIx>,
+    /// Items of earlier pages of the same list, in their order. Never returned; rules about slots go on from them.
+    pub shown: Vec<ItemIx>,
     /// Leave out items that the person bought before.
     pub exclude_bought: bool,
     /// Length of the slate.

@@ -15,7 +15,7 @@ use crate::kernels::topk::TopK;
 use crate::recommend::arrange::{self, arrange};
 use crate::recommend::candidates::Candidate;
 use crate::recommend::filter;
-use crate::recommend::placement::{self, Placement};
+use crate::recommend::placement::{self, Page, Placement};
 use crate::recommend::query::Query;
 use crate::recommend::rank::{self, Contender};
 use crate::recommend::score;
@@ -81,24 +81,26 @@ pub fn select(
         listed.add(rest, free.max(for_rules), Slot::Backfill(demotion));
     }
     let len = query.count.min(listed.slots.len());
-    let placements = placement::placements(view, query, steer, &listed.slots, len);
+    let page = Page::new(view, query, steer, &listed.slots, len);
+    let placements = page.placements(steer);
     let mut rules: Vec<arrange::Rule> = placements.iter().filter_map(Placement::rule).cloned().collect();
-    rules.extend(exploration(view, &listed.slots, n_ranked, query.count));
-    let arrangement = arrange(listed.slots.len(), len, &rules);
-    let unmet = placement::unmet(&placements, &arrangement, len);
+    rules.extend(exploration(view, &page, n_ranked, query.count));
+    let arrangement = arrange(page.n_candidates(), page.slots(), &rules);
+    let unmet = page.unmet(&placements, &arrangement);
     let is_pinned =
         |candidate: usize| placements.iter().any(|placement| placement.pins(candidate, &arrangement.order));
     let slot = |&candidate: &usize| {
-        let mut slot = listed.slots[candidate];
+        let listed_at = candidate - page.slots().start;
+        let mut slot = listed.slots[listed_at];
         slot.source = score::strongest(&slot.evidence, weights);
         if is_pinned(candidate) {
             slot.slot = Slot::Pinned;
-        } else if slot.slot == Slot::Ranked && candidate >= query.count && is_cold(view, &slot) {
+        } else if slot.slot == Slot::Ranked && listed_at >= query.count && is_cold(view, &slot) {
             slot.slot = Slot::Exploration;
         }
         slot
     };
-    (arrangement.order.iter().map(slot).collect(), unmet)
+    (arrangement.order[page.slots().start..].iter().map(slot).collect(), unmet)
 }
 
 /// The candidates of a slate, in the order in which they fill it.
@@ -135,20 +137,18 @@ impl List<'_> {
 }
 
 /// The rule of exploration: of a slate of `count` items, one in so many is without sales, where ranking has as many.
-fn exploration(
-    view: View<'_>,
-    listed: &[Recommended],
-    n_ranked: usize,
-    count: usize,
-) -> Option<arrange::Rule> {
+fn exploration(view: View<'_>, page: &Page<'_>, n_ranked: usize, count: usize) -> Option<arrange::Rule> {
     let reserved = count.checked_div(view.scene.slots_per_cold_item).unwrap_or(0);
     if reserved == 0 {
         return None;
     }
-    let members: Vec<bool> =
-        listed.iter().enumerate().map(|(n, slot)| n < n_ranked && is_cold(view, slot)).collect();
+    let mut n = 0;
+    let members = page.members(|slot| {
+        n += 1;
+        n <= n_ranked && is_cold(view, slot)
+    });
     let least = reserved.min(members.iter().filter(|member| **member).count());
-    Some(arrange::Rule::Mix { members, least, most: usize::MAX, first: count })
+    Some(arrange::Rule::Mix { members, least, most: usize::MAX, first: page.slots().start + count })
 }
 
 fn is_cold(view: View<'_>, slot: &Recommended) -> bool {

@@ -63,6 +63,7 @@ impl<'a> Steer<'a> {
         if asks || !scene.rules.is_empty() {
             let inputs = inputs(view, query);
             let rules = scene.rules.iter().filter(|rule| rule.applies(&inputs));
+            let rules = rules.filter(|rule| reaches(&rule.action, query.shown.len()));
             rules.for_each(|rule| steer.add(view, rule, &inputs));
             steer.required.extend(query.filters.iter().map(|filter| over_catalog(view, filter, &inputs)));
             let boosts = query.boosts.iter();
@@ -145,6 +146,15 @@ impl<'a> Steer<'a> {
             Combine::Max => factors.reduce(f32::max).unwrap_or(1.0),
         };
         f32::clamp(combined, MAX_BOOST.recip(), MAX_BOOST)
+    }
+}
+
+/// True if a rule says anything about the slots after the first `shown` of a list.
+fn reaches(action: &Action, shown: usize) -> bool {
+    match action {
+        Action::Pin { slot, .. } => *slot >= shown,
+        Action::Mix { first: Some(first), .. } => shown == 0 || *first > shown,
+        _ => true,
     }
 }
 

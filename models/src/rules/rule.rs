@@ -124,6 +124,8 @@ pub enum Because {
     Filtered,
     /// The person bought the pinned item, and the request leaves bought items out.
     Bought,
+    /// An earlier page shows the pinned item in another slot.
+    EarlierPage,
     /// The slate is shorter than the slot.
     ShortSlate,
     /// Too few candidates satisfy it, whatever else holds.
@@ -132,4 +134,36 @@ pub enum Because {
     HigherPriority,
     /// The search for a slate that satisfies it was too long.
     SearchLimit,
+}
+
+impl Because {
+    /// All reasons.
+    pub const ALL: [Self; 10] = [
+        Self::UnknownItem,
+        Self::OffSale,
+        Self::Excluded,
+        Self::Filtered,
+        Self::Bought,
+        Self::EarlierPage,
+        Self::ShortSlate,
+        Self::TooFewItems,
+        Self::HigherPriority,
+        Self::SearchLimit,
+    ];
+
+    /// The name in answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::UnknownItem => "unknown_item",
+            Self::OffSale => "off_sale",
+            Self::Excluded => "excluded",
+            Self::Filtered => "filtered",
+            Self::Bought => "bought",
+            Self::EarlierPage => "earlier_page",
+            Self::ShortSlate => "short_slate",
+            Self::TooFewItems => "too_few_items",
+            Self::HigherPriority => "higher_priority",
+            Self::SearchLimit => "search_limit",
+        }
+    }
 }

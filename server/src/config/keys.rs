@@ -94,7 +94,7 @@ impl KeyConfig {
     }
 
     /// The secrets of the configuration and of the file.
-    fn secrets(&self, n: usize) -> Result<Vec<String>, ConfigError> {
+    pub(super) fn secrets(&self, n: usize) -> Result<Vec<String>, ConfigError> {
         let mut secrets = self.user_token_secrets.clone();
         if let Some(path) = &self.user_token_secret_file {
             let text = std::fs::read_to_string(path)

@@ -13,6 +13,7 @@
 //! blake3 = "<64 hex digits, from `qianmian-server new-key`>"
 //! ```
 
+mod cursors;
 mod error;
 mod keys;
 mod limits;
@@ -26,7 +27,9 @@ use qianmian_models::storage::versions::DEFAULT_SHOP;
 use serde::Deserialize;
 
 use crate::auth::Keyring;
+use crate::cursor::CursorKey;
 use crate::nearest;
+pub use cursors::CursorConfig;
 pub use error::{ConfigError, duration};
 pub use keys::KeyConfig;
 pub use limits::Limits;
@@ -50,6 +53,8 @@ pub struct Config {
     pub allowed_hosts: Vec<String>,
     /// Web pages that may call the server from a browser.
     pub cors: CorsConfig,
+    /// The key of cursors.
+    pub cursors: CursorConfig,
     /// Where live state is kept.
     pub live: LiveConfig,
     /// Bounds on the work of the whole process.
@@ -81,6 +86,7 @@ impl Default for Config {
             open_metrics: false,
             allowed_hosts: Vec::new(),
             cors: CorsConfig::default(),
+            cursors: CursorConfig::default(),
             live: LiveConfig::default(),
             limits: Limits::default(),
             shops: BTreeMap::new(),
@@ -138,6 +144,7 @@ impl Config {
         self.live.check()?;
         self.shops.iter().try_for_each(|(name, shop)| shop.check(name))?;
         self.keyring()?;
+        self.cursor_key()?;
         let names = self.shop_names();
         match self.shops.keys().find(|&name| !names.contains(name)) {
             Some(name) => Err(value(format!("shops.{name}"), "a shop that a key is for", "without a key")),
@@ -162,6 +169,14 @@ impl Config {
     /// A key that is no hash, that allows nothing, or that is listed twice.
     pub fn keyring(&self) -> Result<Keyring, ConfigError> {
         keys::keyring(&self.keys, &self.shop_names(), &self.limits)
+    }
+
+    /// The key of cursors; random where no secret is given.
+    ///
+    /// # Errors
+    /// A secret that is too short or cannot be read.
+    pub fn cursor_key(&self) -> Result<CursorKey, ConfigError> {
+        self.cursors.key(&self.keys)
     }
 
     /// Every origin that any key may be used from.

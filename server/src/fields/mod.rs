@@ -14,7 +14,7 @@ pub use amount::Amount;
 pub use card_fields::{CardField, CardFields};
 pub use count::Count;
 pub use id::{Id, Ids, MAX_ID_CHARS, OwnedId, is_id, optional_id, optional_owned_id};
-pub use names::{DegradedPart, EventTypeName, IdentityTypeName};
+pub use names::{BecauseName, DegradedPart, EventTypeName, IdentityTypeName, SourceName};
 pub use object::{Object, object, optional_object};
 pub use params::Params;
 pub use timestamp::Timestamp;

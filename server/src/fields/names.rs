@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use qianmian_live::event::EventType;
 use qianmian_live::identity::IdentityType;
+use qianmian_models::rules::rule::Because;
+use qianmian_models::source::Source;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
@@ -16,6 +18,10 @@ pub struct EventTypeName;
 pub struct IdentityTypeName;
 /// A part of an answer that may not answer.
 pub struct DegradedPart;
+/// A candidate source.
+pub struct SourceName;
+/// Why a slate does not satisfy a rule.
+pub struct BecauseName;
 
 fn names_of(names: impl Iterator<Item = &'static str>, description: &str) -> RefOr<Schema> {
     let names = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names));
@@ -45,3 +51,13 @@ closed_set!(
 );
 closed_set!(IdentityTypeName, IdentityType::all().map(IdentityType::name), "The type of an identity.");
 closed_set!(DegradedPart, [USER_STATE].into_iter(), "A part that did not answer: live state of users.");
+closed_set!(
+    SourceName,
+    Source::ALL.into_iter().map(Source::name),
+    "A candidate source; the documentation of `/recommend` describes each."
+);
+closed_set!(
+    BecauseName,
+    Because::ALL.into_iter().map(Because::name),
+    "Why a slate does not satisfy a rule; the documentation of scenes describes each."
+);

@@ -79,22 +79,43 @@ pub enum Mode {
     Relaxed,
 }
 
+/// On a page, sets that are looked at for each that is shown: those that share items are left out.
+const CHOICE: usize = 4;
+
 impl BundleRequest<'_> {
-    fn query<'c>(&self, cart: &'c [ItemIx], exclude: &'c [ItemIx]) -> Result<BundleQuery<'c>, Problem> {
+    /// Checks what no single field says.
+    ///
+    /// # Errors
+    /// Sets would have at least more items than at most.
+    pub fn check(&self) -> Result<(), Problem> {
         let (least, most) = (self.min_items.get(), self.max_items.get());
         if least > most {
             let detail = format!("max_items is {most}, but min_items is {least}");
             return Err(Problem::new(Code::InvalidField, detail).at_field("max_items"));
         }
-        Ok(BundleQuery {
+        Ok(())
+    }
+
+    /// True if it names a person of its own.
+    pub fn names_person(&self) -> bool {
+        self.user.is_some()
+    }
+
+    /// True if the answer is made for the person.
+    pub fn is_personal(&self) -> bool {
+        self.personalize
+    }
+
+    fn query<'c>(&self, cart: &'c [ItemIx], exclude: &'c [ItemIx], on_page: bool) -> BundleQuery<'c> {
+        BundleQuery {
             cart,
-            sizes: least..=most,
+            sizes: self.min_items.get()..=self.max_items.get(),
             // At most 1,000,000 by its type.
             min_baskets: self.min_baskets.get() as u32,
             predict: self.mode == Mode::Relaxed,
             exclude,
-            count: self.count.get(),
-        })
+            count: self.count.get() * if on_page { CHOICE } else { 1 },
+        }
     }
 
     /// The live context of the person, if the answer is personalized.
@@ -130,17 +151,26 @@ fn usual_baskets() -> Count<1_000_000> {
     Count::of(2)
 }
 
-/// Complements and bundles for a cart.
+/// Complements and bundles with the call that asked for them.
 #[derive(Serialize, ToSchema)]
 pub struct BundleResponse<'a> {
     #[schema(value_type = String)]
     request_id: RequestId,
     model: ModelRef<'a>,
-    /// True if purchases of the person went into the complements.
-    personalized: bool,
     /// Parts that did not answer; usually empty.
     #[schema(value_type = Vec<DegradedPart>)]
     degraded: &'a [&'a str],
+    #[serde(flatten)]
+    bundle: BundleAnswer<'a>,
+    /// Microseconds from reading the request's headers to writing this.
+    took_us: u64,
+}
+
+/// Complements and bundles for a cart.
+#[derive(Serialize, ToSchema)]
+pub struct BundleAnswer<'a> {
+    /// True if purchases of the person went into the complements.
+    personalized: bool,
     /// Why both lists are empty, if they are.
     empty_reason: Option<EmptyReason>,
     /// Why there are no bundles, if there are none.
@@ -151,8 +181,6 @@ pub struct BundleResponse<'a> {
     complements: Vec<ComplementItem<'a>>,
     /// Sets of items of the cart and what goes with them, observed ones first, best first.
     bundles: Vec<BundleSet<'a>>,
-    /// Microseconds from reading the request's headers to writing this.
-    took_us: u64,
 }
 
 /// An item that completes the cart.
@@ -235,6 +263,7 @@ impl Figures {
     responses((status = 200, description = "Complements and bundles.", body = BundleResponse<'_>)))]
 pub async fn post(call: Call, State(app): State<Arc<App>>, body: JsonBody) -> Result<Response, Problem> {
     let request: BundleRequest<'_> = body.parse()?;
+    request.check()?;
     // Before the model is taken: it is not held while something waits.
     let context = request.context(&call).await?;
     let model = call.shop.model()?;
@@ -247,38 +276,69 @@ pub async fn post(call: Call, State(app): State<Arc<App>>, body: JsonBody) -> Re
         app.telemetry.degraded_user_state.increment(1);
     }
     let view = model.view(app::now());
-    let snapshot = view.snapshot;
-    let mut unknown_item_ids = Vec::new();
-    let cart = resolve(snapshot, request.cart.iter(), &mut unknown_item_ids);
-    let scene = call.shop.scenes.get(SCENE);
-    let apply = |context: &LiveContext| context.apply_to(snapshot, (SCENE, &scene), Query::default());
-    let person = context.as_ref().map(apply).unwrap_or_default();
-    let query = request.query(&cart, &person.exclude)?;
-    let complements = bundle::personal_complements(view, &cart, &person, query.count);
-    let bundles = bundle::bundles(view, &query);
-    let fields = request.fields.unwrap_or_default();
-    let found = complements.len() + bundles.len();
+    let (bundle, _) = request.answer(&call, view, context.as_ref(), None);
+    let found = bundle.complements.len() + bundle.bundles.len();
     let response = BundleResponse {
         request_id: call.id,
-        model: ModelRef::of(snapshot),
-        personalized: has_bought(snapshot, &person) && !cart.is_empty(),
+        model: ModelRef::of(view.snapshot),
         degraded,
-        empty_reason: EmptyReason::of(&cart, found),
-        bundles_empty_reason: EmptyReason::of(&cart, bundles.len()),
-        unknown_item_ids,
-        complements: complements
-            .iter()
-            .enumerate()
-            .map(|(n, c)| complement_item((view, fields), n + 1, c))
-            .collect(),
-        bundles: bundles
-            .iter()
-            .enumerate()
-            .map(|(n, b)| bundle_set((view, fields), &call, n + 1, b))
-            .collect(),
+        bundle,
         took_us: call.took_us(),
     };
     json(&response, 512 + 400 * found)
+}
+
+impl BundleRequest<'_> {
+    /// The answer to a checked request, for the person of `context`; and its items but those of the cart. On a page no
+    /// item is repeated: what it shows `elsewhere` is left out, sets share no item but those of the cart, and
+    /// complements are in no set.
+    pub fn answer<'a>(
+        &'a self,
+        call: &Call,
+        view: View<'a>,
+        context: Option<&LiveContext>,
+        elsewhere: Option<&[ItemIx]>,
+    ) -> (BundleAnswer<'a>, Vec<ItemIx>) {
+        let snapshot = view.snapshot;
+        let mut unknown_item_ids = Vec::new();
+        let cart = resolve(snapshot, self.cart.iter(), &mut unknown_item_ids);
+        let scene = call.shop.scenes.get(SCENE);
+        let apply = |context: &LiveContext| context.apply_to(snapshot, (SCENE, &scene), Query::default());
+        let mut person = context.map(apply).unwrap_or_default();
+        person.exclude.extend(elsewhere.into_iter().flatten());
+        let mut bundles = bundle::bundles(view, &self.query(&cart, &person.exclude, elsewhere.is_some()));
+        if elsewhere.is_some() {
+            keep_apart(&mut bundles, self.count.get());
+            person.exclude.extend(bundles.iter().flat_map(Bundle::added));
+        }
+        let complements = bundle::personal_complements(view, &cart, &person, self.count.get());
+        let fields = self.fields.unwrap_or_default();
+        let complement = |(n, c): (usize, &Complement)| complement_item((view, fields), n + 1, c);
+        let set = |(n, b): (usize, &Bundle)| bundle_set((view, fields), call, n + 1, b);
+        let answer = BundleAnswer {
+            personalized: has_bought(snapshot, &person) && !cart.is_empty(),
+            empty_reason: EmptyReason::of(&cart, complements.len() + bundles.len()),
+            bundles_empty_reason: EmptyReason::of(&cart, bundles.len()),
+            unknown_item_ids,
+            complements: complements.iter().enumerate().map(complement).collect(),
+            bundles: bundles.iter().enumerate().map(set).collect(),
+        };
+        let added = bundles.iter().flat_map(Bundle::added).copied();
+        (answer, complements.iter().map(|complement| complement.item).chain(added).collect())
+    }
+}
+
+/// Keeps the first `count` sets that share no item but those of the cart.
+fn keep_apart(bundles: &mut Vec<Bundle>, count: usize) {
+    let mut taken: Vec<ItemIx> = Vec::new();
+    bundles.retain(|bundle| {
+        let is_free = bundle.added().iter().all(|item| !taken.contains(item));
+        if is_free {
+            taken.extend(bundle.added());
+        }
+        is_free
+    });
+    bundles.truncate(count);
 }
 
 fn complement_item<'s>(

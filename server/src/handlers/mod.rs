@@ -16,6 +16,7 @@ pub mod key;
 pub mod marks;
 pub mod models;
 mod page;
+pub mod pages;
 pub mod person;
 pub mod recommend;
 mod revisions;

@@ -129,6 +129,12 @@ impl Who<'_> {
         self.user_id.is_some() || !self.identities.is_empty()
     }
 
+    /// What the call names the person by, with the kinds of names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let user = self.user_id.into_iter().flat_map(|id| ["user", id]);
+        user.chain(self.identities.iter().flat_map(|identity| [identity.kind().name(), identity.value()]))
+    }
+
     /// Their live state and that of the session `session_id`, and the parts that did not answer. If live state fails, a
     /// user id stands for itself alone.
     pub async fn known(

@@ -1,6 +1,9 @@
 //! The arrangement of a slate: which candidate fills which slot, so that rules hold and the order of ranking is kept as
 //! far as they allow.
 //!
+//! A slate may go on from earlier pages: the first candidates are then in the slots before those that are filled, and
+//! spacing counts them.
+//!
 //! Candidates are numbered in the order of ranking, rules in the order of their priority. A rule is kept if and only if
 //! it can be met together with all kept rules of higher priority; the slate has full length whatever the rules say. Of all
 //! slates that meet the kept rules the result is the first in the order of ranking: in the first slot the best candidate
@@ -13,6 +16,8 @@
 mod rule;
 mod search;
 
+use std::ops::Range;
+
 pub use rule::{Rule, Values};
 use search::Search;
 
@@ -24,7 +29,7 @@ const MAX_TOTAL_STEPS: usize = 6 * MAX_STEPS;
 /// A filled slate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arrangement {
-    /// The candidates, one a slot.
+    /// The candidates, one a slot; those of earlier pages are first.
     pub order: Vec<usize>,
     /// What became of each rule.
     pub outcomes: Vec<Outcome>,
@@ -43,10 +48,10 @@ pub enum Outcome {
     Unknown,
 }
 
-/// Fills `len` slots (at most `n`) with `n` candidates.
-pub fn arrange(n: usize, len: usize, rules: &[Rule]) -> Arrangement {
-    let len = len.min(n);
-    let mut solver = Solver { n, len, rules, steps: 0 };
+/// Fills `slots` (the last at most `n`) with `n` candidates, of which the first are in the slots before.
+pub fn arrange(n: usize, slots: Range<usize>, rules: &[Rule]) -> Arrangement {
+    let slots = slots.start..slots.end.clamp(slots.start, n);
+    let mut solver = Solver { n, slots, rules, steps: 0 };
     let all: Vec<usize> = (0..rules.len()).collect();
     let (order, kept, unknown) = match solver.solve(&all) {
         Solved::Found(order) => (order, all, Vec::new()),
@@ -82,7 +87,7 @@ enum Solved {
 
 struct Solver<'r> {
     n: usize,
-    len: usize,
+    slots: Range<usize>,
     rules: &'r [Rule],
     steps: usize,
 }
@@ -91,10 +96,10 @@ impl Solver<'_> {
     /// The first slate that meets `kept`.
     fn solve(&mut self, kept: &[usize]) -> Solved {
         let active: Vec<&Rule> = kept.iter().map(|&n| &self.rules[n]).collect();
-        if active.iter().any(|rule| rule.is_impossible(self.n, self.len)) {
+        if active.iter().any(|rule| rule.is_impossible(self.n, &self.slots)) {
             return Solved::None;
         }
-        let Some(mut search) = Search::new(self.n, self.len, active) else { return Solved::None };
+        let Some(mut search) = Search::new(self.n, &self.slots, active) else { return Solved::None };
         if search.greedy() {
             return Solved::Found(search.into_slate());
         }
@@ -113,9 +118,9 @@ impl Solver<'_> {
     /// found by halving.
     fn by_priority(&mut self) -> (Vec<usize>, Vec<usize>, Vec<usize>) {
         let (mut kept, mut unknown): (Vec<usize>, Vec<usize>) = (Vec::new(), Vec::new());
-        let mut slate: Vec<usize> = (0..self.len).collect();
+        let mut slate: Vec<usize> = (0..self.slots.end).collect();
         let mut rest: Vec<usize> =
-            (0..self.rules.len()).filter(|&n| !self.rules[n].is_impossible(self.n, self.len)).collect();
+            (0..self.rules.len()).filter(|&n| !self.rules[n].is_impossible(self.n, &self.slots)).collect();
         while !rest.is_empty() {
             // The first `low` rules of the rest can be kept, the first `high` cannot.
             let (mut low, mut high, mut is_unknown) = (0, rest.len() + 1, false);

@@ -1,5 +1,7 @@
 //! The rules of an arrangement, in numbers of candidates and slots, and their truth for a slate.
 
+use std::ops::Range;
+
 use rustc_hash::FxHashMap;
 
 /// A rule about the order of candidates. Slots count from 0.
@@ -14,7 +16,7 @@ pub enum Rule {
     },
     /// Of the first slots, `least` to `most` hold members.
     Mix {
-        /// True if each candidate is a member.
+        /// True if each candidate is a member. Candidates that are in their slots already are none.
         members: Vec<bool>,
         /// Fewest members.
         least: usize,
@@ -23,7 +25,7 @@ pub enum Rule {
         /// Number of first slots; more than the slate has means all.
         first: usize,
     },
-    /// Of any `window` slots in a row, at most `most` share a value.
+    /// No candidate from slot `from` on is more than the `most`th of a value in the `window` slots that end with it.
     Spacing {
         /// Values of each candidate.
         values: Values,
@@ -31,6 +33,8 @@ pub enum Rule {
         most: usize,
         /// Slots of a window, at least 1.
         window: usize,
+        /// The first slot that is checked; those before it are counted alone.
+        from: usize,
     },
 }
 
@@ -90,7 +94,7 @@ impl Rule {
                 slate.iter().position(|other| other == candidate).map_or(0, |slot| slot + 1)
             }
             Self::Mix { members, first, .. } => slate.iter().take(*first).filter(|&&c| members[c]).count(),
-            Self::Spacing { values, window, .. } => {
+            Self::Spacing { values, window, from, .. } => {
                 let (mut counts, mut largest) = (vec![0; values.count()], 0);
                 for (slot, &candidate) in slate.iter().enumerate() {
                     if let Some(left) = slot.checked_sub(*window) {
@@ -98,7 +102,9 @@ impl Rule {
                     }
                     for &value in values.of(candidate) {
                         counts[value as usize] += 1;
-                        largest = largest.max(counts[value as usize]);
+                        if slot >= *from {
+                            largest = largest.max(counts[value as usize]);
+                        }
                     }
                 }
                 largest
@@ -106,20 +112,23 @@ impl Rule {
         }
     }
 
-    /// True if counting alone shows that no full slate satisfies the rule.
-    pub fn is_impossible(&self, n: usize, len: usize) -> bool {
+    /// True if counting alone shows that no slate whose `slots` are filled with `n` candidates satisfies the rule. The
+    /// slots before them hold the first candidates.
+    pub fn is_impossible(&self, n: usize, slots: &Range<usize>) -> bool {
         match self {
-            Self::Pin { slot, candidate } => *slot >= len || *candidate >= n,
+            Self::Pin { slot, candidate } => !slots.contains(slot) || !(slots.start..n).contains(candidate),
             Self::Mix { members, least, most, first } => {
-                let slots = len.min(*first);
-                let n_members = members.iter().filter(|member| **member).count();
-                *least > slots.min(n_members) || slots.saturating_sub(n - n_members) > *most || least > most
+                let open = slots.end.min(*first).saturating_sub(slots.start);
+                let n_members = members[slots.start..].iter().filter(|member| **member).count();
+                let others = n - slots.start - n_members;
+                *least > open.min(n_members) || open.saturating_sub(others) > *most || least > most
             }
-            Self::Spacing { values, most, window } => {
+            Self::Spacing { values, most, window, .. } => {
+                let len = slots.len();
                 // Slots that candidates of one value can fill.
                 let cap = most * (len / window) + (*most).min(len % window);
                 let mut left = vec![cap; values.count()];
-                let fillable = (0..n).filter(|&candidate| match values.of(candidate) {
+                let fillable = (slots.start..n).filter(|&candidate| match values.of(candidate) {
                     // Those with several values only make it harder.
                     [value] => {
                         left[*value as usize].checked_sub(1).inspect(|n| left[*value as usize] = *n).is_some()

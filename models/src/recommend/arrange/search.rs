@@ -3,6 +3,8 @@
 //! Candidates that no rule tells apart are of one class, of which only the best free one is tried. A dead end is known by
 //! what rules can still tell of it: how many of each class are used, and the classes in the slots that windows reach.
 
+use std::ops::Range;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 use xxhash_rust::xxh3::Xxh3;
 
@@ -12,9 +14,12 @@ use super::rule::Rule;
 pub struct Search<'r> {
     n: usize,
     len: usize,
+    /// Slots that were filled before, by the first candidates.
+    fixed: usize,
     rules: Vec<&'r Rule>,
     /// The pinned candidate of each slot.
     pins: Vec<Option<usize>>,
+    /// By candidate: it has its slot, by a pin or from before.
     is_pinned: Vec<bool>,
     is_taken: Vec<bool>,
     /// By rule: members in the slate (mix), and members that are free.
@@ -38,9 +43,11 @@ struct Classes {
 }
 
 impl<'r> Search<'r> {
-    /// An empty slate; `None` where two rules pin one slot, or one candidate to two slots.
-    pub fn new(n: usize, len: usize, rules: Vec<&'r Rule>) -> Option<Self> {
+    /// A slate whose `slots` are empty; `None` where two rules pin one slot, or one candidate to two slots.
+    pub fn new(n: usize, slots: &Range<usize>, rules: Vec<&'r Rule>) -> Option<Self> {
+        let (fixed, len) = (slots.start, slots.end);
         let (mut pins, mut is_pinned) = (vec![None; len], vec![false; n]);
+        is_pinned[..fixed].fill(true);
         for rule in &rules {
             if let Rule::Pin { slot, candidate } = rule {
                 let is_free = pins[*slot].is_none() && !is_pinned[*candidate];
@@ -58,9 +65,10 @@ impl<'r> Search<'r> {
             Rule::Spacing { values, .. } => vec![0; values.count()],
             _ => Vec::new(),
         };
-        Some(Self {
+        let mut search = Self {
             n,
             len,
+            fixed,
             pins,
             is_pinned,
             is_taken: vec![false; n],
@@ -69,7 +77,9 @@ impl<'r> Search<'r> {
             slate: Vec::with_capacity(len),
             rules,
             steps: 0,
-        })
+        };
+        (0..fixed).for_each(|candidate| search.place(candidate));
+        Some(search)
     }
 
     /// Candidates that were tried by [`exhaustive`](Self::exhaustive).
@@ -105,7 +115,7 @@ impl<'r> Search<'r> {
 
     /// Searches all slates; `None` where `budget` candidates were tried without an answer.
     pub fn exhaustive(&mut self, budget: usize) -> Option<bool> {
-        while !self.slate.is_empty() {
+        while self.slate.len() > self.fixed {
             self.take_back();
         }
         let mut classes = self.classes();

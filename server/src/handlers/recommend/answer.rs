@@ -3,7 +3,7 @@
 use qianmian_models::ids::ItemIx;
 use qianmian_models::recommend::query::Query;
 use qianmian_models::recommend::slate::{Recommended, Slate, Slot};
-use qianmian_models::rules::rule::{Because, Unmet};
+use qianmian_models::rules::rule::Unmet;
 use qianmian_models::snapshot::Snapshot;
 use qianmian_models::source::{Evidence, Source};
 use qianmian_models::view::View;
@@ -12,23 +12,32 @@ use utoipa::ToSchema;
 
 use super::fill::FilledBy;
 use crate::fallback::Fallback;
-use crate::fields::{CardFields, DegradedPart};
+use crate::fields::{BecauseName, CardFields, DegradedPart, SourceName};
 use crate::handlers::answer::{Evidences, ModelRef, Reason, Reasons, bought_together, finite, resembles};
 use crate::handlers::card::{Bought, ItemCard};
 use crate::request_id::RequestId;
 
-/// A slate.
+/// A slate with the call that asked for it.
 #[derive(Serialize, ToSchema)]
 pub struct RecommendResponse<'a> {
     /// Ties later events to this slate.
     #[schema(value_type = String)]
     pub(super) request_id: RequestId,
     pub(super) model: ModelRef<'a>,
-    /// True if the person's purchases or context were used.
-    pub(super) personalized: bool,
     /// Parts that did not answer; usually empty.
     #[schema(value_type = Vec<DegradedPart>)]
     pub(super) degraded: &'a [&'a str],
+    #[serde(flatten)]
+    pub(super) slate: SlateAnswer<'a>,
+    /// Microseconds from reading the request's headers to writing this.
+    pub(super) took_us: u64,
+}
+
+/// A slate.
+#[derive(Serialize, ToSchema)]
+pub struct SlateAnswer<'a> {
+    /// True if the person's purchases or context were used.
+    pub(super) personalized: bool,
     /// What the answer fell back to, if it is not as personal as asked.
     pub(super) fallback: Option<Fallback>,
     /// Ids of the request that the model does not know.
@@ -38,11 +47,11 @@ pub struct RecommendResponse<'a> {
     pub(super) filled_by: Vec<FilledBy>,
     /// Rules about slots that the slate does not satisfy, highest priority first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) unmet: Vec<UnmetRule<'a>>,
+    pub(super) unmet: Vec<UnmetRule>,
     /// Best first.
     pub(super) items: Vec<RecommendedItem<'a>>,
-    /// Microseconds from reading the request's headers to writing this.
-    pub(super) took_us: u64,
+    /// `cursor` of the next page, valid for half an hour; null where the list ends.
+    pub(super) next_cursor: Option<String>,
 }
 
 /// How a slot was filled.
@@ -75,55 +84,21 @@ impl From<Slot> for SlotName {
 
 /// A rule about slots that the slate does not satisfy.
 #[derive(Serialize, ToSchema)]
-pub struct UnmetRule<'a> {
+pub struct UnmetRule {
     /// Its name.
-    rule: &'a str,
+    rule: String,
     /// What it asks for: the slot of a pin; the number of items of a mix, or of one value in a window.
     wanted: usize,
     /// What the slate has instead; 0 where a pinned item is not in it.
     got: usize,
-    /// Why.
-    because: BecauseName,
+    #[schema(value_type = BecauseName)]
+    because: &'static str,
 }
 
-/// Why a slate does not satisfy a rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum BecauseName {
-    /// The model does not know the pinned item.
-    UnknownItem,
-    /// The pinned item is sold out or off sale.
-    OffSale,
-    /// The caller excluded the pinned item, the person rejected it, or it is what they look at.
-    Excluded,
-    /// A filter, a hide rule or the caller's pool leaves the pinned item out.
-    Filtered,
-    /// The person bought the pinned item, and bought items are left out.
-    Bought,
-    /// The slate is shorter than the slots that it needs.
-    ShortSlate,
-    /// Too few candidates satisfy it, whatever else holds.
-    TooFewItems,
-    /// Rules of higher priority leave no slate that satisfies it.
-    HigherPriority,
-    /// The search for a slate that satisfies it was too long.
-    SearchLimit,
-}
-
-impl<'a> From<&'a Unmet> for UnmetRule<'a> {
-    fn from(unmet: &'a Unmet) -> Self {
-        let because = match unmet.because {
-            Because::UnknownItem => BecauseName::UnknownItem,
-            Because::OffSale => BecauseName::OffSale,
-            Because::Excluded => BecauseName::Excluded,
-            Because::Filtered => BecauseName::Filtered,
-            Because::Bought => BecauseName::Bought,
-            Because::ShortSlate => BecauseName::ShortSlate,
-            Because::TooFewItems => BecauseName::TooFewItems,
-            Because::HigherPriority => BecauseName::HigherPriority,
-            Because::SearchLimit => BecauseName::SearchLimit,
-        };
-        Self { rule: &unmet.rule, wanted: unmet.wanted, got: unmet.got, because }
+impl From<&Unmet> for UnmetRule {
+    fn from(unmet: &Unmet) -> Self {
+        let because = unmet.because.name();
+        Self { rule: unmet.rule.to_string(), wanted: unmet.wanted, got: unmet.got, because }
     }
 }
 
@@ -150,41 +125,6 @@ pub struct RecommendedItem<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     evidence: Option<Evidences>,
-}
-
-/// A candidate source.
-// The schema of the type of models, which is free of HTTP; a test holds the two equal.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum SourceName {
-    /// Bought before.
-    Personal,
-    /// Shares baskets.
-    CoPurchase,
-    /// To their taste.
-    Factors,
-    /// Sells well.
-    Popularity,
-    /// Regression on all of their purchases.
-    Ease,
-    /// Regression on their recent purchases.
-    EaseRecent,
-    /// Bought after what they bought last.
-    Transition,
-    /// Bought by people like them.
-    UserKnn,
-    /// Bought lately by people like them.
-    UserKnnRecent,
-    /// In the smooth directions of what they bought.
-    LowPass,
-    /// The first external model.
-    #[serde(rename = "external_1")]
-    External1,
-    /// The second external model.
-    #[serde(rename = "external_2")]
-    External2,
-    /// Resembles what they bought or view, by its attributes.
-    Content,
 }
 
 /// What the slate fell back to, if it is not as personal as asked; `named` says that a person is named and may be known.

@@ -15,10 +15,9 @@ use utoipa::{IntoParams, ToSchema};
 use crate::app::{self, Shop};
 use crate::context::Visit;
 use crate::fields::{
-    CardFields, Count, Id, Ids, Object, OwnedId, Params, object, optional_id, optional_object,
-    optional_owned_id,
+    CardFields, Count, Id, Ids, Object, OwnedId, Params, optional_id, optional_object, optional_owned_id,
 };
-use crate::guard::Caller;
+use crate::guard::Call;
 use crate::handlers::answer::resolve;
 use crate::handlers::person::{self, UserRef, Who};
 use crate::handlers::steering::{self, BoostRef};
@@ -38,7 +37,7 @@ pub struct RecommendRequest<'a> {
     pub(super) user: Option<UserRef<'a>>,
     /// The session of the call: its events count beside the person's.
     #[serde(borrow, default, deserialize_with = "optional_id")]
-    session_id: Option<Id<'a>>,
+    pub(super) session_id: Option<Id<'a>>,
     /// Where the slate is shown: the rules of this scene hold. Items that were shown to the person there often, and
     /// ignored, come last.
     #[serde(borrow, default, deserialize_with = "optional_id")]
@@ -49,8 +48,8 @@ pub struct RecommendRequest<'a> {
     #[schema(nullable = false)]
     count: Option<Count<200>>,
     /// What the person does now.
-    #[serde(borrow, default, deserialize_with = "object")]
-    context: Context<'a>,
+    #[serde(borrow, default, deserialize_with = "optional_object")]
+    pub(super) context: Option<Context<'a>>,
     /// Items that must not be returned.
     #[serde(borrow, default)]
     exclude_item_ids: Ids<'a, 0, 1000>,
@@ -84,6 +83,10 @@ pub struct RecommendRequest<'a> {
     /// Adds the score of every source to each item.
     #[serde(default)]
     pub(super) explain: bool,
+    /// `next_cursor` of the page before: the list goes on with items that it did not show.
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<String>, max_length = 10744)]
+    pub(super) cursor: Option<Cow<'a, str>>,
 }
 
 /// What the person does now. Both lists are latest first; their items are not returned.
@@ -137,6 +140,13 @@ pub struct RecommendQuery {
     /// Adds the score of every source to each item.
     #[serde(default)]
     explain: bool,
+    /// The session of the call.
+    #[param(inline)]
+    #[serde(default, deserialize_with = "optional_owned_id")]
+    session_id: Option<OwnedId>,
+    /// `next_cursor` of the page before.
+    #[param(max_length = 10744)]
+    cursor: Option<String>,
 }
 
 impl TryFrom<RecommendQuery> for RecommendRequest<'_> {
@@ -147,10 +157,10 @@ impl TryFrom<RecommendQuery> for RecommendRequest<'_> {
         let fields = query.fields.as_deref().map(CardFields::listed).transpose().map_err(no_field)?;
         Ok(Self {
             user: query.user_id.map(|id| UserRef::of(id.into())),
-            session_id: None,
+            session_id: query.session_id.map(Id::from),
             scene: query.scene.map(Id::from),
             count: query.count,
-            context: Context::default(),
+            context: None,
             exclude_item_ids: Ids::default(),
             allow_item_ids: None,
             filter: query.filter.map(Cow::Owned),
@@ -160,21 +170,69 @@ impl TryFrom<RecommendQuery> for RecommendRequest<'_> {
             exclude_bought: query.exclude_bought,
             personalize: true,
             explain: query.explain,
+            cursor: query.cursor.map(Cow::Owned),
         })
     }
 }
 
-impl RecommendRequest<'_> {
-    /// Whose context, and where.
-    pub fn visit<'v>(&'v self, caller: &'v Caller) -> Result<Visit<'v>, Problem> {
-        let who = person::of_call(caller, self.user.as_ref())?;
-        Ok(Visit {
-            who: if self.personalize { who } else { Who::default() },
-            is_storefront: matches!(caller, Caller::Storefront(_)),
-            session_id: self.session_id.as_ref().map(Id::as_str).filter(|_| self.personalize),
-            channel: self.context.channel.as_ref().map(Id::as_str),
-            region: self.context.region.as_ref().map(Id::as_str),
+/// Who asks, in which context: of one call, or of a whole page.
+pub struct Visitor<'v> {
+    pub(super) who: Who<'v>,
+    session_id: Option<&'v str>,
+    /// What the person does now, where a slate does not say otherwise.
+    context: Option<&'v Context<'v>>,
+    is_storefront: bool,
+}
+
+impl<'v> Visitor<'v> {
+    /// The visitor of a call.
+    ///
+    /// # Errors
+    /// An invalid person; of a storefront, another one than that of its token.
+    pub fn new(
+        call: &'v Call,
+        user: Option<&'v UserRef<'_>>,
+        session_id: Option<&'v Id<'_>>,
+        context: Option<&'v Context<'_>>,
+    ) -> Result<Self, Problem> {
+        Ok(Self {
+            who: person::of_call(&call.caller, user)?,
+            session_id: session_id.map(Id::as_str),
+            context,
+            is_storefront: call.is_storefront(),
         })
+    }
+
+    /// Whose live state is loaded: nobody's, unless the answer may be `personal`.
+    pub fn visit(self, personal: bool) -> Visit<'v> {
+        let named =
+            |id: fn(&'v Context<'v>) -> &'v Option<Id<'v>>| id(self.context?).as_ref().map(Id::as_str);
+        Visit {
+            channel: named(|context| &context.channel),
+            region: named(|context| &context.region),
+            who: if personal { self.who } else { Who::default() },
+            is_storefront: self.is_storefront,
+            session_id: self.session_id.filter(|_| personal),
+        }
+    }
+
+    /// The names that a cursor of the visitor is bound to.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let session = self.session_id.filter(|_| !self.who.is_named());
+        self.who.names().chain(session.into_iter().flat_map(|id| ["session", id]))
+    }
+}
+
+impl<'r> RecommendRequest<'r> {
+    /// The first field that names the visitor, if one does.
+    pub fn visitor_field(&self) -> Option<&'static str> {
+        let session = self.session_id.as_ref().map(|_| "session_id");
+        self.user.as_ref().map(|_| "user").or(session)
+    }
+
+    /// What the person does now.
+    pub fn context(&self) -> Option<&Context<'r>> {
+        self.context.as_ref()
     }
 
     /// Where the slate is shown.
@@ -186,18 +244,23 @@ impl RecommendRequest<'_> {
     ///
     /// # Errors
     /// `invalid_field` with what is wrong with an expression; `missing_field` for a parameter that is not given.
-    pub fn steering(&self, shop: &Shop, scene: &ActiveScene) -> Result<Steering, Problem> {
+    pub fn steering(
+        &self,
+        shop: &Shop,
+        context: Option<&Context<'_>>,
+        scene: &ActiveScene,
+    ) -> Result<Steering, Problem> {
         let params = &self.params.0;
         let filter = self.filter.as_deref().map(|source| steering::predicate(shop, "filter", source, params));
         steering::required(&scene.required_params, params)?;
-        let text = |id: &Option<Id<'_>>| id.as_ref().map(|id| id.as_str().to_owned()).unwrap_or_default();
+        let text = |id: Option<&Id<'_>>| id.map(|id| id.as_str().to_owned()).unwrap_or_default();
         Ok(Steering {
             filters: filter.transpose()?.into_iter().collect(),
             boosts: steering::boosts(shop, &self.boosts, params)?,
             asked: Asked {
                 scene: self.scene_name().to_owned(),
-                channel: text(&self.context.channel),
-                region: text(&self.context.region),
+                channel: text(context.and_then(|context| context.channel.as_ref())),
+                region: text(context.and_then(|context| context.region.as_ref())),
                 at: app::now(),
                 zone: scene.zone.clone(),
                 params: params.clone(),
@@ -213,17 +276,18 @@ pub struct Steering {
     asked: Asked,
 }
 
-/// The question in the model's terms, without the context unless the answer may be `personal`; ids that the model does
-/// not know go into `unknown`.
+/// The question in the model's terms, in `context` where the answer may be personal; ids that the model does not know go
+/// into `unknown`.
 pub fn query<'r>(
     snapshot: &Snapshot,
     (request, personal): (&'r RecommendRequest<'_>, bool),
+    context: Option<&'r Context<'_>>,
     (steering, scene): (Steering, &ActiveScene),
     unknown: &mut Vec<&'r str>,
 ) -> Query {
     let Steering { filters, boosts, asked } = steering;
     let allowed = request.allow_item_ids.as_ref();
-    let plain = Query {
+    let mut query = Query {
         exclude: resolve(snapshot, request.exclude_item_ids.iter(), unknown),
         pool: allowed.map(|ids| steering::pool(snapshot, ids, unknown)),
         count: request.count.map_or(scene.count, Count::get),
@@ -232,16 +296,15 @@ pub fn query<'r>(
         asked,
         ..Query::default()
     };
-    if !personal {
-        return plain;
+    if personal {
+        query.exclude_bought = request.exclude_bought.unwrap_or(scene.exclude_bought);
+        if let Some(context) = context {
+            let seen = context.item_ids.iter().chain(context.cart.iter());
+            query.recent = resolve(snapshot, seen, unknown);
+            query.locality = locality(snapshot, context);
+        }
     }
-    let seen = request.context.item_ids.iter().chain(request.context.cart.iter());
-    Query {
-        recent: resolve(snapshot, seen, unknown),
-        exclude_bought: request.exclude_bought.unwrap_or(scene.exclude_bought),
-        locality: locality(snapshot, &request.context),
-        ..plain
-    }
+    query
 }
 
 /// The narrowest locality of the context that the model knows.

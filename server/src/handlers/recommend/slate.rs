@@ -1,0 +1,112 @@
+//! One slate: a request that was checked, then its answer from a model.
+
+use std::sync::Arc;
+
+use qianmian_models::ids::ItemIx;
+use qianmian_models::recommend::recommend;
+use qianmian_models::recommend::slate::Recommended;
+use qianmian_models::source::Evidence;
+use qianmian_models::view::View;
+
+use super::answer::{SlateAnswer, UnmetRule, fallback, recommended_item};
+use super::fill;
+use super::request::{Context, RecommendRequest, Steering, Visitor, query};
+use crate::app::{self, App, Shop};
+use crate::context::LiveContext;
+use crate::cursor::{Cursor, Owner};
+use crate::guard::Call;
+use crate::problem::Problem;
+use crate::scenes::ActiveScene;
+
+/// A request that was checked: nothing can fail from here on.
+pub struct Asked<'r> {
+    request: &'r RecommendRequest<'r>,
+    context: Option<&'r Context<'r>>,
+    scene: Arc<ActiveScene>,
+    steering: Steering,
+    cursor: Cursor,
+    owner: Owner,
+}
+
+/// Where a slate is made.
+#[derive(Clone, Copy)]
+pub struct Place<'a, 'e> {
+    /// The shop.
+    pub shop: &'a Shop,
+    /// Its model.
+    pub view: View<'a>,
+    /// The live state of the visitor, as they allow it.
+    pub context: &'e LiveContext,
+    /// Items that the same page shows beside the slate, and that it must not repeat.
+    pub elsewhere: &'e [ItemIx],
+}
+
+impl<'r> Asked<'r> {
+    /// Checks a request of `visitor`, who asks in `context`.
+    ///
+    /// # Errors
+    /// A wrong expression, an absent parameter, a cursor that is not valid.
+    pub fn new(
+        call: &Call,
+        app: &App,
+        request: &'r RecommendRequest<'r>,
+        visitor: &Visitor<'_>,
+        context: Option<&'r Context<'r>>,
+    ) -> Result<Self, Problem> {
+        let scene = call.shop.scenes.get(request.scene_name());
+        let steering = request.steering(&call.shop, context, &scene)?;
+        let owner = app.cursors.owner(&call.shop.name, visitor.names(), request.scene_name());
+        let open = |text: &str| app.cursors.open(owner, app::now(), text);
+        let cursor = request.cursor.as_deref().map(open).transpose()?.unwrap_or_default();
+        Ok(Self { request, context, scene, steering, cursor, owner })
+    }
+
+    /// True if the answer may be made for the person.
+    pub fn is_personal(&self) -> bool {
+        self.request.personalize
+    }
+
+    /// The slate, and its items.
+    pub fn answer<'a>(self, app: &App, place: Place<'a, '_>) -> (SlateAnswer<'a>, Vec<ItemIx>)
+    where
+        'r: 'a,
+    {
+        let Self { request, context: asked_in, scene, steering, cursor, owner } = self;
+        let Place { shop, view, context, elsewhere } = place;
+        let (view, snapshot) = (view.in_scene(&scene.scene), view.snapshot);
+        let personal = request.personalize && !context.is_anonymous();
+        let mut unknown_item_ids = Vec::new();
+        let (asked, steered) = ((request, personal), (steering, &*scene));
+        let asked = query(snapshot, asked, asked_in, steered, &mut unknown_item_ids);
+        let mut query = context.apply_to(snapshot, (request.scene_name(), &scene), asked);
+        let known = |key: &u64| snapshot.items.by_key(*key);
+        query.shown = cursor.shown.iter().filter_map(known).collect();
+        query.exclude.extend(cursor.elsewhere.iter().filter_map(known).chain(elsewhere.iter().copied()));
+        let slate = recommend(view, &query);
+        let (slots, filled_by) = fill::filled(shop, view, &scene, &query, &slate);
+        let fallback = fallback(snapshot, context.names_person(), &query, &slate);
+        app.telemetry.slates.record(&slate, fallback);
+        let explained = (request.explain, request.fields.unwrap_or(scene.fields));
+        let item = |(n, (item, weights)): (usize, &(Recommended, Evidence))| {
+            recommended_item(place.view, (&query, weights), explained, n + 1, item)
+        };
+        let items: Vec<ItemIx> = slots.iter().map(|(slot, _)| slot.item).collect();
+        let next_cursor = (items.len() == query.count).then(|| {
+            let key = |item: &ItemIx| snapshot.items.key(*item);
+            let mut next = cursor;
+            next.elsewhere.extend(elsewhere.iter().map(key));
+            next.shown.extend(items.iter().map(key));
+            app.cursors.seal(owner, app::now(), &next)
+        });
+        let answer = SlateAnswer {
+            personalized: slate.personalized,
+            fallback,
+            unknown_item_ids,
+            filled_by,
+            unmet: slate.unmet.iter().map(UnmetRule::from).collect(),
+            items: slots.iter().enumerate().map(item).collect(),
+            next_cursor: next_cursor.flatten(),
+        };
+        (answer, items)
+    }
+}
