@@ -95,7 +95,7 @@ impl Shop {
     }
 }
 
-/// [`QUESTIONS`] of them at even distances, so that all ranks are among them.
+/// [`QUESTIONS`] of them at even distances, so that all ranks are included.
 fn spread(ranked: &[u32]) -> Vec<u32> {
     let step = (ranked.len() / QUESTIONS).max(1);
     ranked.iter().copied().step_by(step).take(QUESTIONS).collect()
@@ -137,7 +137,7 @@ mod slate {
 mod slate_up_to {
     use super::*;
 
-    /// Runs the stages up to the one asked for, on the scores of the thread.
+    /// Runs the stages up to the given one, on the scores of the thread.
     fn up_to(bencher: Bencher<'_, '_>, work: impl Fn(View<'_>, &Query, &mut Scores)) {
         bench(bencher, Shop::known, |shop, query| {
             Scores::with(shop.snapshot.items.len(), |scores| {

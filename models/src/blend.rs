@@ -1,5 +1,5 @@
-//! The blend: a linear weight for every source, per kind of question. In the manifest, weights are maps from the
-//! name of a source to its weight.
+//! The blend: a linear weight for every source, per kind of query. In the manifest, weights are maps from the name of a
+//! source to its weight.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ pub struct Blend {
     /// items -> people.
     #[serde(with = "by_name")]
     pub audience: Evidence,
-    /// True if users buy the same items again. Where they do not, items that a user bought rank below all others.
+    /// True if users buy the same items again. If they do not, items that a user bought rank below all others.
     pub repeats: bool,
 }
 
@@ -40,8 +40,8 @@ impl Default for Blend {
     }
 }
 
-/// Weights as a map from the name of a source to its weight. A source without an entry weighs 0; an unknown name is an
-/// error, since the blend was learned with a signal that this program does not have.
+/// Weights as a map from the name of a source to its weight. A source without an entry has weight 0; an unknown name is
+/// an error, since the blend was trained with a signal that this program does not have.
 mod by_name {
     use super::*;
 

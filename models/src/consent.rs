@@ -1,8 +1,8 @@
 //! Consent: which users of one snapshot may be contacted, and which may get personal answers.
 //!
-//! One bit a user and kind. The bits are computed once a snapshot, from its users table and the shop's [`ConsentPolicy`], and
-//! changed in place as people decide ([`Consents::set`]), as the overlay of items is. Reading is one relaxed load;
-//! readers never wait. A view without consents, as in training and evaluation, allows everything.
+//! One bit per user and purpose. The bits are computed once per snapshot, from its users table and the shop's
+//! [`ConsentPolicy`], and changed in place when people decide ([`Consents::set`]), like the overlay of items. Reading
+//! is one relaxed load; readers never wait. A view without consents, as in training and evaluation, allows everything.
 
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -12,11 +12,11 @@ use serde::Deserialize;
 use crate::ids::UserIx;
 use crate::index::user_attributes::{CONSENT_CONTACT, CONSENT_PERSONALIZATION, UserAttributes};
 
-/// What a consent is for.
+/// The purpose of a consent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(usize)]
 pub enum Purpose {
-    /// To be contacted: a place in audiences.
+    /// Contact: being listed in audiences.
     Contact,
     /// Personal answers.
     Personalization,
@@ -35,15 +35,16 @@ impl Purpose {
     }
 }
 
-/// What holds for users who did not say.
+/// The rule for users without a recorded consent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unknown {
     /// They allow it.
     Allow,
-    /// They do not.
+    /// They do not allow it.
     Deny,
-    /// They do not if the users table has the column of the purpose: a shop that asks takes silence for a no.
+    /// They do not allow it if the users table has the column of the purpose: a shop that asks treats no answer as a
+    /// refusal.
     DenyIfRecorded,
 }
 
@@ -65,13 +66,13 @@ impl FromStr for Unknown {
     }
 }
 
-/// What holds for users who did not say, by purpose. `docs/decisions/0071-consent.md` argues for the defaults.
+/// The rule for users without a recorded consent, by purpose. `docs/decisions/0071-consent.md` explains the defaults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ConsentPolicy {
-    /// Of contact.
+    /// For contact.
     pub contact: Unknown,
-    /// Of personal answers.
+    /// For personal answers.
     pub personalization: Unknown,
 }
 
@@ -81,7 +82,7 @@ impl Default for ConsentPolicy {
     }
 }
 
-/// The consents of one snapshot's users, as they hold now.
+/// The current consents of one snapshot's users.
 #[derive(Debug)]
 pub struct Consents {
     /// Shares the snapshot's memory.
@@ -89,19 +90,19 @@ pub struct Consents {
     purposes: [Allowed; Purpose::ALL.len()],
 }
 
-/// Who allows one purpose.
+/// The users who allow one purpose.
 #[derive(Debug)]
 struct Allowed {
     /// One bit a user.
     bits: Box<[AtomicU64]>,
     /// Users without it.
     denied: AtomicUsize,
-    /// What holds for users who did not say.
+    /// True if users without a recorded consent allow it.
     unknown: bool,
 }
 
 impl Consents {
-    /// As the users table says, and `policy` where it does not.
+    /// The consents recorded in the users table, and those of `policy` for users without one.
     pub fn new(trained: &UserAttributes, policy: ConsentPolicy) -> Self {
         let recorded = |purpose: Purpose| trained.consent_names().any(|name| name == purpose.column());
         let purposes = Purpose::ALL.map(|purpose| {
@@ -126,7 +127,7 @@ impl Consents {
         bits[user as usize / 64].load(Ordering::Relaxed) >> (user % 64) & 1 == 1
     }
 
-    /// Sets whether `user` allows `purpose`; nothing happens where the snapshot has no such user. Writers of one user must
+    /// Sets whether `user` allows `purpose`; does nothing if the snapshot has no such user. Writers of one user must
     /// take turns; readers need not.
     pub fn set(&self, purpose: Purpose, user: UserIx, allowed: bool) {
         if user as usize >= self.trained.len() {
@@ -145,12 +146,12 @@ impl Consents {
         }
     }
 
-    /// What the users table says of `user`; `None` where it does not.
+    /// The consent recorded for `user` in the users table; `None` if there is none.
     pub fn trained(&self, purpose: Purpose, user: UserIx) -> Option<bool> {
         self.trained.consent(user, purpose.column())
     }
 
-    /// What holds for users who did not say.
+    /// True if users without a recorded consent allow `purpose`.
     pub fn unknown(&self, purpose: Purpose) -> bool {
         self.purposes[purpose as usize].unknown
     }

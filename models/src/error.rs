@@ -54,9 +54,9 @@ pub enum Error {
     Malformed {
         /// The section's name.
         section: String,
-        /// What the format asks for.
+        /// The value that the format requires.
         expected: String,
-        /// What the section holds.
+        /// The value found in the section.
         got: String,
     },
     /// The manifest, or the store's pointer, is not valid JSON of the expected shape.
@@ -88,7 +88,7 @@ pub enum Error {
     Name {
         /// `version`, `shop`, `item_id`, ...
         field: &'static str,
-        /// What was given (cut to 80 characters).
+        /// The rejected value (cut to 80 characters).
         got: String,
         /// The rule.
         expected: &'static str,

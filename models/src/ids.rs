@@ -1,9 +1,9 @@
-//! Outside ids and dense indices.
+//! External ids and dense indices.
 //!
-//! Outside, an item or a user is a UTF-8 string of at most [`MAX_ID_BYTES`]. Inside, it is a row number
-//! of its vocabulary. A [`Vocabulary`] is a pair of sections: the ids in byte order (one arena, no
-//! `String` per id) and an open-addressing table from hash to row, written once by the trainer, so that
-//! opening ten million users costs nothing and a look-up is one hash, one probe and one comparison.
+//! Externally, an item or a user is a UTF-8 string of at most [`MAX_ID_BYTES`]. Internally, it is a row number of its
+//! vocabulary. A [`Vocabulary`] is a pair of sections: the ids in byte order (one arena, no `String` per id) and an
+//! open-addressing table from hash to row, written once by the trainer, so that opening ten million users costs nothing
+//! and a look-up is one hash, one probe and one comparison.
 
 use arrow_array::{ArrayRef, RecordBatch, StringArray, UInt32Array};
 use arrow_buffer::ScalarBuffer;

@@ -1,6 +1,6 @@
-//! The items as they are now: the trained snapshot under what changed since, and under what a room offers.
+//! The items as they are now: the trained snapshot, overlaid with changes since training and with a room's offers.
 //!
-//! The part of a [view](crate::view) that tells prices, stock and what is on sale; expressions over items read it.
+//! The part of a [view](crate::view) that gives prices, stock and sale state; expressions over items read it.
 
 use qianmian_money::Money;
 
@@ -13,9 +13,9 @@ use crate::snapshot::Snapshot;
 pub struct Items<'a> {
     /// The trained model.
     pub snapshot: &'a Snapshot,
-    /// What changed about items since training.
+    /// Item changes since training.
     pub overlay: Option<&'a Overlay>,
-    /// Prices and stock of a livestream room, which precede those of the shop.
+    /// Prices and stock of a livestream room, which override those of the shop.
     pub room: Option<&'a RoomOffers>,
 }
 
@@ -38,7 +38,8 @@ impl Items<'_> {
         })
     }
 
-    /// True if `item` may be shown: it is listed, and its stock is not known to be 0. One test of a bit outside of rooms.
+    /// True if `item` may be shown: it is listed, and its stock is not known to be 0. One test of a bit outside of
+    /// rooms.
     #[inline]
     pub fn on_sale(&self, item: ItemIx) -> bool {
         if let Some(stock) = self.room.and_then(|room| room.of(item).stock) {

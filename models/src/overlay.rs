@@ -1,13 +1,12 @@
-//! The overlay: what changed about items since training. Price, stock and whether an item is listed change faster than
-//! models do.
+//! The overlay: item changes since training. Price, stock and listing change faster than models do.
 //!
-//! An overlay belongs to one snapshot. Whoever serves builds it from item news and changes it in place with
-//! [`Overlay::set`], while answers read it; or builds another one and swaps it whole. Cost: 1 bit an item, and one cell
-//! of 16 bytes an item once the first news arrived. Reading is one relaxed load (`on_sale`) or two; readers never wait.
-//! The fields of a cell are read one by one: an answer may see a new price beside an old stock for an instant.
+//! An overlay belongs to one snapshot. The server builds it from item news and either changes it in place with
+//! [`Overlay::set`] while answers read it, or builds another one and swaps it whole. Cost: 1 bit per item, and one cell
+//! of 16 bytes per item after the first news. Reading is one relaxed load (`on_sale`) or two; readers never wait. The
+//! fields of a cell are read one by one: an answer may see a new price beside an old stock for an instant.
 //!
-//! An item is on sale when it is listed and its stock is not known to be 0. The catalog's stock and the overlay's
-//! count alike, and the rule is the same for slates, similar items, bundles and audiences.
+//! An item is on sale if it is listed and its stock is not known to be 0. The catalog's stock and the overlay's follow
+//! the same rule, in slates, similar items, bundles and audiences.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering};
@@ -19,14 +18,14 @@ use rustc_hash::FxHashMap;
 use crate::ids::ItemIx;
 use crate::index::catalog::{Catalog, UNKNOWN_STOCK};
 
-/// What is known about one item since training; `None` is as it was trained.
+/// Changes of one item since training; `None` keeps the trained value.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct ItemNews {
     /// In the catalog's currency.
     pub price: Option<Money>,
     /// Pieces that can be sold.
     pub stock: Option<u32>,
-    /// True if it may be shown at all, if it is in stock.
+    /// True if it may be shown while it is in stock.
     pub listed: Option<bool>,
 }
 
@@ -107,13 +106,13 @@ impl Overlay {
         }
     }
 
-    /// Number of changes so far. Whoever reads it before the items knows all but later changes.
+    /// Number of changes so far. A reader that loads it before the items misses only later changes.
     pub fn revision(&self) -> u64 {
         self.revision.load(Ordering::Acquire)
     }
 
-    /// The items of all changes after `revision`, and the revision that they lead to; `None` where those are too many to
-    /// be remembered.
+    /// The items of all changes after `revision`, and the current revision; `None` if there were more changes than are
+    /// remembered.
     pub fn changed_since(&self, revision: u64) -> Option<(Vec<ItemIx>, u64)> {
         let changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.revision();
@@ -122,8 +121,8 @@ impl Overlay {
         Some((changed.range(first..).copied().collect(), now))
     }
 
-    /// Replaces the news of `item`; nothing happens where the catalog has no such item. Writers of the same item must
-    /// take turns; readers need not.
+    /// Replaces the news of `item`; does nothing if the catalog has no such item. Writers of the same item must take
+    /// turns; readers need not.
     pub fn set(&self, item: ItemIx, news: ItemNews) {
         let n_items = self.trained.len();
         let cells = self.cells.get_or_init(|| (0..n_items).map(|_| Cell::new()).collect());
@@ -135,7 +134,7 @@ impl Overlay {
             true => word.fetch_or(bit, Ordering::Relaxed),
             false => word.fetch_and(!bit, Ordering::Relaxed),
         };
-        // After the item's own cells, so that whoever sees the revision sees the change.
+        // After the item's own cells, so that a reader that sees the revision also sees the change.
         let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
         if changed.len() == MAX_CHANGED {
             changed.pop_front();
@@ -186,7 +185,7 @@ impl Overlay {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RoomOffers(FxHashMap<ItemIx, RoomOffer>);
 
-/// What one item costs in a room, and how much of it the room may sell; `None` is as in the shop.
+/// Price and stock of one item in a room; `None` keeps the shop's.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct RoomOffer {
     /// In the catalog's currency.

@@ -1,7 +1,7 @@
-//! A snapshot: everything one artifact knows, opened and ready to be asked.
+//! A snapshot: the contents of one artifact, opened for queries.
 //!
-//! Built in memory by the trainer or mapped from disk, it is the same type, so that what is evaluated is
-//! what is served. It is immutable; a server shares one behind an `Arc` and swaps it whole.
+//! Built in memory by the trainer or mapped from disk, it has the same type, so that the evaluated model is the served
+//! one. It is immutable; a server shares one behind an `Arc` and swaps it whole.
 
 mod names;
 mod open;
@@ -31,14 +31,14 @@ use crate::index::user_attributes::UserAttributes;
 use crate::index::user_items::UserItems;
 use crate::kernels::trees::Trees;
 
-/// Everything one artifact knows.
+/// The contents of one artifact.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
-    /// The version that answers name.
+    /// The version, as named in answers.
     pub version: String,
-    /// When it was trained, RFC 3339.
+    /// Time of training, RFC 3339.
     pub trained_at: String,
-    /// The moment the model knows the world at, unix seconds.
+    /// The end of the data, unix seconds: the moment that the model describes.
     pub data_until: i64,
     /// Item ids.
     pub items: Vocabulary,
@@ -46,13 +46,13 @@ pub struct Snapshot {
     pub users: Vocabulary,
     /// Item attributes.
     pub catalog: Catalog,
-    /// What items are like, by their attributes.
+    /// Content similarity of items, from their attributes.
     pub content: Content,
     /// User activity.
     pub profiles: Profiles,
     /// User attributes and consents.
     pub user_attributes: UserAttributes,
-    /// Names by which channels know the users.
+    /// The users' ids in channels.
     pub identities: Identities,
     /// Item -> items of the same baskets.
     pub co_purchase: CoPurchase,
@@ -64,7 +64,7 @@ pub struct Snapshot {
     pub buyers: Purchases,
     /// Item sales.
     pub popularity: Popularity,
-    /// What sells where, absent where localities do not tell people apart.
+    /// Popularity by locality; absent if localities rank no better than the shop.
     pub localities: Option<Localities>,
     /// Sales of livestream rooms, absent where no order names a room.
     pub rooms: Option<Rooms>,
@@ -72,35 +72,33 @@ pub struct Snapshot {
     pub ease: Option<ItemLists>,
     /// The same weights by target: item -> items whose buyers tend to buy it.
     pub ease_by_target: Option<ItemLists>,
-    /// Item -> items by EASE over baskets: what completes a cart.
+    /// Item -> items by EASE over baskets: completes a cart.
     pub basket_ease: ItemLists,
     /// Item -> items bought after it, absent where no order of purchases is known.
     pub transitions: Option<ItemLists>,
-    /// How often items and users repeat; derived from `history` and `buyers`.
+    /// Repeat rates of items and repeat counts of users; derived from `history` and `buyers`.
     pub repeats: Repeats,
     /// Item -> similar items.
     pub similar: SimilarItems,
     /// User -> items that similar users buy, absent where there were no users to learn from.
     pub user_knn: Option<UserItems>,
-    /// What items have in common by their attributes; derived from `catalog`.
+    /// Category, department, brand and price of items as codes; derived from `catalog`.
     pub traits: Traits,
     /// Vectors, absent where there were no users to learn from.
     pub embedding: Option<Embedding>,
     /// Low-pass item vectors, `n_items x dim`, absent where there were no users to learn from.
     pub low_pass: Option<Factors>,
-    /// Item -> items that resemble it by what is written of both, one of the two never sold; absent where all
-    /// items were sold.
+    /// Item -> items similar by content, one of the two never sold; absent if all items were sold.
     pub content_neighbors: Option<ItemLists>,
-    /// What was learned elsewhere, at most [`crate::index::external::SLOTS`].
+    /// External sources, at most [`crate::index::external::SLOTS`].
     pub external: Vec<External>,
-    /// How much each source counts.
+    /// Weights of the sources.
     pub blend: Blend,
     /// Orders the best of the blend, people -> items; absent where the blend alone is better.
     pub ranker: Option<Trees>,
     /// The same for items that the person did not buy before.
     pub new_ranker: Option<Trees>,
-    /// How likely users are to buy, items -> people; absent where nothing could be learned from what
-    /// followed.
+    /// Purchase probabilities, items -> people; absent if there were too few later purchases to train on.
     pub likelihood: Option<Likelihood>,
 }
 

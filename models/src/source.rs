@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Where a candidate comes from.
+/// The source of a candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]

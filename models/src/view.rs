@@ -1,5 +1,5 @@
-//! A view: what an answer is computed from. The trained snapshot, what changed about items since (overlay), the scene
-//! where the answer is shown, and the moment it speaks of.
+//! A view: the inputs of an answer other than the query. The trained snapshot, item changes since training (overlay),
+//! the scene where the answer is shown, and the moment to answer as of.
 //!
 //! Every answer is a pure function of a view and a query: [`recommend`](crate::recommend::recommend),
 //! [`similar`](crate::similar::similar), [`bundle`](crate::bundle) and [`audience`](crate::audience::audience) take it
@@ -26,18 +26,18 @@ const MAX_WIDENING: f64 = 10.0;
 pub struct View<'a> {
     /// The trained model.
     pub snapshot: &'a Snapshot,
-    /// What changed about items since training; `None` answers with the items as they were trained.
+    /// Item changes since training; `None` uses the items as trained.
     pub overlay: Option<&'a Overlay>,
-    /// Prices and stock of a livestream room, which precede those of the shop.
+    /// Prices and stock of a livestream room, which override those of the shop.
     pub room: Option<&'a RoomOffers>,
-    /// What users allow; `None` allows everything.
+    /// The users' consents; `None` allows everything.
     pub consents: Option<&'a Consents>,
     /// Settings of the place where the answer is shown.
     pub scene: &'a Scene,
-    /// Where the truth of predicates is kept; without it, every answer works it out.
+    /// Cached results of predicates over the catalog; `None` evaluates them for every answer.
     pub masks: Option<&'a Masks>,
-    /// The moment to answer as of, unix seconds: the clock, held between the end of the data and a week after it. A
-    /// model knows the world at the end of its data; beyond a week, recency features would leave their trained range.
+    /// The moment to answer as of, unix seconds: the clock, clamped between the end of the data and a week after it.
+    /// The model describes the end of its data; beyond a week, recency features would leave their trained range.
     pub now: i64,
 }
 
@@ -55,23 +55,23 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The same view at `now` (unix seconds), held within what the model can know.
+    /// The same view at `now` (unix seconds), clamped to the end of the data and a week after it.
     pub fn at(self, now: i64) -> Self {
         let until = self.snapshot.data_until;
         Self { now: now.clamp(until, until.saturating_add(MAX_AGE_SECONDS)), ..self }
     }
 
-    /// The same view with what changed about items; `overlay` must be built over this snapshot's catalog.
+    /// The same view with item changes; `overlay` must be built over this snapshot's catalog.
     pub fn with_overlay(self, overlay: &'a Overlay) -> Self {
         Self { overlay: Some(overlay), ..self }
     }
 
-    /// The same view with what users allow; `consents` must be built over this snapshot's users.
+    /// The same view with consents; `consents` must be built over this snapshot's users.
     pub fn with_consents(self, consents: &'a Consents) -> Self {
         Self { consents: Some(consents), ..self }
     }
 
-    /// The same view with a store of predicates, which must be of this snapshot and overlay.
+    /// The same view with cached predicates, which must be of this snapshot and overlay.
     pub fn with_masks(self, masks: &'a Masks) -> Self {
         Self { masks: Some(masks), ..self }
     }
@@ -92,7 +92,8 @@ impl<'a> View<'a> {
         self.consents.is_none_or(|consents| consents.allows(purpose, user))
     }
 
-    /// How many users to ask for so that about `wanted` of them may be contacted; at most [`MAX_WIDENING`] times as many.
+    /// Number of users to request so that about `wanted` of them may be contacted; at most [`MAX_WIDENING`] times
+    /// `wanted`.
     pub(crate) fn widened(&self, wanted: usize) -> usize {
         let share = self.consents.map_or(1.0, |consents| consents.share(Purpose::Contact));
         (wanted as f64 / share.max(1.0 / MAX_WIDENING)).ceil() as usize
@@ -113,7 +114,8 @@ impl<'a> View<'a> {
         self.items().stock(item)
     }
 
-    /// True if `item` may be shown: it is listed, and its stock is not known to be 0. One test of a bit outside of rooms.
+    /// True if `item` may be shown: it is listed, and its stock is not known to be 0. One test of a bit outside of
+    /// rooms.
     #[inline]
     pub fn on_sale(&self, item: ItemIx) -> bool {
         self.items().on_sale(item)

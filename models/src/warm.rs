@@ -1,4 +1,5 @@
-//! Warming: touches what the first queries of a new snapshot will touch, so that no request waits for the disk.
+//! Warm-up: touches the data that the first queries of a new snapshot will touch, so that no request waits for the
+//! disk.
 
 use crate::audience::{AudienceQuery, audience};
 use crate::ids::UserIx;
@@ -8,7 +9,7 @@ use crate::similar::similar;
 use crate::snapshot::Snapshot;
 use crate::view::View;
 
-/// Users, and best sellers, that are asked about.
+/// Users, and best sellers, that are queried.
 const SAMPLES: usize = 64;
 /// Length of the answers, which are thrown away.
 const COUNT: usize = 20;

@@ -1,11 +1,11 @@
-//! The arrows of `docs/architecture.md`: which crate may import which, and no circle of imports between files of
+//! The arrows of `docs/architecture.md`: the allowed imports between crates, and no import cycle between files of
 //! different folders.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// What every crate may import of the others.
+/// The crates that each crate may import.
 const ARROWS: [(&str, &[&str]); 7] = [
     ("money", &[]),
     ("suggest", &[]),
@@ -16,7 +16,8 @@ const ARROWS: [(&str, &[&str]); 7] = [
     ("trainer", &["models", "money", "suggest"]),
 ];
 
-/// Circles that still stand, each by one of its files: `(crate, file)`. Take one out when it is gone; add none.
+/// Cycles that still exist, each by one of its files: `(crate, file)`. Remove an entry once its cycle is gone; add
+/// none.
 const STANDING: &[(&str, &str)] = &[("trainer", "orders/summary.rs"), ("trainer", "evaluate/mod.rs")];
 
 fn root() -> PathBuf {
@@ -129,7 +130,7 @@ fn resolve(files: &BTreeMap<PathBuf, String>, file: &Path, path: &[String]) -> O
     found.filter(|found| found != file)
 }
 
-/// Every file with all that it reaches by imports.
+/// Every file with all files that it imports, directly or not.
 fn reach(imports: &BTreeMap<PathBuf, BTreeSet<PathBuf>>, from: &Path) -> BTreeSet<PathBuf> {
     let (mut seen, mut next) = (BTreeSet::new(), vec![from.to_owned()]);
     while let Some(file) = next.pop() {
@@ -142,7 +143,7 @@ fn reach(imports: &BTreeMap<PathBuf, BTreeSet<PathBuf>>, from: &Path) -> BTreeSe
     seen
 }
 
-/// The circles of a crate that hold files of different folders, each as a sorted list of files.
+/// The cycles of a crate that hold files of different folders, each as a sorted list of files.
 fn circles(krate: &str) -> BTreeSet<Vec<PathBuf>> {
     let files = sources(krate);
     let imports: BTreeMap<PathBuf, BTreeSet<PathBuf>> = files

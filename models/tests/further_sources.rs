@@ -1,4 +1,4 @@
-//! Goods that nobody bought yet, and what was learned elsewhere, in slates, among neighbors and in audiences.
+//! Items without sales and external sources, in slates, among neighbors and in audiences.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use crate::support;
@@ -96,7 +96,7 @@ fn content_neighbors_rank_below_purchases_in_similar() {
     let found = similar(View::as_trained(&snapshot), &[7], 8);
     let place = found.iter().position(|r| r.item == 0).unwrap();
     assert!(place > 0 && found[place].source == Source::Content, "{found:?}");
-    // Of an item that nobody bought, attributes are all there is.
+    // An item without sales has only its attributes.
     snapshot.embedding = None;
     snapshot.co_purchase =
         qianmian_models::index::co_purchase::CoPurchase::new(12, vec![0; 8], &vec![Vec::new(); 8]).unwrap();

@@ -1,4 +1,4 @@
-//! What the overlay changes in answers, and what it costs.
+//! Effects of the overlay on answers, and its cost.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use crate::support;

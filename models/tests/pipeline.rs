@@ -179,7 +179,7 @@ fn goods_by_description_find_the_buyers_of_what_they_resemble() {
         audience(View::as_trained(&snapshot), &AudienceQuery { described, count: 3, ..Default::default() })
             .people
     };
-    // Prices are what parts the items here: the last of them cost 4 to 8.
+    // Only prices distinguish the items here: the last of them cost 4 to 8.
     let people = goods("商品 新", Some(6.6));
     assert!(!people.is_empty() && people.iter().all(|p| p.user >= 3 && p.bought == 0), "{people:?}");
     assert!(goods("nothing like it", None).is_empty());

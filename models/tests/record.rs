@@ -1,4 +1,4 @@
-//! A record that is added to a manifest, and what a reader sees meanwhile.
+//! A record added to a manifest, and readers during the write.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::path::Path;
@@ -57,7 +57,7 @@ fn a_version_can_be_read_at_every_moment_of_a_record() {
         std::fs::write(file("manifest.json"), manifest).unwrap();
         std::fs::write(file("manifest.b3"), checksum).unwrap();
         let mut opened = Artifact::open(&folder.path().join("v1")).unwrap();
-        // A record that was interrupted is made good by the next one.
+        // The next record completes one that was interrupted.
         opened.record(|metrics| metrics.publish = vec![verdict(Outcome::Refused)]).unwrap();
         let again = Artifact::open(&folder.path().join("v1")).unwrap();
         assert_eq!(again.manifest().metrics.publish, [verdict(Outcome::Refused)]);

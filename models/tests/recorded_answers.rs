@@ -1,7 +1,7 @@
 //! Answers stay as they are: several hundred random questions to random shops, against answers on record.
 //!
 //! `QIANMIAN_RECORD=1 cargo test -p qianmian-models recorded` writes the record anew; only a change that is meant to
-//! change answers may do so, and says why.
+//! change answers may do so, and must say why.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use crate::support;
@@ -24,7 +24,7 @@ const USERS: u32 = SMALL.users;
 /// Scores may differ by this much, relative to the larger one where that is above 1.
 const TOLERANCE: f32 = 1e-5;
 
-/// An entry of an answer: what it names, and its score.
+/// An entry of an answer: an id and its score.
 type Entry = (String, f32);
 
 fn query(d: &mut Dice, snapshot: &Snapshot) -> (Query, i64) {

@@ -1,5 +1,5 @@
-//! Rules over random shops and people: hard ones always hold, soft ones hold if and only if they can, and what a slate
-//! does not satisfy is told to the letter.
+//! Rules over random shops and people: hard ones always hold, soft ones hold if and only if they can, and unmet rules
+//! are reported exactly.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::sync::{Arc, OnceLock};
@@ -67,8 +67,8 @@ pub fn action() -> impl Strategy<Value = Action> {
     ]
 }
 
-/// What a rule about slots limits in a slate, and whether the slate satisfies it; read from the rule, not from the
-/// pipeline. `None` for rules of other kinds.
+/// The figure that a rule about slots limits, and true if the slate satisfies the rule. Computed from the rule, not
+/// from the pipeline. `None` for rules of other kinds.
 pub fn truth(
     action: &Action,
     snapshot: &Snapshot,

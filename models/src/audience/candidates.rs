@@ -14,38 +14,38 @@ use crate::recommend::candidates::{Candidate, Candidates};
 use crate::source::Source;
 use crate::view::View;
 
-/// How many companions of the goods lend them their buyers.
+/// Most companions of an item whose buyers become candidates.
 const MAX_COMPANIONS: usize = 100;
-/// How many of a companion's latest buyers are considered.
+/// Most buyers considered per companion, latest first.
 const MAX_COMPANION_BUYERS: usize = 2_000;
-/// Fewest users asked of the vectors.
+/// Fewest users requested from a vector search.
 const MIN_NEAREST: usize = 500;
 
-/// What argues for people when one kind of goods is offered.
+/// The evidence for people when one item is offered.
 #[derive(Debug, Clone)]
 pub struct Goods {
-    /// The item, where it was sold before; its buyers are the first candidates.
+    /// The item if it has sales: its buyers are the first candidates.
     pub item: Option<ItemIx>,
-    /// Items whose buyers tend to buy it, with how strongly they do.
+    /// Items whose buyers tend to buy it, each with its weight.
     companions: Vec<(ItemIx, f32)>,
-    /// Where it lies among the vectors.
+    /// Its vector in the space of the user vectors; `None` without an embedding.
     vector: Option<Vec<f32>>,
-    /// What was learned elsewhere has to say, slot by slot.
+    /// The evidence of each external source, by slot.
     brought: [Brought; SLOTS],
 }
 
-/// What a thing learned elsewhere says of goods.
+/// The evidence of one external source for an item.
 #[derive(Debug, Clone, Default)]
 struct Brought {
-    /// Items whose buyers may want them, with how much.
+    /// Items whose owners may want it, each with its score.
     companions: Vec<(ItemIx, f32)>,
-    /// Where they lie among its users' vectors.
+    /// Its vector in the space of the source's user vectors.
     vector: Option<Vec<f32>>,
 }
 
 impl Brought {
-    /// Of an item: by scores who has what argues for it, by vectors who lies near or, where users have none,
-    /// who has what lies near.
+    /// For an item: from scores, the items that recommend it; from vectors, its own vector or, if the source has no
+    /// user vectors, the items nearest to it.
     fn of(external: &External, item: ItemIx) -> Self {
         match &external.knowledge {
             Knowledge::Scores(scores) => {
@@ -62,7 +62,7 @@ impl Brought {
     }
 }
 
-/// The items nearest to an item, itself left out, with the cosine.
+/// The items nearest to `item`, without itself, each with its cosine.
 fn nearest(items: &Factors, item: ItemIx) -> Vec<(ItemIx, f32)> {
     let Some(direction) = items.direction([(item, 1.0)].into_iter()) else { return Vec::new() };
     let near = items.scan(&direction, MAX_COMPANIONS + 1);
@@ -71,7 +71,7 @@ fn nearest(items: &Factors, item: ItemIx) -> Vec<(ItemIx, f32)> {
 }
 
 impl Goods {
-    /// An item of the catalogue; one that nobody bought yet stands for what its attributes resemble.
+    /// An item of the catalog; one without sales is represented by the items whose attributes it resembles.
     pub fn of_item(view: View<'_>, item: ItemIx) -> Self {
         let goods = match view.snapshot.buyers.ixs(item).is_empty() {
             true => Self::described(view, &describe(view, item)),
@@ -80,13 +80,13 @@ impl Goods {
         goods.with_brought(view, item)
     }
 
-    /// Goods that nobody bought yet, by their attributes.
+    /// An item without sales, by its attributes.
     pub fn described(view: View<'_>, description: &Description<'_>) -> Self {
         let bought = |item| !view.snapshot.buyers.ixs(item).is_empty();
         Self::like(view, &view.snapshot.content.similar(description, MAX_COMPANIONS, bought))
     }
 
-    /// An item that was sold before, as if nobody had bought it yet. For learning what is said of those.
+    /// A sold item treated as unsold: used to train the model of items without sales.
     pub fn as_if_unsold(view: View<'_>, item: ItemIx) -> Self {
         let bought = |other| other != item && !view.snapshot.buyers.ixs(other).is_empty();
         let description = describe(view, item);
@@ -94,7 +94,7 @@ impl Goods {
         Self::like(view, &similar).with_brought(view, item)
     }
 
-    /// With what was learned elsewhere of an item.
+    /// Adds the evidence of the external sources for an item.
     fn with_brought(mut self, view: View<'_>, item: ItemIx) -> Self {
         for (brought, external) in self.brought.iter_mut().zip(&view.snapshot.external) {
             *brought = Brought::of(external, item);
@@ -102,7 +102,7 @@ impl Goods {
         self
     }
 
-    /// An item that was sold before.
+    /// An item with sales.
     fn sold(view: View<'_>, item: ItemIx) -> Self {
         let lists = view.snapshot.ease_by_target.as_ref();
         let companions = lists.map_or_else(Vec::new, |lists| lists.of(item).take(MAX_COMPANIONS).collect());
@@ -110,7 +110,7 @@ impl Goods {
         Self { item: Some(item), companions, vector, brought: Default::default() }
     }
 
-    /// Goods of which only is known which `items` resemble them, and how much (`0..=1`).
+    /// An item known only by the `items` that resemble it, each with its similarity (`0..=1`).
     fn like(view: View<'_>, items: &[(ItemIx, f32)]) -> Self {
         let total: f32 = items.iter().map(|(_, weight)| weight).sum();
         let companions: Vec<(ItemIx, f32)> =
@@ -126,7 +126,7 @@ impl Goods {
         Self { item: None, companions, vector, brought: Default::default() }
     }
 
-    /// How many users are asked of vectors.
+    /// Number of users to request from a vector search.
     fn wanted(&self, view: View<'_>, query: &AudienceQuery) -> usize {
         let n_buyers = self.item.map_or(0, |item| view.snapshot.buyers.ixs(item).len());
         view.widened((2 * query.count + n_buyers).max(MIN_NEAREST))
@@ -140,7 +140,7 @@ fn describe(view: View<'_>, item: ItemIx) -> Description<'_> {
     Description { price, ..Description::of(catalog, item) }
 }
 
-/// Who bought an item, and how often: its buyers' index, then those who did so `since` for the first time.
+/// Buyers of an item with their baskets: those of the buyers' index, then those who first bought it `since`.
 pub fn purchases(view: View<'_>, item: ItemIx, since: &[Since]) -> Vec<Purchase> {
     let mut purchases: Vec<Purchase> = view.snapshot.buyers.of(item).collect();
     let later = since.iter().filter_map(|since| Some((since.user, since.bought_at?)));
@@ -157,8 +157,8 @@ pub fn purchases(view: View<'_>, item: ItemIx, since: &[Since]) -> Vec<Purchase>
     purchases
 }
 
-/// Runs `work` on all candidates for `goods`: those who `bought` them first, in that order, then the others. Those whom
-/// the query leaves out may be among the others.
+/// Runs `work` on all candidates for `goods`: first those who `bought` them, in that order, then the others. The others
+/// may include people whom the query excludes.
 pub fn with<R>(
     view: View<'_>,
     query: &AudienceQuery,
@@ -178,12 +178,12 @@ pub fn with<R>(
     Candidates::with(view.snapshot.users.len(), propose, work)
 }
 
-/// Everyone who bought any of the items before.
+/// Users who bought any of the items before the end of the data.
 pub fn buyers(view: View<'_>, items: &[ItemIx]) -> FxHashSet<UserIx> {
     items.iter().flat_map(|&item| view.snapshot.buyers.ixs(item).iter().copied()).collect()
 }
 
-/// Buyers of the items whose buyers tend to buy these goods, latest buyers first.
+/// Buyers of the items whose buyers tend to buy this one, latest buyers first.
 fn companions(view: View<'_>, goods: &Goods, found: &mut Candidates) {
     let buyers = view.widened(MAX_COMPANION_BUYERS);
     for &(companion, weight) in &goods.companions {
@@ -196,7 +196,7 @@ fn companions(view: View<'_>, goods: &Goods, found: &mut Candidates) {
     }
 }
 
-/// The nearest users by the goods' vector, and the score of every other candidate by it.
+/// The nearest users to the item's vector, and the score of every other candidate by it.
 fn factors(view: View<'_>, query: &AudienceQuery, goods: &Goods, found: &mut Candidates) {
     let (Some(embedding), Some(vector)) = (&view.snapshot.embedding, &goods.vector) else { return };
     for near in
@@ -207,7 +207,7 @@ fn factors(view: View<'_>, query: &AudienceQuery, goods: &Goods, found: &mut Can
     similarity(Source::Factors, vector, &embedding.users, found);
 }
 
-/// The score of every candidate by the goods' vector.
+/// The score of every candidate by the item's vector.
 fn similarity(source: Source, vector: &[f32], users: &Factors, found: &mut Candidates) {
     simd::dispatch(
         #[inline(always)]
@@ -219,7 +219,7 @@ fn similarity(source: Source, vector: &[f32], users: &Factors, found: &mut Candi
     );
 }
 
-/// What was learned elsewhere: buyers of what argues for the goods, or the nearest users by its vectors.
+/// External sources: buyers of the items that recommend this one, or the users nearest to its vector.
 fn brought(view: View<'_>, query: &AudienceQuery, goods: &Goods, found: &mut Candidates) {
     let buyers = view.widened(MAX_COMPANION_BUYERS);
     let slots = view.snapshot.external.iter().zip(external::SOURCES).zip(&goods.brought);
@@ -242,8 +242,7 @@ fn brought(view: View<'_>, query: &AudienceQuery, goods: &Goods, found: &mut Can
     }
 }
 
-/// How often each candidate buys at all, damped; with too few candidates, nobody is added: an audience
-/// without evidence is no audience.
+/// Sets each candidate's purchase frequency, decayed. It adds no candidates: an audience needs evidence.
 fn activity(view: View<'_>, found: &mut Candidates) {
     let activity = view.snapshot.profiles.activity_at(view.now);
     for (user, candidate) in found.entries_mut() {

@@ -1,4 +1,4 @@
-//! What the likelihood models see of one user and one item: one function for training and for serving.
+//! The input of the likelihood models for one user and one item: one function for training and for serving.
 
 use crate::ids::{ItemIx, UserIx};
 use crate::index::feature_schema::LikelihoodColumn as Column;
@@ -21,7 +21,7 @@ const SOURCES: [(Source, Column, Column); 5] = [
 /// Windows in which an item's first-time buyers are counted, days.
 const ACQUIRED_DAYS: [f32; 2] = [30.0, 90.0];
 
-/// What the features need of the goods, gathered once a query.
+/// The item's part of the features, computed once per query.
 #[derive(Debug, Clone)]
 pub struct ItemFacts {
     at: i64,
@@ -29,7 +29,7 @@ pub struct ItemFacts {
 }
 
 impl ItemFacts {
-    /// Facts of an item; all are unknown for goods without sales.
+    /// Facts of an item; all are NaN for an item without sales.
     pub fn new(view: View<'_>, item: Option<ItemIx>) -> Self {
         let at = view.now;
         let Some(item) = item else { return Self { at, row: [f32::NAN; Column::COUNT] } };
@@ -63,8 +63,8 @@ impl ItemFacts {
     }
 }
 
-/// The features of one candidate: its raw and its normalized evidence (`0..=1`), its blended score, and
-/// what the user bought of the goods.
+/// The features of one candidate: its raw and its normalized evidence (`0..=1`), its blended score, and the user's
+/// purchases of the item.
 pub fn row(
     view: View<'_>,
     item: &ItemFacts,

@@ -1,8 +1,8 @@
-//! goods -> people, the mirror of [`pipeline`](crate::recommend): which people for these goods?
+//! items -> people, the mirror of [`pipeline`](crate::recommend): the people most likely to buy some items.
 //!
-//! Retrieval proposes people, the blend shortlists them, and the models of likelihood (of people who bought
-//! the goods before, of those who did not, and of goods that nobody bought yet) say how likely each is to
-//! buy within a [horizon](crate::index::likelihood::Horizon). Probabilities are comparable across goods.
+//! Retrieval proposes people, the blend shortlists them, and the likelihood models (for people who bought the item
+//! before, for people who did not, and for items without sales) give each person's probability to buy within a
+//! [horizon](crate::index::likelihood::Horizon). Probabilities are comparable across items.
 
 mod candidates;
 pub mod features;
@@ -23,31 +23,31 @@ use crate::index::likelihood::Features;
 pub use candidates::Goods;
 use features::ItemFacts;
 
-/// Fewest of the blend's best whose likelihood is asked for.
+/// Fewest people of the blend's shortlist.
 const MIN_SHORTLIST: usize = 1_000;
 
-/// What a person did about an item after the end of the data that the model was trained on.
+/// A change of a person's relation to an item after the end of the training data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Since {
     /// The item.
     pub item: ItemIx,
     /// The person.
     pub user: UserIx,
-    /// When they bought it, unix seconds; `None`: they gave it back or want to see no more of it.
+    /// Time of the purchase, unix seconds; `None`: they returned it or asked not to see it again.
     pub bought_at: Option<i64>,
 }
 
-/// Which people for these goods?
+/// A query for the people most likely to buy some items.
 #[derive(Debug, Clone, Default)]
 pub struct AudienceQuery {
-    /// The goods.
+    /// The items.
     pub items: Vec<ItemIx>,
-    /// Goods that are not in the catalogue; they count as one more item.
+    /// An item that is not in the catalog; it counts as one more item.
     pub described: Option<Goods>,
-    /// What people did about them since the model was trained, in order of the people. Who bought one is a buyer of it from then on; who
-    /// turned it down is not in the audience on its account.
+    /// Changes since the model was trained, ordered by person. A purchase makes the person a buyer of the item; a
+    /// return or a dislike removes them from that item's audience.
     pub since: Vec<Since>,
-    /// Leave out who bought any of them before.
+    /// Leave out people who bought any of the items before.
     pub exclude_buyers: bool,
     /// Length of the answer.
     pub count: usize,
@@ -65,18 +65,18 @@ impl AudienceQuery {
 pub struct Prospect {
     /// The user.
     pub user: UserIx,
-    /// Higher is likelier to buy: the probability, where there is one.
+    /// Higher is likelier to buy: the probability, if there is one.
     pub score: f32,
-    /// That the user buys within the model's horizon, `0..=1`; of several goods, any of them. `None` where
-    /// the model learned no likelihood.
+    /// Probability that the user buys within the model's horizon, `0..=1`; with several items, that they buy any of
+    /// them. `None` if the model has no likelihood models.
     pub probability: Option<f32>,
     /// The source that contributed most.
     pub source: Source,
-    /// What each source said, `0..=1`.
+    /// Normalized score of each source, `0..=1`.
     pub evidence: Evidence,
     /// Baskets in which the user already bought one of the items; 0 for a new buyer.
     pub bought: u32,
-    /// The item of theirs that contributed most, where there is one.
+    /// The user's item that contributed most, if there is one.
     pub seed: Option<ItemIx>,
 }
 
@@ -85,11 +85,11 @@ pub struct Prospect {
 pub struct Audience {
     /// Likeliest first, without duplicates.
     pub people: Vec<Prospect>,
-    /// Candidates who were left out because they do not allow to be contacted.
+    /// Candidates left out because they do not allow contact.
     pub without_consent: usize,
 }
 
-/// At most `query.count` people who allow to be contacted, likeliest first.
+/// At most `query.count` people who allow contact, likeliest first.
 pub fn audience(view: View<'_>, query: &AudienceQuery) -> Audience {
     let excluded = match query.exclude_buyers {
         true => {
@@ -99,7 +99,7 @@ pub fn audience(view: View<'_>, query: &AudienceQuery) -> Audience {
         false => FxHashSet::default(),
     };
     let n_goods = query.items.len() + usize::from(query.described.is_some());
-    // Of several goods, whoever is last for one may be first for all.
+    // With several items, the last person for one may be the first for all.
     let kept = if n_goods == 1 { query.count } else { usize::MAX };
     let (mut people, mut denied): (Vec<Prospect>, Vec<UserIx>) = Default::default();
     let items = query.items.iter().map(|&item| (Some(item), Goods::of_item(view, item)));
@@ -120,14 +120,14 @@ pub fn audience(view: View<'_>, query: &AudienceQuery) -> Audience {
     Audience { people, without_consent: denied.len() }
 }
 
-/// True if the lot of a random holdout falls to a user: for `share` (`0..=1`) of all users, drawn by `seed`
-/// alone, so that the same call tomorrow holds out the same people.
+/// True if a user is in the random holdout: `share` (`0..=1`) of all users, chosen by `seed` alone, so that the same
+/// call tomorrow holds out the same people.
 pub fn holdout(user_id: &str, seed: &str, share: f64) -> bool {
     let lot = xxh3_64_with_seed(user_id.as_bytes(), xxh3_64(seed.as_bytes()));
     (lot as f64) < share * u64::MAX as f64
 }
 
-/// Adds the people for further goods.
+/// Adds the people found for another item.
 fn join(people: &mut Vec<Prospect>, found: Vec<Prospect>) {
     let places: FxHashMap<UserIx, usize> = people.iter().enumerate().map(|(n, p)| (p.user, n)).collect();
     for prospect in found {
@@ -138,8 +138,8 @@ fn join(people: &mut Vec<Prospect>, found: Vec<Prospect>) {
     }
 }
 
-/// At most `kept` people for one kind of goods, likeliest first; equal ones in the order of the blend. Those who do not allow to be
-/// contacted are added to `denied`.
+/// At most `kept` people for one item, likeliest first; ties in the order of the blend. People who do not allow contact
+/// are added to `denied`.
 fn of_goods(
     view: View<'_>,
     query: &AudienceQuery,
@@ -169,10 +169,10 @@ fn of_goods(
     order.into_iter().map(prospect).collect()
 }
 
-/// The blend's best, with what they bought of the goods.
+/// The blend's best people, with their purchases of the item.
 struct Shortlist {
     ranked: Vec<Ranked>,
-    /// By place among the candidates, whose first ones are the buyers.
+    /// By position among the candidates; the first candidates are the buyers.
     bought: Vec<Purchase>,
 }
 
@@ -196,7 +196,7 @@ impl Shortlist {
             }
             wanted && allows
         };
-        // Before they are candidates, so that the first of those are still the buyers.
+        // Filtered before candidates are collected, so that the first candidates are still the buyers.
         bought.retain(|purchase| stays(purchase.ix));
         let wanted = (2 * query.count).max(MIN_SHORTLIST);
         let ranked = candidates::with(view, query, goods, &bought, |found| {
@@ -220,8 +220,7 @@ impl Shortlist {
     }
 }
 
-/// What ranking sees: all candidates with each source's scores divided by its best. For learning how to
-/// rank.
+/// The input of ranking: all candidates, each source's scores divided by its best. Used to train the blend.
 pub fn evidence(view: View<'_>, query: &AudienceQuery) -> Vec<(UserIx, Candidate)> {
     let of = |&item: &ItemIx| {
         let goods = Goods::of_item(view, item);
@@ -231,7 +230,8 @@ pub fn evidence(view: View<'_>, query: &AudienceQuery) -> Vec<(UserIx, Candidate
     score::normalized(query.items.iter().flat_map(of).collect())
 }
 
-/// What the likelihood models see of the blend's best `query.count` and more. For learning them.
+/// The likelihood features of the blend's shortlist, at least `query.count` people if there are as many candidates.
+/// Used for training.
 pub fn rows(view: View<'_>, query: &AudienceQuery, goods: &Goods) -> Vec<(UserIx, Features)> {
     let shortlist = Shortlist::new(view, query, goods, &[], &FxHashSet::default(), &mut Vec::new());
     let rows = shortlist.rows(view, goods);
@@ -239,7 +239,7 @@ pub fn rows(view: View<'_>, query: &AudienceQuery, goods: &Goods) -> Vec<(UserIx
 }
 
 impl Prospect {
-    /// The same person for further goods: they buy any of them, were the purchases independent.
+    /// Adds the result for another item: the probability that they buy any of them, assuming independent purchases.
     fn join(&mut self, other: &Self) {
         let probability = self.probability.zip(other.probability).map(|(a, b)| a + b - a * b);
         let score = probability.unwrap_or(self.score + other.score);

@@ -13,7 +13,7 @@ use crate::view::View;
 /// Weight of the person's own share beside the regressions' weights. Both predict the probability that a basket holds
 /// the item, so one weight serves shops of all sizes.
 const PERSONAL_WEIGHT: f32 = 0.5;
-/// Baskets added to a person's: one basket is no habit yet.
+/// Baskets added to a person's: one basket is not a habit.
 const SHRINKAGE: f32 = 5.0;
 
 /// An item that completes a cart.
@@ -23,23 +23,23 @@ pub struct Complement {
     pub item: ItemIx,
     /// Sum of the cart items' weights for it, and the personal term; comparable within one answer.
     pub score: f32,
-    /// The cart item it is counted with most strongly; the first one where it is counted with none.
+    /// The cart item that shares most baskets with it; the first cart item if none does.
     pub with: ItemIx,
-    /// Baskets that hold both; 0 where the prediction has no counted pair behind it.
+    /// Baskets that hold both; 0 if the pair is not counted.
     pub baskets: u32,
     /// Their association, from `with` to `item`.
     pub association: Association,
 }
 
-/// At most `count` complements of `cart`, best first; none of the cart, none off sale. A complement's score is the sum of
-/// the basket regressions' weights over the cart; its evidence is counted.
+/// At most `count` complements of `cart`, best first; none of the cart, none off sale. A complement's score is the sum
+/// of the basket regressions' weights over the cart; its evidence is counted.
 pub fn complements(view: View<'_>, cart: &[ItemIx], count: usize) -> Vec<Complement> {
     best(view, cart, predicted(view, cart), count)
 }
 
-/// The same with a personal term: adds to each item the share of the person's baskets that held it, those since training
-/// included. Finds more of what they will add, and fewer items that are new to them. Reads `user`, `bought` and
-/// `exclude` of `person`.
+/// Complements with a personal term: adds to each item the share of the person's baskets that held it, including those
+/// since training. Finds more of the items they will add, and fewer items that are new to them. Reads `user`, `bought`
+/// and `exclude` of `person`.
 pub fn personal_complements(
     view: View<'_>,
     cart: &[ItemIx],
@@ -75,7 +75,7 @@ fn predicted(view: View<'_>, cart: &[ItemIx]) -> FxHashMap<ItemIx, f32> {
 }
 
 fn best(view: View<'_>, cart: &[ItemIx], found: FxHashMap<ItemIx, f32>, count: usize) -> Vec<Complement> {
-    // Without a cart there is nothing to complete, whatever a person buys.
+    // Without a cart there is nothing to complete.
     let Some(&first) = cart.first() else { return Vec::new() };
     let mut top = TopK::new(count);
     for (&item, &score) in &found {
@@ -86,7 +86,7 @@ fn best(view: View<'_>, cart: &[ItemIx], found: FxHashMap<ItemIx, f32>, count: u
     top.into_sorted().into_iter().map(|s| complement(view, cart, first, s.ix, s.score)).collect()
 }
 
-/// The evidence for `item`: the pair with the cart item that it shares most with, else with the `first` one.
+/// The evidence for `item`: its pair with the cart item that shares most baskets with it, else with the `first` one.
 fn complement(view: View<'_>, cart: &[ItemIx], first: ItemIx, item: ItemIx, score: f32) -> Complement {
     let co_purchase = &view.snapshot.co_purchase;
     let counted =

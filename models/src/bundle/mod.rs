@@ -1,12 +1,12 @@
-//! Bundles (搭配购): what completes a cart, and whole sets that are bought together, with their evidence.
+//! Bundles (搭配购): complements of a cart, and whole sets that are bought together, with their evidence.
 //!
-//! | file | what it answers |
+//! | file | its answer |
 //! |---|---|
-//! | `complements` | items that go with the whole cart, predicted, each with the pair that is counted for it |
+//! | `complements` | items that go with the whole cart, predicted, each with its counted pair |
 //! | `observed` | sets of two to five items that real baskets hold |
-//! | `predicted` | sets that no basket need hold, grown where every two items share baskets |
+//! | `predicted` | sets that need not occur in any basket, grown from items of which every two share baskets |
 //!
-//! Nothing falls back to what sells well: where baskets say nothing, the answer is empty.
+//! There is no fallback to best sellers: without evidence from baskets, the answer is empty.
 
 mod complements;
 mod observed;
@@ -21,16 +21,16 @@ use crate::ids::ItemIx;
 use crate::index::co_purchase::Association;
 use crate::view::View;
 
-/// Which sets go with this cart?
+/// A query for the sets that go with a cart.
 #[derive(Debug, Clone)]
 pub struct BundleQuery<'a> {
-    /// Items in the cart, each once; every set holds one of them, and one that is none of them.
+    /// Items in the cart, each once; every set holds at least one of them and at least one other item.
     pub cart: &'a [ItemIx],
-    /// Items of a set; what is beyond two to five there is not.
+    /// Allowed numbers of items in a set; counted sets have two to five.
     pub sizes: RangeInclusive<usize>,
-    /// Fewest baskets that must hold a set (of a predicted one: every two of its items).
+    /// Fewest baskets that must hold a set (for a predicted set: every two of its items).
     pub min_baskets: u32,
-    /// Fill up with predicted sets where there are fewer observed ones than `count`.
+    /// Add predicted sets if there are fewer than `count` observed ones.
     pub predict: bool,
     /// Items that no set may hold.
     pub exclude: &'a [ItemIx],
@@ -43,43 +43,43 @@ pub struct BundleQuery<'a> {
 pub struct Bundle {
     /// The items; those of the cart are first.
     pub items: Vec<ItemIx>,
-    /// How many of `items` are of the cart, from the first on; at least 1 and never all.
+    /// Number of leading `items` that are in the cart; at least 1 and never all.
     pub in_cart: usize,
-    /// What stands behind the set.
+    /// The evidence for the set.
     pub evidence: Evidence,
-    /// Baskets that hold what `evidence` counts.
+    /// Baskets that hold the set, or the pair of a predicted set.
     pub baskets: u32,
-    /// Association of the cart's part with the rest; of a predicted set, of its counted pair.
+    /// Association of the cart's part with the rest; for a predicted set, of its counted pair.
     pub association: Association,
-    /// What it costs and whether it can be sold.
+    /// Its price, and the number that can be sold.
     pub offer: Offer,
 }
 
-/// What stands behind a set.
+/// The evidence for a set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Evidence {
-    /// Baskets that hold the whole set; they are counted.
+    /// Baskets that hold the whole set were counted.
     Observed,
-    /// A prediction for the whole, and baskets for every two of its items; counted is the pair that fewest hold.
+    /// The whole set is predicted; every two of its items share baskets, and the pair with the fewest is counted.
     Predicted {
         /// That pair.
         pair: (ItemIx, ItemIx),
     },
 }
 
-/// A set as items; each figure is there where it is known of all items.
+/// A set as an item to sell; each figure is `None` unless it is known for all items.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Offer {
     /// Sum of the prices.
     pub price: Option<Money>,
-    /// Price less the sum of the costs; below 0 where the set sells at a loss.
+    /// Price minus the sum of the costs; below 0 if the set sells at a loss.
     pub margin: Option<Money>,
-    /// How many such sets the stock of the scarcest item makes.
+    /// Number of sets that the scarcest item's stock allows.
     pub stock: Option<u32>,
 }
 
-/// At most `query.count` sets, best first and observed ones before predicted ones, each once. None holds an
-/// item that is off sale.
+/// At most `query.count` sets, each once, observed ones before predicted ones, best first within each kind. None holds
+/// an item that is off sale.
 pub fn bundles(view: View<'_>, query: &BundleQuery<'_>) -> Vec<Bundle> {
     let mut bundles = observed::observed(view, query);
     if query.predict && bundles.len() < query.count {

@@ -4,7 +4,7 @@ use super::{Bundle, BundleQuery, Evidence, Offer};
 use crate::ids::ItemIx;
 use crate::view::View;
 
-/// At most `query.count` sets with an item of the cart and one that is none, by what their evidence says.
+/// At most `query.count` sets with an item of the cart and one other item, by their evidence.
 pub(super) fn observed(view: View<'_>, query: &BundleQuery<'_>) -> Vec<Bundle> {
     let sets = &view.snapshot.bundles;
     let fits = |row: &u32| {
@@ -24,7 +24,7 @@ pub(super) fn observed(view: View<'_>, query: &BundleQuery<'_>) -> Vec<Bundle> {
     rows.into_iter().filter_map(|row| bundle(view, query.cart, row)).collect()
 }
 
-/// A set with its figures; nothing where the counts of its parts are not there, which no trainer writes.
+/// A set with its figures; `None` if counts of its parts are missing, which no trainer writes.
 fn bundle(view: View<'_>, cart: &[ItemIx], row: u32) -> Option<Bundle> {
     let set = view.snapshot.bundles.items(row);
     let (given, rest): (Vec<ItemIx>, Vec<ItemIx>) = set.iter().partition(|item| cart.contains(item));

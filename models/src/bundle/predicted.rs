@@ -1,5 +1,5 @@
-//! Sets that are predicted: grown one item at a time, each the one that the basket regressions of the items
-//! so far argue most for, among those that share real baskets with every one of them.
+//! Predicted sets: grown one item at a time. Each step adds the item with the largest basket-regression weight from the
+//! items so far, among items that share real baskets with every one of them.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -7,14 +7,14 @@ use super::{Bundle, BundleQuery, Evidence, Offer};
 use crate::ids::ItemIx;
 use crate::view::View;
 
-/// Beginnings tried for a set: two may grow into one set, or into one that is counted.
+/// Beginnings tried per set, because two may grow into the same set, or into a counted one.
 const BEGINNINGS: usize = 4;
 
 /// A pair of items and the baskets that hold both.
 type Counted = (ItemIx, ItemIx, u32);
 
-/// At most `wanted` sets, each of a cart item and others that are none, as large as they grow within
-/// `query.sizes`; none that is counted as a whole. The first companion's weight orders them.
+/// At most `wanted` sets, each of a cart item and items outside the cart, as large as they grow within `query.sizes`;
+/// sets that are counted as a whole are left out. Sorted by the first companion's weight.
 pub(super) fn predicted(view: View<'_>, query: &BundleQuery<'_>, wanted: usize) -> Vec<Bundle> {
     let mut seen: FxHashSet<Vec<ItemIx>> = FxHashSet::default();
     let mut bundles = Vec::new();
@@ -22,7 +22,7 @@ pub(super) fn predicted(view: View<'_>, query: &BundleQuery<'_>, wanted: usize) 
         let Some((items, pair)) = grown(view, query, anchor, first) else { continue };
         let mut sorted = items.clone();
         sorted.sort_unstable();
-        // What is counted needs no prediction, and may have been found too rare.
+        // Counted sets need no prediction, and some of them were found too rare.
         if view.snapshot.bundles.row(&sorted).is_none() && seen.insert(sorted) {
             bundles.push(bundle(view, items, pair));
         }
@@ -47,7 +47,7 @@ fn beginnings(view: View<'_>, query: &BundleQuery<'_>, wanted: usize) -> Vec<(It
     found.into_iter().map(|(_, anchor, item)| (anchor, item)).collect()
 }
 
-/// The set that `anchor` and `first` grow into, with the pair of it that fewest baskets hold.
+/// The set grown from `anchor` and `first`, with its pair that the fewest baskets hold.
 fn grown(
     view: View<'_>,
     query: &BundleQuery<'_>,
@@ -76,8 +76,7 @@ fn grown(
     (items.len() >= *query.sizes.start() && items.len() > 1).then_some((items, weakest))
 }
 
-/// What may join `anchor`: items that share `query.min_baskets` baskets with it, can be sold, and are none of
-/// the cart's.
+/// Items that may join `anchor`: they share `query.min_baskets` baskets with it, can be sold, and are not in the cart.
 fn partners(view: View<'_>, query: &BundleQuery<'_>, anchor: ItemIx) -> Vec<ItemIx> {
     let counted =
         view.snapshot.co_purchase.pairs(anchor).filter(|pair| pair.baskets >= query.min_baskets.max(1));
@@ -85,7 +84,7 @@ fn partners(view: View<'_>, query: &BundleQuery<'_>, anchor: ItemIx) -> Vec<Item
     items.filter(|item| !query.cart.contains(item) && query.may_hold(view, *item)).collect()
 }
 
-/// The one of `partners` that is most argued for and may join `items`.
+/// The one of `partners` with the largest weight that may join `items`.
 fn strongest(
     view: View<'_>,
     query: &BundleQuery<'_>,
@@ -101,7 +100,7 @@ fn strongest(
     best.into_iter().find_map(|(_, item)| Some((item, may_join(view, query, items, item)?)))
 }
 
-/// The pair of `item` and one of `items` that fewest baskets hold, if `item` shares `query.min_baskets`
+/// The pair of `item` and one of `items` that the fewest baskets hold; `None` unless `item` shares `query.min_baskets`
 /// baskets with every one of them.
 fn may_join(view: View<'_>, query: &BundleQuery<'_>, items: &[ItemIx], item: ItemIx) -> Option<Counted> {
     let mut weakest: Option<Counted> = None;

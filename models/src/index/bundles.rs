@@ -1,9 +1,9 @@
 //! Bundles (搭配购): sets of two to five items that real baskets hold together far more often than chance.
 //!
-//! Section `bundles`: one row a set, in the order of their items; `items` (a list, rising), `baskets` (how
-//! many hold all of them) and `score` (how much the evidence says; see the trainer's `learn/bundles.rs`).
-//! Every smaller set of two or more of a row's items is a row, too, so that the confidence of any part of a
-//! set follows from counts that are there.
+//! Section `bundles`: one row per set, in the order of their items; `items` (a list, rising), `baskets` (the number
+//! that hold all of them) and `score` (the strength of the evidence; see the trainer's `learn/bundles.rs`). Every
+//! subset of two or more of a row's items is also a row, so that the confidence of any part of a set follows from
+//! stored counts.
 
 use std::cmp::Ordering;
 use std::ops::RangeInclusive;
@@ -33,7 +33,7 @@ pub struct Itemset {
     pub score: f32,
 }
 
-/// All sets, and where each item stands in them.
+/// All sets, with an index from items to their sets.
 #[derive(Debug, Clone)]
 pub struct Bundles {
     offsets: OffsetBuffer<i32>,
@@ -51,7 +51,7 @@ impl Bundles {
     /// From sets in any order, over `n_items` items of which `baskets_of[i]` baskets hold item `i`.
     ///
     /// # Errors
-    /// When a set is not as [`Itemset`] says, stands there twice, or names an item that there is not.
+    /// If a set breaks the rules of [`Itemset`], occurs twice, or names an unknown item.
     pub fn new(baskets_of: &[u32], mut sets: Vec<Itemset>) -> Result<Self> {
         sets.sort_unstable_by(|a, b| a.items.cmp(&b.items));
         let offsets = section::offsets(SECTION, sets.iter().map(|s| s.items.len()))?;
@@ -90,7 +90,7 @@ impl Bundles {
         self.baskets[row as usize]
     }
 
-    /// How much the evidence for a row says.
+    /// The strength of the evidence for a row; higher is better.
     pub fn score(&self, row: u32) -> f32 {
         self.scores[row as usize]
     }
@@ -194,7 +194,7 @@ impl Bundles {
             let first = self.items(row)[0] as usize;
             self.firsts[first + 1] = row + 1;
         }
-        // An item that begins no set begins where the one before it ends.
+        // An item that begins no set has an empty range at the end of the one before it.
         for item in 0..n_items {
             self.firsts[item + 1] = self.firsts[item + 1].max(self.firsts[item]);
         }

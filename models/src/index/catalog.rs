@@ -1,10 +1,10 @@
-//! What is known of each item beside its sales.
+//! Item attributes: texts, price, cost, stock and tags.
 //!
-//! Section `items`: `item_id` (the vocabulary) and `title`, `category` (a path `a/b/c`), `brand`,
-//! `merchant_id`, `image_url`, `status` (empty where unknown), `price`, `cost` (minor units of the manifest's currency,
-//! null where unknown), `stock` ([`UNKNOWN_STOCK`] where unknown), `tags`, `store_ids` and `merchant_ids` (lists of strings).
+//! Section `items`: `item_id` (the vocabulary) and `title`, `category` (a path `a/b/c`), `brand`, `merchant_id`,
+//! `image_url`, `status` (empty where unknown), `price`, `cost` (minor units of the manifest's currency, null where
+//! unknown), `stock` ([`UNKNOWN_STOCK`] where unknown), `tags`, `store_ids` and `merchant_ids` (lists of strings).
 //!
-//! All of it is as it was when the model was trained; what changed since is in the [overlay](crate::overlay).
+//! All values are those at training; later changes are in the [overlay](crate::overlay).
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub const SECTION: &str = "items";
 /// The texts of an item, in column order.
 const TEXTS: [&str; 6] = ["title", "category", "brand", "merchant_id", "image_url", "status"];
 
-/// What stands in `stock` where it is unknown.
+/// The value of `stock` for unknown stock.
 pub const UNKNOWN_STOCK: u32 = u32::MAX;
 
 /// One of an item's texts.
@@ -65,9 +65,9 @@ pub struct Attributes {
     pub stock: Option<u32>,
     /// Free labels.
     pub tags: Vec<String>,
-    /// Stores that sell the item; empty where the source does not say.
+    /// Stores that sell the item; empty if unknown.
     pub store_ids: Vec<String>,
-    /// Merchants that order lines of the item name, those of the most pieces first.
+    /// Merchants named by order lines of the item, those with the most pieces first.
     pub merchant_ids: Vec<String>,
 }
 
@@ -134,12 +134,12 @@ impl Catalog {
         self.tags.of(item)
     }
 
-    /// Stores that sell `item`; none where the source does not say.
+    /// Stores that sell `item`; none if unknown.
     pub fn store_ids(&self, item: ItemIx) -> impl ExactSizeIterator<Item = &str> {
         self.store_ids.of(item)
     }
 
-    /// Merchants that order lines of `item` name, those of the most pieces first.
+    /// Merchants named by order lines of `item`, those with the most pieces first.
     pub fn merchant_ids(&self, item: ItemIx) -> impl ExactSizeIterator<Item = &str> {
         self.merchant_ids.of(item)
     }
@@ -154,12 +154,12 @@ impl Catalog {
         amount(&self.price, item)
     }
 
-    /// What a piece of `item` costs the shop, if it is known.
+    /// Unit cost of `item` to the shop; `None` if unknown.
     pub fn cost(&self, item: ItemIx) -> Option<Money> {
         amount(&self.cost, item)
     }
 
-    /// Pieces of `item` that could be sold, if it is known.
+    /// Pieces of `item` that can be sold; `None` if unknown.
     pub fn stock(&self, item: ItemIx) -> Option<u32> {
         Some(self.stock[item as usize]).filter(|&stock| stock != UNKNOWN_STOCK)
     }

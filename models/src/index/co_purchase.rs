@@ -39,7 +39,7 @@ pub struct Pair {
     pub score: f32,
 }
 
-/// How strongly two items go together, by counts over all baskets.
+/// Association of two items, from counts over all baskets.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Association {
     /// Share of all baskets that hold both; `0..=1`.

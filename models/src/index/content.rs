@@ -1,4 +1,4 @@
-//! What items are like, by what is written of them: for items that nobody bought yet.
+//! Content similarity: an inverted index of attribute tokens, for items without sales.
 //!
 //! Section `content`: one row a token in byte order; `token`, a prefix for its kind and the text (`t:` a
 //! word of the title, or two neighboring characters where words are not parted; `c:` a step of the
@@ -27,7 +27,7 @@ const MAX_WALK: usize = 1 << 18;
 /// Tokens kept of one title.
 const MAX_TITLE_TOKENS: usize = 64;
 
-/// What is known of items before anybody bought them; an unknown text is empty.
+/// Attributes of an item without sales; an unknown text is empty.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Description<'a> {
     /// As shown to people.
@@ -53,7 +53,7 @@ pub struct Content {
 }
 
 impl<'a> Description<'a> {
-    /// What the catalogue says of `item`.
+    /// The attributes of `item` in the catalog.
     pub fn of(catalog: &'a Catalog, item: ItemIx) -> Self {
         let text = |text| catalog.text(item, text).unwrap_or_default();
         Self {
@@ -90,7 +90,7 @@ impl<'a> Description<'a> {
     }
 }
 
-/// Words of letters and digits in small letters; of scripts that do not part words, pairs of characters.
+/// Words of letters and digits in lower case; for scripts without spaces between words, pairs of characters.
 fn words(title: &str, tokens: &mut Vec<String>) {
     for run in title.split(|c: char| !c.is_alphanumeric()).filter(|run| !run.is_empty()) {
         if run.is_ascii() || !run.chars().any(is_unparted) {
@@ -111,7 +111,7 @@ fn is_unparted(c: char) -> bool {
 }
 
 impl Content {
-    /// Of all items of a catalogue of `n_items`.
+    /// From the first `n_items` items of a catalog.
     pub fn new(catalog: &Catalog, n_items: usize) -> Result<Self> {
         let mut by_token: FxHashMap<String, Vec<ItemIx>> = FxHashMap::default();
         for item in 0..n_items as ItemIx {
@@ -119,7 +119,7 @@ impl Content {
                 by_token.entry(token).or_default().push(item);
             }
         }
-        // What only one item has in it likens it to none.
+        // A token of a single item gives no similarity.
         let mut rows: Vec<(String, Vec<ItemIx>)> =
             by_token.into_iter().filter(|(_, i)| i.len() > 1).collect();
         rows.sort_unstable();
@@ -149,8 +149,8 @@ impl Content {
         &self.items[section::range(&self.offsets, token)]
     }
 
-    /// The weight of every token and the items that have it, in ascending order; tokens in byte order. For a
-    /// learner that compares all items with each other.
+    /// The weight of every token and its items, in ascending order; tokens in byte order. Used by a learner that
+    /// compares all items with each other.
     pub fn postings(&self) -> impl Iterator<Item = (f32, &[ItemIx])> {
         (0..self.tokens.len() as u32).map(|token| (self.weight(token), self.of(token)))
     }
@@ -160,8 +160,8 @@ impl Content {
         (1.0 + self.norms.len() as f32 / self.of(token).len().max(1) as f32).ln()
     }
 
-    /// The `count` items most like a description among those that `wanted` takes, best first, with their
-    /// cosine, above 0 and up to 1.
+    /// The `count` items most similar to a description for which `wanted` is true, best first, with their cosine, above
+    /// 0 and up to 1.
     pub fn similar(
         &self,
         description: &Description<'_>,

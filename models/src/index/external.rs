@@ -1,9 +1,9 @@
-//! What somebody else learned: item vectors (with user vectors, or without) or item-item scores, brought to
-//! the training and taking part like any other source.
+//! External sources: item vectors (with or without user vectors) or item-item scores trained by others. They take part
+//! in the training and in answers like any other source.
 //!
-//! Sections `external_1_items` and `external_1_users` (vectors as in [`factors`](super::factors), a row of
-//! zeros where none was brought), or `external_1_scores` ([`item_lists`](super::item_lists)); `external_2_*`
-//! likewise. Their names are in the manifest.
+//! Sections `external_1_items` and `external_1_users` (vectors as in [`factors`](super::factors), zeros for rows
+//! without one), or `external_1_scores` ([`item_lists`](super::item_lists)); `external_2_*` likewise. Their names are
+//! in the manifest.
 
 use crate::error::{Error, Result};
 use crate::ids::{ItemIx, UserIx};
@@ -12,29 +12,29 @@ use crate::index::item_lists::ItemLists;
 use crate::source::Source;
 use crate::storage::artifact::{Artifact, ArtifactWriter};
 
-/// Most that can be brought; each is a [`Source`] of its own.
+/// Most external sources; each is a [`Source`] of its own.
 pub const SLOTS: usize = 2;
 
 /// The sources of the slots, in order.
 pub const SOURCES: [Source; SLOTS] = [Source::External1, Source::External2];
 
-/// One thing brought.
+/// One external source.
 #[derive(Debug, Clone)]
 pub struct External {
-    /// As its owner calls it.
+    /// The name its owner gave it.
     pub name: String,
-    /// What was brought.
+    /// Its vectors or scores.
     pub knowledge: Knowledge,
 }
 
-/// What was brought.
+/// The content of an external source.
 #[derive(Debug, Clone)]
 pub enum Knowledge {
     /// Vectors in one space, scored by inner product.
     Vectors {
         /// `n_items x dim`.
         items: Factors,
-        /// `n_users x dim`; without it a user is the weighted sum of what they bought.
+        /// `n_users x dim`; without it, a user's vector is the weighted sum of their items' vectors.
         users: Option<Factors>,
     },
     /// Item -> items.
@@ -50,12 +50,12 @@ pub struct Scores {
 }
 
 impl Scores {
-    /// From who has an item to what they may want.
+    /// From lists of items recommended to the owners of each item.
     pub fn new(lists: ItemLists) -> Result<Self> {
         Ok(Self { by_target: lists.transposed("external scores by target")?, lists })
     }
 
-    /// What who has `item` may want, with scores, highest first.
+    /// Items recommended to owners of `item`, with scores, best first.
     pub fn of(&self, item: ItemIx) -> impl ExactSizeIterator<Item = (ItemIx, f32)> + '_ {
         self.lists.of(item)
     }
@@ -65,7 +65,7 @@ impl Scores {
         &self.lists
     }
 
-    /// The items whose owners may want `item`, with scores, highest first.
+    /// Items whose owners are recommended `item`, with scores, best first.
     pub fn for_target(&self, item: ItemIx) -> impl ExactSizeIterator<Item = (ItemIx, f32)> + '_ {
         self.by_target.of(item)
     }
@@ -77,8 +77,8 @@ const SECTIONS: [[&str; 3]; SLOTS] = [
 ];
 
 impl External {
-    /// The user's vector: their own where one was brought, else the weighted sum of those of `seeds`; `None`
-    /// where neither says anything, or where this is no embedding.
+    /// The user's vector: the external one if there is one, else the weighted sum of the vectors of `seeds`; `None` if
+    /// both are zero or the source has no vectors.
     pub fn vector(
         &self,
         user: Option<UserIx>,

@@ -1,4 +1,4 @@
-//! Factors: one vector a row, asked by inner product.
+//! Factors: one vector per row, searched by inner product.
 //!
 //! Sections `item_factors`, `user_factors`: column `vector`, a fixed-size list of f32, row-major
 //! `n_rows x dim`. Section `fold_in`: the regularised Gram matrix of the items, `dim x dim`, with which a
@@ -22,13 +22,13 @@ use crate::storage::section::{self, Section};
 pub struct Factors {
     dim: usize,
     values: ScalarBuffer<f32>,
-    /// Made by the first scan that is worth it.
+    /// Built by the first scan that is large enough.
     codes: Arc<OnceLock<Codes>>,
 }
 
 /// Below this many numbers a scan of the rows themselves is quicker than one of their codes.
 const MIN_CODED: usize = 1 << 18;
-/// Where more than one row in so many is wanted, bounds leave out too few.
+/// If more than one row in this many is wanted, the bounds exclude too few rows for codes to pay.
 const ROWS_PER_WANTED: usize = 64;
 
 impl Factors {
@@ -63,7 +63,7 @@ impl Factors {
         self.row(ix).iter().map(|v| v * v).sum::<f32>().sqrt()
     }
 
-    /// The weighted sum of the directions of rows; `None` where none has one.
+    /// The weighted sum of the rows' unit vectors; `None` if it is zero.
     pub fn direction(&self, rows: impl Iterator<Item = (u32, f32)>) -> Option<Vec<f32>> {
         let mut sum = vec![0.0f32; self.dim];
         for (ix, weight) in rows {
@@ -154,8 +154,8 @@ impl FoldIn {
         Ok(Self::new(gram, alpha))
     }
 
-    /// Solves `(Y'Y + reg I + sum alpha w y y') x = sum (1 + alpha w) y` over `(item, w)`; `None` when
-    /// no item counts or the system is singular. Cost: `n dim^2 / 2 + dim^3 / 6` multiplications, of few items `n dim^2`.
+    /// Solves `(Y'Y + reg I + sum alpha w y y') x = sum (1 + alpha w) y` over `(item, w)`; `None` when no item counts
+    /// or the system is singular. Cost: `n dim^2 / 2 + dim^3 / 6` multiplications, of few items `n dim^2`.
     pub fn vector(&self, items: &Factors, weights: &[(ItemIx, f32)]) -> Option<Vec<f32>> {
         let bought: Vec<(&[f32], f32)> = weights
             .iter()

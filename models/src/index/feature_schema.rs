@@ -1,8 +1,8 @@
 //! The schema of features: the names of the columns that trees read, in one list per model.
 //!
 //! Rows of features are plain arrays, so trees name a column by its position. The names are written beside the trees
-//! (metadata `features` of their section), and a reader that has other names refuses them with both lists: a column that
-//! was added, removed or moved can never be read as another one.
+//! (metadata `features` of their section), and a reader that has other names refuses them with both lists: a column
+//! that was added, removed or moved can never be read as another one.
 
 /// Declares the columns of a row of features.
 macro_rules! schema {

@@ -1,8 +1,7 @@
-//! Item -> weighted items: what a learner of item-item weights has to say.
+//! Item -> weighted items: the result of a learner of item-item weights.
 //!
-//! One section a learner (`ease`, `transitions`, ...), one row an item, one column `targets`, a list of
-//! `{item, weight}`, heaviest first. A user's score of a target is the sum of the weights over the items
-//! that stand for them.
+//! One section per learner (`ease`, `transitions`, ...), one row per item, one column `targets`, a list of `{item,
+//! weight}`, heaviest first. A user's score of a target is the sum of the weights over the user's seed items.
 
 use std::sync::Arc;
 
@@ -46,7 +45,7 @@ impl ItemLists {
         (&self.items[range.clone()], &self.weights[range])
     }
 
-    /// The same weights by target: row `t` lists the items that argue for `t`, heaviest first.
+    /// The same weights by target: row `t` lists the items with a weight for `t`, heaviest first.
     pub fn transposed(&self, section: &str) -> Result<Self> {
         let n_items = self.offsets.len() - 1;
         let mut lists: Vec<Vec<(ItemIx, f32)>> = vec![Vec::new(); n_items];

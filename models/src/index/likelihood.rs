@@ -19,17 +19,17 @@ pub struct Likelihood {
     pub new: Trees,
     /// For items without sales; trained on established items as if they had none.
     pub cold: Trees,
-    /// Within what the user buys.
+    /// The horizon of the probabilities.
     pub horizon: Horizon,
 }
 
-/// The time within which a probability says that the user buys.
+/// The time within which the purchase is predicted.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Horizon {
-    /// So many days from the end of the data.
+    /// Days from the end of the data.
     Days(f32),
-    /// The user's next basket: where times are not known.
+    /// The user's next basket: used if times are not known.
     NextBasket,
 }
 

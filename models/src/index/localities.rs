@@ -1,4 +1,4 @@
-//! What sells where: popularity by store, city and channel, for people of whom nothing else is known.
+//! Popularity by store, city and channel, for people of whom nothing else is known.
 //!
 //! Section `localities`: one row a locality; `kind` (`store`, `city` or `channel`), `value` (the store's id, the
 //! city's or the channel's name), `rest` and a list `items` of `{item, weight}`, heaviest first. A weight is
@@ -23,7 +23,7 @@ pub const SECTION: &str = "localities";
 /// A row of the section.
 pub type LocalityIx = u32;
 
-/// What kind of locality, the nearest to the person first.
+/// Kinds of localities, the nearest to the person first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     /// A store.
@@ -51,17 +51,17 @@ impl Kind {
 /// One locality, to build [`Localities`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Locality {
-    /// What kind of locality.
+    /// Its kind.
     pub kind: Kind,
     /// Its id or name.
     pub value: String,
-    /// What an item that is not listed has of its score in the shop; `0..=1`.
+    /// Weight of an unlisted item, as a share of its `popularity.score`; `0..=1`.
     pub rest: f32,
     /// Items by weight, heaviest first.
     pub items: Vec<(ItemIx, f32)>,
 }
 
-/// What sells in every locality.
+/// Popularity in every locality.
 #[derive(Debug, Clone)]
 pub struct Localities {
     rows: FxHashMap<(Kind, String), LocalityIx>,
@@ -86,12 +86,12 @@ impl Localities {
         self.rows.get(&(kind, value.to_owned())).copied()
     }
 
-    /// What sells in the locality, best first.
+    /// Items of the locality with their weights, best first.
     pub fn of(&self, locality: LocalityIx) -> impl ExactSizeIterator<Item = (ItemIx, f32)> + '_ {
         self.items.of(locality)
     }
 
-    /// What an item that is not listed has of its score in the shop.
+    /// Weight of an unlisted item, as a share of its `popularity.score`; `0..=1`.
     pub fn rest(&self, locality: LocalityIx) -> f32 {
         self.rest[locality as usize]
     }

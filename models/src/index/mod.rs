@@ -1,7 +1,7 @@
-//! The indexes of an artifact: what each holds, how it is written, how it is asked.
+//! The indexes of an artifact: their contents, their sections and their queries.
 //!
-//! Each file is one index: its section's columns, the reader that checks them, and its queries. An index
-//! built in memory by the trainer and one mapped from disk are the same type.
+//! Each file is one index: its section's columns, the reader that checks them, and its queries. An index built in
+//! memory by the trainer and one mapped from disk have the same type.
 
 pub mod ann;
 pub mod bundles;

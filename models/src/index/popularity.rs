@@ -1,8 +1,8 @@
-//! How much each item sells: a decayed score, counts by window, and the shelf order they give.
+//! Popularity: each item's decayed sales score, counts by window, and the order by score.
 //!
-//! Section `popularity`: one row an item; `score` (baskets, halved every half-life before the end of the
-//! data window), `baskets_7d`, `baskets_30d`, `baskets_90d`, `baskets`, and `ranked`, a permutation: row
-//! `r` of it is the item on place `r` of the whole shop.
+//! Section `popularity`: one row per item; `score` (baskets, halved for every half-life before the end of the data
+//! window), `baskets_7d`, `baskets_30d`, `baskets_90d`, `baskets`, and `ranked`, a permutation: row `r` of it is the
+//! item of rank `r` in the whole shop.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What is known of each user: activity, recency / frequency / monetary tiers, lifecycle stage.
+//! User profiles: activity, recency / frequency / monetary tiers, lifecycle stage.
 //!
 //! Section `users`: `user_id` (the vocabulary), `baskets`, `units`, `spend` (minor units), `first_at`, `last_at` (unix
 //! seconds), `recency`, `frequency`, `monetary` (tiers 1..=5, 5 best: quintiles over the shop's users)
@@ -90,7 +90,7 @@ pub struct Profiles {
     spend: ScalarBuffer<i64>,
     rfm: [ScalarBuffer<u8>; 3],
     channel: StringArray,
-    /// Derived: how often each user bought, damped and decayed until `latest`.
+    /// Derived: purchase frequency of each user, decayed until `latest`.
     activity: Arc<[f32]>,
     /// The last purchase of any user, unix seconds.
     latest: u32,
@@ -135,8 +135,8 @@ impl Profiles {
         Self { counts, units, spend, rfm, channel, activity, latest }
     }
 
-    /// How often a user buys at all, damped: `ln(1 + baskets)`, halved for every 90 days between their last purchase and
-    /// `now` (unix seconds). The logarithm and the power of each user are computed when the profiles are opened.
+    /// A user's purchase frequency, decayed: `ln(1 + baskets)`, halved for every 90 days between their last purchase
+    /// and `now` (unix seconds). The logarithm and the power of each user are computed when the profiles are opened.
     pub fn activity_at(&self, now: i64) -> impl Fn(UserIx) -> f32 + '_ {
         let since = decay(now - i64::from(self.latest));
         move |user| self.activity[user as usize] * since
@@ -200,7 +200,7 @@ impl Profiles {
     }
 }
 
-/// What activity is multiplied by after some seconds.
+/// The factor by which activity decays within `seconds`.
 fn decay(seconds: i64) -> f32 {
     (-(seconds.max(0) as f32) / 86_400.0 / ACTIVITY_HALF_LIFE).exp2()
 }

@@ -1,4 +1,4 @@
-//! Who bought what, both ways: `history` (user -> items) and `buyers` (item -> users).
+//! Purchases in both directions: `history` (user -> items) and `buyers` (item -> users).
 //!
 //! Both sections have one row a user (an item) and a list `purchases` of `{item | user, baskets,
 //! first_at, last_at, decayed}`, latest purchase first. Times are unix seconds UTC in 32 bits.
@@ -12,7 +12,7 @@ use arrow_buffer::{OffsetBuffer, ScalarBuffer};
 use crate::error::{Error, Result};
 use crate::storage::section::{self, Section};
 
-/// Which way an index reads.
+/// The direction of an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     /// Rows are users; entries name items.

@@ -1,11 +1,11 @@
-//! How often items and users repeat. Derived when a snapshot is opened, in one pass over the histories.
+//! Repeat rates of items and repeat counts of users. Derived when a snapshot is opened, in one pass over the histories.
 //!
 //! Cost: 4 bytes an item and a user.
 
 use crate::ids::{ItemIx, UserIx};
 use crate::index::purchases::Purchases;
 
-/// Buyers that the shop's repeat rate counts for in an item's.
+/// Weight of the shop's repeat rate in an item's, as a number of buyers.
 const PRIOR_BUYERS: f32 = 10.0;
 
 /// Repeat rates of items, and the lengths of users' histories with repeats.

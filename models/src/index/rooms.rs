@@ -1,8 +1,8 @@
-//! What livestream rooms sold, by the orders that name a room.
+//! Sales of livestream rooms, from the orders that name a room.
 //!
-//! Section `rooms`: one row a room in byte order; `room_id`, `baskets`, `units` (pieces, net of returns), `amount` (minor
-//! units; lines without a price count 0), `first_at`, `last_at` (unix seconds) and a list `items` of `{item, weight}`, the
-//! most sold first; a weight is a number of pieces. Absent where no order names a room.
+//! Section `rooms`: one row a room in byte order; `room_id`, `baskets`, `units` (pieces, net of returns), `amount`
+//! (minor units; lines without a price count 0), `first_at`, `last_at` (unix seconds) and a list `items` of `{item,
+//! weight}`, the most sold first; a weight is a number of pieces. Absent where no order names a room.
 
 use std::sync::Arc;
 

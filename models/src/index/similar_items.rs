@@ -1,8 +1,8 @@
-//! Item -> similar items: the neighbors of every item, worked out in training.
+//! Item -> similar items: the neighbors of every item, computed in training.
 //!
-//! Section `similar`: one row per item, one column `items`, a list of `{item, co_purchase, factors, content, external_1,
-//! external_2}`, most similar first. A number is the source's score as a share of its best for the row, in units of
-//! 1/65535. Cost: 14 bytes an entry, in the mapped file.
+//! Section `similar`: one row per item, one column `items`, a list of `{item, co_purchase, factors, content,
+//! external_1, external_2}`, most similar first. A number is the source's score as a share of its best for the row, in
+//! units of 1/65535. Cost: 14 bytes an entry, in the mapped file.
 
 use std::sync::Arc;
 
@@ -19,8 +19,8 @@ use crate::storage::section::{self, Section};
 /// The section's name.
 pub const SECTION: &str = "similar";
 
-/// Sources that say what is similar, and their weights. Content counts half as much as behavior: the most similar items
-/// without sales belong in the middle of an answer, not at its head.
+/// Sources of similarity, and their weights. Content counts half as much as behavior: the most similar items without
+/// sales belong in the middle of an answer, not at its head.
 pub const SOURCES: [(Source, f32); 5] = [
     (Source::CoPurchase, 0.5),
     (Source::Factors, 0.5),
@@ -55,7 +55,7 @@ impl SimilarItems {
         })
     }
 
-    /// Without neighbors: for models that are asked for slates alone.
+    /// No neighbors: for models that answer `/recommend` only.
     pub fn none(n_items: usize) -> Self {
         Self {
             offsets: OffsetBuffer::new_zeroed(n_items),

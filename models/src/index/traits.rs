@@ -1,5 +1,5 @@
-//! What items have in common by their attributes: category, department and brand as small codes, and the
-//! price. Derived when a snapshot is opened, in one pass over the catalogue.
+//! Item traits from attributes: category, department and brand as small codes, and the price. Derived when a snapshot
+//! is opened, in one pass over the catalog.
 
 use qianmian_money::Money;
 use rustc_hash::FxHashMap;
@@ -21,7 +21,7 @@ pub struct Traits {
     any: bool,
 }
 
-/// How a person's purchases spread over traits.
+/// The distribution of a person's purchases over traits.
 #[derive(Debug, Clone, Default)]
 pub struct Taste {
     weights: FxHashMap<u32, f32>,
@@ -81,8 +81,7 @@ impl Traits {
         self.codes[item as usize].map(|code| code.map_or(f32::NAN, share))
     }
 
-    /// How much dearer `item` is than what is usually bought: the logarithm of the ratio of prices, NaN where
-    /// one is unknown.
+    /// The logarithm of the ratio of `item`'s price to the person's mean price (geometric); NaN if either is unknown.
     pub fn dearness(&self, taste: &Taste, item: ItemIx) -> f32 {
         self.log_prices[item as usize] - taste.log_price / taste.price_weight
     }

@@ -1,9 +1,9 @@
-//! What a shop knows about its users beside their purchases: for segments, filters and consent.
+//! User attributes other than purchases: for segments, filters and consent.
 //!
-//! Section `user_attributes`: one row a user; `gender`, `city` (empty where unknown), `birthday` (days since 1970-01-01),
-//! `registered_at` (unix seconds; both null where unknown), `tags` (a list of strings), and one boolean column per kind of
-//! consent, named as in the users table (`consent_contact`, `consent_personalization`, `consent_sms`, ...; null where the
-//! table does not say).
+//! Section `user_attributes`: one row a user; `gender`, `city` (empty where unknown), `birthday` (days since
+//! 1970-01-01), `registered_at` (unix seconds; both null where unknown), `tags` (a list of strings), and one boolean
+//! column per kind of consent, named as in the users table (`consent_contact`, `consent_personalization`,
+//! `consent_sms`, ...; null where none is recorded).
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ pub struct UserAttribute {
     pub registered_at: Option<i64>,
     /// Free labels.
     pub tags: Vec<String>,
-    /// By name of the column; all names begin with `consent`. `None` where the user did not say.
+    /// By name of the column; all names begin with `consent`. `None` if the user has no recorded answer.
     pub consents: Vec<(String, Option<bool>)>,
 }
 
@@ -119,14 +119,13 @@ impl UserAttributes {
         self.consents.iter().map(|(name, _)| name.as_str())
     }
 
-    /// What the user said about a kind of consent, such as [`CONSENT_CONTACT`]; `None` where the table has no such column
-    /// or does not say.
+    /// The user's consent of one kind, such as [`CONSENT_CONTACT`]; `None` if the table has no such column or no value.
     pub fn consent(&self, user: UserIx, name: &str) -> Option<bool> {
         let (_, column) = self.consents.iter().find(|(other, _)| other == name)?;
         column.is_valid(user as usize).then(|| column.value(user as usize))
     }
 
-    /// What each user said about a kind of consent, in vocabulary order.
+    /// Each user's consent of one kind, in vocabulary order; `None` if the table has no such column or no value.
     pub(crate) fn consents(&self, name: &str) -> impl Iterator<Item = Option<bool>> + '_ {
         let column = self.consents.iter().find(|(other, _)| other == name).map(|(_, column)| column);
         (0..self.len())

@@ -1,7 +1,7 @@
-//! User -> scored items: what the users with similar purchases buy (user-kNN), worked out in training.
+//! User -> scored items: items bought by users with similar purchases (user-kNN), computed in training.
 //!
-//! Section `user_knn`: one row per user, one column `items`, a list of `{item, score, recent}`. Scores are shares of the
-//! user's best, in units of 1/65535: an answer divides every source's scores by its best anyway. `score` has a long
+//! Section `user_knn`: one row per user, one column `items`, a list of `{item, score, recent}`. Scores are shares of
+//! the user's best, in units of 1/65535: an answer divides every source's scores by its best anyway. `score` has a long
 //! memory and `recent` a short one. Cost: 8 bytes an entry, in the mapped file.
 
 use std::sync::Arc;

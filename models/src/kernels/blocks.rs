@@ -1,7 +1,7 @@
 //! Passes over blocks of scores: 16 items wide, one row per source, the rows of a block side by side.
 //!
-//! A pass reads only blocks that were touched and rows that are in use. Vectors are `pulp`'s own: loops over arrays were
-//! 15 times slower where the compiler did not vectorize them.
+//! A pass reads only blocks that were touched and rows that are in use. Vectors are `pulp`'s own: loops over arrays
+//! were 15 times slower where the compiler did not vectorize them.
 
 use pulp::{Simd, WithSimd};
 

@@ -1,4 +1,5 @@
-//! Inner loops shared by all answers: dot products, passes over blocks of scores, exact scans, the best of many, and tree ensembles.
+//! Inner loops shared by all answers: dot products, passes over blocks of scores, exact scans, the best of many, and
+//! tree ensembles.
 
 pub mod blocks;
 pub mod scan;

@@ -1,8 +1,8 @@
 //! Exact scans for the largest inner products, over 8-bit codes of the rows.
 //!
-//! A code and its scale give an inner product within a bound that is known for every row. Rows whose upper bound is
-//! below the k-th best lower bound cannot be among the best; the others, a few times k, are scored exactly. A scan reads
-//! a quarter of the bytes of the rows, and waits for memory otherwise.
+//! A code and its scale give an inner product within a known bound for every row. Rows whose upper bound is below the
+//! k-th best lower bound cannot be among the best; the others, a few times k, are scored exactly. A scan reads a
+//! quarter of the bytes of the rows; its cost is memory bandwidth.
 //!
 //! Layout: 16 rows a block, in lines of 4 numbers a row, so that sums run down a register and never across one. Cost:
 //! `dim + 12` bytes a row.
@@ -23,9 +23,9 @@ type Sums = [i32; ROWS];
 const ROW_MAX: f32 = 127.0;
 /// Largest code of a query: two products of a row's and a shifted query's code fit 16 bits.
 const QUERY_MAX: f32 = 63.0;
-/// What is added to a query's codes, which the instructions take as unsigned.
+/// Added to a query's codes, because the instructions take them as unsigned.
 const SHIFT: i32 = 64;
-/// Bounds are widened by this share, for what rounding does to them.
+/// Bounds are widened by this factor to cover rounding errors.
 const SLACK: f32 = 1.0 + 1e-4;
 
 /// Codes of `rows x dim` numbers.
@@ -37,10 +37,10 @@ pub struct Codes {
     blocks: Vec<Facts>,
 }
 
-/// What bounds need of the rows of a block.
+/// The data of a block's rows that the bounds need.
 #[derive(Debug, Clone, Copy)]
 struct Facts {
-    /// What a code of 1 is.
+    /// The value of a code of 1.
     scales: [f32; ROWS],
     /// Lengths.
     norms: [f32; ROWS],
@@ -194,7 +194,7 @@ fn inverse(scale: f32) -> f32 {
     if scale > 0.0 { scale.recip() } else { 0.0 }
 }
 
-/// The nearest whole number; what is none becomes some code.
+/// The nearest whole number; NaN becomes an arbitrary code.
 #[inline(always)]
 fn code(value: f32, per_unit: f32) -> i8 {
     // Beside so large a number the last bit of a sum counts ones: quicker than a cast, which has to look for overflow.
@@ -202,7 +202,7 @@ fn code(value: f32, per_unit: f32) -> i8 {
     (value * per_unit + ONES).to_bits().wrapping_sub(ONES.to_bits()) as i8
 }
 
-/// The meaning of the instructions below.
+/// The reference for the instructions below.
 fn plain(lines: &[Line], groups: &[[u8; GROUP]]) -> Sums {
     let mut sums = [0; ROWS];
     for (line, group) in lines.iter().zip(groups) {

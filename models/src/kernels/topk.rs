@@ -23,8 +23,8 @@ fn rank(score: f32) -> f32 {
     if score.is_nan() { f32::NEG_INFINITY } else { score }
 }
 
-/// A score and an index in one number, which is lower where [`Scored::best_first`] comes first. Whole numbers are sorted
-/// without branches, several times faster than two fields are compared.
+/// A score and an index in one number, which is lower where [`Scored::best_first`] comes first. Whole numbers are
+/// sorted without branches, several times faster than two fields are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Key(u64);
 
@@ -62,7 +62,7 @@ pub fn order(scores: impl IntoIterator<Item = f32>) -> Vec<u32> {
     keys.into_iter().map(|key| key.scored().ix).collect()
 }
 
-/// The score that `k` of `scores` reach; negative infinity where there are fewer, or `k` is 0.
+/// The score that `k` of `scores` reach; negative infinity if there are fewer than `k`, or `k` is 0.
 pub fn reached_by(scores: &[f32], k: usize) -> f32 {
     if k == 0 || scores.len() < k {
         return f32::NEG_INFINITY;
@@ -72,8 +72,8 @@ pub fn reached_by(scores: &[f32], k: usize) -> f32 {
     from_ascending(!*bound)
 }
 
-/// Keeps the best `k` of what is pushed, in `O(1)` amortised: a buffer of `2 k` is cut to `k` by
-/// selection whenever it is full, and what is below the last cut is refused at once.
+/// Keeps the best `k` of the pushed scores, in amortized `O(1)`: a buffer of `2 k` is cut to `k` by selection whenever
+/// it is full, and scores below the last cut are dropped at once.
 #[derive(Debug)]
 pub struct TopK {
     k: usize,
@@ -87,7 +87,7 @@ impl TopK {
         Self { k, buffer: Vec::with_capacity((2 * k).min(1 << 20)), threshold: f32::NEG_INFINITY }
     }
 
-    /// Offers one.
+    /// Adds one score.
     #[inline(always)]
     pub fn push(&mut self, ix: u32, score: f32) {
         if score >= self.threshold {
@@ -113,7 +113,7 @@ impl TopK {
         }
     }
 
-    /// What a score has to reach to be kept; rises as more is pushed.
+    /// Lowest score that is still kept; rises as more is pushed.
     pub fn threshold(&self) -> f32 {
         self.threshold
     }

@@ -33,8 +33,8 @@ impl Candidate {
 
 /// A map from dense index to [`Candidate`] in order of first proposal. Cost: one array access per look-up.
 ///
-/// Kept by the thread from answer to answer: fresh memory of this size costs more than what is done with it. Invariant: between
-/// answers all slots are 0.
+/// Each thread reuses one across answers, because fresh memory of this size costs more than the work done in it.
+/// Invariant: between answers all slots are 0.
 #[derive(Debug, Default)]
 pub struct Candidates {
     /// Position in `entries` plus one; 0 where there is none.
@@ -46,7 +46,7 @@ pub struct Candidates {
 const MAX_KEPT: usize = 1 << 16;
 
 thread_local! {
-    /// Taken out while in use: where an answer panics, what it left behind is dropped with it.
+    /// Taken out while in use: if an answer panics, its leftovers are dropped with it.
     static OF_THREAD: Cell<Option<Candidates>> = const { Cell::new(None) };
 }
 
@@ -71,7 +71,7 @@ impl Candidates {
         result
     }
 
-    /// The candidate `ix`; proposes it where no source did before.
+    /// The candidate `ix`; proposes it if no source did before.
     #[inline]
     pub fn propose(&mut self, ix: u32) -> &mut Candidate {
         let slot = &mut self.slots[ix as usize];

@@ -31,7 +31,7 @@ pub struct UserFacts {
 }
 
 impl UserFacts {
-    /// Facts of the query's user; all are unknown where the user is.
+    /// Facts of the query's user; NaN for an unknown user.
     pub fn new(view: View<'_>, query: &Query) -> Self {
         let (snapshot, at) = (view.snapshot, view.now);
         let Some(user) = query.user else {

@@ -1,4 +1,4 @@
-//! The filter: takes items out that must not be shown, and counts them by reason.
+//! The filter: removes items that must not be shown, and counts them by reason.
 
 use rustc_hash::FxHashSet;
 
@@ -8,8 +8,8 @@ use crate::recommend::scores::Scores;
 use crate::recommend::slate::Filter;
 use crate::view::View;
 
-/// Takes out what must not be shown; returns how many items, each under the first reason that applied. Items off sale
-/// are counted where a source scored them: the catalog may be full of them.
+/// Removes items that must not be shown; returns their number by the first reason that applied. Items off sale are
+/// counted only if a source scored them: the catalog may be full of them.
 pub fn filter(view: View<'_>, query: &Query, scores: &mut Scores) -> [u32; Filter::COUNT] {
     let mut counts = [0; Filter::COUNT];
     let mut forbid = |items: &mut dyn Iterator<Item = ItemIx>, reason: Filter| {

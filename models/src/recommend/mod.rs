@@ -1,11 +1,11 @@
 //! people -> items, in six stages. Pure: equal views and queries give equal slates.
 //!
-//! | stage | file | what it does |
+//! | stage | file | effect |
 //! |---|---|---|
 //! | retrieve | [`sources`], [`scores`] | each source scores items of the catalog |
-//! | filter | [`filter`] | takes out what must not be shown |
-//! | steer | [`steer`] | takes out what filters and pools leave out; boosts |
-//! | demote | [`selection`] | takes out what may only fill free slots |
+//! | filter | [`filter`] | removes items that must not be shown |
+//! | steer | [`steer`] | removes items outside filters and pools; boosts |
+//! | demote | [`selection`] | sets aside items that may only fill free slots |
 //! | rank | [`shortlist`], [`features`], [`rank`] | the blend's best, in the order of the trees |
 //! | select | [`selection`], [`arrange`] | fills the slots by rules, explores, backfills |
 
@@ -34,7 +34,7 @@ use crate::recommend::sources::Input;
 use crate::recommend::steer::Steer;
 use crate::view::View;
 
-/// Best sellers that the blend is learned on, beside what the sources scored.
+/// Best sellers that the blend is trained on, in addition to the items that sources scored.
 const BEST_SELLERS: usize = 200;
 
 /// The slate of a query: at most `query.count` items, without duplicates, none filtered.
@@ -63,8 +63,8 @@ pub fn recommend(view: View<'_>, query: &Query) -> Slate {
     })
 }
 
-/// What ranking chooses from, each source's scores divided by its best: for learning the blend. Items that no source
-/// scored are left out below the best sellers.
+/// The input of ranking: items with each source's scores divided by its best. Used to train the blend. Items that no
+/// source scored are included only if they are among the best sellers.
 pub fn evidence(view: View<'_>, query: &Query) -> Vec<(u32, Candidate)> {
     contenders(view, query, |input, scores| {
         let mut items: Vec<ItemIx> = scores.contenders().collect();

@@ -1,4 +1,4 @@
-//! The question, in dense indices; the caller resolves outside ids.
+//! The query, in dense indices; the caller resolves external ids.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::index::localities::LocalityIx;
 use crate::rules::expression::Expression;
 use crate::rules::expression::inputs::Asked;
 
-/// Which items for this person, in this context?
+/// A query for items to recommend to one person in one context.
 #[derive(Debug, Clone, Default)]
 pub struct Query {
     /// The person, if the model knows them.
@@ -33,13 +33,13 @@ pub struct Query {
     pub count: usize,
     /// Store, city or channel of the person; its best sellers stand in for an unknown history.
     pub locality: Option<LocalityIx>,
-    /// The only items that may be returned, if the caller limits them.
+    /// The only items that may be returned; `None` allows all.
     pub pool: Option<Vec<ItemIx>>,
     /// Predicates that every returned item satisfies.
     pub filters: Vec<Arc<Expression>>,
     /// Predicates with the factor that the score of items that satisfy them is multiplied by.
     pub boosts: Vec<(Arc<Expression>, f32)>,
-    /// What the expressions of the query and of its scene read of the request.
+    /// The request fields that the expressions of the query and of its scene read.
     pub asked: Asked,
 }
 

@@ -21,7 +21,7 @@ pub fn rank(view: View<'_>, query: &Query, input: &Input<'_>, scores: &mut Score
         let mut scores = vec![0.0; rows.len()];
         ranker.add_scores(&rows, &mut scores);
         ranked.iter_mut().zip(scores).for_each(|(ranked, score)| ranked.score = score);
-        // Equal leaves keep the blend's order.
+        // Ties keep the blend's order.
         ranked = best_first(&ranked);
     }
     ranked

@@ -1,8 +1,8 @@
-//! Scores while sources collect them: of every item, by source. Kept by the thread from answer to answer.
+//! Scores of every item by source, filled by the sources. Each thread reuses one across answers.
 //!
-//! Invariant: between answers all scores are 0. A bit per item says what was touched, so that clearing costs what was
-//! written and not the size of the catalog. Every item that may be shown is a candidate; one that no source touched has
-//! its popularity alone.
+//! Invariant: between answers all scores are 0. A bit per item marks the touched ones, so that clearing costs as much
+//! as the writes and does not depend on the size of the catalog. Every item that may be shown is a candidate; one that
+//! no source touched has its popularity alone.
 //!
 //! Cost: 52 bytes per item and thread that answers, for the largest shop that the thread answered for.
 
@@ -35,7 +35,7 @@ pub struct Scores {
 }
 
 thread_local! {
-    /// Taken out while in use: where an answer panics, what it left behind is dropped with it.
+    /// Taken out while in use: if an answer panics, its leftovers are dropped with it.
     static OF_THREAD: Cell<Option<Box<Scores>>> = const { Cell::new(None) };
 }
 
@@ -141,7 +141,7 @@ impl Scores {
         self.touched.iter().zip(&self.allowed).map(|(touched, allowed)| touched & allowed)
     }
 
-    /// True if a source scored an item of its own accord.
+    /// True if a source scored the item.
     pub fn is_scored(&self, item: ItemIx) -> bool {
         let (block, lane) = place(item);
         self.touched[block] >> lane & 1 == 1
@@ -153,7 +153,7 @@ impl Scores {
         self.allowed[block] >> lane & 1 == 1
     }
 
-    /// Takes an item out; false where it was out already.
+    /// Removes an item; returns false if it was removed before.
     pub fn forbid(&mut self, item: ItemIx) -> bool {
         let (block, lane) = place(item);
         let before = self.allowed[block];
@@ -161,7 +161,7 @@ impl Scores {
         before != self.allowed[block]
     }
 
-    /// Takes out all items whose bit is not set in `words`; returns how many of them a source had scored.
+    /// Removes all items whose bit is not set in `words`; returns the number of those that a source had scored.
     pub fn keep_only(&mut self, words: &[u64]) -> u32 {
         let blocks =
             words.iter().flat_map(|word| (0..BLOCKS_PER_WORD).map(move |n| (word >> (n * WIDTH)) as u16));

@@ -11,7 +11,7 @@ use crate::recommend::scores::Scores;
 use crate::recommend::sources::Input;
 use crate::source::{Evidence, Source};
 
-/// Least weight of popularity: it orders what nothing else tells apart, best sellers first, even where the learned
+/// Least weight of popularity: it orders items that nothing else distinguishes, best sellers first, even if the trained
 /// weight is 0.
 const TIE_BREAK: f32 = 1e-6;
 
@@ -28,8 +28,8 @@ pub struct Contender {
     pub content: f32,
 }
 
-/// The best `count` of the blend, best first, and among them up to `cold` more that are best by content alone: the
-/// blend, which is dominated by sales, rarely admits items without any.
+/// The best `count` items by the blend, and up to `cold` more that are best by content alone, sorted together, best
+/// first: the blend, which is dominated by sales, rarely admits items without any.
 pub fn shortlist(
     input: &Input<'_>,
     weights: &Evidence,
@@ -61,7 +61,7 @@ pub fn shortlist(
         }
     };
     let shortlist: Vec<Contender> = items.iter().zip(&raw).map(contender).collect();
-    // Where nobody bought two cold items, the one that resembles the user's items more comes first.
+    // Two cold items without sales have equal popularity; the one that resembles the user's items more comes first.
     let ties = |a: &Contender, b: &Contender| {
         let popularity = |c: &Contender| c.evidence[Source::Popularity as usize];
         let by_content = b.content.total_cmp(&a.content);
@@ -73,14 +73,14 @@ pub fn shortlist(
     shortlist
 }
 
-/// Contenders by score, best first; those of equal score in their order. Places are sorted rather than contenders, which
-/// are a cache line and more each.
+/// Contenders by score, best first; ties in their order. Positions are sorted rather than contenders, which are larger
+/// than a cache line.
 pub fn best_first(contenders: &[Contender]) -> Vec<Contender> {
     let order = topk::order(contenders.iter().map(|contender| contender.score));
     order.into_iter().map(|place| contenders[place as usize]).collect()
 }
 
-/// The largest score of every source but of vectors, over the items that may be ranked.
+/// The largest score of every source except vectors, over the items that may be ranked.
 fn best_over_catalog(input: &Input<'_>, scores: &Scores) -> Evidence {
     let mut best = blocks::maxima(&scores.blocks, &scores.sources(), &scores.allowed, &scores.touched);
     best[Source::Popularity as usize] = input.best_popularity(scores);
@@ -104,7 +104,8 @@ fn blend(input: &Input<'_>, weights: &Evidence, best: &Evidence, scores: &mut Sc
 
 /// The best `count` by blended score, in no order.
 fn top(scores: &Scores, count: usize) -> Vec<ItemIx> {
-    // As many blocks have an item that scores as high. Items that may not be ranked score negative infinity.
+    // At least `count` blocks have an item that scores as high. Items that may not be ranked score negative
+    // infinity.
     let bound = topk::reached_by(&scores.peaks, count).max(f32::MIN);
     let mut top = TopK::new(count);
     for (block, mut bits) in blocks::at_least(&scores.blended, bound).into_iter().enumerate() {

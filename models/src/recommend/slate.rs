@@ -1,4 +1,4 @@
-//! The answer, in dense indices: ordered slots, and the facts of how they came about.
+//! The answer, in dense indices: ordered slots, and facts about how they were filled.
 
 use crate::ids::ItemIx;
 use crate::rules::rule::Unmet;
@@ -17,20 +17,20 @@ pub struct Recommended {
     pub evidence: Evidence,
     /// The item of the user that contributed most, where there is one.
     pub seed: Option<ItemIx>,
-    /// Why it has this slot.
+    /// The way this slot was filled.
     pub slot: Slot,
 }
 
-/// The ordered answer, and the facts of how it came about.
+/// The ordered answer, and facts about how it was made.
 #[derive(Debug, Clone, Default)]
 pub struct Slate {
     /// Best first.
     pub items: Vec<Recommended>,
-    /// True if anything of the person (history or session) went into it.
+    /// True if the person's history or session contributed.
     pub personalized: bool,
     /// The weights of the sources that ordered it.
     pub weights: Evidence,
-    /// Items proposed, by [`Source`]: once for each item of the user that led to them.
+    /// Items proposed, by [`Source`]: counted once for each seed that led to them.
     pub proposed: [u32; Source::COUNT],
     /// Candidates taken out or demoted, by [`Filter`].
     pub filtered: [u32; Filter::COUNT],
@@ -38,7 +38,7 @@ pub struct Slate {
     pub unmet: Vec<Unmet>,
 }
 
-/// How a slot of a slate was filled.
+/// The way a slot of a slate was filled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Slot {
     /// By rank.
@@ -53,7 +53,7 @@ pub enum Slot {
     Backfill(Demotion),
 }
 
-/// Why a candidate was taken out of ranking.
+/// The reason for which a candidate was demoted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Demotion {
     /// The user bought it, in a shop where users do not buy the same items again.
@@ -62,7 +62,7 @@ pub enum Demotion {
     Overexposed,
 }
 
-/// Why a candidate was removed or demoted.
+/// The reason for which a candidate was removed or demoted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Filter {

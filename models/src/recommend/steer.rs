@@ -1,7 +1,7 @@
-//! Steering: what a query and its scene ask of a slate beside the model's own order, with predicates ready to be asked.
+//! Steering: the constraints and boosts that a query and its scene put on a slate, with predicates ready to evaluate.
 //!
-//! Hard requirements (filters, hide rules, the caller's pool, what the scene is about) are taken out before ranking, so
-//! that no slate starves while the catalog has an item that satisfies them. Boosts and burials change the order of the
+//! Hard requirements (filters, hide rules, the caller's pool, the scene's subject) are applied before ranking, so that
+//! no slate is short while the catalog has items that satisfy them. Boosts and burials change the order of the
 //! shortlist. Rules about slots are left to [`selection`](super::selection).
 
 use std::sync::Arc;
@@ -19,12 +19,13 @@ use crate::rules::rule::{Action, Rule};
 use crate::scene::{About, Combine};
 use crate::view::View;
 
-/// Where the lowest score of a shortlist is before boosts, if the highest is 1: a boost can lift any item.
+/// Score of the lowest item of a shortlist before boosts, if the highest is 1. Above 0, so that a boost can lift any
+/// item.
 const FLOOR: f32 = 0.1;
 /// Bounds of the product of an item's boosts.
 const MAX_BOOST: f32 = 100.0;
 
-/// What is asked of one slate.
+/// The constraints and boosts of one slate.
 pub struct Steer<'a> {
     items: Items<'a>,
     combine: Combine,
@@ -47,7 +48,7 @@ pub struct Soft<'a> {
 }
 
 impl<'a> Steer<'a> {
-    /// Evaluates what the rules of the scene and the expressions of the query read of the request.
+    /// Evaluates the rules of the scene and the expressions of the query for this request.
     pub fn of(view: View<'a>, query: &Query) -> Self {
         let (items, scene) = (view.items(), view.scene);
         let mut steer = Self {
@@ -87,7 +88,8 @@ impl<'a> Steer<'a> {
         }
     }
 
-    /// Takes out all items that do not satisfy the hard requirements; returns how many of them a source had scored.
+    /// Removes all items that do not satisfy the hard requirements; returns the number of those that a source had
+    /// scored.
     pub fn keep_required(&self, scores: &mut Scores) -> u32 {
         if self.required.is_empty() && self.hidden.is_empty() {
             return 0;
@@ -107,9 +109,9 @@ impl<'a> Steer<'a> {
         self.required.iter().all(|mask| mask.holds(item)) && !self.hidden.iter().any(|mask| mask.holds(item))
     }
 
-    /// Multiplies the scores of a shortlist by the factors of the boosts whose items they are, puts buried items below
-    /// all others, and orders it again. A score counts by its place between the lowest (`FLOOR`) and the highest (1),
-    /// because scores of the ranker may be negative.
+    /// Multiplies the scores of a shortlist by the factors of the boosts that match, puts buried items below all
+    /// others, and sorts it again. Scores are first rescaled so that the lowest is `FLOOR` and the highest 1, because
+    /// scores of the ranker may be negative.
     pub fn reorder(&self, ranked: &mut [Contender]) {
         if !self.boosts.is_empty() {
             let (low, high) =
@@ -158,7 +160,7 @@ fn reaches(action: &Action, shown: usize) -> bool {
     }
 }
 
-/// What the expressions of a query read.
+/// The inputs of a query's expressions.
 pub fn inputs<'a>(view: View<'a>, query: &'a Query) -> Inputs<'a> {
     let mut times: Vec<i64> = query.bought.iter().map(|&(_, at)| at).collect();
     times.sort_unstable();
@@ -167,7 +169,7 @@ pub fn inputs<'a>(view: View<'a>, query: &'a Query) -> Inputs<'a> {
     Inputs::new(view.snapshot, query.user, (times.len(), times.last().copied()), &query.asked)
 }
 
-/// The mask of a predicate that decides over the whole catalog.
+/// The mask of a predicate over the whole catalog.
 pub fn over_catalog(view: View<'_>, predicate: &Arc<Expression>, inputs: &Inputs<'_>) -> Arc<Mask> {
     Masks::over_catalog(view.masks, view.items(), &predicate.bind(inputs))
 }
@@ -176,7 +178,7 @@ fn known(view: View<'_>, predicate: &Arc<Expression>, inputs: &Inputs<'_>) -> Kn
     Masks::known(view.masks, view.items(), predicate.bind(inputs))
 }
 
-/// The items that the scene is about; `None` where those are all.
+/// The items of the scene's subject; `None` for all items.
 fn about(view: View<'_>, query: &Query) -> Option<Vec<ItemIx>> {
     match view.scene.about {
         About::Everything => None,

@@ -1,6 +1,6 @@
-//! Items similar to given items, from the neighbors that training stored of each ([`neighbors`]).
+//! Items similar to given items, from the neighbors of each stored in training ([`neighbors`]).
 //!
-//! Several items: their lists add up. Equal questions with another count are prefixes of each other.
+//! With several items, their lists add up. The answer to the same query with a smaller count is a prefix.
 
 pub mod neighbors;
 
@@ -21,7 +21,7 @@ pub struct Similar {
     pub score: f32,
     /// The source that contributed most.
     pub source: Source,
-    /// The item asked about that contributed most by what was bought with it or by its attributes, if one did.
+    /// The given item that contributed most by co-purchase or by its attributes; `None` if no item did.
     pub because: Option<ItemIx>,
 }
 
@@ -30,7 +30,7 @@ pub fn similar(view: View<'_>, items: &[ItemIx], count: usize) -> Vec<Similar> {
     similar_where(view, items, count, |_| true)
 }
 
-/// The same among the items that `may_return` allows.
+/// The same, restricted to items for which `may_return` is true.
 pub fn similar_where(
     view: View<'_>,
     items: &[ItemIx],
@@ -69,7 +69,7 @@ fn to_several(
     top.into_sorted().iter().map(|scored| found[&scored.ix].similar(scored.ix)).collect()
 }
 
-/// The evidence for an item, and the item asked about that contributed most.
+/// The evidence for an item, and the given item that contributed most.
 #[derive(Debug, Clone, Copy)]
 struct Found {
     evidence: Evidence,
@@ -77,7 +77,7 @@ struct Found {
 }
 
 impl Found {
-    /// Vectors speak of the direction of all items together, so that no single one is their reason.
+    /// Vectors are searched with all items together, so that no single one is the reason.
     fn of(asked: ItemIx, evidence: &Evidence) -> Self {
         let of_item = [Source::CoPurchase, Source::Content, Source::External1, Source::External2];
         let largest = of_item.iter().map(|source| evidence[*source as usize]).fold(0.0, f32::max);

@@ -1,5 +1,5 @@
-//! The neighbors of one item: near in the vectors, bought in the same baskets, with similar attributes where one of the
-//! two has no sales, or similar by an external source. For training: this costs a scan of all items.
+//! The neighbors of one item: near by vectors, bought in the same baskets, with similar attributes if one of the two
+//! has no sales, or similar by an external source. For training: this costs a scan of all items.
 
 use rustc_hash::FxHashMap;
 
@@ -17,10 +17,10 @@ const KEPT: usize = 200;
 
 type Found = FxHashMap<ItemIx, Evidence>;
 
-/// The lists of all items, one after another.
+/// The lists of all items, in item order.
 ///
 /// # Errors
-/// As [`SimilarItems::new`].
+/// As for [`SimilarItems::new`].
 pub fn all(snapshot: &Snapshot) -> crate::error::Result<SimilarItems> {
     let lists: Vec<_> = (0..snapshot.items.len() as ItemIx).map(|item| of(snapshot, item)).collect();
     SimilarItems::new(&lists)

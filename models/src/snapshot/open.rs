@@ -42,7 +42,7 @@ struct Serving {
     #[serde(default)]
     fold_in_alpha: f32,
     likelihood: Option<Horizon>,
-    /// Names of what was learned elsewhere, slot by slot.
+    /// Names of the external sources, by slot.
     #[serde(default)]
     external: Vec<String>,
 }
@@ -51,7 +51,7 @@ impl Snapshot {
     /// Opens and verifies every section of an artifact.
     ///
     /// # Errors
-    /// Names the section that is missing, damaged or not as the format says.
+    /// Names the section that is missing, damaged or malformed.
     pub fn open(artifact: &Artifact) -> Result<Self> {
         let manifest = artifact.manifest();
         let serving: Serving = serde_json::from_value(manifest.parameters["serving"].clone())

@@ -1,4 +1,4 @@
-//! A snapshot into an artifact: a section each, and what the manifest says of it.
+//! Writes a snapshot as an artifact: one section per index, and its facts in the manifest.
 
 use super::names::{
     BASKET_EASE, CONTENT_NEIGHBORS, EASE, EASE_BY_TARGET, FOLD_IN, ITEM_FACTORS, ITEM_GRAPH, ITEM_LOOKUP,
@@ -78,7 +78,7 @@ impl Snapshot {
         self.embedding.as_ref().map_or(Ok(()), |e| e.write(writer))
     }
 
-    /// Puts into a manifest what [`open`](Self::open) will need from it.
+    /// Adds to a manifest the facts that [`open`](Self::open) needs.
     pub fn describe(&self, manifest: &mut Manifest, n_baskets: u64) {
         manifest.data_until = self.data_until;
         manifest.currency = self.catalog.currency();

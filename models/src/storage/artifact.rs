@@ -1,4 +1,4 @@
-//! An artifact: one immutable, versioned folder of sections, and the manifest that accounts for them.
+//! An artifact: one immutable, versioned folder of sections, and the manifest that describes them.
 //!
 //! ```text
 //! <store>/<shop>/<version>/items.arrow ...   one Arrow IPC file a section
@@ -6,10 +6,9 @@
 //!                          manifest.b3       blake3 of manifest.json, as `b3sum` prints it; written last
 //! ```
 //!
-//! An [`ArtifactWriter`] fills a hidden folder, syncs every file and renames the folder into place, so a
-//! version that can be named is complete. Trust flows from `manifest.b3` to the manifest to each section:
-//! nothing is parsed before its checksum held. Sections never change; of the manifest, `metrics` may be added
-//! to ([`Artifact::record`]).
+//! An [`ArtifactWriter`] fills a hidden folder, syncs every file and renames the folder into place, so a visible
+//! version is complete. `manifest.b3` verifies the manifest, which verifies each section: nothing is parsed before its
+//! checksum matches. Sections never change; the manifest's `metrics` may be added to ([`Artifact::record`]).
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -31,14 +30,14 @@ use crate::storage::section::Section;
 pub const FORMAT: u32 = 2;
 /// Sections begin on this many bytes inside their file, so that mapped columns are aligned for SIMD.
 const ALIGNMENT: usize = 64;
-/// What the name of a folder that is being filled begins with.
+/// Prefix of the name of a folder that is being written.
 pub(crate) const WRITING: &str = ".writing-";
 const MANIFEST: &str = "manifest.json";
 const MANIFEST_CHECKSUM: &str = "manifest.b3";
 /// A manifest is small; a larger file is not one.
 const MAX_MANIFEST_BYTES: u64 = 16 << 20;
 
-/// What an artifact is: its identity, its data, its parameters, its metrics and its sections.
+/// The description of an artifact: its identity, data, parameters, metrics and sections.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// The format version, [`FORMAT`].
@@ -47,27 +46,27 @@ pub struct Manifest {
     pub version: String,
     /// The version that was served when this one was trained.
     pub parent: Option<String>,
-    /// When training ended, RFC 3339 UTC.
+    /// End of training, RFC 3339 UTC.
     pub created_at: String,
     /// The program that wrote it, name and version.
     pub created_by: String,
     /// Earliest order line, unix seconds UTC.
     pub data_from: i64,
-    /// The moment the model knows the world at: the latest order line, unix seconds UTC.
+    /// The end of the data: the latest order line, unix seconds UTC.
     pub data_until: i64,
     /// The currency of all prices, costs and sums.
     pub currency: Currency,
     /// Counts: `items`, `users`, `baskets`, `lines`, ...
     pub counts: BTreeMap<String, u64>,
-    /// What the trainer was told and what it chose.
+    /// The trainer's options, given and chosen.
     pub parameters: serde_json::Value,
-    /// What was measured.
+    /// The measured figures.
     pub metrics: Metrics,
     /// The sections, by name.
     pub sections: BTreeMap<String, SectionEntry>,
 }
 
-/// Where a section is and what its bytes must be.
+/// A section's file and its expected contents.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SectionEntry {
     /// File name inside the version's folder.
@@ -99,7 +98,7 @@ impl Manifest {
         }
     }
 
-    /// What the file in `folder` holds.
+    /// The contents of the manifest file in `folder`.
     fn bytes(&self, folder: &Path) -> Result<Vec<u8>> {
         let json = |source| Error::Json { path: folder.join(MANIFEST), source };
         let mut bytes = serde_json::to_vec_pretty(self).map_err(json)?;
@@ -124,7 +123,7 @@ impl Artifact {
     pub fn open(folder: &Path) -> Result<Self> {
         let path = folder.join(MANIFEST);
         let bytes = match read_manifest(folder) {
-            // Its checksum may have been replaced after it was read; a damaged one stays damaged.
+            // The checksum may have been replaced after it was read; a damaged one stays damaged.
             Err(Error::Checksum { .. }) => read_manifest(folder)?,
             other => other?,
         };
@@ -146,9 +145,9 @@ impl Artifact {
         &self.manifest
     }
 
-    /// Changes the metrics in the manifest. `manifest.b3` accounts for the manifest at every
-    /// moment, a crash included: first it names the old and the new one, then the manifest is replaced, then
-    /// it names the new one alone. The caller holds the store's lock.
+    /// Changes the metrics in the manifest. `manifest.b3` matches the manifest at every moment, even after a crash: it
+    /// first names the old and the new one, then the manifest is replaced, then it names the new one alone. The caller
+    /// holds the store's lock.
     ///
     /// # Errors
     /// [`Error::Io`]; the version is as readable as before.
@@ -204,7 +203,7 @@ fn read_manifest(folder: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Holds `bytes` against `manifest.b3`, which names two manifests while one replaces the other.
+/// Verifies `bytes` against `manifest.b3`, which names two manifests while one replaces the other.
 fn verify_manifest(folder: &Path, bytes: &[u8]) -> Result<()> {
     let path = folder.join(MANIFEST_CHECKSUM);
     let expected = std::fs::read(&path).map_err(Error::io(&path))?;
@@ -231,8 +230,8 @@ fn file_name(section: &str) -> String {
     format!("{section}.arrow")
 }
 
-/// Writes one artifact: sections in any order, then [`finish`](Self::finish). Dropped before that, it
-/// removes what it wrote.
+/// Writes one artifact: sections in any order, then [`finish`](Self::finish). Removes its files if it is dropped before
+/// that.
 #[derive(Debug)]
 pub struct ArtifactWriter {
     /// The shop's folder.
@@ -287,7 +286,7 @@ impl ArtifactWriter {
     /// Writes the manifest and its checksum, then renames the folder to its version.
     ///
     /// # Errors
-    /// [`Error::Io`]; nothing that a reader could name is left behind.
+    /// [`Error::Io`]; no visible version is left behind.
     pub fn finish(mut self, mut manifest: Manifest) -> Result<Artifact> {
         manifest.sections = std::mem::take(&mut self.sections);
         let bytes = manifest.bytes(&self.folder)?;

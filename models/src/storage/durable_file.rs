@@ -19,13 +19,13 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     let replaced =
         write_synced(&new, bytes).and_then(|()| std::fs::rename(&new, path).map_err(Error::io(path)));
     if replaced.is_err() {
-        // Best effort: a leftover is read by nobody, and the next record writes over it.
+        // Best effort: nobody reads a leftover, and the next record overwrites it.
         let _ = std::fs::remove_file(&new);
     }
     replaced.and_then(|()| path.parent().map_or(Ok(()), sync_folder))
 }
 
-/// Waits until the names in a folder are on disk.
+/// Waits until the directory entries of a folder are on disk.
 pub(crate) fn sync_folder(path: &Path) -> Result<()> {
     File::open(path).and_then(|f| f.sync_all()).map_err(Error::io(path))
 }

@@ -1,7 +1,7 @@
-//! What was measured of a version: the figures that the gate decides by, and that `GET /models` shows.
+//! Measured figures of a version: the gate decides by them, and `GET /models` shows them.
 //!
-//! They are the manifest's `metrics`. NDCG and recall are means over users, 0 to 1. A figure that could not be measured is
-//! null. Of what this program does not know, written by a later one, nothing is lost when a verdict is added.
+//! They are the manifest's `metrics`. NDCG and recall are means over users, 0 to 1. A figure that could not be measured
+//! is null. Fields written by a later version of the program are kept when a verdict is added.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,7 +12,7 @@ use serde_json::Value;
 /// Everything that was measured of a version.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {
-    /// How the learned ranking did on purchases that the rehearsed indexes had not seen; none without a rehearsal.
+    /// Quality of the learned ranking on purchases that the rehearsed indexes had not seen; `None` without a rehearsal.
     #[serde(default)]
     pub rehearsal: Option<Rehearsal>,
     /// Sections that a learner left out, with the reason.
@@ -21,7 +21,7 @@ pub struct Metrics {
     /// Decisions of the gate, the latest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub publish: Vec<Verdict>,
-    /// The search of `train --tune`, as the trainer wrote it; nothing is decided by it.
+    /// The search of `train --tune`, as the trainer wrote it; no decision depends on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tuning: Option<Value>,
     /// Fields that this program does not know.
@@ -29,7 +29,7 @@ pub struct Metrics {
     pub other: BTreeMap<String, Value>,
 }
 
-/// The quality of the learned ranking on purchases after the rehearsed pasts.
+/// The quality of the learned ranking on purchases after the rehearsal folds.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Rehearsal {
     /// Users whose purchases were the labels.
@@ -42,14 +42,14 @@ pub struct Rehearsal {
     pub recommend_visitor_ndcg_10: Option<f64>,
     /// Mean of recall and NDCG at 100 of the learned audience weights, over the items that they were learned on.
     pub audience_recall_ndcg_100: Option<f64>,
-    /// Log loss of the probability models; null where too little was bought to learn them.
+    /// Log loss of the probability models; null if there were too few purchases to train them.
     pub audience_log_loss: Option<LogLosses>,
     /// Kinds of localities with enough new users.
     #[serde(default)]
     pub localities: Vec<LocalityLift>,
 }
 
-/// NDCG@10 of one way to rank, and of what it must beat.
+/// NDCG@10 of one way to rank, and of its baselines.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct RankingQuality {
     /// The weights, on the users that they were learned on.
@@ -63,7 +63,7 @@ pub struct RankingQuality {
 }
 
 impl RankingQuality {
-    /// Of what ranks, trees or weights, on held-out users; `None` where nothing was held out.
+    /// NDCG@10 of the better of trees and weights on held-out users; `None` if nothing was held out.
     pub fn held_out(&self) -> Option<f64> {
         let figures = [self.ranker_held_out, self.blend_held_out].into_iter().flatten();
         figures.filter(|figure| *figure > 0.0).reduce(f64::max)
@@ -81,23 +81,23 @@ pub struct LogLosses {
     pub cold: LogLoss,
 }
 
-/// How well a probability model foretells.
+/// Calibration of a probability model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct LogLoss {
     /// Mean over users and items, in nats, on users that it was not learned from; lower is better.
     pub log_loss: Option<f64>,
-    /// By rehearsed month but the first, latest first: what had to be added to the log-odds at the heads of its lists.
+    /// Corrections of the log-odds at the heads of its lists, one per rehearsed month except the first, latest first.
     pub drift: Vec<f32>,
 }
 
-/// How a kind of locality ranks the first baskets of new users.
+/// Quality of a kind of locality as a ranking of new users' first baskets.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct LocalityLift {
     /// `store`, `city` or `channel`.
     pub kind: String,
-    /// New users whose place was known.
+    /// New users whose locality was known.
     pub new_users: u64,
-    /// NDCG@10 of the place's best sellers.
+    /// NDCG@10 of the locality's best sellers.
     pub locality_ndcg_10: f64,
     /// NDCG@10 of the shop's best sellers.
     pub shop_ndcg_10: f64,
@@ -134,9 +134,9 @@ pub struct Verdict {
     pub tolerance: f64,
     /// Objections to the version.
     pub objections: Vec<String>,
-    /// Comparisons that were not possible, and why.
+    /// Comparisons that were not possible, each with its reason.
     pub notes: Vec<String>,
-    /// Why it was forced.
+    /// The reason for forcing it.
     pub reason: Option<String>,
 }
 

@@ -15,12 +15,12 @@ use crate::storage::durable_file::{sync_folder, write_synced};
 pub use crate::storage::names::check_name;
 
 const LATEST: &str = "latest.json";
-/// What the name of a pointer that is being written begins with.
+/// Prefix of the name of a pointer that is being written.
 const POINTING: &str = ".latest.json-";
-/// What the name of a version that is being removed begins with.
+/// Prefix of the name of a version that is being removed.
 const REMOVING: &str = ".removing-";
 const LOCK: &str = ".lock";
-/// The shop that is meant where none is named.
+/// The shop used if none is named.
 pub const DEFAULT_SHOP: &str = "default";
 
 /// One shop's folder in the model store.
@@ -29,7 +29,7 @@ pub struct ShopStore {
     folder: PathBuf,
 }
 
-/// What `latest.json` says.
+/// The contents of `latest.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Latest {
@@ -54,7 +54,7 @@ impl ShopStore {
         &self.folder
     }
 
-    /// What `latest.json` says, or `None` before the first publish.
+    /// The contents of `latest.json`; `None` before the first publish.
     pub fn latest(&self) -> Result<Option<Latest>> {
         let path = self.folder.join(LATEST);
         let bytes = match std::fs::read(&path) {
@@ -104,7 +104,7 @@ impl ShopStore {
     /// Verifies the manifest and every section of a version.
     ///
     /// # Errors
-    /// Names what is missing or damaged.
+    /// Names the missing or damaged section.
     pub fn verify(&self, version: &str) -> Result<()> {
         let artifact = self.artifact(Some(version))?;
         artifact.manifest().sections.keys().try_for_each(|name| artifact.section(name).map(drop))
@@ -136,9 +136,9 @@ impl ShopStore {
         }
     }
 
-    /// Removes a version that `latest.json` does not name. A rename hides the folder first, so no reader finds half
-    /// of a version; the next [`lock`](Self::lock) completes an interrupted removal. Servers that mapped the files
-    /// keep them until they let go. The caller holds the lock.
+    /// Removes a version that `latest.json` does not name. A rename hides the folder first, so no reader finds half of
+    /// a version; the next [`lock`](Self::lock) completes an interrupted removal. Servers that mapped the files keep
+    /// them until they unmap them. The caller holds the lock.
     ///
     /// # Errors
     /// [`Error::Published`] when `latest.json` names the version, [`Error::NotFound`] when there is none.
@@ -159,10 +159,9 @@ impl ShopStore {
         std::fs::remove_dir_all(&hidden).map_err(Error::io(hidden))
     }
 
-    /// Locks the shop for writing until the guard is dropped, then removes what interrupted runs left:
-    /// whoever holds the lock is the only writer, so every hidden folder and every unfinished pointer is
-    /// a leftover. Waits for another writer to end; the operating system lets go of the lock when a
-    /// process dies.
+    /// Locks the shop for writing until the guard is dropped, then removes leftovers of interrupted runs: the lock's
+    /// owner is the only writer, so every hidden folder and every unfinished pointer is a leftover. Waits for another
+    /// writer to end; the operating system releases the lock when a process dies.
     ///
     /// # Errors
     /// [`Error::Io`] when the folder cannot be created or locked.

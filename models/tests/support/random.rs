@@ -28,7 +28,7 @@ use qianmian_money::{Currency, Money};
 
 use super::UNTIL;
 
-/// How large a shop is.
+/// The size of a shop.
 #[derive(Debug, Clone, Copy)]
 pub struct Size {
     /// Items.

@@ -1,13 +1,14 @@
 //! An ensemble of regression trees, for ranking.
 //!
-//! Sections `ranker`, `likely_repeat`, `likely_new`: one row a node, trees one after another, a node before its children; `tree`,
-//! `feature` (a column of the row of features, whose names are the section's metadata `features`), `threshold`, `left`, `right` (rows; a leaf names
-//! itself twice) and `value` (what a leaf adds). A feature at most the threshold goes left; NaN goes right.
+//! Sections `ranker`, `likely_repeat`, `likely_new`: one row a node, trees one after another, a node before its
+//! children; `tree`, `feature` (a column of the row of features, whose names are the section's metadata `features`),
+//! `threshold`, `left`, `right` (rows; a leaf names itself twice) and `value` (what a leaf adds). A feature at most the
+//! threshold goes left; NaN goes right.
 //!
 //! In memory a tree is a list of splits and a list of leaves (QuickScorer; Lucchese et al., SIGIR 2015). Every leaf has
-//! one bit; a split that does not hold clears the bits of the leaves on its left, and the lowest bit that remains is
-//! the leaf of a row. Nothing depends on the split before, so that `score` evaluates each split for 32 rows at once.
-//! A tree has at most [`MAX_LEAVES`] leaves: more are refused when a section is opened.
+//! one bit; a false split clears the bits of the leaves on its left, and the lowest bit that remains is the leaf of a
+//! row. No split depends on the one before, so that `score` evaluates each split for 32 rows at once. A tree has at
+//! most [`MAX_LEAVES`] leaves: opening a section with more is an error.
 
 mod score;
 
@@ -36,7 +37,7 @@ pub struct Node {
     pub left: u32,
     /// Row of the right child; the node's own row in a leaf.
     pub right: u32,
-    /// What a leaf adds; 0 elsewhere.
+    /// The value that a leaf adds; 0 in other nodes.
     pub value: f32,
 }
 
@@ -47,7 +48,7 @@ impl Node {
     }
 }
 
-/// A node that is no leaf, as it is evaluated.
+/// An inner node of a tree, as it is evaluated.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Split {
     feature: u32,
@@ -147,8 +148,9 @@ impl Trees {
     /// Reads trees over rows of the columns `features`.
     ///
     /// # Errors
-    /// [`Error::Malformed`] with both lists where the trees were grown on other columns, and with the row where a tree begins that is none: a loop, a node of another tree, a feature
-    /// that is none of the columns, a leaf that is no number, or more than [`MAX_LEAVES`] leaves.
+    /// [`Error::Malformed`] with both lists if the trees were trained on other columns; with the row if a tree there is
+    /// invalid: a loop, a node of another tree, an unknown feature, a leaf that is NaN, or more than [`MAX_LEAVES`]
+    /// leaves.
     pub(crate) fn open(section: &Section, features: &[&str]) -> Result<Self> {
         section.expect_names(FEATURES, features)?;
         let count = |name: &str| section.primitive::<UInt32Type>(name);
@@ -182,7 +184,7 @@ impl Trees {
     }
 }
 
-/// A tree on its way from nodes to splits and leaves.
+/// A tree during its conversion from nodes to splits and leaves.
 struct Growing<'t> {
     tree: &'t [Node],
     /// A bit for each node that was met; at most [`MAX_NODES`] fit.
@@ -192,7 +194,7 @@ struct Growing<'t> {
 }
 
 impl Growing<'_> {
-    /// Appends what is below node `at`; `None` where a node is met twice or is missing, so that it ends on any input.
+    /// Appends the subtree of node `at`; `None` if a node is met twice or is missing, so that it ends on any input.
     fn descend(&mut self, at: u32) -> Option<()> {
         let node = *self.tree.get(at as usize)?;
         let seen = self.visited;
@@ -255,7 +257,7 @@ mod tests {
         Trees::open(&Section::in_memory("ranker", trees.batch("ranker", &NAMES).unwrap()), &NAMES)
     }
 
-    /// A section of one tree, whether it is one or not.
+    /// A section of these nodes, which may not be a valid tree.
     fn section_of(nodes: &[Node]) -> Section {
         let count =
             |of: fn(&Node) -> u32| Arc::new(UInt32Array::from_iter_values(nodes.iter().map(of))) as ArrayRef;

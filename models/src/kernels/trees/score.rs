@@ -25,7 +25,7 @@ impl Trees {
         self.iter().map(leaf).sum()
     }
 
-    /// Adds to every score the sum of the leaves that its row falls into: what [`score`](Self::score) gives, for many.
+    /// Adds to every score the sum of the leaves that its row falls into: [`score`](Self::score) for many rows.
     pub fn add_scores<const N: usize>(&self, rows: &[[f32; N]], scores: &mut [f32]) {
         let mut block = [[0.0; ROWS]; N];
         for (rows, scores) in rows.chunks(ROWS).zip(scores.chunks_mut(ROWS)) {
@@ -158,7 +158,7 @@ mod tests {
         nodes
     }
 
-    /// The plain meaning: from the root down.
+    /// The reference: a walk from the root down.
     fn walk(nodes: &[Node], features: &[f32; N]) -> f32 {
         let mut at = 0;
         while nodes[at].left as usize != at {

@@ -4,7 +4,7 @@ use super::Input;
 use crate::recommend::scores::Scores;
 use crate::source::Source;
 
-/// Seeds that propose companions: baskets are about now, so older ones add noise.
+/// Seeds that propose companions: a basket is about the present, so older seeds add noise.
 pub(super) const MAX_SEEDS: usize = 30;
 
 pub(super) fn retrieve(input: &Input<'_>, scores: &mut Scores) {

@@ -1,5 +1,5 @@
-//! External sources, trained elsewhere: item-item scores add by seed; vectors propose the nearest items and score the
-//! shortlist. Needs seeds or a user vector.
+//! External sources: item-item scores add up by seed; vectors propose the nearest items and score the shortlist. Needs
+//! seeds or a user vector.
 
 use super::{Input, MIN_PROPOSALS};
 use crate::ids::ItemIx;

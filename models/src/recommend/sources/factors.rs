@@ -15,7 +15,7 @@ pub(super) struct UserVector<'a> {
 }
 
 impl UserVector<'_> {
-    /// True if it points anywhere; that of a user without purchases does not.
+    /// True if it is not zero; the vector of a user without purchases is.
     pub(super) fn is_known(&self) -> bool {
         self.vector.iter().any(|v| *v != 0.0)
     }

@@ -1,8 +1,7 @@
-//! Candidate sources, people -> items: one file per source. Each scores items, from the seeds that stand for the user.
+//! Candidate sources, people -> items: one file per source. Each scores items from the user's seeds.
 //!
-//! Sources that go from item to item add to the [`Scores`] of the whole catalog. Vectors score the shortlist alone
-//! (`Vectors`): over the catalog they would cost more than all other sources together, and what they would add to the
-//! shortlist is not measurable.
+//! Item-to-item sources add to the [`Scores`] of the whole catalog. Vectors score the shortlist alone (`Vectors`): over
+//! the catalog they would cost more than all other sources together, and add nothing measurable to the shortlist.
 
 mod co_purchase;
 mod content;
@@ -27,10 +26,10 @@ use popularity::Popularity;
 pub use seed::strongest as strongest_seeds;
 use seeds::Seed;
 
-/// Fewest items asked of external vectors: short slates need a choice, too.
+/// Fewest items requested from external vectors, so that short slates have a choice, too.
 const MIN_PROPOSALS: usize = 200;
 
-/// What every source reads.
+/// The input of every source.
 pub struct Input<'a> {
     view: View<'a>,
     query: &'a Query,
@@ -74,7 +73,7 @@ pub fn retrieve<'a>(view: View<'a>, query: &'a Query, scores: &mut Scores) -> In
 }
 
 impl Input<'_> {
-    /// Popularity of every item that no locality and no trend changes, from the first item on.
+    /// Popularity of every item without the changes by locality and trends, in item order.
     pub fn popularity(&self) -> impl Iterator<Item = f32> + '_ {
         self.popularity.all()
     }
@@ -90,7 +89,7 @@ impl Input<'_> {
         ranked.filter(|&item| scores.is_allowed(item))
     }
 
-    /// True if anything of the person (history, session, vector) says what they want.
+    /// True if the person has a history, a session or a vector to personalize by.
     pub fn is_personal(&self, scores: &Scores) -> bool {
         let popularity = Source::Popularity as usize;
         scores.sources().iter().any(|&source| source != popularity)
@@ -98,8 +97,8 @@ impl Input<'_> {
             || !self.vectors.external.is_empty()
     }
 
-    /// Items that each source proposed, once for each seed that led to them. Items of the shortlist that no other source
-    /// proposed are best sellers; vectors only score what others proposed.
+    /// Items that each source proposed, once for each seed that led to them. Items of the shortlist that no other
+    /// source proposed are best sellers; vectors only score what others proposed.
     pub fn proposed(&self, scores: &Scores, shortlist: impl Iterator<Item = ItemIx>) -> [u32; Source::COUNT] {
         let mut counts = scores.proposed();
         counts[Source::Popularity as usize] +=

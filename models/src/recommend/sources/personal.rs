@@ -5,7 +5,7 @@ use super::Input;
 use crate::recommend::scores::Scores;
 use crate::source::Source;
 
-/// Least score of an item that was bought: 0 would mean that it was not.
+/// Least score of a bought item: 0 would mean that it was not bought.
 const MIN_SCORE: f32 = 1e-6;
 
 pub(super) fn retrieve(input: &Input<'_>, scores: &mut Scores) {

@@ -1,5 +1,5 @@
 //! Popularity: sales of the shop; for users without a history, of their store, city or channel. Scores every item, and
-//! lifts what trends now. Always available: the fallback of every slate.
+//! lifts trending items. Always available: the fallback of every slate.
 
 use super::Input;
 use crate::ids::ItemIx;
@@ -9,13 +9,13 @@ use crate::recommend::scores::Scores;
 use crate::source::Source;
 use crate::view::View;
 
-/// Least popularity of an item: 0 would mean that it was not scored.
+/// Least popularity of an item: 0 would mean that it has no score.
 const MIN_SCORE: f32 = 1e-6;
 
 /// Popularity before localities and trends add to it.
 pub(super) struct Popularity<'a> {
     sales: &'a [f32],
-    /// The share of the shop's sales that counts where a locality has its own.
+    /// The share of the shop's sales that counts for items not listed in the locality.
     rest: f32,
     locality: Option<LocalityIx>,
 }
@@ -45,7 +45,7 @@ fn local<'a>(input: &'a Input<'_>) -> impl Iterator<Item = (ItemIx, f32)> + 'a {
     localities.into_iter().flat_map(|(localities, at)| localities.of(at))
 }
 
-/// Adds what localities and trends change.
+/// Adds the changes by locality and trends.
 pub(super) fn retrieve(input: &Input<'_>, scores: &mut Scores) {
     let best_seller = input.view.snapshot.popularity.ranked().first();
     let mut best = best_seller.map_or(MIN_SCORE, |&item| input.popularity.of(item));

@@ -1,5 +1,5 @@
-//! The seed that contributed most to each item of a slate: worked out for the slate alone, from the lists that its
-//! scores came from, because remembering it for every score costs more than all scores.
+//! The seed that contributed most to each item of a slate: computed for the slate alone, from the lists behind its
+//! scores, because remembering it for every score costs more than all scores.
 
 use super::{Input, Seed, co_purchase, content, external};
 use crate::ids::ItemIx;
@@ -7,12 +7,12 @@ use crate::index::item_lists::ItemLists;
 use crate::recommend::scores::Scores;
 use crate::source::Source;
 
-/// Seeds that can be a reason: a purchase long ago is none that a person would name.
+/// Seeds that can be a reason: people do not recognize an old purchase as one.
 const MAX_SEEDS: usize = 32;
-/// Least contribution that is a reason, as a share of the best score of its source in this answer.
+/// Least contribution of a reason, as a share of the best score of its source in this answer.
 const MIN_SHARE: f32 = 0.01;
 
-/// For each of `items`, the seed with the largest single contribution, where there is one.
+/// For each of `items`, the seed with the largest single contribution, if there is one.
 pub fn strongest(input: &Input<'_>, scores: &Scores, items: &[ItemIx]) -> Vec<Option<ItemIx>> {
     let snapshot = input.view.snapshot;
     let mut found = Strongest::new(snapshot.items.len(), items);
@@ -48,8 +48,8 @@ impl Strongest {
         Self { asked, places, best: vec![None; items.len()] }
     }
 
-    /// Weighs what a seed contributes to the items asked about; its list is heaviest first, and ends for this purpose where
-    /// it contributes less than `least`.
+    /// Compares a seed's contributions to the items asked about. Its list is heaviest first, so reading stops below
+    /// `least`.
     fn contribute(&mut self, seed: &Seed, (items, weights): (&[ItemIx], &[f32]), least: f32) {
         let n_reasons = weights.partition_point(|weight| seed.recency * weight >= least);
         for (&item, weight) in items.iter().zip(weights).take(n_reasons) {

@@ -1,4 +1,5 @@
-//! Seeds: the items that stand for a user. The session's first, then those touched lately, then purchases, latest first.
+//! Seeds: the items that represent a user. First those of the session, then those touched lately, then purchases,
+//! latest first.
 
 use crate::ids::ItemIx;
 use crate::recommend::query::Query;
@@ -8,14 +9,14 @@ use crate::view::View;
 const MAX_SEEDS: usize = 200;
 /// Weight of a session item relative to the one touched after it.
 const SESSION_DECAY: f32 = 0.8;
-/// Least weight of a purchase: old ones still say what the user buys.
+/// Least weight of a purchase: old ones still show the user's taste.
 const MIN_RECENCY: f32 = 1e-6;
 
-/// An item that stands for the user.
+/// An item that represents the user.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Seed {
     pub(super) item: ItemIx,
-    /// How recently and how often it was touched; above 0, 1 for one touch now.
+    /// Weight by recency and frequency, above 0: decayed baskets, or 1 for one touch now.
     pub(super) recency: f32,
     /// Baskets (or session items) between it and the latest one.
     pub(super) step: usize,

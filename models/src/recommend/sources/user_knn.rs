@@ -1,5 +1,5 @@
-//! User kNN: items that the most similar users buy, with a long and a short memory. Their lists were worked out in
-//! training. Needs a user with a history: of a visitor's few items the item lists know as much.
+//! User kNN: items that the most similar users buy, with a long and a short memory. The lists are computed in training.
+//! Needs a user with a history; for a visitor's few items, the item-to-item lists hold as much information.
 
 use super::Input;
 use crate::recommend::scores::Scores;
