@@ -13,6 +13,7 @@ const pages = [
   { path: '', needs: ['admin'], load: () => import('./pages/home.js') },
   { path: 'person', needs: ['read'], load: () => import('./pages/person.js') },
   { path: 'item', needs: ['read'], load: () => import('./pages/item.js') },
+  { path: 'rooms', needs: ['read'], load: () => import('./pages/rooms.js') },
   { path: 'scenes', needs: ['write'], load: () => import('./pages/scenes.js') },
 ];
 

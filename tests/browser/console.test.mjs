@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { readFileSync } from 'node:fs';
 import { axe, call, open, start } from './support.mjs';
+import { roomTests } from './rooms.mjs';
 import { storefrontTests } from './storefront.mjs';
 
 let shop;
@@ -211,8 +212,11 @@ test('text of the catalog stays text', async () => {
 for (const [width, dark] of [[1280, false], [1280, true], [390, false], [390, true]]) {
   test(`no page has an accessibility violation, or scrolls sideways, at ${width} px, ${dark ? 'dark' : 'light'}`, async () => {
     const page = await open(shop, '', { width, dark });
+    await call(shop, 'PUT', '/rooms/checked', { title: '检查', state: 'live' });
+    await call(shop, 'POST', '/rooms/checked/products', { mode: 'add', products: [{ item_id: shop.item, notes: 'first' }, { item_id: 'not in the catalog', title: 'new' }] });
+    await call(shop, 'POST', '/rooms/checked/explain', { item_id: shop.item });
     const places = [['', '.plot canvas'], ['person', '.people a'], [`person?id=${shop.user}`, '#consent-contact'], ['item', '.card'],
-      [`item?id=${shop.item}`, '#audience-form tbody, .scroll tbody tr'], ['scenes', 'h1'], ['scenes/home', '#warnings p'], ['rooms', 'h1']];
+      [`item?id=${shop.item}`, '#audience-form tbody, .scroll tbody tr'], ['scenes', 'h1'], ['scenes/home', '#warnings p'], ['rooms', '#room-id'], ['rooms/checked', '.row-item']];
     for (const [place, ready] of places) {
       await page.goto(`${shop.api}/console/#/${place}`);
       await page.locator(ready).first().waitFor();
@@ -256,15 +260,21 @@ test('the first paint comes within 300 ms and all files weigh at most 150 KB', a
   await done(page);
 });
 
+roomTests(() => shop);
 storefrontTests(() => shop);
 
 // The pictures of the documents: QIANMIAN_PICTURES=docs/img node --test tests/browser/console.test.mjs
 if (process.env.QIANMIAN_PICTURES) {
   test('pictures for the documents', async () => {
+    const { items } = await call(shop, 'GET', '/recommend?count=9');
+    await call(shop, 'PUT', '/rooms/tonight', { title: '双十一返场', anchor: '小李', channel: 'wechat', state: 'live' });
+    await call(shop, 'POST', '/rooms/tonight/products', { mode: 'add', products: items.map(({ item_id, price }, n) => ({ item_id, ...(n % 3 === 1 && { room_price: Math.round(price * 8) / 10 }) })) });
+    await call(shop, 'POST', '/rooms/tonight/explain', { item_id: items[1].item_id });
+    await call(shop, 'POST', '/rooms/tonight/push', { item_id: items[1].item_id, ttl_seconds: 600 });
     const item = `item?id=${shop.item}`;
     const person = `person?id=${shop.user}`;
     for (const [name, place, ready, size] of [
-      ['home', '', '.plot canvas', {}], ['person', person, '.card', { height: 660 }], ['item', item, '#audience-form', {}], ['scene', 'scenes/home', '#warnings p', { dark: true }],
+      ['home', '', '.plot canvas', {}], ['person', person, '.card', { height: 660 }], ['item', item, '#audience-form', {}], ['room', 'rooms/tonight', '.row-item', {}], ['room-phone', 'rooms/tonight', '.row-item', { width: 390, height: 780 }], ['scene', 'scenes/home', '#warnings p', { dark: true }],
       ['person-phone', person, '.card', { width: 390, height: 780 }], ['home-phone', '', '.plot canvas', { width: 390, height: 780, dark: true }]]) {
       const page = await open(shop, place, { language: 'zh', height: 700, ...size });
       await page.locator(ready).first().waitFor();
