@@ -45,20 +45,20 @@ pub struct Currency {
     digits: u8,
 }
 
-/// A currency as a file says it.
+/// A currency as written in a file.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
     #[serde(default = "usual_code")]
     code: String,
-    /// By the code where absent.
+    /// If absent, the number of decimals follows from the code.
     digits: Option<u8>,
 }
 
 /// The reason why there is no such currency.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CurrencyFault {
-    /// The code is none.
+    /// The code does not consist of three capital letters.
     #[error("currency code {0:?}: use the three capital letters of ISO 4217, such as \"CNY\"")]
     Code(String),
     /// More decimals than any currency has.
@@ -77,10 +77,10 @@ impl Default for Currency {
 }
 
 impl Currency {
-    /// A currency by its code; where `digits` is absent, it has the decimals of ISO 4217.
+    /// A currency by its code; without `digits` it has the decimals of ISO 4217.
     ///
     /// # Errors
-    /// The code has not three capital letters, or there are more than [`MAX_DIGITS`] decimals.
+    /// The code does not consist of three capital letters, or there are more than [`MAX_DIGITS`] decimals.
     pub fn new(code: &str, digits: Option<u8>) -> Result<Self, CurrencyFault> {
         let letters: Option<[u8; 3]> = code.as_bytes().try_into().ok();
         let letters = letters.filter(|letters| letters.iter().all(u8::is_ascii_uppercase));
@@ -105,7 +105,7 @@ impl Currency {
         self.digits
     }
 
-    /// The amount that a caller wrote.
+    /// Converts an amount of a caller, without rounding.
     ///
     /// # Errors
     /// More decimals than the currency has, or beyond the largest amount.
@@ -117,7 +117,7 @@ impl Currency {
         }
     }
 
-    /// The amount nearest to one that was written before the currency was known; `None` beyond the largest amount.
+    /// Rounds an amount that was stored before the currency was known; `None` beyond the largest amount.
     pub fn nearest(&self, amount: Decimal) -> Option<Money> {
         amount.at(self.digits).and_then(|(minor, _)| Money::new(minor))
     }
@@ -129,7 +129,7 @@ impl Currency {
         Some((Money::new(minor)?, changed))
     }
 
-    /// The amount as answers write it.
+    /// The amount as a decimal number, for answers.
     pub fn decimal(&self, money: Money) -> Decimal {
         Decimal::new(money.minor(), self.digits)
     }

@@ -9,11 +9,11 @@ use serde_json::value::RawValue;
 use crate::exact::Exact;
 use crate::{MAX_DIGITS, MAX_MINOR};
 
-/// An exact decimal number of at most 15 digits and [`MAX_DIGITS`] decimals; equal numbers are equal however they were
-/// written. It is what a caller says of money before a model says which currency it is in.
+/// An exact decimal number of at most 15 digits and [`MAX_DIGITS`] decimals; `1.5` equals `1.50`. It holds an amount
+/// of a caller until the model's currency is known.
 ///
-/// In JSON it is a number, written without an exponent and without zeros at its end. Reading JSON rounds further decimals
-/// away, which only states that older versions wrote have; callers' numbers go through [`Decimal::parse`].
+/// In JSON it is a number without exponent and trailing zeros. Reading JSON rounds further decimals, which occur only
+/// in states written by older versions; callers' numbers go through [`Decimal::parse`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Decimal {
     mantissa: i64,
@@ -27,13 +27,13 @@ pub enum Fault {
     /// It is no decimal number.
     #[error("a decimal number, such as 19.9")]
     NotANumber,
-    /// It has more decimals than may be.
+    /// It has too many decimals.
     #[error("at most {max} decimals")]
     Decimals {
-        /// Most decimals.
+        /// The largest allowed number of decimals.
         max: u8,
     },
-    /// It has more digits than may be.
+    /// It has too many digits.
     #[error("a number of at most 15 digits")]
     TooLarge,
 }
@@ -60,7 +60,7 @@ impl Decimal {
         }
     }
 
-    /// The number with as many decimals as 15 digits leave room for, how many these are, and whether it was rounded.
+    /// The number with as many decimals as fit in 15 digits, the number of these decimals, and true if it was rounded.
     fn finest(exact: Exact) -> Option<(Self, u8, bool)> {
         (0..=MAX_DIGITS).rev().find_map(|scale| {
             let (mantissa, was_rounded) = exact.rounded(scale)?;
@@ -68,7 +68,7 @@ impl Decimal {
         })
     }
 
-    /// The number in units of `10^-digits`, rounded half away from zero, and whether rounding changed it; `None`
+    /// The number in units of `10^-digits`, rounded half away from zero, and true if rounding changed it; `None`
     /// beyond ±[`MAX_MINOR`].
     pub(crate) fn at(self, digits: u8) -> Option<(i64, bool)> {
         if digits >= self.scale {
@@ -91,7 +91,7 @@ impl Decimal {
         i128::from(self.mantissa) <= i128::from(limit) * 10i128.pow(self.scale.into())
     }
 
-    /// The nearest float. JSON numbers of 15 digits read as it and are written from it without loss.
+    /// The nearest float. JSON numbers of 15 digits survive the conversion to a float and back.
     pub fn to_f64(self) -> f64 {
         // Both are exact as floats, so the quotient is the float nearest to the number.
         self.mantissa as f64 / 10f64.powi(self.scale.into())

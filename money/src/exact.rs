@@ -2,15 +2,15 @@
 
 use crate::MAX_MINOR;
 
-/// Digits that are kept; further ones are only remembered as such.
+/// Digits that are kept; of further ones only `is_cut` remains.
 const MAX_KEPT: u32 = 20;
 
-/// A decimal number `mantissa / 10^scale`, as it was written: up to 20 significant digits.
+/// A decimal number `mantissa / 10^scale` of up to 20 significant digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exact {
     mantissa: i128,
     scale: i32,
-    /// Digits other than 0 beyond the kept ones were left out.
+    /// True if digits other than 0 were dropped.
     is_cut: bool,
 }
 
@@ -46,8 +46,7 @@ impl Exact {
         Some(Self { mantissa, scale, is_cut })
     }
 
-    /// The number that a float was written as: the shortest decimal that reads as the same float. `None` for NaN and
-    /// the infinities.
+    /// The shortest decimal that reads as the same float. `None` for NaN and the infinities.
     pub fn of(number: f64) -> Option<Self> {
         Self::parse(&format!("{number:e}"))
     }
@@ -67,7 +66,7 @@ impl Exact {
         Self { mantissa: self.mantissa.abs(), ..self }
     }
 
-    /// True if it is at most `limit` either way.
+    /// True if it is within `-limit..=limit`.
     pub fn is_within(self, limit: i64) -> bool {
         let power = |n: i32| u32::try_from(n).ok().and_then(|n| 10i128.checked_pow(n));
         let (mantissa, limit) = (self.mantissa.abs(), i128::from(limit));
@@ -87,7 +86,7 @@ impl Exact {
         Some(Self { mantissa, scale, is_cut: self.is_cut || other.is_cut })
     }
 
-    /// The number in units of `10^-digits`, rounded half away from zero, and whether rounding changed it; `None`
+    /// The number in units of `10^-digits`, rounded half away from zero, and true if rounding changed it; `None`
     /// beyond ±[`MAX_MINOR`].
     pub fn rounded(self, digits: u8) -> Option<(i64, bool)> {
         let shift = self.scale.checked_sub(i32::from(digits))?;
@@ -108,7 +107,7 @@ impl Exact {
     }
 }
 
-/// An exponent of any length: beyond i32 it is at the end of i32.
+/// An exponent of any length, clamped to the range of i32.
 fn exponent_of(text: &str) -> Option<i32> {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {

@@ -5,10 +5,10 @@
 //! | [`Money`] | an amount in minor units of the shop's currency (fen, cents), 8 bytes |
 //! | [`Currency`] | the shop's currency and its number of decimals; turns text and decimals into [`Money`] and back |
 //! | [`Decimal`] | an amount as a caller writes it, before the currency's decimals are known |
-//! | [`Exact`] | a decimal number of a file, of up to 20 digits, to multiply and to round once |
+//! | [`Exact`] | a decimal number of a file, of up to 20 digits, to be multiplied and then rounded once |
 //!
 //! No amount goes through a float on its way from text to minor units. All amounts are within
-//! ±[`MAX_MINOR`]: 15 digits, which every JSON reader keeps, those whose numbers are doubles too.
+//! ±[`MAX_MINOR`]: 15 digits, which every JSON reader keeps, even one that reads numbers as doubles.
 
 #![warn(missing_docs)]
 
@@ -22,7 +22,7 @@ pub use decimal::{Decimal, Fault};
 pub use exact::Exact;
 pub use minor::Money;
 
-/// Largest amount either way, in minor units. A double holds 15 decimal digits exactly.
+/// Largest absolute amount, in minor units. A double holds 15 decimal digits exactly.
 pub const MAX_MINOR: i64 = 999_999_999_999_999;
 
 /// Most decimals of a currency (ISO 4217: the Chilean UF).

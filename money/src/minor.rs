@@ -7,7 +7,7 @@ use crate::MAX_MINOR;
 pub struct Money(i64);
 
 impl Money {
-    /// Nothing.
+    /// Zero.
     pub const ZERO: Self = Self(0);
     /// The largest amount.
     pub const MAX: Self = Self(MAX_MINOR);
@@ -19,7 +19,7 @@ impl Money {
         if minor >= -MAX_MINOR && minor <= MAX_MINOR { Some(Self(minor)) } else { None }
     }
 
-    /// The nearest amount: for sums of sums, which end at the largest amount instead of wrapping.
+    /// The nearest amount: large sums saturate at the largest amount instead of wrapping.
     pub fn clamped(minor: i128) -> Self {
         let max = i128::from(MAX_MINOR);
         // Within i64 after the clamp.
@@ -42,18 +42,18 @@ impl Money {
         Self::new(self.0 - other.0)
     }
 
-    /// The sum of all amounts; `None` where one is unknown or the sum is beyond the largest amount.
+    /// The sum of all amounts; `None` if one is unknown or the sum is beyond the largest amount.
     pub fn total(amounts: impl IntoIterator<Item = Option<Self>>) -> Option<Self> {
         amounts.into_iter().try_fold(Self::ZERO, |sum, amount| sum.checked_add(amount?))
     }
 
-    /// This many times the amount, to the nearest minor unit, at most the largest amount.
+    /// The amount times `factor`, rounded to the nearest minor unit, at most the largest amount.
     pub fn scaled(self, factor: f64) -> Self {
         // A float's cast saturates, and NaN becomes 0.
         Self::clamped((self.0 as f64 * factor).round() as i128)
     }
 
-    /// An amount or none as one number, for columns and atomics; see [`Money::unpacked`].
+    /// An optional amount as one number, for columns and atomics; see [`Money::unpacked`].
     pub const fn packed(amount: Option<Self>) -> i64 {
         match amount {
             Some(amount) => amount.0,
@@ -61,7 +61,7 @@ impl Money {
         }
     }
 
-    /// The amount that [`Money::packed`] made a number; `None` for numbers beyond ±[`MAX_MINOR`].
+    /// The inverse of [`Money::packed`]; `None` for numbers beyond ±[`MAX_MINOR`].
     pub const fn unpacked(packed: i64) -> Option<Self> {
         Self::new(packed)
     }

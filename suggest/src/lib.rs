@@ -1,7 +1,7 @@
-//! "Did you mean ...?": the known name that is most like an unknown one.
+//! "Did you mean ...?": finds the known name that is most similar to an unknown one.
 //!
-//! Configuration fields, table columns, JSON fields, event types and identity types all answer an unknown name
-//! with this, so that a misspelling gets the same help everywhere. The work is bounded, whatever a caller sends.
+//! Errors about unknown configuration fields, table columns, JSON fields, event types and identity types all use it,
+//! so that a misspelling gets the same help everywhere. The work is bounded for any input.
 
 #![warn(missing_docs)]
 
@@ -10,9 +10,9 @@ const MIN_SIMILARITY: f64 = 0.75;
 /// Letters and digits of a name that are compared; the longest known name has 21.
 const MAX_CHARS: usize = 64;
 
-/// The name in `known` that is most similar to `name`, where one is similar at all; the last one of equals.
+/// The name in `known` that is most similar to `name`, the last of equals; `None` if none is similar enough.
 ///
-/// Cost: one comparison of at most 64 x 64 characters a known name.
+/// Cost: one comparison of at most 64 x 64 characters per known name.
 pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let name = folded(name);
     known

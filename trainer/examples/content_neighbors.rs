@@ -12,7 +12,7 @@ use qianmian_trainer::learn::content_neighbors::ContentNeighbors;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// An item as a department store writes it: 3 to 9 words, 12 x 15 x 6 categories, 900 brands, 40 merchants.
+/// An item like those of a department store: 3 to 9 words, 12 x 15 x 6 categories, 900 brands, 40 merchants.
 fn item(rng: &mut ChaCha8Rng) -> Attributes {
     let mut skewed = |n: u32| (rng.random::<f64>().powi(3) * f64::from(n)) as u32;
     let title: Vec<String> = (0..3 + skewed(7)).map(|_| format!("w{}", skewed(20_000))).collect();

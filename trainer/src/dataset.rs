@@ -16,11 +16,11 @@ use qianmian_money::Currency;
 use crate::config::TrainingConfig;
 use crate::orders::{DAY_SECONDS, GUEST, Identity, Inputs, Item, Line, NONE_CODE, TimeKind, User};
 
-/// Days after which a purchase counts half, by the calendar (decision 12).
+/// Half-life of a purchase in days, if times are known (decision 12).
 const HALF_LIFE_DAYS: f64 = 90.0;
-/// The same in steps, where only the order is known: 0.8 a step (decision 17).
+/// The same in steps, if only the order is known: a factor of 0.8 per step (decision 17).
 const HALF_LIFE_STEPS: f64 = 3.0;
-/// The same where users buy the same items again, since needs return (decision 28).
+/// The same for users who buy the same items again: old purchases matter for longer (decision 28).
 const HALF_LIFE_REPEAT_STEPS: f64 = 6.6;
 
 /// Order lines in dense indices, with the attributes of every item.
@@ -28,7 +28,7 @@ const HALF_LIFE_REPEAT_STEPS: f64 = 6.6;
 pub struct Dataset {
     /// Outside ids of all items, in byte order.
     pub item_ids: Vec<String>,
-    /// Attributes, one entry an item.
+    /// Attributes, one entry per item.
     pub attributes: Vec<Attributes>,
     /// The currency of all amounts.
     pub currency: Currency,
@@ -56,7 +56,7 @@ pub struct Dataset {
     n_paired: usize,
     /// The meaning of the lines' times.
     pub time_kind: TimeKind,
-    /// End of the data: a second after the last line, or where the data were cut; unix seconds.
+    /// End of the data, exclusive: a second after the last line, or the moment of the cut; unix seconds.
     pub until: i64,
     /// True if users buy the same items again.
     repeats: bool,
@@ -67,7 +67,7 @@ pub struct Dataset {
 pub struct ExternalModel {
     /// The model that is served.
     pub served: External,
-    /// The model that the rehearsal sees, learned without the last months where its owner gives one.
+    /// The model that the rehearsal uses: the owner's version learned without the last months, else the served one.
     pub rehearsed: External,
 }
 
@@ -82,7 +82,7 @@ impl Dataset {
             catalog.entry(id.clone()).or_default();
         }
         let (item_ids, attributes): (Vec<String>, Vec<Attributes>) = catalog.into_iter().unzip();
-        // Both lists are in byte order, so every ordered id is found further on in the joined one.
+        // Both lists are in byte order, so one pass over the joined list finds every id of the orders.
         let mut joined = item_ids.iter().enumerate();
         let rows: Vec<u32> = orders
             .item_ids
@@ -214,7 +214,7 @@ impl Dataset {
         &self.rooms[code as usize]
     }
 
-    /// Days after which a purchase counts half in a user's history: as configured, or by what the times mean.
+    /// Half-life of a purchase in a user's history, in days: as configured, else a default for the kind of times.
     pub fn half_life_days(&self, config: &TrainingConfig) -> f64 {
         config.half_life_days.unwrap_or(match self.time_kind {
             TimeKind::Timestamps => HALF_LIFE_DAYS,
@@ -224,7 +224,7 @@ impl Dataset {
         })
     }
 
-    /// Weight of a purchase at `at` at the end of the data, for a half-life in days; `0..=1`, 1 without times.
+    /// Weight, at the end of the data, of a purchase at `at` (unix seconds); `0..=1`, 1 without times.
     pub fn decay(&self, at: i64, half_life_days: f64) -> f32 {
         if self.time_kind == TimeKind::None {
             return 1.0;
@@ -239,12 +239,12 @@ pub fn is_known(line: &Line) -> bool {
     line.user != GUEST
 }
 
-/// A channel code as an index, if there is one.
+/// The channel of a line as an index; `None` if it has none.
 pub fn channel_ix(line: &Line) -> Option<usize> {
     (line.channel != NONE_CODE).then_some(line.channel as usize)
 }
 
-/// Sets each item's merchants by the lines that sold it: those of the most pieces first, then in byte order.
+/// Sets each item's merchants from its order lines: by pieces sold, most first, then in byte order.
 fn merchants(lines: &[Line], ids: &[String], attributes: &mut [Attributes]) {
     let mut pieces: BTreeMap<(u32, u16), f64> = BTreeMap::new();
     for line in lines.iter().filter(|line| line.merchant != NONE_CODE) {
@@ -273,7 +273,7 @@ fn cities(user_ids: &[String], users: &[User]) -> (Vec<String>, Vec<u16>) {
     (names.into_iter().map(str::to_owned).collect(), codes)
 }
 
-/// The attributes of every one of `user_ids`; unknown where the users table has no row. Both lists are in byte order.
+/// The attributes of every one of `user_ids`; unknown if the users table has no row. Both lists are in byte order.
 fn user_attributes(user_ids: &[String], users: Vec<User>) -> Vec<UserAttribute> {
     let mut attributes = vec![UserAttribute::default(); user_ids.len()];
     for user in users {

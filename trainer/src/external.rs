@@ -20,7 +20,7 @@ use crate::config::{Config, ExternalFiles, Normalise};
 use crate::dataset::{Dataset, ExternalModel};
 use table::Ids;
 
-/// Targets kept an item (decision 23).
+/// Targets kept per item (decision 23).
 const TOP_N: usize = 100;
 
 /// The match of one external model's files with the shop.
@@ -30,7 +30,7 @@ pub struct Summary {
     pub name: String,
     /// File by file.
     pub files: Vec<FileSummary>,
-    /// True if the rehearsal sees files of its own.
+    /// True if the rehearsal uses files of its own.
     pub rehearsed_apart: bool,
 }
 
@@ -51,10 +51,10 @@ pub struct FileSummary {
     pub dim: Option<usize>,
 }
 
-/// Reads every external model of the configuration, with how its files match the shop.
+/// Reads every external model of the configuration, with a summary of the match of its files with the shop.
 ///
 /// # Errors
-/// Names the file, and the row where there is one.
+/// Errors name the file and, if the fault is in a row, the row.
 pub fn read(config: &Config, dataset: &Dataset) -> anyhow::Result<Vec<(ExternalModel, Summary)>> {
     let how = |column: &str| config.orders.normalise.get(column).copied();
     let reader = Reader { dataset, item_id: how("item_id"), user_id: how("user_id") };
@@ -109,7 +109,7 @@ impl Reader<'_> {
             summaries.push(summary);
             users = Some(vectors);
         } else {
-            // A user's vector will be a sum of item vectors; only their directions are comparable.
+            // A user's vector will be a sum of item vectors, so these are scaled to unit length first.
             item_vectors.0.chunks_exact_mut(item_vectors.1).for_each(to_unit_length);
         }
         let factors = |(values, dim): (Vec<f32>, usize)| Factors::new(dim, values);

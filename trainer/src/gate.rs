@@ -4,7 +4,7 @@
 //! Every version has figures of its rehearsal: NDCG@10 on held-out users, and that of best sellers on the same users. A
 //! version is refused if it is below the served one by more than the tolerance, or below the best sellers. Without a
 //! figure there is nothing to compare, and the version passes with a note. A version that passes is opened and warmed
-//! exactly as a server does it before `latest.json` moves. Every verdict is kept in the version's manifest, under
+//! exactly as by a server before `latest.json` moves. Every verdict is kept in the version's manifest, under
 //! `metrics.publish`, the latest last.
 
 use std::fmt;
@@ -45,7 +45,7 @@ impl fmt::Display for Refused {
 /// the store's lock.
 ///
 /// # Errors
-/// [`Refused`], with the figures, when it does not pass; others when the version is missing, damaged or cannot be served.
+/// [`Refused`], with the figures, if it does not pass; other errors if it is missing, damaged or cannot be served.
 pub fn publish(
     store: &ShopStore,
     version: &str,
@@ -73,7 +73,7 @@ pub fn publish(
     }
 }
 
-/// Opens and warms a version exactly as a server does, and lets go of it.
+/// Opens and warms a version exactly as a server does, then closes it.
 fn open_as_served(artifact: &Artifact) -> anyhow::Result<()> {
     let open = || -> Result<(), Error> {
         warm::warm(&Snapshot::open(artifact)?);
@@ -88,7 +88,7 @@ fn open_as_served(artifact: &Artifact) -> anyhow::Result<()> {
     }
 }
 
-/// The verdict on a version, whose manifest is given, beside the served one.
+/// The verdict on a version, given by its manifest, compared with the served one.
 fn judge(
     manifest: &Manifest,
     served: Option<(String, Result<Manifest, Error>)>,

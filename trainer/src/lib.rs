@@ -1,16 +1,16 @@
 //! Learns from order history and writes an artifact.
 //!
-//! | module | what it does |
+//! | module | contents |
 //! |---|---|
 //! | [`config`] | the TOML that names the tables and the choices |
 //! | [`orders`] | files in, cleaned lines out, every row accounted for |
 //! | [`dataset`] | orders and catalog in one dense vocabulary |
 //! | [`external`] | models learned elsewhere, in that vocabulary |
 //! | [`metrics`] | ranking metrics and the bootstrap |
-//! | [`learn`] | the learners, one a file |
+//! | [`learn`] | the learners, one per file |
 //! | [`train`] | the order of the stages |
 //! | [`evaluate`] | time split, baselines, metrics |
-//! | [`gate`] | whether a version may be served |
+//! | [`gate`] | the gate before a publish |
 //! | [`tune`] | searches the parameters that matter, on the last month |
 //! | [`predict`] | batch inference: keys in, ranked rows out, by the code that serves |
 //! | [`demo_data`] | a realistic shop, generated from a seed |

@@ -1,6 +1,6 @@
 //! Ranking metrics and the bootstrap: one definition for learners, evaluation and tuning.
 //!
-//! Ranks are counted from 0. Every metric is a pure function of a ranked list and what was really bought.
+//! Ranks are counted from 0. Every metric is a pure function of a ranked list and the actual purchases.
 
 use rand::RngExt;
 use rand::SeedableRng;
@@ -13,12 +13,12 @@ pub fn recall(ranked: &[u32], truth: &FxHashSet<u32>, k: usize) -> f64 {
 }
 
 /// Normalized discounted cumulative gain of the first `k`, binary relevance; `0..=1` (Järvelin &
-/// Kekäläinen 2002). 0 where nothing is relevant.
+/// Kekäläinen 2002). 0 if nothing is relevant.
 pub fn ndcg(ranked: &[u32], truth: &FxHashSet<u32>, k: usize) -> f64 {
     ndcg_of_hits(hits(ranked, truth, k), truth.len(), k)
 }
 
-/// The same from the ranks of the hits, each below `k`, of `n_relevant` relevant entries.
+/// The same, from the ranks of the hits (each below `k`) and the number of relevant entries.
 pub fn ndcg_of_hits(hits: impl IntoIterator<Item = usize>, n_relevant: usize, k: usize) -> f64 {
     let ideal = ideal_dcg(n_relevant, k);
     if ideal > 0.0 { dcg(hits) / ideal } else { 0.0 }
@@ -40,7 +40,7 @@ pub fn discount(rank: usize) -> f64 {
     1.0 / ((rank + 2) as f64).log2()
 }
 
-/// 1 when any of the first `k` is in `truth`.
+/// 1 if any of the first `k` is in `truth`, else 0.
 pub fn hit(ranked: &[u32], truth: &FxHashSet<u32>, k: usize) -> f64 {
     f64::from(u8::from(hits(ranked, truth, k).next().is_some()))
 }
@@ -67,7 +67,7 @@ pub fn auc(ranked: &[u32], truth: &FxHashSet<u32>, n_users: usize) -> f64 {
     (won + missed * (others - passed).max(0.0) / 2.0) / (truth.len() as f64 * others)
 }
 
-/// Gini coefficient of how often each item is shown: 0 where all are shown equally often, towards 1 where few
+/// Gini coefficient of the number of times each item is shown: 0 if all are shown equally often, near 1 if few
 /// items fill all slots (Fleder & Hosanagar 2009). 0 for no items.
 pub fn gini(counts: &[u32]) -> f64 {
     let mut sorted: Vec<f64> = counts.iter().map(|&c| f64::from(c)).collect();
@@ -95,7 +95,7 @@ pub struct Paired {
 }
 
 impl Paired {
-    /// Of `a` minus `b`, by case.
+    /// Computes both for `a` minus `b`, case by case.
     pub fn new(a: &[f64], b: &[f64]) -> Self {
         let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
         let (n, mean) = (differences.len().max(1) as f64, mean(&differences));
@@ -103,7 +103,7 @@ impl Paired {
         Self { mean, standard_error: (squares / (n - 1.0).max(1.0) / n).sqrt() }
     }
 
-    /// True if the mean is above 0 by more than two standard errors, which chance does once in 40.
+    /// True if the mean is above 0 by more than two standard errors, which happens by chance once in 40.
     pub fn is_certain(&self) -> bool {
         self.mean > 2.0 * self.standard_error
     }
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn auc_counts_won_pairs_and_half_of_the_ties() {
-        // Of six people 1 and 2 buy; 1 loses to 5 only; 2 is not ranked and ties with three of the others.
+        // Six users; 1 and 2 buy. Only 5 ranks above 1; 2 is not ranked and ties with three others.
         let (ranked, truth) = ([5, 1], set(&[1, 2]));
         assert!((auc(&ranked, &truth, 6) - (3.0 + 1.5) / 8.0).abs() < 1e-12);
         assert!((auc(&[], &truth, 6) - 0.5).abs() < 1e-12);

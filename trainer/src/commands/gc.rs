@@ -33,7 +33,7 @@ pub struct Args {
     dry_run: bool,
 }
 
-/// A version and when it was created.
+/// A version and its creation time.
 type Created = (String, DateTime<Utc>);
 
 /// Removes and prints.

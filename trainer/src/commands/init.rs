@@ -1,4 +1,4 @@
-//! `init`: looks at files, says what was understood, and writes a configuration that says it too.
+//! `init`: detects the format and columns of files, prints them, and writes them as a configuration.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use chrono::Utc;
 use crate::config::Config;
 use crate::orders::{self, ReadOptions, Summary};
 
-/// Rows that are shown beside what becomes of them.
+/// Rows of the preview.
 const PREVIEW_ROWS: usize = 10;
 
 /// Most characters of a row that are shown.
@@ -48,7 +48,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     if let Some(events) = &mut config.events {
         events.time_zone.clone_from(&args.time_zone);
     }
-    // However many rows are bad, what was understood is worth saying.
+    // No limit on bad rows: the findings are printed in any case.
     let options = ReadOptions { max_reject_ratio: 1.0, ..ReadOptions::new(Utc::now().timestamp()) };
     let (summary, failed) = match orders::read(&config, &options, &|_, _, _| {}) {
         Ok(inputs) => (inputs.orders.summary, None),
@@ -86,7 +86,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     }
 }
 
-/// A file's name as a configuration in `folder` should write it.
+/// A file's name relative to `folder`, where the configuration is.
 fn named(file: &str, folder: &Path) -> String {
     if folder.as_os_str().is_empty() || Path::new(file).is_absolute() {
         return file.to_owned();

@@ -90,7 +90,7 @@ impl InputArgs {
         Ok(Input { config, dataset, summary })
     }
 
-    /// The configuration as it is given; without one, as the files tell.
+    /// The given configuration; without one, a draft from the files.
     fn config(&self) -> anyhow::Result<Config> {
         let Some(path) = &self.config else {
             return if self.orders.is_empty() { Ok(Config::default()) } else { orders::draft(&self.orders) };
@@ -102,7 +102,7 @@ impl InputArgs {
         Ok(config)
     }
 
-    /// Refuses guesses where the command line asks for it.
+    /// Refuses guesses if `--strict` is given.
     fn check(&self, summary: &orders::Summary) -> anyhow::Result<()> {
         let guesses: Vec<String> = summary
             .warnings

@@ -1,4 +1,4 @@
-//! `publish` and `rollback`: which version is served.
+//! `publish` and `rollback`: choose the version to serve.
 
 use chrono::Utc;
 use qianmian_models::error::Error;
@@ -45,7 +45,7 @@ fn reason(text: &str) -> Result<String, String> {
     }
 }
 
-/// Publishes a version through the gate; the error of a refused one says how to force it.
+/// Publishes a version through the gate; the error of a refusal says how to force it.
 pub fn through_gate(
     store: &ShopStore,
     version: &str,
@@ -84,7 +84,7 @@ pub fn publish(args: &PublishArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Points `latest.json` back at the version before.
+/// Points `latest.json` back at the previous version.
 pub fn rollback(args: &StoreArgs) -> anyhow::Result<()> {
     let store = args.open()?;
     let _lock = store.lock()?;

@@ -1,4 +1,4 @@
-//! `completions` and `man`: what a shell and a manual need, from the definition of the command line itself.
+//! `completions` and `man`: shell completions and manual pages, generated from the definition of the command line.
 
 use std::io::Write;
 use std::path::PathBuf;

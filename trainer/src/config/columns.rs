@@ -1,18 +1,19 @@
-//! The canonical columns of each table, with the names that exports of well-known systems give them.
+//! The canonical columns of each table, with their names in exports of well-known systems.
 //!
-//! One entry a column: its name, what it holds and its other names. A name matches whatever its case, spaces
-//! and punctuation are; `name|other` is a name only beside a column `other`. To teach the trainer another export, add its names here.
+//! Each entry has a column's name, its meaning and its aliases. Names are matched without case, spaces and
+//! punctuation; `name|other` matches only in files that also have a column `other`. To support another export, add
+//! its names here.
 
 use super::Table;
 
 /// A canonical column.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ColumnInfo {
-    /// As the configuration and files in canonical form call it.
+    /// The canonical name, in the configuration and in files.
     pub name: &'static str,
-    /// One phrase for people.
+    /// The meaning, in one phrase.
     pub meaning: &'static str,
-    /// Other names, the most certain first.
+    /// Aliases, the most certain first.
     pub aliases: &'static [&'static str],
 }
 
@@ -20,12 +21,12 @@ const fn column(name: &'static str, meaning: &'static str, aliases: &'static [&'
     ColumnInfo { name, meaning, aliases }
 }
 
-/// The column of orders that a value belongs to. Its table entry is `Table::Orders.columns()[role as usize]`.
+/// A column of the orders. Its table entry is `Table::Orders.columns()[role as usize]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OrderColumn {
     /// The basket.
     OrderId,
-    /// The line within a basket, where the source numbers it.
+    /// The number of the line within a basket, if the source has one.
     LineId,
     /// The person.
     UserId,
@@ -47,7 +48,7 @@ pub enum OrderColumn {
     RoomId,
     /// Seller.
     MerchantId,
-    /// True if the purchase lasted.
+    /// The status of the purchase, such as paid or cancelled.
     Status,
     /// Time of the line's last change.
     UpdatedAt,
@@ -83,7 +84,7 @@ impl OrderColumn {
     }
 }
 
-/// The column of events that a value belongs to, as [`OrderColumn`].
+/// A column of the events; see [`OrderColumn`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventColumn {
     /// The event.
@@ -104,13 +105,13 @@ pub enum EventColumn {
     Scene,
     /// Livestream room.
     RoomId,
-    /// The request whose answer was shown.
+    /// The id of the recommendation request whose answer was shown.
     RequestId,
     /// Price of one piece.
     Value,
     /// The order that a purchase belongs to.
     OrderId,
-    /// True if only the shopper's own device says so.
+    /// True if the event was sent by the shopper's own device.
     Storefront,
 }
 
@@ -131,7 +132,7 @@ impl Table {
         self.columns().iter().map(|column| column.name)
     }
 
-    /// The other names of a canonical column.
+    /// The aliases of a canonical column.
     pub fn aliases(self, name: &str) -> &'static [&'static str] {
         self.columns().iter().find(|column| column.name == name).map_or(&[], |column| column.aliases)
     }

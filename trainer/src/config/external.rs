@@ -1,4 +1,4 @@
-//! `[[external]]`: what was learned elsewhere and takes part as a further source.
+//! `[[external]]`: models learned elsewhere that take part as further sources.
 
 use anyhow::ensure;
 use qianmian_models::index::external::SLOTS;
@@ -6,11 +6,11 @@ use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// One thing brought: an embedding (`items`, with `users` or without) or item-item `scores`.
+/// One external model: an embedding (`items`, with `users` or without) or item-item `scores`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExternalConfig {
-    /// As its owner calls it.
+    /// Name of the model, chosen by its owner.
     pub name: String,
     /// Columns `item_id`, `vector`.
     pub items: Option<PathBuf>,
@@ -18,8 +18,8 @@ pub struct ExternalConfig {
     pub users: Option<PathBuf>,
     /// Columns `item_id`, `target_item_id`, `score`.
     pub scores: Option<PathBuf>,
-    /// The same, learned without the months that are rehearsed. Where it is not given, the rehearsal sees
-    /// what is served, and trusts it too much if it was learned from purchases.
+    /// The same model, learned without the months that are rehearsed. If absent, the rehearsal uses the served model
+    /// and overrates it if it was learned from purchases of these months.
     pub rehearsal: Option<ExternalFiles>,
 }
 
@@ -41,7 +41,7 @@ impl ExternalConfig {
         ExternalFiles { items: self.items.clone(), users: self.users.clone(), scores: self.scores.clone() }
     }
 
-    /// Lets relative paths start at `folder`.
+    /// Resolves relative paths against `folder`.
     pub(super) fn resolve(&mut self, folder: &Path) {
         let rehearsal = self.rehearsal.iter_mut().flat_map(|r| [&mut r.items, &mut r.users, &mut r.scores]);
         for path in

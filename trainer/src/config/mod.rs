@@ -27,7 +27,7 @@ use qianmian_suggest::nearest;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
-/// Everything that a training run may be told in a file.
+/// The configuration of a training run.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
@@ -35,9 +35,9 @@ pub struct Config {
     pub shop: String,
     /// The currency of all amounts, and its decimals.
     pub currency: Currency,
-    /// Order history: the one input that training cannot do without.
+    /// The order history: the only input that training requires.
     pub orders: OrdersConfig,
-    /// The catalogue.
+    /// The catalog.
     pub items: Option<TableConfig>,
     /// The users table: attributes and consents.
     pub users: Option<TableConfig>,
@@ -74,7 +74,7 @@ impl Config {
     /// Reads and checks the file at `path`.
     ///
     /// # Errors
-    /// Fails if the file cannot be read, is no valid TOML, or a field is unknown or has a bad value.
+    /// Fails if the file cannot be read or is not valid TOML, or if a field is unknown or has a bad value.
     pub fn load(path: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read the configuration {}", path.display()))?;
@@ -129,7 +129,7 @@ impl Config {
     }
 }
 
-/// Lets relative patterns start at `folder`, whose own name is no pattern.
+/// Resolves relative patterns against `folder`, whose name is escaped: it is no pattern.
 fn resolve(files: &[String], folder: &Path) -> Vec<String> {
     let within = |file: &String| {
         if Path::new(file).is_absolute() || folder.as_os_str().is_empty() {
@@ -141,7 +141,7 @@ fn resolve(files: &[String], folder: &Path) -> Vec<String> {
     files.iter().map(within).collect()
 }
 
-/// Says where the text went wrong, and which known name comes nearest to an unknown one.
+/// The error with its place in the text and, for an unknown name, the nearest known one.
 fn explain(text: &str, error: &toml::de::Error) -> anyhow::Error {
     let message = error.message();
     let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);

@@ -1,4 +1,4 @@
-//! `[publish]`: when a version may be served.
+//! `[publish]`: the gate before a publish.
 
 use anyhow::ensure;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! The sections that say where a table's rows are and how their columns are called.
+//! The sections of the tables: files, formats, columns and cleaning rules.
 
 use super::unknown_name;
 use super::zone::Zone;
@@ -7,12 +7,12 @@ use regex::Regex;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// A canonical table. It fixes which columns a section may name.
+/// A canonical table. It determines the columns that a section may name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Table {
     /// Order lines.
     Orders,
-    /// The catalogue.
+    /// The catalog.
     Items,
     /// Users.
     Users,
@@ -23,7 +23,7 @@ pub enum Table {
 }
 
 impl Table {
-    /// The section's name, which is also the table's.
+    /// The name of the table and of its section.
     pub fn name(self) -> &'static str {
         match self {
             Self::Orders => "orders",
@@ -43,8 +43,8 @@ pub enum Format {
     Csv,
     /// The same with tabs.
     Tsv,
-    /// JSON: an object a line, objects one after the other, one array of them, or an object that holds such an
-    /// array. Nested values are columns by path, `customer.id`; arrays are one row an element.
+    /// JSON: one object per line, a sequence of objects, an array of objects, or an object that holds such an array.
+    /// Nested values are columns by path, `customer.id`; arrays give one row per element.
     Jsonl,
     /// Apache Parquet.
     Parquet,
@@ -52,11 +52,11 @@ pub enum Format {
     Arrow,
     /// An Excel workbook, xlsx or xls.
     Xlsx,
-    /// One line a user: the user, then its items in order, white space between. No header.
+    /// One line per user: the user, then its items in order, separated by white space. No header.
     Sequences,
-    /// One line a basket: its items, separated by the delimiter. No header, no users, no times.
+    /// One line per basket: its items, separated by the delimiter. No header, no users, no times.
     Baskets,
-    /// One line a basket: a column an item, whose cell says whether the basket holds it, or how many.
+    /// One line per basket and one column per item: a cell holds yes, no, or the quantity of the item in the basket.
     OneHot,
 }
 
@@ -96,10 +96,10 @@ pub enum Normalise {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(untagged, expecting = "a column name or a list of column names")]
 pub enum Column {
-    /// One column; a `*` in it stands for any text and makes a row of each column that fits.
+    /// One column. A `*` matches any text; each matching column gives a row of its own.
     One(String),
-    /// The first of these that is not blank; of `category` a path to join with `/`; of times a date and its time
-    /// of day.
+    /// Several columns. The first value that is not blank counts; for `category` they are joined with `/`; for times
+    /// they are a date and its time of day.
     List(Vec<String>),
 }
 
@@ -123,7 +123,7 @@ pub enum Header {
     Names(Vec<String>),
 }
 
-/// The sign before the decimals of a number.
+/// The decimal mark of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub enum Decimal {
     /// `1,234.50`.
@@ -203,7 +203,7 @@ impl<'de> Deserialize<'de> for Baskets {
     }
 }
 
-/// Declares a section: the options that every table's source has, and those of its own.
+/// Declares a section: the options that all tables share, and its own options.
 macro_rules! section {
     ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $field:ident: $type:ty = $default:expr,)* }) => {
         $(#[$about])*
@@ -212,29 +212,29 @@ macro_rules! section {
         pub struct $name {
             /// Files or glob patterns; the command line may replace those of the orders.
             pub files: Vec<String>,
-            /// Only for `[items]`: take the attributes from the orders' files instead.
+            /// Only for `[items]`: read the attributes from the orders' files instead.
             pub from_orders: bool,
-            /// By the files' endings and beginnings where absent.
+            /// Detected from the files' endings and first bytes if absent.
             pub format: Option<Format>,
-            /// A label such as `gb18030`; by content where absent.
+            /// A label such as `gb18030`; detected from the content if absent.
             pub encoding: Option<String>,
-            /// A text such as `;` or `::`, or a space for runs of white space; by content where absent.
+            /// A text such as `;` or `::`, or a space for runs of white space; detected from the content if absent.
             pub delimiter: Option<String>,
-            /// By content where absent.
+            /// Detected from the content if absent.
             pub header: Option<Header>,
-            /// Lines before the header; by content where absent.
+            /// Lines before the header; detected from the content if absent.
             pub skip_lines: Option<u64>,
-            /// The sheet of a workbook; the first that has rows where absent.
+            /// The sheet of a workbook; the first with rows if absent.
             pub sheet: Option<String>,
-            /// Canonical column to source columns. Unnamed columns are found by their names.
+            /// Canonical column to source columns. Columns that are not listed are found by their names.
             pub columns: BTreeMap<String, Column>,
-            /// A strftime pattern; by content where absent.
+            /// A strftime pattern; detected from the content if absent.
             pub time_format: Option<String>,
-            /// Zone of times that carry none, `Asia/Shanghai` or `+08:00`; UTC where absent.
+            /// Zone of times written without one, `Asia/Shanghai` or `+08:00`; UTC if absent.
             pub time_zone: Option<String>,
-            /// By content where absent.
+            /// Decimal mark; detected from the content if absent.
             pub decimal: Option<Decimal>,
-            /// By canonical column.
+            /// Normalization by canonical column.
             pub normalise: BTreeMap<String, Normalise>,
             /// By column, a regular expression: only rows that match all are read.
             pub keep_when: BTreeMap<String, String>,
@@ -292,46 +292,46 @@ macro_rules! section {
 }
 
 section! {
-    /// The section of a table beside the orders.
+    /// The section of a table other than orders and events.
     TableConfig {}
 }
 
 section! {
-    /// The orders' section: a source, and what counts as a purchase.
+    /// The orders' section: a source, and the rules that decide which rows are purchases.
     OrdersConfig {
         /// There is no time column; the order of the rows is the order of the baskets.
         timeless: bool = false,
-        /// By column, a regular expression: rows that match any give back what an earlier row bought.
+        /// By column, a regular expression: rows that match any are returns of an earlier purchase.
         returned_when: BTreeMap<String, String> = BTreeMap::new(),
-        /// By column, a regular expression: rows that match any never happened. They undo nothing.
+        /// By column, a regular expression: rows that match any are cancelled. They do not cancel other rows.
         cancelled_when: BTreeMap<String, String> = BTreeMap::new(),
-        /// Words of the status column beside those that are known.
+        /// Words of the status column, in addition to the built-in ones.
         statuses: BTreeMap<String, StatusMeaning> = BTreeMap::new(),
-        /// A regular expression on item ids, as written and as normalised: rows that match are no goods.
+        /// A regular expression on item ids, as written and as normalized: rows that match are not products.
         exclude_items: Option<String> = None,
-        /// Lines of price 0, such as gifts; they count where absent.
+        /// Treatment of lines of price 0, such as gifts; kept if absent.
         free_lines: Option<KeepOrDrop> = None,
-        /// User ids that stand for nobody, beside the words that are known.
+        /// User ids of guests, in addition to the built-in words.
         guests: Vec<String> = Vec::new(),
-        /// Persons with an outsized share of all lines; they count where absent, and are said.
+        /// Treatment of persons with an outsized share of all lines; if absent, they are kept with a warning.
         outsized: Option<Outsized> = None,
-        /// Equal lines of an order; by content where absent.
+        /// Meaning of equal lines of an order; detected from the content if absent.
         equal_lines: Option<EqualLines> = None,
-        /// Columns that stand on an order's first line only; by content where absent.
+        /// Columns that have a value on an order's first line only; detected from the content if absent.
         fill_down: Option<Vec<String>> = None,
-        /// The separator of a list of items in one cell; by content where absent, none where empty.
+        /// The separator of a list of items in one cell; detected from the content if absent, no lists if empty.
         split: Option<String> = None,
         /// The definition of a basket. Default: the lines of an order id; without order ids, a person's lines of a day.
         baskets: Option<Baskets> = None,
-        /// Baskets with more distinct items keep this many for co-purchase; at least 1.
+        /// Most distinct items of a basket that count for co-purchase; at least 1.
         max_basket_items: usize = 200,
     }
 }
 
 section! {
-    /// The events' section: a source, and what is made of it.
+    /// The events' section: a source, and the use of purchases.
     EventsConfig {
-        /// Purchases and refunds count where the orders do not tell of them.
+        /// Count purchases and refunds that are missing from the orders.
         purchases: bool = true,
     }
 }

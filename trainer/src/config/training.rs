@@ -1,4 +1,4 @@
-//! `[training]`: what is learned, and how.
+//! `[training]`: parameters of the learners.
 
 use anyhow::ensure;
 use serde::{Deserialize, Serialize};
@@ -15,8 +15,8 @@ pub struct TrainingConfig {
     pub alpha: f32,
     /// ALS passes; 1..=200.
     pub iterations: usize,
-    /// Days after which a purchase counts half in a user's history; above zero. By what the times mean where
-    /// it is not given: 90 by the calendar, three steps where only the order is known.
+    /// Half-life of a purchase in a user's history, in days; above zero. Default: 90 days; with only the order of
+    /// purchases known, 3 steps, or 6.6 if users buy items again.
     pub half_life_days: Option<f64>,
     /// Items that each item is regressed on over users; 1..=512.
     #[serde(alias = "ease_neighbours")]
@@ -30,15 +30,15 @@ pub struct TrainingConfig {
     pub basket_ease_lambda: f32,
     /// Length of the low-pass vectors; 1..=512.
     pub low_pass_dim: usize,
-    /// From so many items on, their vectors get an HNSW graph; below, a scan is faster and exact.
+    /// Number of items from which their vectors get an HNSW graph; below it, a scan is faster and exact.
     pub item_graph_min_rows: usize,
-    /// The same for users. An audience asks for hundreds of users at once, for which a scan stays faster for longer, and a
-    /// graph is built row by row to be repeatable, which takes minutes (decision 51).
+    /// The same for users. The default is higher: an audience asks for hundreds of users at once, for which a scan is
+    /// faster up to larger sizes, and building a repeatable graph row by row takes minutes (decision 51).
     pub user_graph_min_rows: usize,
-    /// Learn the order of answers from the last months. Without it training takes a third of the time, and
-    /// every source counts by default.
+    /// Learn the ranking from the last months. Without it training takes a third of the time, and every source has its
+    /// default weight.
     pub rehearse: bool,
-    /// Of everything that is drawn at random.
+    /// Seed of all random numbers.
     pub seed: u64,
 }
 

@@ -9,7 +9,7 @@ use jiff::tz::{Offset, TimeZone};
 pub struct Zone {
     name: String,
     zone: TimeZone,
-    /// Seconds east of UTC where they never change.
+    /// Seconds east of UTC for a fixed offset; `None` for a named zone.
     fixed: Option<i64>,
     /// The last local quarter of an hour asked for, in quarters since 1970, and its offset in seconds.
     last: (i64, i64),
@@ -46,18 +46,18 @@ impl Zone {
         Ok(Self { name: zone.to_owned(), zone: found, fixed, last: (i64::MIN, 0) })
     }
 
-    /// As the configuration writes it.
+    /// The name as in the configuration.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Seconds east of UTC at a local time, given as the seconds since 1970 that its clock shows. Of an hour that
-    /// comes twice the first is meant; an hour that is left out is read by the offset before it.
+    /// Seconds east of UTC at `local`, the local time in seconds since 1970-01-01 00:00 local. At the end of summer
+    /// time an hour occurs twice: the first is used. At its start an hour is missing: the offset before it is used.
     pub fn offset(&mut self, local: i64) -> i64 {
         if let Some(fixed) = self.fixed {
             return fixed;
         }
-        // Offsets change on the quarter of an hour at the finest.
+        // Offsets change at multiples of a quarter of an hour.
         let quarter = local.div_euclid(900);
         if self.last.0 != quarter {
             self.last = (quarter, self.look_up(local));
@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn a_named_zone_has_its_summer_time() {
         let mut berlin = Zone::parse("Europe/Berlin").unwrap();
-        // 2024-01-15 12:00 and 2024-07-15 12:00 as the clock on the wall shows.
+        // 2024-01-15 12:00 and 2024-07-15 12:00 local time.
         assert_eq!(
             [1_705_320_000, 1_721_044_800, 1_705_320_000].map(|at| berlin.offset(at)),
             [3600, 7200, 3600]

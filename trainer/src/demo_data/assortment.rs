@@ -11,7 +11,7 @@ use super::kinds::{Kind, STYLES};
 const BRAND_FIRST: &str = "沐青安云初小暖竹山禾悦朴蓝雅知松星木白田晴柚简南";
 const BRAND_SECOND: &str = "朵里禾柚野物本研语舍谷源町集屿然作诗家林果道季川";
 
-/// All brands, and where each department's begin; one more start than departments.
+/// All brands, and the start of each department's brands; one more start than departments.
 pub fn make_brands(seed: u64, n_items: u32) -> (Vec<Brand>, Vec<usize>) {
     let mut dice = Dice::new(seed, Purpose::Catalog, 0);
     let firsts: Vec<char> = BRAND_FIRST.chars().collect();

@@ -8,7 +8,7 @@ use chrono::{Datelike, Days, NaiveDate, NaiveTime};
 use super::kinds::Season;
 
 /// Festival dates (Dragon Boat, Mid-Autumn, Spring Festival) as month * 100 + day, by year from
-/// 2019. Later years use the last row; a demo need not be right about 2040.
+/// 2019. Later years use the last row.
 const FESTIVALS: [[u32; 3]; 12] = [
     [607, 913, 205],
     [625, 1001, 125],

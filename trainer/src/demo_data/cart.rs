@@ -7,7 +7,7 @@ use super::places::{CHANNELS, Channel};
 use super::shop::Shop;
 use super::shopper::Shopper;
 
-/// Not in a store, or not in a room.
+/// The value of `store` or `room` for none.
 pub const NOWHERE: u16 = u16::MAX;
 /// Orders of a user are numbered in 12 bits.
 pub const MAX_ORDERS: u32 = 4_096;
@@ -37,7 +37,7 @@ pub struct Line {
     pub store: u16,
     /// The livestream room, or [`NOWHERE`].
     pub room: u16,
-    /// The buyer was not recognized.
+    /// True if the buyer was not recognized.
     pub guest: bool,
 }
 
@@ -53,7 +53,7 @@ pub struct Trip {
 }
 
 impl Trip {
-    /// A trip by the user's habits. A need seldom leads to a livestream.
+    /// Draws a trip by the user's habits. A trip for a need seldom goes to a livestream.
     pub fn draw(shop: &Shop, who: &Shopper, day: usize, by_need: bool, dice: &mut Dice) -> Self {
         let drawn = CHANNELS[who.some_channel(dice)];
         let channel = if by_need && drawn == Channel::Livestream && dice.chance(0.7) {
@@ -67,7 +67,7 @@ impl Trip {
         Self { day, least_reach, channel, store, room }
     }
 
-    /// Orders by mini program, because the store does not carry the item.
+    /// Moves the order to the mini program, because the store does not carry the item.
     pub fn go_online(&mut self) {
         self.least_reach = 0;
         if self.channel == Channel::Store {
@@ -75,7 +75,7 @@ impl Trip {
         }
     }
 
-    /// A second of the day, UTC; the shop lives eight hours ahead of it.
+    /// A second of the day, UTC; the shop's time zone is UTC+8.
     fn second(&self, dice: &mut Dice) -> i64 {
         let (mean, spread) = match self.channel {
             Channel::Livestream => (21.0, 1.0),
@@ -132,7 +132,7 @@ impl<'a> Cart<'a> {
         }
     }
 
-    /// Fills the cart by browsing. A trip that a need caused ends sooner.
+    /// Fills the cart by browsing. A trip for a need ends sooner.
     pub fn fill(&mut self, trip: &Trip, by_need: bool, dice: &mut Dice) {
         let sizes: &[f32] =
             if by_need { &[0.3, 0.65, 0.85, 0.95, 1.0] } else { &[0.17, 0.45, 0.7, 0.86, 0.95, 1.0] };

@@ -33,7 +33,7 @@ pub fn schema() -> SchemaRef {
 /// Turns lines into one batch of [`schema`].
 ///
 /// # Errors
-/// Never for lines of this shop; the ids are ASCII.
+/// Never in practice: the ids of this shop are ASCII.
 pub fn batch(shop: &Shop, lines: &[Line]) -> anyhow::Result<RecordBatch> {
     let mut times = TimestampMillisecondBuilder::with_capacity(lines.len());
     let mut quantities = Int32Builder::with_capacity(lines.len());

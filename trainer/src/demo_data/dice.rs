@@ -13,7 +13,7 @@ pub enum Purpose {
     Catalog = 1,
     /// Stores and livestream rooms.
     Places = 2,
-    /// One user's life.
+    /// One user's purchases.
     User = 3,
 }
 
@@ -71,12 +71,12 @@ impl Dice {
         radius * (std::f32::consts::TAU * self.unit()).cos()
     }
 
-    /// A log-normal number with this median and this spread of its logarithm.
+    /// A log-normal number with this median and this standard deviation of its logarithm.
     pub fn log_normal(&mut self, median: f32, sigma: f32) -> f32 {
         median * (sigma * self.normal()).exp()
     }
 
-    /// A waiting time with this mean, as between independent arrivals.
+    /// An exponentially distributed waiting time with this mean.
     pub fn waiting(&mut self, mean: f32) -> f32 {
         -mean * (1.0 - self.unit()).ln()
     }
@@ -122,7 +122,7 @@ impl Alias {
                 small.push(l);
             }
         }
-        // The rest differs from one by rounding only.
+        // The remaining probabilities differ from one by rounding only.
         for &i in small.iter().chain(&large) {
             scaled[i] = 1.0;
         }

@@ -27,8 +27,8 @@ impl<'a> EventLog<'a> {
         Self { shop, who, written: 0 }
     }
 
-    /// Appends the events of the user's order lines and returns their number. Guests and returns have none, and purchases
-    /// in a store have no events but the purchase.
+    /// Appends the events of the user's order lines and returns their number. Guests and returns have no events;
+    /// purchases in a store have only the purchase event.
     pub fn write(mut self, out: &mut Vec<u8>, lines: &[Line], dice: &mut Dice) -> u64 {
         let from = self.shop.calendar.end_unix() - DAYS * 86_400;
         for line in lines.iter().filter(|l| l.at >= from && !l.guest && l.quantity > 0) {
@@ -40,7 +40,7 @@ impl<'a> EventLog<'a> {
         self.written
     }
 
-    /// The events before a purchase: other items of the kind are shown and perhaps viewed, then this one is found.
+    /// Appends the events before a purchase: other items of the kind are shown and perhaps viewed, then this one.
     fn seen(&mut self, out: &mut Vec<u8>, line: &Line, dice: &mut Dice) {
         let kind = usize::from(self.shop.catalog.items[line.item as usize].kind);
         let day = self.shop.calendar.day_of(line.at);

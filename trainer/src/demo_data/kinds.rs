@@ -6,11 +6,11 @@
 /// The repurchase pattern of a kind.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Pace {
-    /// It runs out: bought again after about this many days.
+    /// Consumable: bought again after about this many days.
     Cycle(f32),
-    /// Bought on a whim, again and again.
+    /// Bought at random times, again and again.
     Whim,
-    /// It lasts: bought once.
+    /// Durable: bought once.
     Once,
 }
 

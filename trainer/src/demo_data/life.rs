@@ -11,7 +11,7 @@ use super::kinds::Pace;
 use super::shop::Shop;
 use super::shopper::Shopper;
 
-/// Probability that a need is met in this shop, not elsewhere.
+/// Probability that a need is bought in this shop, not elsewhere.
 const ADHERENCE: f32 = 0.86;
 /// Needs that come due within this share of their cycle are bought on any trip.
 const AHEAD: f32 = 0.1;
@@ -23,11 +23,11 @@ struct Need {
     cycle: f32,
     /// The day, with its fraction, on which it runs out.
     due: f32,
-    /// True if the next one is bought here.
+    /// True if the next purchase of it is in this shop.
     decided: bool,
 }
 
-/// A user on the way through the window.
+/// The simulation of one user over the window.
 pub struct Life<'a> {
     shop: &'a Shop,
     who: &'a Shopper,
@@ -37,7 +37,7 @@ pub struct Life<'a> {
 }
 
 impl<'a> Life<'a> {
-    /// A user at the beginning of the window.
+    /// Starts at the beginning of the window.
     pub fn new(shop: &'a Shop, who: &'a Shopper, dice: &'a mut Dice) -> Self {
         Self { shop, who, dice, needs: Vec::new(), cart: Cart::new(shop, who) }
     }
@@ -102,8 +102,8 @@ impl<'a> Life<'a> {
         days
     }
 
-    /// The day on which the next need comes due and is bought here, before `end`. Needs that are
-    /// met elsewhere, or not wanted in this season, wait another cycle.
+    /// The day before `end` on which the next need comes due and is bought here. Needs that are
+    /// bought elsewhere, or not wanted in this season, wait another cycle.
     fn next_due(&mut self, end: usize) -> Option<usize> {
         loop {
             let next = self.needs.iter().enumerate().min_by(|(_, a), (_, b)| a.due.total_cmp(&b.due));

@@ -76,7 +76,7 @@ pub struct DemoDataArgs {
     pub pictures: bool,
 }
 
-/// Read with the arguments, so that generating never reads a clock.
+/// Today in UTC, read with the arguments so that the generator itself reads no clock.
 fn today() -> NaiveDate {
     chrono::Utc::now().date_naive()
 }

@@ -110,7 +110,7 @@ pub struct Store {
     pub lat: f32,
     /// Degrees east.
     pub lon: f32,
-    /// It carries the items whose `reach` is at least this; 0 carries everything.
+    /// The store carries the items whose `reach` is at least this; with 0, all items.
     pub least_reach: u8,
 }
 
@@ -163,7 +163,7 @@ impl Places {
 
 fn store(city: usize, nth: usize, dice: &mut Dice) -> Store {
     let at = &CITIES[city];
-    // Streets are taken in turn, so no two stores of a city have the same name.
+    // Streets are assigned in turn, so no two stores of a city have the same name.
     let street = STREETS[(city * 5 + nth) % STREETS.len()];
     let round = nth / STREETS.len();
     let suffix = if round == 0 { String::new() } else { format!("{}号", round + 1) };

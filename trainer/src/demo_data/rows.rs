@@ -1,4 +1,4 @@
-//! The canonical columns of every table, and how their rows are written as CSV.
+//! The canonical columns of every table, and their rows as CSV.
 
 use super::cart::{Line, NOWHERE};
 use super::kind_table::{DEPARTMENTS, KINDS};
@@ -33,13 +33,13 @@ pub fn user_id(out: &mut Vec<u8>, number: u32) {
     digits(out, u64::from(number), 8);
 }
 
-/// Appends an order's id: the day, then a number that tells nothing about user or sequence.
+/// Appends an order's id: the day, then a number that reveals neither the user nor the sequence.
 pub fn order_id(out: &mut Vec<u8>, shop: &Shop, line: &Line) {
     let date = shop.calendar.date_text(line.order_day as usize);
     // Letters in front keep tools from reading an id as a number.
     out.extend_from_slice(b"SO");
     out.extend(date.iter().filter(|&&c| c != b'-'));
-    // An odd factor and an offset modulo 2^36 are one to one: 24 bits of user, 12 of order.
+    // An odd factor and an offset modulo 2^36 are a bijection of 24 bits of user and 12 bits of order.
     let number = u64::from(line.user) << 12 | u64::from(line.order);
     digits(out, number.wrapping_mul(0x5_DEEC_E66D).wrapping_add(0x7_3A51_94C3) & ((1 << 36) - 1), 11);
 }
@@ -74,8 +74,8 @@ pub fn time(out: &mut Vec<u8>, shop: &Shop, at: i64) {
     time_of_day(out, (at - shop.calendar.unix(day)) as u32);
 }
 
-/// Appends an order line. A return is a line of its own, `paid` like any other: its negative
-/// quantity says what it is, while `refunded` would call the whole purchase void.
+/// Appends an order line. A return is a line of its own with status `paid` and a negative quantity; the status
+/// `refunded` would cancel the whole purchase.
 pub fn order(out: &mut Vec<u8>, shop: &Shop, line: &Line) {
     order_id(out, shop, line);
     out.push(b',');
@@ -169,10 +169,10 @@ pub fn user(out: &mut Vec<u8>, shop: &Shop, who: &Shopper) {
 }
 
 /// Appends a user's identities and returns how many there are. The values look like those of the
-/// real systems but are drawn from the seed: no phone number stands behind any.
+/// real systems but are drawn from the seed: none is derived from a phone number.
 pub fn identities(out: &mut Vec<u8>, shop: &Shop, who: &Shopper) -> u64 {
     let known = who.known_by;
-    // Everybody is known somehow; who gave nothing else came by a member card.
+    // Every user has an identity: a member card, if there is no other.
     let card = known.card || !(known.wechat || known.phone);
     let kinds = [(known.wechat, "wechat_unionid"), (known.phone, "phone_sha256"), (card, "member_card")];
     let mut rows = 0;

@@ -9,7 +9,7 @@ use super::kind_table::{DEPARTMENTS, KINDS};
 use super::places::Places;
 use super::shopper::Shopper;
 
-/// Items of a kind that a user looks at before choosing one.
+/// Items of a kind that are drawn for a user to choose from.
 const MET: usize = 7;
 
 /// Everything that all users share. Its size depends on items and days, not on users.
@@ -96,8 +96,8 @@ impl Shop {
         (n > 0).then(|| met[dice.cumulative(&sums[..n])])
     }
 
-    /// The item of kind `with` that complements an item: the one of the same rank in its kind, so that pairs of items
-    /// are sold together, not only pairs of kinds.
+    /// The item of kind `with` that complements an item: the one of the same rank in its kind, so that specific pairs
+    /// of items are sold together, not only pairs of kinds.
     pub fn partner(&self, item: u32, with: usize) -> u32 {
         let of = &self.catalog.shelves[usize::from(self.catalog.items[item as usize].kind)];
         let to = &self.catalog.shelves[with];

@@ -45,7 +45,7 @@ pub struct Shopper {
     pub dog: bool,
     /// Day of registration; may lie before the window.
     pub registered: i32,
-    /// The first day on which they no longer come.
+    /// The first day after the user's last visit.
     pub leaves: i32,
     /// Activity; 1 is the median.
     pub activity: f32,
@@ -195,7 +195,7 @@ fn channels(age_years: f32, dice: &mut Dice) -> [f32; CHANNELS.len()] {
 fn favourite_brand(shop: &Shop, department: usize, dice: &mut Dice) -> u16 {
     let starts = &shop.catalog.brand_starts;
     let n = starts[department + 1] - starts[department];
-    // The smaller of two draws: strong brands are preferred by more users.
+    // The smaller of two draws, so that the leading brands have more fans.
     (starts[department] + dice.below(n).min(dice.below(n))) as u16
 }
 

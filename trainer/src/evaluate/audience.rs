@@ -40,7 +40,7 @@ const MIN_OF_KIND: usize = 3;
 const MAX_ITEMS: usize = 2_000;
 /// Every user is ranked for every item: users times items is at most this.
 const BUDGET: usize = 80_000_000;
-/// Users that every method ranks; all others tie at the end.
+/// Users in each method's ranking; all others tie at the end.
 const DEPTH: usize = 1_000;
 
 type Cases = Vec<(ItemIx, FxHashSet<UserIx>)>;
@@ -77,7 +77,7 @@ pub(super) fn measure(bench: &Bench<'_>) -> Option<Task> {
     Task::new("audience", &METRICS, &HEADLINE, of, &raw)
 }
 
-/// Items sold before the window with enough known buyers in it, and how many there were before sampling.
+/// Items sold before the window with enough known buyers in it, and their number before sampling.
 fn cases(bench: &Bench<'_>) -> (Cases, usize) {
     let reference = bench.reference;
     let seen = |user: u32| !reference.history.ixs(user).is_empty();
@@ -92,7 +92,7 @@ fn cases(bench: &Bench<'_>) -> (Cases, usize) {
     (every_nth(cases, affordable(MAX_ITEMS, BUDGET, bench.past)), of)
 }
 
-/// Users for an item, most likely buyers first; without earlier buyers if only new ones are wanted.
+/// Ranks users for an item, most likely buyers first; if the flag is true, without earlier buyers.
 type Rank<'a> = dyn Fn(ItemIx, bool) -> Vec<UserIx> + Sync + 'a;
 
 #[derive(Clone, Copy)]

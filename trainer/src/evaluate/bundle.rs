@@ -16,9 +16,9 @@ use crate::dataset::is_known;
 
 const METRICS: [&str; 7] = ["hr@1", "hr@3", "hr@5", "hr@10", "hr@20", "mrr@20", "ndcg@10"];
 const HEADLINE: [&str; 3] = ["hr@5", "hr@10", "mrr@20"];
-/// Slots of our own answer: more than are measured, so that ties at the end are seen.
+/// Slots of our own answer: more than are measured, so that ties at the cutoff are visible.
 const DEPTH: usize = 50;
-/// Items that are hidden in turn, at most, and items of a cart, at most.
+/// Most items of a basket that are hidden in turn, and most items of a cart.
 const DRAWS: usize = 3;
 const MAX_CART: usize = 20;
 /// More carts than this are not measured; every n-th is.
@@ -111,7 +111,7 @@ fn run(
     Raw { name: name.to_owned(), role, exposure: None, cases: cases.par_iter().map(measure).collect() }
 }
 
-/// Popularity scores every cart alike, so the scores are sorted once.
+/// The popularity baseline. Its scores are the same for every cart, so they are sorted once.
 fn popularity(cases: &[Case], sold: &Scores, n_items: usize) -> Raw {
     let mut sorted: Vec<f32> = sold.values().copied().collect();
     sorted.sort_by(f32::total_cmp);
@@ -129,8 +129,8 @@ fn popularity(cases: &[Case], sold: &Scores, n_items: usize) -> Raw {
     Raw { name: "popularity".to_owned(), role: Role::Baseline, exposure: None, cases }
 }
 
-/// The rank of the hidden item, from 0: the items that score higher, and half of the others that score the same. Items
-/// without a score tie at the end.
+/// The rank of the hidden item, from 0: the number of items with a higher score, plus half of the other items with
+/// the same score. Items without a score tie at the end.
 fn rank(scores: &Scores, case: &Case, n_items: usize) -> f64 {
     let (better, ties) = match scores.get(&case.hidden) {
         Some(own) => {

@@ -1,4 +1,4 @@
-//! Calibration: predicted probabilities against what happened.
+//! Calibration: predicted probabilities against outcomes.
 
 use serde::Serialize;
 
@@ -7,7 +7,7 @@ use crate::metrics::bootstrap_difference;
 /// Bins of the reliability table, of equal width.
 const BINS: usize = 10;
 
-/// A predicted probability and what happened.
+/// A predicted probability and its outcome.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Outcome {
     /// Predicted probability; `0..=1`.
@@ -22,7 +22,7 @@ pub struct Calibration {
     /// Number of predictions.
     pub predictions: usize,
     /// Expected calibration error: the mean over predictions of their bin's gap between mean probability and
-    /// share that happened (Naeini, Cooper & Hauskrecht 2015); `0..=1`.
+    /// purchase rate (Naeini, Cooper & Hauskrecht 2015); `0..=1`.
     pub expected_error: f64,
     /// Mean squared difference of probability and outcome (Brier 1950); `0..=1`.
     pub brier: f64,
@@ -37,9 +37,9 @@ pub struct Bin {
     pub from: f64,
     /// Predictions in it.
     pub predictions: usize,
-    /// Their mean probability.
+    /// Mean probability of these predictions.
     pub predicted: f64,
-    /// The share of them that happened.
+    /// Share of these predictions with a purchase.
     pub realized: f64,
 }
 
@@ -68,7 +68,7 @@ pub struct AudienceCalibration {
 }
 
 impl AudienceCalibration {
-    /// Of audiences, each with its predictions, highest first; `None` without predictions.
+    /// Computes the calibration of audiences, each with its predictions, highest first; `None` without predictions.
     pub fn new(audiences: &[Vec<Outcome>]) -> Option<Self> {
         Some(Self {
             users: Calibration::new(&audiences.concat())?,
@@ -78,7 +78,7 @@ impl AudienceCalibration {
 }
 
 impl Calibration {
-    /// Of these predictions; `None` if there are none.
+    /// Computes the calibration of predictions; `None` if there are none.
     pub fn new(outcomes: &[Outcome]) -> Option<Self> {
         if outcomes.is_empty() {
             return None;
@@ -119,7 +119,7 @@ impl Bin {
 }
 
 impl Conversions {
-    /// Of the first `k` predictions of each list; `None` if there are no lists.
+    /// Sums up the first `k` predictions of each list; `None` if there are no lists.
     pub fn new(lists: &[Vec<Outcome>], k: usize) -> Option<Self> {
         if lists.is_empty() {
             return None;
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn reliability_table_matches_hand_counts() {
-        // Two at 0.1 of which one happens, and 1.0, which belongs to the last bin and happens.
+        // Two predictions of 0.1, one with a purchase, and one of 1.0, with a purchase, in the last bin.
         let calibration =
             Calibration::new(&[outcome(0.1, true), outcome(0.1, false), outcome(1.0, true)]).unwrap();
         let [low, high] = calibration.bins[..] else { panic!("{calibration:?}") };

@@ -1,5 +1,5 @@
-//! people -> items for cold items: whether users who buy an item without sales before the window are shown it. Slates are
-//! asked for without bought items, like the `new` slates of the task recommend.
+//! people -> items for cold items: measures if users who buy an item without sales before the window are shown it.
+//! Slates exclude bought items, like the `new` slates of the task recommend.
 
 use qianmian_models::ids::{ItemIx, UserIx};
 use rand::SeedableRng;
@@ -16,7 +16,7 @@ use crate::metrics::{hit, ndcg, recall};
 const METRICS: [&str; 5] =
     ["recall@20", "hr@20", "recall@20 among cold", "ndcg@20 among cold", "hr@20 among cold"];
 const DEPTH: usize = 20;
-/// Length of the slate whose cold items are ranked among each other.
+/// Length of the slate from which the ranking of cold items is taken.
 const LONG: usize = 200;
 /// More users than this are not measured; every n-th is.
 const MAX_USERS: usize = 5_000;
@@ -59,5 +59,5 @@ pub(super) fn measure(bench: &Bench<'_>) -> Option<Task> {
     Task::new("cold_items_shown", &METRICS, &METRICS, of, &raw)
 }
 
-/// A slate of a user, and the cold items of a long one.
+/// Gives a user's slate, and the cold items of a slate of length [`LONG`].
 type Slates<'a> = dyn Fn(UserIx) -> [Vec<ItemIx>; 2] + Sync + 'a;

@@ -12,7 +12,7 @@ pub(super) struct UserBaskets {
 }
 
 impl UserBaskets {
-    /// Of every user of `dataset`.
+    /// Collects the baskets of every user of `dataset`.
     pub(super) fn new(dataset: &Dataset) -> Self {
         let mut lines: Vec<_> =
             dataset.lines().iter().filter(|l| is_known(l)).map(|l| (l.user, l.basket, l.item)).collect();
@@ -45,7 +45,7 @@ impl UserBaskets {
 
 #[cfg(test)]
 impl UserBaskets {
-    /// Of users with these baskets.
+    /// Builds the baskets from lists.
     pub(super) fn of_lists(users: &[&[&[u32]]]) -> Self {
         let mut found = Self { users: vec![0], baskets: vec![0], items: Vec::new() };
         for baskets in users {

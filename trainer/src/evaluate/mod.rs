@@ -1,7 +1,7 @@
 //! Offline evaluation with a time split: learn from all data before a moment, measure on the days after it.
 //!
-//! The pipelines under measure are those of models, which the server runs. Every baseline runs in the same call on the
-//! same cases, and the difference to the best of them has a bootstrap interval.
+//! The measured pipelines are those of the crate models, which the server runs. Every baseline runs in the same call
+//! on the same cases, and the difference to the best of them has a bootstrap interval.
 //!
 //! | task | cases | metrics | baselines |
 //! |---|---|---|---|
@@ -59,7 +59,7 @@ pub struct Window {
 }
 
 impl Window {
-    /// The last `days` of the data, or `days` from `from` on. Where only the order is known, the last step; without times,
+    /// The last `days` of the data, or `days` from `from` on. If only the order is known, the last step; without times,
     /// the last fifth of the baskets.
     pub fn choose(dataset: &Dataset, from: Option<i64>, days: u32) -> Self {
         let until = dataset.until;
@@ -80,7 +80,7 @@ impl Window {
     /// This window and the ones before it, `count` in all, the latest first: of the same length, without gaps.
     ///
     /// # Errors
-    /// Without times, and where no data are left to learn from.
+    /// Fails if there are no times, or if no data are left to learn from.
     pub fn back(self, dataset: &Dataset, count: u32) -> anyhow::Result<Vec<Self>> {
         ensure!(
             count == 1 || dataset.time_kind != TimeKind::None,
@@ -104,7 +104,7 @@ pub enum Models<'a> {
     Learned(&'a TrainingConfig),
     /// A model learned from before each window without every tenth user, measured on anonymous visits only.
     Anonymous(&'a TrainingConfig),
-    /// Artifacts of a store, the one under measure first.
+    /// Artifacts of a store, the measured one first.
     Stored {
         /// The artifacts.
         models: &'a [Stored],
@@ -158,7 +158,7 @@ pub fn evaluate(
     learned(&past, future, config, reporter, TASK_STEPS, |bench, reporter| bench.measure(reporter))
 }
 
-/// The same without baselines and explanations, for a search of parameters.
+/// Measures our model alone on the tasks recommend, audience and bundle, for a search of parameters.
 ///
 /// # Errors
 /// Fails if training fails.
@@ -186,7 +186,7 @@ fn anonymous(
     })
 }
 
-/// Learns from `past` and measures, which reports `steps` stages; without any there are no baselines.
+/// Learns from `past` and calls `measure`, which reports `steps` stages; with 0 steps, baselines are left out.
 fn learned(
     past: &Dataset,
     future: Future<'_>,
@@ -219,15 +219,15 @@ impl Future<'_> {
 /// Stages that [`Bench::measure`] reports.
 const TASK_STEPS: usize = 5;
 
-/// Everything that a task needs.
+/// The models and data that a task measures.
 struct Bench<'a> {
-    /// The models under measure: ours first, then those it is compared with.
+    /// The measured models: ours first, then those it is compared with.
     subjects: &'a [Subject<'a>],
     /// Indexes learned from `past`, which the baselines and the cases read.
     reference: &'a Snapshot,
     past: &'a Dataset,
     future: Future<'a>,
-    /// True if baselines are measured, too.
+    /// True if baselines are measured as well.
     baselines: bool,
 }
 
@@ -268,7 +268,7 @@ impl Bench<'_> {
     }
 }
 
-/// Cases to measure, at most `most`, if each costs one unit a user and `budget` units are allowed in all.
+/// Number of cases to measure: `budget` divided by the number of users, within `most / 10..=most`.
 fn affordable(most: usize, budget: usize, past: &Dataset) -> usize {
     (budget / past.n_users().max(1)).clamp(most / 10, most)
 }

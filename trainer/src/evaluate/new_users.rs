@@ -1,4 +1,4 @@
-//! people -> items for new users: the first basket of users of whom at most the place is known.
+//! people -> items for new users: the first basket of users without history; at most their locality is known.
 
 use qianmian_models::ids::UserIx;
 use qianmian_models::index::localities::Kind;

@@ -1,11 +1,11 @@
-//! Pair counts: how often two items share a basket, for the baselines that score pairs.
+//! Pair counts: the number of baskets that two items share, for the baselines that score pairs.
 
 use qianmian_models::ids::ItemIx;
 use rayon::prelude::*;
 
 use crate::dataset::Dataset;
 
-/// Partners kept an item, the most frequent first: a bound on memory, far beyond what a list needs.
+/// Partners kept per item, the most frequent first: a bound on memory, far above the length of a list.
 const MAX_PARTNERS: usize = 5_000;
 
 /// Baskets by item, and counts of pairs.
@@ -20,7 +20,7 @@ pub(super) struct Pairs {
 pub(super) enum Association {
     /// Shared baskets over the geometric mean of both items' baskets.
     Cosine,
-    /// Shared baskets over those expected by chance; 0 for pairs under three baskets, whose lift is noise.
+    /// Shared baskets over those expected by chance; 0 for pairs with fewer than three shared baskets, as too noisy.
     Lift,
     /// Log-likelihood ratio of pairs that are more frequent than by chance (Dunning 1993).
     Llr,

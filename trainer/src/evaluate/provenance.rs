@@ -1,4 +1,4 @@
-//! Provenance: what is needed to repeat an evaluation (command, checksums of the data, versions, seed).
+//! Provenance: the command, checksums of the data, versions and seed that reproduce an evaluation.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -31,14 +31,14 @@ pub struct Provenance {
     pub users: usize,
     /// First and last moment of the data, unix seconds.
     pub data: [i64; 2],
-    /// Stored versions under measure, ours first; empty if a model was trained for each window.
+    /// Measured stored versions, ours first; empty if a model was trained for each window.
     pub versions: Vec<String>,
 }
 
 /// A file with its checksum.
 #[derive(Debug, Serialize)]
 pub struct DataFile {
-    /// As it was named.
+    /// Path as given.
     pub path: PathBuf,
     /// Its size.
     pub bytes: u64,
@@ -47,7 +47,7 @@ pub struct DataFile {
 }
 
 impl Provenance {
-    /// Of this process and its data.
+    /// The provenance of this process and its data.
     ///
     /// # Errors
     /// Fails if a data file cannot be read again.

@@ -1,4 +1,4 @@
-//! people -> items: the slate of a user, against what they buy in the window.
+//! people -> items: the slate of a user, against the user's purchases in the window.
 
 pub(super) mod ablation;
 pub(super) mod examples;
@@ -59,7 +59,7 @@ const MAX_USERS: usize = 25_000;
 /// Baselines search neighbors among all users: users times cases is at most this.
 const BUDGET: usize = 600_000_000;
 
-/// Users with what they buy in the window.
+/// Users with their purchases in the window.
 pub(super) struct Cases {
     pub(super) users: Vec<(UserIx, FxHashSet<ItemIx>)>,
     /// Users before sampling.
@@ -117,7 +117,7 @@ pub(super) fn popular(bench: &Bench<'_>, count: usize) -> Vec<ItemIx> {
     popular
 }
 
-/// The slate of a user, best first; without bought items if only new ones are wanted.
+/// Gives the slate of a user, best first; if the flag is true, without bought items.
 type Rank<'a> = dyn Fn(UserIx, bool) -> Vec<ItemIx> + Sync + 'a;
 
 fn run(
@@ -139,8 +139,8 @@ fn run(
     Raw { name: name.to_owned(), role, exposure: Some(on_sale.exposure(shown)), cases: values }
 }
 
-/// The values of [`METRICS`] for one user; NaN for a kind of items that the user did not buy. `repeat` looks at the bought
-/// items of the slate, `new` at a slate that was asked for without them.
+/// The values of [`METRICS`] for one user; NaN for a kind of items that the user did not buy. `repeat` uses the
+/// items of the slate bought before, `new` a slate that excludes them.
 fn values(
     bought: &[ItemIx],
     ranked: &[ItemIx],
@@ -159,7 +159,7 @@ fn values(
     values
 }
 
-/// The simple baselines, and best sellers that fill up a slate.
+/// The simple baselines, and the best sellers that fill up their slates.
 struct SimpleBaselines<'a> {
     reference: &'a Snapshot,
     /// Items on sale that sold in the last 30 days, best sellers first.
@@ -177,7 +177,7 @@ impl<'a> SimpleBaselines<'a> {
         Self { reference, popular }
     }
 
-    /// `head`, as far as it is on sale, filled up with best sellers.
+    /// The items of `head` that are on sale, filled up with best sellers.
     fn fill(&self, user: UserIx, new: bool, head: Vec<ItemIx>) -> Vec<ItemIx> {
         let bought = if new { self.reference.history.ixs(user) } else { &[] };
         let mut taken: FxHashSet<ItemIx> = bought.iter().copied().collect();
@@ -207,7 +207,7 @@ impl<'a> SimpleBaselines<'a> {
         top.into_sorted().iter().map(|s| s.ix).collect()
     }
 
-    /// Items to ask for, so that enough are left without bought ones and those off sale.
+    /// Number of items to rank, so that enough are left after bought items and items off sale are removed.
     fn wanted(&self, user: UserIx) -> usize {
         10 * DEPTH + self.reference.history.ixs(user).len()
     }

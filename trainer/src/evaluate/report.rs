@@ -44,7 +44,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// A metric of our method, for gates and searches.
+    /// The mean of a metric of our method; `None` if it was not measured.
     pub fn ours(&self, task: &str, metric: &str) -> Option<f64> {
         self.tasks.iter().find(|t| t.name == task)?.methods.first()?.mean(metric)
     }
@@ -61,7 +61,7 @@ pub struct Task {
     pub of: usize,
     /// The metrics that tables show first.
     pub headline: Vec<&'static str>,
-    /// Ours first, then what it is compared with.
+    /// Ours first, then those it is compared with.
     pub methods: Vec<Method>,
 }
 
@@ -83,7 +83,7 @@ pub struct Method {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// The model under measure.
+    /// The measured model.
     Ours,
     /// Ours with an option on or off; no baseline.
     Variant,
@@ -94,7 +94,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// Of the n-th model under measure.
+    /// The role of the n-th measured model.
     pub(super) fn of_subject(n: usize) -> Self {
         if n == 0 { Self::Ours } else { Self::Rival }
     }
@@ -105,9 +105,9 @@ impl Role {
 pub struct Metric {
     /// Such as `ndcg@10`.
     pub name: &'static str,
-    /// Mean over the cases where it applies; 0 without such cases.
+    /// Mean over the cases to which it applies; 0 without such cases.
     pub mean: f64,
-    /// Of headline metrics: ours against this method; of ours itself, against the best baseline.
+    /// For headline metrics: ours against this method; for ours itself, against the best baseline.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub versus: Option<Versus>,
 }
@@ -117,13 +117,13 @@ pub struct Metric {
 pub struct Versus {
     /// The other method.
     pub other: String,
-    /// Ours over it; absent where it is 0.
+    /// Our mean over the other method's; `None` if the latter is 0.
     pub ratio: Option<f64>,
-    /// 95 % bootstrap interval of the difference, ours minus it.
+    /// 95 % bootstrap interval of the difference, ours minus the other.
     pub difference_95: [f64; 2],
 }
 
-/// One method's metric values, a row a case.
+/// One method's metric values, one row per case.
 pub(super) struct Raw {
     pub(super) name: String,
     pub(super) role: Role,
@@ -132,8 +132,8 @@ pub(super) struct Raw {
 }
 
 impl Raw {
-    /// The values of the n-th metric where it applies. That depends on the case alone, so the columns of different
-    /// methods are paired.
+    /// The values of the n-th metric for the cases to which it applies. These depend on the case alone, so the columns
+    /// of different methods are paired.
     fn column(&self, n: usize) -> Vec<f64> {
         self.cases.iter().map(|case| case[n]).filter(|v| !v.is_nan()).collect()
     }

@@ -46,7 +46,7 @@ pub(super) fn evaluate(
     );
     models.iter().try_for_each(|model| check(model, window))?;
     let past = dataset.before(window.from);
-    // The baselines read counts and vectors only, so nothing is rehearsed.
+    // The baselines need counts and vectors only, so the rehearsal is skipped.
     let plain = TrainingConfig { rehearse: false, ..training.clone() };
     let training = Training::new(&past, &plain, reporter);
     let reporter = &reporter.plan(training.steps() + TASK_STEPS);

@@ -1,4 +1,4 @@
-//! A model under measure, asked in the indices of the dataset that it is measured on.
+//! A measured model, queried in the indices of the dataset that it is measured on.
 
 use qianmian_models::audience::{self, AudienceQuery};
 use qianmian_models::ids::{ItemIx, UserIx, Vocabulary};
@@ -11,7 +11,7 @@ use qianmian_models::{bundle, recommend};
 
 use crate::dataset::Dataset;
 
-/// An item or a user that the other side does not know; it never matches.
+/// The index of an item or user that is missing from the other vocabulary; it never matches.
 const UNKNOWN: u32 = u32::MAX;
 
 /// A model, and the translation between its indices and those of a dataset.
@@ -25,7 +25,7 @@ pub struct Subject<'a> {
     translation: Option<Translation>,
 }
 
-/// By index of the dataset, the model's index; and back.
+/// The model's index of each index of the dataset, and the reverse.
 #[derive(Debug)]
 struct Translation {
     items: Vec<u32>,
@@ -53,7 +53,7 @@ impl<'a> Subject<'a> {
         View::as_trained(self.snapshot).at(at)
     }
 
-    /// The slate of a user, best first; a user that the model does not know is asked for as anonymous.
+    /// The slate of a user, best first; a user that the model does not know is treated as anonymous.
     pub fn recommend(&self, user: UserIx, exclude_bought: bool, count: usize, at: i64) -> Vec<ItemIx> {
         let user = self.translation.as_ref().map_or(user, |t| t.users[user as usize]);
         let user = (user != UNKNOWN).then_some(user);

@@ -1,4 +1,4 @@
-//! A report on the terminal.
+//! A report as tables on the terminal.
 
 use std::fmt;
 

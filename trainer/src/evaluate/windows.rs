@@ -12,7 +12,7 @@ pub struct Rolled {
     pub task: &'static str,
     /// The metrics, in the order of the values below.
     pub metrics: Vec<&'static str>,
-    /// One entry a window that has the task, the latest first.
+    /// One entry per window with this task, the latest first.
     pub windows: Vec<RolledWindow>,
     /// Mean of each method over those windows, unweighted.
     pub means: Vec<RolledMethod>,

@@ -28,7 +28,7 @@ pub struct Ids<'a> {
     pub how: Option<Normalise>,
 }
 
-/// A row of a file, to be named in an error.
+/// The position of a row in a file, for errors.
 #[derive(Clone, Copy)]
 pub struct Place<'a> {
     path: &'a Path,
@@ -44,7 +44,7 @@ impl fmt::Display for Place<'_> {
 /// Receives a row's id, vector and place.
 pub type VectorSink<'s> = dyn FnMut(Option<u32>, &[f32], Place<'_>) -> anyhow::Result<()> + 's;
 
-/// Passes every row's id (`None` where the shop does not know it) and vector, all numbers finite, to `sink`.
+/// Passes every row's id (`None` if the shop does not know it) and vector, all numbers finite, to `sink`.
 ///
 /// # Errors
 /// Fails if the file cannot be read or lacks a column, or a vector is missing or not finite.
@@ -69,7 +69,7 @@ pub fn vectors(path: &Path, ids: &Ids<'_>, sink: &mut VectorSink<'_>) -> anyhow:
     })
 }
 
-/// Passes every row's pair of items (`None` where the shop does not know both) and finite score to `sink`.
+/// Passes every row's pair of items (`None` unless the shop knows both) and finite score to `sink`.
 ///
 /// # Errors
 /// Fails if the file cannot be read or lacks a column, or a score is missing or not finite.
@@ -133,7 +133,7 @@ fn each(path: &Path, sink: &mut dyn FnMut(&RecordBatch, usize) -> anyhow::Result
 
 type Batches = Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>>>;
 
-/// The batches of a file, whose first bytes tell its format.
+/// The batches of a file; its first bytes decide the format.
 fn batches(path: &Path) -> anyhow::Result<Batches> {
     let mut file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
     let mut magic = Vec::new();

@@ -26,7 +26,7 @@ pub struct AlsOptions {
     pub alpha: f32,
     /// Passes over both sides.
     pub iterations: usize,
-    /// Conjugate-gradient steps a row and pass.
+    /// Conjugate-gradient steps per row and pass.
     pub cg_steps: usize,
     /// Seed of the first vectors.
     pub seed: u64,
@@ -34,9 +34,9 @@ pub struct AlsOptions {
 
 /// User vectors (`n_rows x dim`), item vectors (`n_columns x dim`).
 pub struct Learned {
-    /// One vector a row.
+    /// One vector per row.
     pub rows: Array2<f32>,
-    /// One vector a column.
+    /// One vector per column.
     pub columns: Array2<f32>,
 }
 

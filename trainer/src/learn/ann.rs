@@ -10,7 +10,7 @@ use qianmian_models::index::ann::{Graph, Links};
 use qianmian_models::index::factors::Factors;
 use qianmian_models::kernels::simd;
 
-/// Links of a row on every layer above the lowest; the lowest has twice as many (decision 4).
+/// Links of a row on every layer above the lowest; on the lowest twice as many (decision 4).
 const LINKS: usize = 16;
 /// Candidates kept while a row is linked (decision 4).
 const EF_CONSTRUCTION: usize = 100;

@@ -18,11 +18,10 @@ use rustc_hash::FxHashSet;
 use super::folds::{NewUser, PastFold};
 use crate::metrics::{Paired, mean, ndcg_of_hits};
 
-/// Best candidates of each source that take part in a slate's case, and slots of the slate (decision 12).
+/// Best candidates of each source in a case of slates, and slots of the slate (decision 12).
 const DEPTH: usize = 50;
 const SLOTS: usize = 10;
-/// The same of audiences. Items with fewer held-out buyers are no case, and at most so many items are asked
-/// (decision 12).
+/// The same for audiences; fewest held-out buyers of an item that is a case, and most items (decision 12).
 const AUDIENCE_DEPTH: usize = 200;
 const AUDIENCE_SLOTS: usize = 100;
 const MIN_BUYERS: usize = 5;
@@ -61,7 +60,7 @@ fn audience_metric(hits: &[usize], n_bought: usize) -> f64 {
     (ndcg_of_hits(hits.iter().copied(), n_bought, AUDIENCE_SLOTS) + recall) / 2.0
 }
 
-/// The weights of people -> items (`new`: items that they did not buy before), and their NDCG@10.
+/// The weights of people -> items and their NDCG@10; with `new`, for items that the user did not buy before.
 pub fn recommend(folds: &[PastFold], start: &Evidence, new: bool) -> (Evidence, f64) {
     let of_fold = |fold: &PastFold| -> Vec<Case> {
         let case = |(query, bought): &(Query, Vec<u32>)| {
@@ -74,8 +73,8 @@ pub fn recommend(folds: &[PastFold], start: &Evidence, new: bool) -> (Evidence, 
     ascend(&cases, start, SLOTS, ndcg_10)
 }
 
-/// The weights of people -> items for anonymous visitors, and their NDCG@10. A part of a new user's basket, drawn with
-/// `seed`, is the visit; the rest is what is bought. `None` with too few visits.
+/// The weights of people -> items for anonymous visitors, and their NDCG@10. A random part of a new user's basket,
+/// drawn with `seed`, is the visit; the rest are the purchases. `None` with too few visits.
 pub fn visitor(folds: &[PastFold], start: &Evidence, seed: u64) -> Option<(Evidence, f64)> {
     let of_fold = |fold: &PastFold| -> Vec<Case> {
         let case = |(n, user): (usize, &NewUser)| {
@@ -83,7 +82,7 @@ pub fn visitor(folds: &[PastFold], start: &Evidence, seed: u64) -> Option<(Evide
             items.sort_unstable();
             items.dedup();
             items.shuffle(&mut ChaCha8Rng::seed_from_u64(seed ^ n as u64));
-            // Visits of every short length take part.
+            // The cases cover all visit lengths up to `MAX_VISIT`.
             let seen = 1 + n % items.len().saturating_sub(1).clamp(1, MAX_VISIT);
             if items.len() <= seen {
                 return None;
@@ -123,9 +122,10 @@ fn audience_cases(fold: &PastFold) -> Vec<Case> {
     items.par_iter().map(case).collect()
 }
 
-/// The best weights found from `start` on, which is left for gains above their standard error alone (decision 92), with their mean metric over the first `slots`; `start` itself without cases.
+/// Coordinate ascent from `start`; a change is kept only if its gain is above its standard error (decision 92).
+/// Returns the weights and their mean metric over the first `slots`; without cases, `start` itself.
 fn ascend(cases: &[Case], start: &Evidence, slots: usize, metric: Metric) -> (Evidence, f64) {
-    // The metric of every case under every weight that is tried for one source.
+    // The metric of every case for every tried weight of one source.
     let values = |weights: &Evidence, source: usize, tried: &[f32]| -> Vec<Vec<f64>> {
         let of_case = |case: &Case| case.metrics(weights, source, tried, slots, metric);
         let by_case: Vec<Vec<f64>> = cases.par_iter().map(of_case).collect();
@@ -177,7 +177,7 @@ impl Case {
         }
     }
 
-    /// The metric under each of the weights `tried` for `source`; the other sources are summed once.
+    /// The metric for each weight in `tried` of `source`; the sum over the other sources is computed once.
     fn metrics(
         &self,
         weights: &Evidence,

@@ -1,4 +1,4 @@
-//! Co-purchase: how often items share a basket, for the best partners of every item.
+//! Co-purchase: the number of baskets that two items share, for the best partners of every item.
 //!
 //! Partners are counted in a dense array over the baskets of an item; the cost is the sum of squared basket sizes.
 //! Every list depends on its own item only, so the result does not depend on the number of threads.
@@ -10,12 +10,12 @@ use rayon::prelude::*;
 
 use crate::dataset::Dataset;
 
-/// Partners kept an item (decision 12).
+/// Partners kept per item (decision 12).
 pub const TOP_N: usize = 100;
-/// Added to the denominator of the cosine: one basket of two rare items is no evidence yet (decision 12).
+/// Added to the denominator of the cosine, because one shared basket of two rare items is no evidence (decision 12).
 pub const SHRINKAGE: f32 = 5.0;
 
-/// The index, and the number of baskets it was counted over. `progress` is called with finished items.
+/// The index, and the number of baskets counted. `progress` is called with finished items.
 pub fn learn(dataset: &Dataset, progress: &(dyn Fn(u64) + Sync)) -> Result<(CoPurchase, u64)> {
     let baskets = Baskets::new(dataset);
     let n_baskets = baskets.of_basket.rows() as u64;
@@ -61,7 +61,7 @@ impl Baskets {
         Self::of(dataset.n_items(), dataset.baskets().map(|basket| basket.iter().map(|line| &line.item)))
     }
 
-    /// From the items of each basket, without repeats.
+    /// Builds both directions from the items of each basket, without repeats.
     pub(super) fn of<'a, B: IntoIterator<Item = &'a u32>>(
         n_items: usize,
         rows: impl IntoIterator<Item = B>,
@@ -86,7 +86,7 @@ impl Baskets {
         Self { of_basket, of_item: Rows { offsets, values } }
     }
 
-    /// An upper bound of the pairs of items that share a basket.
+    /// An upper bound of the number of pairs of items that share a basket.
     pub(super) fn n_pairs(&self) -> f64 {
         let pairs = |n: usize| n as f64 * n.saturating_sub(1) as f64 / 2.0;
         let in_baskets: f64 = (0..self.of_basket.rows()).map(|b| pairs(self.of_basket.row(b).len())).sum();
@@ -94,7 +94,7 @@ impl Baskets {
     }
 }
 
-/// A dense counter and the list of its non-zero entries; one a thread.
+/// A dense counter and the list of its non-zero entries; one per thread.
 struct Counter {
     counts: Vec<u32>,
     touched: Vec<u32>,

@@ -1,4 +1,4 @@
-//! Content neighbors: the items that are most like an item by their attributes, for items without sales.
+//! Content neighbors: the items most similar to an item by their attributes, for items without sales.
 //!
 //! The similarity is the cosine over weighted tokens of [`Content`]. It does not depend on sales, so neighbors are
 //! searched once and serve every past fold of a training run.
@@ -18,9 +18,9 @@ use rayon::prelude::*;
 
 /// Neighbors of an item without sales (decision 22).
 const NEIGHBORS: usize = 50;
-/// Most entries of an item's list; an item with sales may be a neighbor of any number of items without (decision 22).
+/// Most entries of an item's list; an item with sales may be a neighbor of many items without sales (decision 22).
 const MAX_ENTRIES: usize = 100;
-/// Slack of the bounds, a share of 1: rounding errors of sums of up to 100 numbers in single precision stay below.
+/// Slack of the bounds; rounding errors of sums of up to 100 numbers in single precision are smaller.
 const SLACK: f32 = 1e-4;
 
 /// The most similar items of some items, best first, with the cosine: above 0, up to 1.
@@ -39,7 +39,7 @@ impl ContentNeighbors {
             by_tokens.chunk_by(|&a, &b| index.tokens(a) == index.tokens(b)).collect();
         let search = |scratch: &mut Scratch, group: &&[ItemIx]| {
             progress(group.len() as u64);
-            // One more than wanted, since an item finds itself.
+            // One more than needed, since an item finds itself.
             let found = index.nearest(index.tokens(group[0]), NEIGHBORS + 1, scratch);
             let without = |item: ItemIx| -> Vec<(ItemIx, f32)> {
                 found.iter().copied().filter(|&(other, _)| other != item).take(NEIGHBORS).collect()
@@ -59,9 +59,9 @@ impl ContentNeighbors {
         &self.of[item as usize]
     }
 
-    /// For items without sales their neighbors, and for items with sales the items without whose neighbor they
-    /// are, best first. `None` where every item was sold, or where the attributes of those without sales are like no
-    /// other's. All items without sales must have been searched.
+    /// Lists both ways, best first: for an item without sales its neighbors; for an item with sales the items without
+    /// sales that have it as a neighbor. `None` if every item was sold, or if no item without sales has a neighbor. All
+    /// items without sales must have been searched.
     pub fn lists(&self, popularity: &Popularity) -> Result<Option<ItemLists>> {
         let is_unsold = |item: ItemIx| popularity.baskets(item) == 0;
         let mut lists: Vec<Vec<(ItemIx, f32)>> = vec![Vec::new(); self.of.len()];
@@ -84,13 +84,13 @@ impl ContentNeighbors {
     }
 }
 
-/// Posting lists both ways. Tokens are numbered from the rarest, which weighs most, to the most common.
+/// Tokens by item and items by token. Tokens are numbered from the rarest, with the largest weight, to the commonest.
 struct Index<'a> {
     /// Squared weight of every token.
     squares: Vec<f32>,
     /// Items that have each token.
     items: Vec<&'a [ItemIx]>,
-    /// Tokens of every item, ascending, flat; `offsets` says where each item begins.
+    /// Tokens of every item, ascending, flat; `offsets` has the start of each item.
     tokens: Vec<u32>,
     offsets: Vec<usize>,
     /// Length of every item's weighted tokens.
@@ -151,13 +151,13 @@ impl<'a> Index<'a> {
         top.into_sorted().iter().map(|s| (s.ix, s.score.min(1.0))).collect()
     }
 
-    /// Adds up shared squared weights, token by token, until items that were not found cannot be among the best `k`.
-    /// Returns the number of tokens walked and a lower bound of the `k`-th best cosine.
+    /// Adds up shared squared weights, token by token, until items not found yet cannot be among the best `k`.
+    /// Returns the number of tokens processed and a lower bound of the `k`-th best cosine.
     fn walk(&self, tokens: &[u32], length: f32, k: usize, scratch: &mut Scratch) -> (usize, f32) {
         let mut rest_square: f32 = tokens.iter().map(|&token| self.squares[token as usize]).sum();
         for (n, &token) in tokens.iter().enumerate() {
             let items = self.items[token as usize];
-            // Checking the bound costs a pass over the items found: it must be cheaper than walking on.
+            // Checking the bound costs a pass over the items found, so it is done only if the next token costs more.
             if scratch.touched.len() >= k && items.len() > scratch.touched.len() {
                 let least = scratch.kth_best(k, |item, sum| sum / (length * self.norms[item as usize]));
                 if least > rest_square.max(0.0).sqrt() / length * (1.0 + SLACK) {
@@ -171,7 +171,7 @@ impl<'a> Index<'a> {
         (tokens.len(), 0.0)
     }
 
-    /// `sum` and the squared weights of the tokens that both lists have.
+    /// `sum` plus the squared weights of the tokens that are in both lists.
     fn completed(&self, mut sum: f32, rest: &[u32], own: &[u32]) -> f32 {
         let mut own = own.iter().peekable();
         for token in rest {
@@ -184,7 +184,7 @@ impl<'a> Index<'a> {
     }
 }
 
-/// Sums by item and the items that have one; one a thread.
+/// Sums by item and the items with a sum; one per thread.
 struct Scratch {
     sums: Vec<f32>,
     touched: Vec<ItemIx>,
@@ -205,7 +205,7 @@ impl Scratch {
         *sum += square;
     }
 
-    /// The `k`-th largest score of the touched items, of whom there are at least `k`.
+    /// The `k`-th largest score of the touched items, of which there must be at least `k`.
     fn kth_best(&mut self, k: usize, score: impl Fn(ItemIx, f32) -> f32) -> f32 {
         self.scores.clear();
         self.scores.extend(self.touched.iter().map(|&item| score(item, self.sums[item as usize])));

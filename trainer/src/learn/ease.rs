@@ -3,7 +3,7 @@
 //! EASE (Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", 2019) inverts an items x items matrix. Here each
 //! target `j` is regressed on its `neighbors` strongest items `N` only: `(G_NN + lambda I) w = G_Nj` by Cholesky. The
 //! cost, `items * neighbors^3 / 6`, grows linearly with the items. `G = X' diag(weight) X` keeps its `KEPT` strongest
-//! entries a row; the others count as zero.
+//! entries per row; the others count as zero.
 
 use qianmian_models::error::Result;
 use qianmian_models::index::factors::cholesky_solve;
@@ -22,11 +22,11 @@ pub struct EaseOptions {
     pub lambda: f32,
 }
 
-/// Entries of `G` kept a row (decision 14).
+/// Entries of `G` kept per row (decision 14).
 const KEPT: usize = 1_024;
 
-/// Learns the weights of `x` (rows x items, `row_weight[r]` how much row `r` counts) and returns them by
-/// source item: `item -> (target, weight)`, so that a user's score of a target is a sum over their items.
+/// Learns the weights of `x` (rows x items; `row_weight[r]` is the weight of row `r`) and returns them by
+/// source item: `item -> (target, weight)`, so that a user's score of a target is a sum over the user's items.
 pub fn learn(
     section: &'static str,
     x: &Matrix,
@@ -127,7 +127,7 @@ impl Workspace {
         near.iter().for_each(|&item| self.push_row(&gram.rows[item as usize], m));
         for (r, &item) in near.iter().enumerate() {
             for c in r + 1..m {
-                // Either row may have cut the pair off; the one that kept it counts for both.
+                // One of the two rows may have dropped the pair; the row that kept it counts for both.
                 self.system[r * m + c] = self.system[r * m + c].max(self.system[c * m + r]);
             }
             self.system[r * m + r] = gram.diagonal[item as usize] + options.lambda;
@@ -142,7 +142,7 @@ impl Workspace {
     }
 
     /// Appends the entries of a row of `G` at the `m` positions of the neighborhood to the system. Entries outside are
-    /// written to a position after the last, which is cut off again: no branch is needed.
+    /// written to a position after the last, which is dropped again: this avoids a branch.
     fn push_row(&mut self, row: &[(u32, f32)], m: usize) {
         let start = self.system.len();
         self.system.resize(start + self.outside as usize + 1, 0.0);

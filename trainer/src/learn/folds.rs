@@ -1,11 +1,11 @@
-//! Past folds: what the rehearsal learns rankings from.
+//! Past folds: the training data of the rehearsal.
 //!
-//! A [`Split`] cuts the data into a past, from which indexes are learned, and what users bought after it, the labels;
-//! a [`PastFold`] is a split whose past was learned. How the data are cut depends on what their times mean:
+//! A [`Split`] cuts the data into a past, from which indexes are learned, and the later purchases, the labels;
+//! a [`PastFold`] is a split whose past was learned. The cut depends on the kind of times:
 //!
 //! | times | the past ends | labels |
 //! |---|---|---|
-//! | calendar | a month (at most a quarter of the data) before the end; with few users, up to two months more are cut | purchases of that month |
+//! | timestamps | a month (at most a quarter of the data) before the end; with few users, up to two earlier months too | purchases of that month |
 //! | order only | a step before the end, for every user | purchases of the last step |
 //! | fewer than 300 users by these rules | before each user's last basket | the last basket |
 //! | none | - | a fifth of each user's baskets (or items), drawn at random |
@@ -24,9 +24,9 @@ use rustc_hash::FxHashSet;
 use crate::dataset::{Dataset, is_known};
 use crate::orders::{Line, TimeKind};
 
-/// Most users that labels are taken of, and most new users; every n-th where there are more (decision 13).
+/// Most users with labels, and most new users; every n-th user if there are more (decision 13).
 const MAX_USERS: usize = 10_000;
-/// With fewer users than this, the last months are too thin and last baskets are held out instead (decision 13).
+/// With fewer users than this, last baskets are held out instead of months (decision 13).
 const MIN_USERS: usize = 300;
 /// With this many users no further month is cut (decision 13).
 const ENOUGH_USERS: usize = 2_500;
@@ -36,13 +36,13 @@ const MAX_MONTHS: i64 = 3;
 const MONTH: i64 = 30 * 86_400;
 /// Without times, one in this many of a user's baskets (or items) is held out (decision 28).
 const HELD_OUT_ONE_IN: usize = 5;
-/// With a smaller share of labels that were bought before, users do not buy again (decision 28).
+/// Share of labels bought before, below which users are taken not to buy again (decision 28).
 const MIN_REPEAT_SHARE: f64 = 0.01;
 
 /// A user and the items they bought after the past, ascending.
 pub type Label = (u32, Vec<u32>);
 
-/// A user whom the past does not know, or a guest, with their first basket.
+/// The first basket of a user unknown in the past, or a basket of a guest.
 pub struct NewUser {
     /// The known localities of the basket.
     pub localities: Vec<(Kind, String)>,
@@ -50,15 +50,15 @@ pub struct NewUser {
     pub items: Vec<u32>,
 }
 
-/// A past and what followed it.
+/// A past and the purchases after it.
 pub struct Split {
-    /// To learn indexes from.
+    /// The data that indexes are learned from.
     pub past: Dataset,
-    /// Users known in the past, with what they bought after it.
+    /// Users known in the past, with their purchases after it.
     pub labels: Vec<Label>,
     /// The same by item, of all observed users.
     pub future: FutureBuyers,
-    /// Users who came after the past; only where times are known.
+    /// New users after the past; only if times are known.
     pub new_users: Vec<NewUser>,
 }
 
@@ -66,7 +66,7 @@ pub struct Split {
 pub struct FutureBuyers {
     /// By user: true if all their later purchases are known, so that an item not listed was not bought.
     pub observed: Vec<bool>,
-    /// Of each item: the observed users who bought it, ascending.
+    /// By item: the observed users who bought it, ascending.
     pub buyers: Vec<Vec<u32>>,
     /// The length of time after the past.
     pub horizon: Horizon,
@@ -76,16 +76,16 @@ pub struct FutureBuyers {
 pub struct PastFold {
     /// Everything learned from the past.
     pub snapshot: Snapshot,
-    /// Users known in the past, with what they bought after it, in ascending order of the users.
+    /// Users known in the past, with their purchases after it, in ascending order of the users.
     pub labels: Vec<Label>,
     /// The same by item, of all observed users.
     pub future: FutureBuyers,
-    /// Users who came after the past.
+    /// New users after the past.
     pub new_users: Vec<NewUser>,
 }
 
 impl PastFold {
-    /// The past, at its end.
+    /// The view of the past, at its end.
     pub fn view(&self) -> View<'_> {
         View::as_trained(&self.snapshot)
     }
@@ -96,7 +96,7 @@ impl PastFold {
         items.iter().copied().filter(|item| !bought.contains(item)).collect()
     }
 
-    /// Queries for `count` items with what was bought: of all items, or of those that are `new` to the user.
+    /// Queries for `count` items with the purchases: of all items, or of items that are `new` to the user.
     pub fn cases(&self, new: bool, count: usize) -> Vec<(Query, Vec<u32>)> {
         let case = |(user, items): &Label| {
             let items = if new { self.not_bought(*user, items) } else { items.clone() };
@@ -120,8 +120,8 @@ pub fn buy_again(folds: &[PastFold]) -> bool {
 }
 
 impl Split {
-    /// Cuts the data in one or more localities, the latest first; empty where no user bought twice. `seed` is for what is
-    /// drawn at random.
+    /// Cuts the data at one or more moments, the latest first; empty if no user bought twice. `seed` is for random
+    /// choices.
     pub fn all(dataset: &Dataset, seed: u64) -> Vec<Self> {
         let by_time = match dataset.time_kind {
             TimeKind::Timestamps => Self::months(dataset),
@@ -138,7 +138,7 @@ impl Split {
         one.into_iter().collect()
     }
 
-    /// Cuts month after month, until there are enough users or half of the data is used up.
+    /// Cuts month after month, the latest first, until there are enough users or half of the data is used up.
     fn months(dataset: &Dataset) -> Vec<Self> {
         let span = dataset.until - dataset.from();
         let month = MONTH.min(span / 4);
@@ -156,14 +156,14 @@ impl Split {
         splits
     }
 
-    /// Cuts before the last step of every user, not only of the users whose labels are taken: the past would
-    /// otherwise know what the others did next, and users with labels would look as if they had paused for a step.
+    /// Cuts before the last step of every user, not only of users with labels. Otherwise the past would hold the last
+    /// step of the others, and users with labels would seem to have paused for a step.
     fn last_step(dataset: &Dataset) -> Self {
         let last = dataset.lines().iter().map(|l| l.at).max().unwrap_or(0);
         Self::between(dataset, [last, last + 1], Horizon::NextBasket)
     }
 
-    /// Labels are what users seen before `cut` bought in `[cut, to)`.
+    /// Labels are the purchases in `[cut, to)` of users seen before `cut`.
     fn between(dataset: &Dataset, [cut, to]: [i64; 2], horizon: Horizon) -> Self {
         let past = dataset.before(cut);
         let mut seen = vec![false; dataset.n_users()];
@@ -189,7 +189,7 @@ impl Split {
         Self::hold_out(dataset, last)
     }
 
-    /// Holds out a random part of each user's baskets, or of the items of the only one.
+    /// Holds out a random part of each user's baskets or, of a user with one basket, of its items.
     fn random_part(dataset: &Dataset, seed: u64) -> Option<Self> {
         let part = |user: &[&Line]| -> Vec<(u32, u32)> {
             let mut rng = ChaCha8Rng::seed_from_u64(seed ^ (u64::from(user[0].user) << 32));

@@ -41,7 +41,7 @@ pub struct Binned {
 }
 
 impl Binned {
-    /// The numbers of all rows.
+    /// All row numbers, ascending.
     pub fn rows(&self) -> Vec<u32> {
         (0..self.n_rows as u32).collect()
     }
@@ -73,8 +73,8 @@ fn bin(edges: &[f32], value: f32) -> u8 {
     if value.is_nan() { NAN_BIN as u8 } else { edges.partition_point(|&edge| edge < value) as u8 }
 }
 
-/// A sum of gradients, and a sum of second derivatives and a row count packed in one number. Integers are exact, so
-/// their order does not matter, and fast.
+/// A sum of gradients, and a sum of second derivatives packed with a row count in one integer. Integer sums are fast
+/// and exact, so the order of summation does not matter.
 #[derive(Clone, Copy, Default)]
 #[repr(align(16))]
 struct Sums([i64; 2]);
@@ -103,7 +103,7 @@ impl Sums {
     }
 }
 
-/// Gradients and second derivatives of every row, as whole multiples of a unit.
+/// Gradients and second derivatives of every row, as integer multiples of a unit.
 struct Gradients {
     rows: Vec<Sums>,
     /// The unit of the gradients and that of the second derivatives.
@@ -115,7 +115,7 @@ impl Gradients {
     fn new(gradients: &[(f32, f32)], lambda: f64) -> Self {
         debug_assert!(gradients.len() < MAX_ROWS);
         let most = |of: fn(&(f32, f32)) -> f32| gradients.iter().map(of).fold(f32::MIN_POSITIVE, f32::max);
-        // Chosen so that sums cannot overflow even if every row had the largest value.
+        // Sums cannot overflow even if every row has the largest value.
         let unit =
             |largest: f32, bits: i32| f64::from(largest) * gradients.len().max(1) as f64 * 2f64.powi(-bits);
         let units = [unit(most(|g| g.0.abs()), GRADIENT_BITS), unit(most(|g| g.1), HESSIAN_BITS)];
@@ -146,7 +146,7 @@ type Histogram = Vec<[Sums; BINS]>;
 struct Split {
     gain: f64,
     feature: usize,
-    /// This bin and those below go left.
+    /// The last bin that goes left.
     bin: usize,
 }
 
@@ -240,7 +240,7 @@ fn leaf(
 }
 
 fn count(data: &Binned, gradients: &Gradients, rows: &[u32]) -> Histogram {
-    // Gathered once, because every column walks them in the same order.
+    // Gathered once, because every column reads them in the same order.
     let gathered: Vec<Sums> = rows.iter().map(|&row| gradients.rows[row as usize]).collect();
     let tally = |columns: &[Vec<u8>]| match columns {
         [a, b, c, d] => tally([a, b, c, d], rows, &gathered).to_vec(),
@@ -249,8 +249,8 @@ fn count(data: &Binned, gradients: &Gradients, rows: &[u32]) -> Histogram {
     data.columns.par_chunks(4).flat_map_iter(tally).collect()
 }
 
-/// The histograms of `N` columns at once: consecutive rows in the same bin depend on each other, and meanwhile the
-/// processor works on other columns.
+/// The histograms of `N` columns at once. Consecutive rows in the same bin depend on each other; the processor
+/// overlaps this latency with the other columns.
 fn tally<const N: usize>(columns: [&Vec<u8>; N], rows: &[u32], gathered: &[Sums]) -> [[Sums; BINS]; N] {
     let mut histograms = [[Sums::default(); BINS]; N];
     for (&row, one) in rows.iter().zip(gathered) {

@@ -1,4 +1,4 @@
-//! All indexes of one dataset, assembled into a snapshot: everything of an artifact but what ranks.
+//! All indexes of one dataset, assembled into a snapshot: everything of an artifact except rankers and weights.
 //!
 //! Every number of an index is finite: a learner that cannot give finite numbers, or that has nothing to learn from,
 //! leaves its section out, and [`Indexes::left_out`] says why.
@@ -34,13 +34,13 @@ use crate::progress::{Reporter, Stage};
 pub const STEPS: usize = 9;
 /// Rounds of subspace iteration of the low-pass embedding (decision 17).
 const LOW_PASS_ROUNDS: usize = 4;
-/// Conjugate-gradient steps a row and pass (decision 5).
+/// Conjugate-gradient steps per row and pass (decision 5).
 const CG_STEPS: usize = 3;
-/// Half-lives of basket regressions in half-lives of histories: what is bought together changes more slowly than what
-/// a user needs (decision 14).
+/// The half-life of baskets in the basket regression, in half-lives of histories: items bought together change more
+/// slowly than a user's needs (decision 14).
 const BASKET_HALF_LIVES: f64 = 4.0;
-/// Bound of items times neighbors cubed of the basket regressions: 200 neighbors up to 12,500 items, fewer beyond, so
-/// that a large catalog does not take an hour (decision 14).
+/// Bound of items times neighbors cubed in the basket regressions: 200 neighbors up to 12,500 items, fewer beyond,
+/// so that a large catalog does not take an hour (decision 14).
 const BASKET_WORK: f64 = 1e11;
 /// Neighbors that the bound leaves at least, unless fewer are configured (decision 14).
 const MIN_NEIGHBORS: usize = 50;
@@ -54,7 +54,7 @@ pub struct CatalogIndexes {
 }
 
 impl CatalogIndexes {
-    /// Of the items of `dataset`.
+    /// Learns the indexes of the items of `dataset`.
     pub fn new(dataset: &Dataset) -> anyhow::Result<Self> {
         let catalog = Catalog::new(&dataset.attributes, dataset.currency)?;
         let content = Content::new(&catalog, dataset.n_items())?;
@@ -63,18 +63,18 @@ impl CatalogIndexes {
     }
 }
 
-/// Indexes, and why some are missing.
+/// The learned indexes, and the reasons for missing ones.
 pub struct Indexes {
     /// A snapshot with default weights and without rankers, localities, bundles, graphs and external models.
     pub snapshot: Snapshot,
-    /// Baskets that co-purchase was counted over.
+    /// Baskets counted for co-purchase.
     pub n_baskets: u64,
-    /// Sections that were left out, with the reason.
+    /// Sections left out, with the reason.
     pub left_out: BTreeMap<String, String>,
 }
 
-/// Learns all indexes of `dataset`; `neighbors` must hold those of all its items without sales. Reports [`STEPS`]
-/// stages.
+/// Learns all indexes of `dataset`; `neighbors` must hold the neighbors of all its items without sales. Reports
+/// [`STEPS`] stages.
 pub fn learn(
     dataset: &Dataset,
     shared: &CatalogIndexes,

@@ -1,7 +1,7 @@
-//! Popularity by locality (store, city, channel), and whether it ranks better than that of the whole shop.
+//! Popularity by locality (store, city, channel), and its lift over the popularity of the whole shop.
 //!
-//! The counts of a locality are shrunk towards the shop's, since few purchases say little. A kind of locality is kept only
-//! if, in the rehearsal, it ranked the first baskets of new users better than the shop's best sellers.
+//! The counts of a locality are shrunk toward the shop's, because few purchases are little evidence. A kind of locality
+//! is kept only if, in the rehearsal, it ranked the first baskets of new users better than the shop's best sellers.
 
 use std::collections::BTreeMap;
 
@@ -21,11 +21,11 @@ use super::popularity::HALF_LIFE_DAYS;
 use crate::dataset::Dataset;
 use crate::metrics::ndcg;
 
-/// The shop's popularity counts as much as this many decayed purchases of the locality (decision 17).
+/// Weight of the shop's popularity, in decayed purchases of the locality (decision 17).
 const SHRINKAGE: f32 = 300.0;
-/// Items listed a locality (decision 17).
+/// Items listed per locality (decision 17).
 const TOP_N: usize = 200;
-/// Fewest new users to judge a kind of locality by.
+/// Fewest new users with which a kind of locality is evaluated.
 const MIN_NEW_USERS: usize = 30;
 /// Items of a slate.
 const COUNT: usize = 10;
@@ -56,7 +56,7 @@ pub fn learn(dataset: &Dataset, popularity: &Popularity, kinds: &[Kind]) -> Resu
     if localities.is_empty() { Ok(None) } else { Localities::new(&localities).map(Some) }
 }
 
-/// The lift of every kind of locality that enough new users have.
+/// The lift of every kind of locality with enough new users.
 pub fn lifts(folds: &[PastFold]) -> Vec<LocalityLift> {
     Kind::ALL.into_iter().filter_map(|kind| lift(folds, kind)).collect()
 }

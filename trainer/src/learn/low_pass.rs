@@ -16,7 +16,7 @@ use super::matrix::Matrix;
 /// Hyperparameters of the low-pass filter.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct LowPassOptions {
-    /// Length of a vector; at most the rank that `X` can have is learned, the smaller of users and items.
+    /// Length of a vector; at most the smaller number of users and items, which bounds the rank of `X`, is learned.
     pub dim: usize,
     /// Rounds of subspace iteration.
     pub rounds: usize,
@@ -24,7 +24,7 @@ pub struct LowPassOptions {
     pub seed: u64,
 }
 
-/// One vector an item, `n_items x dim`, with orthonormal columns. Cost: `rounds dim (nnz + n_items dim)`.
+/// One vector per item, `n_items x dim`, with orthonormal columns. Cost: `rounds dim (nnz + n_items dim)`.
 pub fn learn(x: &Matrix, options: &LowPassOptions, progress: &(dyn Fn(u64) + Sync)) -> Array2<f32> {
     let by_item = x.transposed();
     let scale = |m: &Matrix| -> Vec<f32> {
@@ -60,8 +60,8 @@ fn product(matrix: &Matrix, row_scale: &[f32], column_scale: &[f32], b: &Array2<
 /// Rows whose products are summed at a time, in double precision.
 const CHUNK: usize = 4_096;
 
-/// `A'A`, exact to double precision: single precision could make it indefinite where columns are nearly dependent,
-/// as they are where users are few, and its Cholesky factor would have no finite inverse.
+/// `A'A` in double precision. With few users, columns are nearly dependent: in single precision the matrix could
+/// become indefinite, and its Cholesky factor would have no finite inverse.
 fn gram(a: &Array2<f32>) -> Array2<f64> {
     let chunks: Vec<_> = a.axis_chunks_iter(Axis(0), CHUNK).collect();
     let product = |chunk: &ArrayView2<'_, f32>| {
@@ -73,7 +73,7 @@ fn gram(a: &Array2<f32>) -> Array2<f64> {
 }
 
 /// The same span with orthonormal columns, by Cholesky: `A L^-T` where `A'A + floor I = L L'`. The floor bounds the
-/// inverse, so directions that `A` nearly lacks come out short instead of blown up.
+/// inverse, so directions that `A` nearly lacks become short vectors instead of very long ones.
 fn orthonormal(a: Array2<f32>) -> Array2<f32> {
     let mut gram = gram(&a);
     let dim = gram.nrows();
@@ -85,7 +85,7 @@ fn orthonormal(a: Array2<f32>) -> Array2<f32> {
             let sum = gram[[r, c]] - gram.slice(s![r, ..c]).dot(&gram.slice(s![c, ..c]));
             gram[[r, c]] = if c == r { sum.max(floor * 1e-3).sqrt() } else { sum / gram[[c, c]] };
         }
-        // Forward substitution, a row of the inverse at a time.
+        // Forward substitution, one row of the inverse at a time.
         for k in 0..r {
             let (above, mut row) = inverse.multi_slice_mut((s![k, ..=k], s![r, ..=k]));
             row.scaled_add(-gram[[r, k]], &above);
@@ -119,7 +119,7 @@ mod tests {
         }
     }
 
-    /// 3 users of 400 items have at most three directions; 64 were asked for.
+    /// 3 users and 400 items give at most three directions; 64 are requested.
     #[test]
     fn few_users_of_many_items_stay_finite() {
         let cells =

@@ -1,5 +1,5 @@
-//! The learners, one a file. Most turn a [`Dataset`](crate::dataset::Dataset) into one index of the artifact; [`folds`]
-//! cuts past folds, from which [`ranking`] and [`likelihood`] learn how to rank.
+//! The learners, one per file. Most turn a [`Dataset`](crate::dataset::Dataset) into one index of the artifact;
+//! [`folds`] cuts past folds, from which [`ranking`] and [`likelihood`] learn rankings and probabilities.
 
 pub mod als;
 pub mod ann;

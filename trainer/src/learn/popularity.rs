@@ -5,7 +5,7 @@ use qianmian_models::index::popularity::{Popularity, SalesWindow};
 use crate::dataset::Dataset;
 use crate::orders::TimeKind;
 
-/// Days after which a sale counts half in the score (decision 12).
+/// Half-life of a sale in the score, in days (decision 12).
 pub(super) const HALF_LIFE_DAYS: f64 = 14.0;
 
 /// The popularity of every item. Without times every window holds all baskets.

@@ -1,10 +1,10 @@
 //! The ranker: trees that order the blend's shortlist, learned on held-out purchases.
 //!
 //! It is the sum of two ensembles: LambdaMART (Burges, "From RankNet to LambdaRank to LambdaMART", 2010), which learns
-//! the order, and one on log loss, which learns the probability and errs elsewhere (decision 92).
+//! the order, and one on log loss, which learns the probability and makes different errors (decision 92).
 //!
-//! A fifth of the users validates: it decides the number of trees, the weight of the second ensemble, and whether there
-//! is a ranker at all. One is kept if its gain over the blend is above two standard errors.
+//! A fifth of the users is held out for validation. It decides the number of trees and the weight of the second
+//! ensemble. The ranker is kept only if its gain over the blend is above two standard errors.
 
 use qianmian_models::index::feature_schema::RankColumn;
 use qianmian_models::index::popularity::SalesWindow;
@@ -24,36 +24,36 @@ use super::folds::PastFold;
 use super::gbdt::{Binned, TreeOptions, grow};
 use crate::metrics::{Paired, dcg, discount, ideal_dcg, mean};
 
-/// Slots that the metric looks at.
+/// Cutoff of the metric, in slots.
 const SLOTS: usize = 10;
 /// Most trees of one ensemble.
 const MAX_TREES: usize = 80;
 /// Most trees of both ensembles (decision 92).
 pub const MAX_TREES_OF_BOTH: usize = 2 * MAX_TREES;
-/// Boosting stops after this many trees without a better validation (decision 12).
+/// Boosting stops after this many trees without an improvement on the validation users (decision 12).
 const PATIENCE: usize = 20;
-/// One user in this many validates.
+/// One user in this many is held out for validation.
 const VALIDATION_ONE_IN: usize = 5;
 /// Each tree is grown on all bought rows and on one in this many of the others (decision 31).
 const SAMPLE_ONE_IN: u32 = 3;
-/// Rows a thread scores at a time.
+/// Rows per unit of parallel scoring.
 const CHUNK: usize = 8_192;
-/// Weights of the binary ensemble that are tried, as shares of that of LambdaMART.
+/// Weights tried for the binary ensemble, relative to LambdaMART.
 const SHARES: [f32; 4] = [0.0, 0.5, 1.0, 2.0];
 /// Fewest users to learn from (decision 12).
 const MIN_USERS: usize = 200;
-/// Score differences are cut here: beyond, the exponentials would underflow to zero.
+/// Clamp of score differences: beyond it, the exponentials would underflow to zero.
 const MAX_SCORE_GAP: f32 = 60.0;
-/// Best sellers that the popularity baseline draws slates from.
+/// Best sellers from which the popularity baseline fills slates.
 const BEST_SELLERS: usize = 500;
 
-/// A view of a past with queries and what was bought.
+/// A view of a past with queries and the purchases.
 type Cases<'a> = (View<'a>, Vec<(Query, Vec<u32>)>);
 
 /// One user's shortlist.
 struct Group {
     rows: std::ops::Range<usize>,
-    /// Best possible DCG@10 over all that was bought, shortlisted or not.
+    /// Best possible DCG@10 over all purchases, shortlisted or not.
     ideal: f64,
 }
 
@@ -67,7 +67,7 @@ struct Shortlists {
 /// The learned trees, with their metrics on held-out users.
 #[derive(Debug, Clone, Default)]
 pub struct Ranker {
-    /// The trees; `None` where the blend alone ranks as well.
+    /// The trees; `None` if they are not clearly better than the blend alone.
     pub trees: Option<Trees>,
     /// NDCG@10 of the blend on the validation users.
     pub blend_ndcg: f64,
@@ -98,7 +98,7 @@ pub fn learn(folds: &[PastFold], new: bool, progress: &dyn Fn(u64)) -> Ranker {
     Ranker { trees, blend_ndcg, ranker_ndcg, popularity_ndcg: popularity_ndcg(&cases) }
 }
 
-/// NDCG@10 of slates of best sellers on the validation users, without bought items where those are not asked for.
+/// NDCG@10 of slates of best sellers on the validation users, without bought items if the query excludes them.
 fn popularity_ndcg(cases: &[Cases<'_>]) -> f64 {
     let (mut sum, mut users) = (0.0, 0usize);
     for (view, cases) in cases {
@@ -120,7 +120,7 @@ fn popularity_ndcg(cases: &[Cases<'_>]) -> f64 {
     sum / users.max(1) as f64
 }
 
-/// Gradient and second derivative of every row under scores.
+/// Gradient and second derivative of every row, given the scores.
 type Loss = fn(&Shortlists, &[f32]) -> Vec<(f32, f32)>;
 
 /// An ensemble and its scores of the validation rows.
@@ -189,7 +189,7 @@ fn boost(
 }
 
 impl Shortlists {
-    /// The shortlists of the cases whose number `chosen` accepts.
+    /// The shortlists of the cases whose index `chosen` accepts.
     fn new(cases: &[Cases<'_>], chosen: impl Fn(usize) -> bool + Sync) -> Self {
         let mut lists = Self { features: Vec::new(), bought: Vec::new(), groups: Vec::new() };
         for (view, cases) in cases {
@@ -210,8 +210,8 @@ impl Shortlists {
         lists
     }
 
-    /// The rows that the `n`-th tree is grown on: all that were bought, and one in [`SAMPLE_ONE_IN`] of the others,
-    /// whose gradients also stand for the rows left out (after Ke et al., "LightGBM", 2017, which leaves out rows with
+    /// The rows that the `n`-th tree is grown on: all bought rows, and one in [`SAMPLE_ONE_IN`] of the others, whose
+    /// gradients are scaled up for the rows left out (after Ke et al., "LightGBM", 2017, which leaves out rows with
     /// small gradients).
     fn sample(&self, n: usize, gradients: &mut [(f32, f32)]) -> Vec<u32> {
         let mut rng = ChaCha8Rng::seed_from_u64(n as u64);
@@ -228,7 +228,7 @@ impl Shortlists {
         sample
     }
 
-    /// NDCG@10 of every list under `scores`; ties keep the blend's order.
+    /// NDCG@10 of every list ordered by `scores`; ties keep the blend's order.
     fn ndcg(&self, scores: &[f32]) -> Vec<f64> {
         let of = |group: &Group| {
             let order = order(&scores[group.rows.clone()]);
@@ -239,7 +239,7 @@ impl Shortlists {
         self.groups.par_iter().map(of).collect()
     }
 
-    /// Root of the mean variance of `scores` within lists.
+    /// Square root of the mean variance of `scores` within lists.
     fn spread(&self, scores: &[f32]) -> f32 {
         let variance = |group: &Group| {
             let scores = &scores[group.rows.clone()];
@@ -263,16 +263,16 @@ impl Shortlists {
     }
 
     /// Gradient and second derivative of every row: a logistic loss over all pairs of a bought and another item, each
-    /// weighted by how much swapping the two changes NDCG.
+    /// weighted by the change of NDCG when the two are swapped.
     fn lambdas(&self, scores: &[f32]) -> Vec<(f32, f32)> {
-        // Computed once: a logarithm for each pair would be most of the work.
+        // Precomputed: one logarithm per pair would dominate the cost.
         let longest = self.groups.iter().map(|g| g.rows.len()).max().unwrap_or(0);
         let discounts: Vec<f32> = (0..longest).map(|rank| discount(rank) as f32).collect();
         let of = |group: &Group| {
             let (scores, bought) = (&scores[group.rows.clone()], &self.bought[group.rows.clone()]);
             let mut discount_of = vec![0.0f32; scores.len()];
             order(scores).into_iter().zip(&discounts).for_each(|(row, &d)| discount_of[row] = d);
-            // 1 / (1 + exp(g - b)) is exp(b) / (exp(b) + exp(g)): one exponential a row, none a pair.
+            // 1 / (1 + exp(g - b)) is exp(b) / (exp(b) + exp(g)): one exponential per row, none per pair.
             let highest = scores.iter().copied().fold(f32::MIN, f32::max);
             let powers: Vec<f32> = scores.iter().map(|s| (s - highest).max(-MAX_SCORE_GAP).exp()).collect();
             let (mut gradients, mut hessians) = (vec![0.0f32; scores.len()], vec![0.0f32; scores.len()]);

@@ -12,15 +12,15 @@ use crate::progress::Reporter;
 
 /// Stages that [`learn`] reports.
 pub const STEPS: usize = 2;
-/// Fewest users to learn a ranking of its own from for items that users did not buy before (decision 28).
+/// Fewest users for a separate ranking of items that users did not buy before (decision 28).
 const MIN_USERS: usize = 200;
 
 /// The ranking of one kind of items: all, or those new to the user.
 #[derive(Clone)]
 pub struct ItemRanking {
-    /// NDCG@10 of the blend, on the users that its weights were learned on.
+    /// NDCG@10 of the blend, on the users that its weights were learned from.
     blend_ndcg: f64,
-    /// The trees, with their figures on held-out users.
+    /// The trees, with their metrics on held-out users.
     pub ranker: Ranker,
 }
 
@@ -30,16 +30,16 @@ pub struct Rankings {
     pub blend: Blend,
     /// Mean of recall and NDCG at 100 of audiences.
     pub audience_score: f64,
-    /// NDCG@10 of the weights for visitors, where there were enough to learn from.
+    /// NDCG@10 of the weights for visitors; `None` with too few visits to learn from.
     pub visitor_ndcg: Option<f64>,
-    /// Of all items.
+    /// The ranking of all items.
     pub all: ItemRanking,
-    /// Of items that the user did not buy before.
+    /// The ranking of items that the user did not buy before.
     pub new: ItemRanking,
 }
 
 impl ItemRanking {
-    /// The figures that the manifest keeps.
+    /// The figures for the manifest.
     pub fn quality(&self) -> RankingQuality {
         RankingQuality {
             blend: Some(self.blend_ndcg),
@@ -50,8 +50,8 @@ impl ItemRanking {
     }
 }
 
-/// Learns from all folds and puts the blend into their snapshots; `None` without a fold. `seed` is for what is drawn
-/// at random. Reports [`STEPS`] stages, if there is a fold.
+/// Learns from all folds and puts the blend into their snapshots; `None` without a fold. `seed` is for random
+/// choices. Reports [`STEPS`] stages, if there is a fold.
 pub fn learn(folds: &mut [PastFold], seed: u64, reporter: &Reporter) -> Option<Rankings> {
     if folds.is_empty() {
         return None;
@@ -60,7 +60,7 @@ pub fn learn(folds: &mut [PastFold], seed: u64, reporter: &Reporter) -> Option<R
     // `repeats` decides which items are candidates, so the folds need it before they list candidates.
     folds.iter_mut().for_each(|fold| fold.snapshot.blend = blend.clone());
     let n_new: usize = folds.iter().map(|fold| fold.cases(true, 1).len()).sum();
-    // One ranking is enough where users buy nothing but new items, or too few of those.
+    // One ranking is enough if users buy only new items, or too few of them.
     let only_new: &[bool] = match (blend.repeats, n_new >= MIN_USERS) {
         (false, _) => &[true],
         (true, true) => &[false, true],

@@ -8,7 +8,8 @@ use rustc_hash::FxHashMap;
 use crate::dataset::Dataset;
 use crate::orders::{Line, NONE_CODE};
 
-/// The sales of every room; `None` where no line names one. Cost: one pass over the lines, and a sort of those with a room.
+/// The sales of every room; `None` if no line names one. Cost: one pass over the lines, and a sort of those with a
+/// room.
 pub fn learn(dataset: &Dataset) -> Result<Option<Rooms>> {
     let mut lines: Vec<&Line> = dataset.lines().iter().filter(|line| line.room != NONE_CODE).collect();
     // Codes are in byte order of the ids.

@@ -1,7 +1,7 @@
 //! Transitions: items bought after an item, in one of the user's next baskets.
 //!
-//! A pair counts by [`DECAY`] less for every basket in between. Its sum is divided by the geometric mean of both items'
-//! baskets, so that best sellers do not follow everything.
+//! The count of a pair decays by [`DECAY`] per basket in between. The sum is divided by the geometric mean of both
+//! items' baskets, so that best sellers do not follow every item.
 
 use qianmian_models::error::Result;
 use qianmian_models::index::item_lists::ItemLists;
@@ -11,14 +11,14 @@ use rayon::prelude::*;
 
 use crate::dataset::{Dataset, is_known};
 
-/// Successors kept an item (decision 17).
+/// Successors kept per item (decision 17).
 const TOP_N: usize = 100;
-/// Added to both items' baskets: a pair of two rare items is no evidence yet (decision 17).
+/// Added to both items' baskets, because one pair of two rare items is no evidence (decision 17).
 const SHRINKAGE: f32 = 5.0;
-/// Items of a basket that count; pairs of two giant baskets say little.
+/// Items of a basket that count; pairs from giant baskets are little evidence.
 const MAX_ITEMS: usize = 30;
 
-/// The successors of every item, best first; `None` where no user bought twice.
+/// The successors of every item, best first; `None` if no user bought twice.
 pub fn learn(section: &'static str, dataset: &Dataset) -> Result<Option<ItemLists>> {
     let sequences = Sequences::new(dataset);
     let mut totals = vec![0.0f32; dataset.n_items()];
@@ -80,7 +80,7 @@ impl Sequences {
         baskets
     }
 
-    /// Adds the items of the baskets after `basket` to `sums`, and those that were 0 to `touched`.
+    /// Adds the items of the baskets after `basket` to `sums`, and items whose sum was 0 to `touched`.
     fn successors(&self, basket: u32, sums: &mut [f32], touched: &mut Vec<u32>) {
         let basket = basket as usize;
         let mut weight = 1.0;

@@ -1,8 +1,8 @@
 //! User-kNN: for every user, the items that the most similar users buy.
 //!
 //! Users are similar by squared cosine over the items that both bought, each weighted by its inverse user frequency.
-//! A neighbor's purchase counts by its age, once with a long half-life and once with a short one: what similar users
-//! bought years ago says little (decision 91).
+//! A neighbor's purchase is weighted by its age, once with a long half-life and once with a short one, because old
+//! purchases of similar users are little evidence (decision 91).
 
 use qianmian_models::error::Result;
 use qianmian_models::index::purchases::Purchases;
@@ -16,21 +16,21 @@ use crate::orders::TimeKind;
 
 /// Similar users whose purchases count.
 const NEIGHBORS: usize = 100;
-/// Latest purchases by which neighbors are found.
+/// Latest purchases of a user with which neighbors are searched.
 const MAX_SEEDS: usize = 50;
 /// Latest buyers of a seed that are compared: best sellers would otherwise cost a scan of all users.
 const MAX_BUYERS: usize = 500;
 /// Latest purchases of a neighbor that count.
 const MAX_PURCHASES: usize = 200;
-/// Items kept per user that the user bought before, and that are new to the user.
+/// Items kept per user: those bought before, and those new to the user.
 const KEPT: [usize; 2] = [40, 60];
 /// Long and short half-life, in half-lives of histories: 90 and 10 days by the calendar.
 const HALF_LIVES: [f64; 2] = [1.0, 1.0 / 9.0];
-/// The same where only the order of purchases is known.
+/// The same if only the order of purchases is known.
 const HALF_LIVES_OF_STEPS: [f64; 2] = [2.0, 0.5];
 
-/// The lists of `users`; those of all others are empty. `None` where nobody is like anybody. `progress` is called with
-/// the number of users that were done since the last call.
+/// The lists of `users`; the lists of all others are empty. `None` if no user has a neighbor with items to list.
+/// `progress` is called with the number of users done since the last call.
 pub fn learn(
     dataset: &Dataset,
     [history, buyers]: [&Purchases; 2],
@@ -69,13 +69,13 @@ struct Learner<'a> {
     until: i64,
 }
 
-/// Sums that a thread keeps from user to user; all 0 between two of them.
+/// Sums that a thread reuses from user to user; all 0 between users.
 struct Scratch {
     overlaps: Sums,
     items: [Sums; 2],
 }
 
-/// A dense array of sums, and which of them are not 0.
+/// A dense array of sums, and the indices of those that are not 0.
 struct Sums {
     sums: Vec<f32>,
     touched: Vec<u32>,

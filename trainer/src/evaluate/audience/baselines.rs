@@ -36,12 +36,12 @@ impl<'a> Baselines<'a> {
         Self { reference, pairs, depth, active: sorted(&|_| 0), tiers: sorted(&tiers) }
     }
 
-    /// The most active users, whatever the item.
+    /// The most active users, the same for every item.
     pub(super) fn activity(&self, item: ItemIx, new: bool) -> Vec<UserIx> {
         self.fill(item, new, Vec::new())
     }
 
-    /// The users in the highest recency, frequency and monetary tiers, whatever the item.
+    /// The users in the highest recency, frequency and monetary tiers, the same for every item.
     pub(super) fn rfm(&self, item: ItemIx, new: bool) -> Vec<UserIx> {
         self.fill(item, new, self.tiers.clone())
     }

@@ -1,7 +1,7 @@
 //! Calibration of the probabilities of audiences.
 //!
-//! Items are chosen by what was known before the window. Choosing items that sold in it would select on the outcome, and
-//! every probability would look too low.
+//! Items are chosen by their sales before the window. Choosing items that sold in the window would select on the
+//! outcome, and every probability would look too low.
 
 use qianmian_models::index::likelihood::Horizon;
 use rayon::prelude::*;
@@ -19,7 +19,7 @@ const MAX_ITEMS: usize = 1_000;
 /// Users of each audience whose probability is compared.
 const DEPTH: usize = 1_000;
 
-/// Of our model; `None` if it gives no probabilities, or if they are for a period of another length than the window.
+/// Measures our model; `None` if it gives no probabilities, or if their period has another length than the window.
 pub(in super::super) fn measure(bench: &Bench<'_>) -> Option<AudienceCalibration> {
     let ours = bench.subjects.first()?;
     let window = bench.future.window;

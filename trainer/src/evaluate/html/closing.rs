@@ -1,4 +1,4 @@
-//! The sections after the tasks: windows, examples, and how to repeat the evaluation.
+//! The sections after the tasks: windows, examples, and the steps to repeat the evaluation.
 
 use super::tasks::title_of;
 use super::text::{Table, count, escape, number, percent};

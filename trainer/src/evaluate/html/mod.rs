@@ -1,7 +1,7 @@
 //! The report as one HTML file without scripts, external fonts or images.
 //!
-//! Every plot is an inline SVG with a table of its values. The page works on light and dark screens, on paper and with a
-//! screen reader; line styles and labels repeat what colors say. All text from data is escaped.
+//! Every plot is an inline SVG with a table of its values. The page works on light and dark screens, on paper and
+//! with a screen reader; line styles and labels carry the same information as colors. All text from data is escaped.
 
 mod closing;
 mod plots;

@@ -15,7 +15,7 @@ pub(super) struct Series {
     pub(super) values: Vec<f64>,
 }
 
-/// Lines over labelled steps.
+/// A line chart over labeled steps.
 pub(super) fn lines(title: &str, x_title: &str, labels: &[String], series: &[Series]) -> String {
     let (left, right, top, bottom) = (44.0, NARROW - 10.0, 12.0, 196.0);
     let mut svg = Svg::new(NARROW, 236.0);
@@ -30,7 +30,7 @@ pub(super) fn lines(title: &str, x_title: &str, labels: &[String], series: &[Ser
         svg.text("tick", Anchor::Middle, [x(n), bottom + 15.0], label);
     }
     svg.text("axis", Anchor::Middle, [(left + right) / 2.0, bottom + 33.0], x_title);
-    // Ours last, so that no other line covers it.
+    // Our line is drawn last, so that no other line covers it.
     for series in series.iter().rev() {
         let points: Vec<[f64; 2]> = series.values.iter().enumerate().map(|(n, &v)| [x(n), y.at(v)]).collect();
         svg.polyline(&format!("curve {}", series.class), &points);
@@ -42,7 +42,7 @@ pub(super) fn lines(title: &str, x_title: &str, labels: &[String], series: &[Ser
     svg.html(title)
 }
 
-/// One labelled bar a row.
+/// A bar chart with one labeled bar per row.
 pub(super) fn bars(title: &str, rows: &[Series]) -> String {
     const ROW: f64 = 22.0;
     let (left, right) = (132.0, NARROW - 50.0);
@@ -67,8 +67,8 @@ pub(super) struct Interval {
     pub(super) parts: [f64; 3],
 }
 
-/// Differences with their intervals around zero. A row far beyond the others would flatten them, so it is drawn as an
-/// arrow with its figures.
+/// Differences with their intervals around zero. A row far beyond the others would compress the scale, so it is
+/// drawn as an arrow with its figures.
 pub(super) fn intervals(title: &str, x_title: &str, rows: &[Interval]) -> String {
     const ROW: f64 = 24.0;
     let (left, right) = (205.0, WIDE - 165.0);
@@ -107,7 +107,7 @@ pub(super) fn intervals(title: &str, x_title: &str, rows: &[Interval]) -> String
 }
 
 impl Interval {
-    /// True if it reaches more than six times as far as the nearest of `rows`, and more than 30 %.
+    /// True if it is positive, more than six times as far from zero as the nearest of `rows`, and more than 30 %.
     fn is_beyond(&self, rows: &[Self]) -> bool {
         let reach = |row: &Self| row.parts.iter().fold(0.0f64, |most, part| most.max(part.abs()));
         let nearest = rows.iter().map(reach).fold(f64::INFINITY, f64::min);
@@ -115,7 +115,7 @@ impl Interval {
     }
 }
 
-/// Realized shares over predicted probabilities; on the diagonal they agree.
+/// Realized shares over predicted probabilities; on the diagonal both are equal.
 pub(super) fn reliability(title: &str, calibration: &Calibration) -> String {
     let (left, right, top, bottom) = (44.0, NARROW - 10.0, 12.0, 278.0);
     let mut svg = Svg::new(NARROW, 320.0);
@@ -142,7 +142,7 @@ pub(super) fn reliability(title: &str, calibration: &Calibration) -> String {
             number(bin.realized),
             bin.predictions
         );
-        // Sized by the logarithm, since nearly all predictions are in the lowest bins.
+        // The radius grows with the logarithm of the count, since nearly all predictions are in the lowest bins.
         let radius = 3.0 + 4.0 * (1.0 + bin.predictions as f64).ln() / (1.0 + most).ln();
         svg.dot("mark m0", *point, radius, &told);
     }

@@ -12,7 +12,7 @@ pub(super) struct Svg {
     body: String,
 }
 
-/// The point of a text that is placed.
+/// The point of a text that is at the given position.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Anchor {
     Start,

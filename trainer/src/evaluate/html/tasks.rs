@@ -11,7 +11,7 @@ pub(super) fn title(task: &Task) -> &'static str {
     title_of(task.name)
 }
 
-/// The same by the task's name.
+/// The title of a task by its name.
 pub(super) fn title_of(task: &str) -> &'static str {
     match task {
         "recommend" => "Items for people",

@@ -42,7 +42,7 @@ pub struct SourceShare {
     pub adds_95: [f64; 2],
 }
 
-/// Of our model, on the cases of the task; `None` without any.
+/// Measures our model on the cases of the task; `None` without cases.
 pub(in super::super) fn measure(bench: &Bench<'_>, cases: &Cases) -> Option<Ablation> {
     let ours = bench.subjects.first()?;
     let weights = ours.snapshot.blend.recommend;

@@ -1,4 +1,4 @@
-//! Example users: what they bought before the window, their slate, what they bought in the window.
+//! Example users: purchases before the window, slate, purchases in the window.
 
 use qianmian_models::ids::{ItemIx, UserIx};
 use qianmian_models::index::catalog::Text;
@@ -10,7 +10,7 @@ use super::super::{Bench, every_nth};
 use super::Cases;
 use crate::metrics::ndcg;
 
-/// The users' quantiles by the NDCG of their slates; none is picked by hand.
+/// Quantiles of the NDCG of slates at which example users are taken, so that none is picked by hand.
 const QUANTILES: [f64; 5] = [0.95, 0.75, 0.5, 0.25, 0.05];
 const SLOTS: usize = 10;
 /// Items of the past that are shown.

@@ -1,4 +1,4 @@
-//! Exposure: what a method shows over all slates; how much of the shop, how evenly, how familiar.
+//! Exposure of items over all slates of a method: coverage, evenness and novelty.
 
 use qianmian_models::ids::{ItemIx, UserIx};
 use qianmian_models::snapshot::Snapshot;
@@ -14,7 +14,7 @@ const TENTHS: usize = 10;
 pub struct Exposure {
     /// Share of the items on sale that are in any slate; `0..=1`.
     pub coverage: f64,
-    /// Gini coefficient of how often each item on sale is shown; `0..=1`.
+    /// Gini coefficient of the exposures of the items on sale; `0..=1`.
     pub gini: f64,
     /// Mean self-information of the items shown, in bits: `-log2` of the share of users who bought the item
     /// (Vargas & Castells 2011).

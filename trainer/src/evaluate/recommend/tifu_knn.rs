@@ -11,16 +11,16 @@ use super::super::history::UserBaskets;
 
 /// Groups that a history is cut into, `m`.
 const GROUPS: usize = 7;
-/// Decay a basket back within a group, `r_b`.
+/// Decay per basket within a group, `r_b`.
 const WITHIN_DECAY: f32 = 0.9;
-/// Decay a group back, `r_g`.
+/// Decay per group, `r_g`.
 const GROUP_DECAY: f32 = 0.7;
 /// Nearest users by Euclidean distance, `k`.
 const NEIGHBORS: usize = 300;
 /// Weight of the user's own vector, `alpha`.
 const OWN: f32 = 0.7;
 
-/// The method, over one past.
+/// The method, learned from one past.
 pub(super) struct TifuKnn {
     /// Sparse vector of every user.
     vectors: Vec<Vec<(u32, f32)>>,
@@ -71,7 +71,8 @@ impl TifuKnn {
     }
 }
 
-/// Mean over the groups of the means over their baskets, the latest of each undecayed.
+/// Mean over the groups of the means over their baskets. The latest group, and the latest basket of each group, are
+/// not decayed.
 fn vector(baskets: &UserBaskets, user: UserIx) -> Vec<(u32, f32)> {
     let own: Vec<&[u32]> = baskets.of(user).collect();
     let groups = own.len().min(GROUPS);

@@ -19,11 +19,11 @@ const LOCALITY: i32 = 5;
 /// Nearest users whose baskets count; beyond, the similarity to the power of `q` is negligible.
 const NEIGHBORS: usize = 1_000;
 
-/// The method, over one past.
+/// The method, learned from one past.
 pub(super) struct UpCf<'a> {
     history: &'a Purchases,
     buyers: &'a Purchases,
-    /// Of each user, the share of the last baskets with each item.
+    /// By user, the share of the last baskets with each item.
     popularity: Vec<Vec<(u32, f32)>>,
 }
 

@@ -1,8 +1,9 @@
 //! Sessions: the next item of an anonymous visit.
 //!
-//! Every tenth user is left out of training. Where only the order of each user's items is known, a visit is all that such
-//! a user did before the window, and the next item is theirs in the window. Otherwise a visit is a basket of the window,
-//! of such a user, a guest or a new user: its items in random order, each followed by the next one.
+//! Every tenth user is left out of training. If only the order of each user's items is known, a visit is the whole
+//! history of such a user before the window, and the next item is the user's item in the window. Otherwise a visit is
+//! a basket in the window, of such a user, a guest or a new user, with its items in random order: every prefix is a
+//! case, and the item after it is the next item.
 
 mod vmis_knn;
 
@@ -25,7 +26,7 @@ const METRICS: [&str; 3] = ["hr@10", "hr@20", "mrr@20"];
 const DEPTH: usize = 20;
 /// More cases than this are not measured; every n-th is.
 const MAX_CASES: usize = 20_000;
-/// Cases of one visit, at most.
+/// Most cases of one visit.
 const MAX_OF_VISIT: usize = 10;
 /// One user in this many is left out.
 const LEFT_OUT_ONE_IN: u32 = 10;
@@ -57,7 +58,7 @@ pub(super) fn measure(bench: &Bench<'_>) -> Option<Task> {
     raw.push(run("popularity 30 d", Role::Baseline, &cases, &|case| {
         without_visit(case, popular.iter().copied())
     }));
-    // With `TimeKind::Steps` every basket is one item, so there are no pairs to count.
+    // In sequences every basket is one item, so there are no pairs to count.
     if bench.past.time_kind != TimeKind::Steps {
         let pairs = Pairs::new(bench.past);
         raw.push(run("cosine", Role::Baseline, &cases, &|case| {
@@ -78,7 +79,7 @@ pub(super) fn measure(bench: &Bench<'_>) -> Option<Task> {
     Task::new("session", &METRICS, &METRICS, of, &raw)
 }
 
-/// Past sessions, the oldest first: all that a user did where only the order is known, else baskets.
+/// Past sessions, the oldest first: a user's whole history if only the order is known, else baskets.
 fn sessions(past: &Dataset) -> Vec<Vec<ItemIx>> {
     let items = |lines: &[&crate::orders::Line]| lines.iter().map(|l| l.item).collect();
     let mut lines: Vec<_> = past.lines().iter().collect();

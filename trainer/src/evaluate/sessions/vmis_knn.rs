@@ -6,7 +6,7 @@ use qianmian_models::ids::ItemIx;
 use qianmian_models::kernels::topk::TopK;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-/// Items further back in the visit do not match.
+/// Latest items of the visit that are compared.
 const REACH: usize = 10;
 
 /// Past sessions, by recency.
@@ -21,8 +21,8 @@ pub(super) struct VmisKnn {
 }
 
 impl VmisKnn {
-    /// Of sessions, the oldest first. A visit is compared with the `sample` latest sessions that share an item, and scored
-    /// by the `neighbors` most similar ones.
+    /// Indexes sessions, the oldest first. A visit is compared with the `sample` latest sessions that share an item,
+    /// and scored by the `neighbors` most similar ones.
     pub(super) fn new(sessions: Vec<Vec<ItemIx>>, n_items: usize, sample: usize, neighbors: usize) -> Self {
         let mut of_item: Vec<Vec<u32>> = vec![Vec::new(); n_items];
         for (session, items) in sessions.iter().enumerate().rev() {

@@ -1,9 +1,9 @@
 //! Exact counts of many itemsets at once.
 //!
-//! Each set is counted in the baskets of its rarest item, which are walked once for all sets of that item. A bit is set
-//! for each basket and other item; a set's count is the number of bits that all its items share. Cost: the sum of squared
-//! basket sizes, and a 64th of an item's baskets for every set. Memory of a thread: the baskets of one item times the
-//! items of its sets, in bits.
+//! Each set is counted in the baskets of its rarest item. For each rarest item, its baskets are scanned once and give
+//! every other item a row of bits, one per basket; the count of a set is the number of bits that the rows of its items
+//! have in common. Cost: the sum of squared basket sizes, and a 64th of an item's baskets for every set. Memory of a
+//! thread: the baskets of one item times the items of its sets, in bits.
 
 use rayon::prelude::*;
 
@@ -38,13 +38,13 @@ pub fn count(baskets: &Baskets, baskets_of: &[u32], sets: &[Items]) -> Vec<u32> 
     counts
 }
 
-/// A bit for each basket of one item and each other item of its sets.
+/// One bit for each basket of one item and each other item of its sets.
 struct Bits {
     /// The row of bits of each item; [`NONE`] for items without one.
     slots: Vec<u32>,
-    /// Row by row, a bit for each basket.
+    /// Rows of bits, one bit per basket.
     words: Vec<u64>,
-    /// Words of a row.
+    /// Words per row.
     width: usize,
 }
 

@@ -2,12 +2,12 @@
 //!
 //! Sets are grown level by level: a set of `k + 1` items is a candidate if all its parts of `k` were kept, and its
 //! baskets are counted exactly. It is kept if it is *productive* (Webb, "Self-sufficient
-//! itemsets", 2010): for every split into two parts, more baskets hold it than would if the parts were
-//! independent, so that a set is never kept for what one of its parts already says. The margin allows for
-//! as many tests as there are candidates, which makes the least support follow from the data: about 8
+//! itemsets", 2010): for every split into two parts, more baskets hold it than expected if the parts were
+//! independent, so that a set is never kept for an association that one of its parts already has. The margin is
+//! corrected for the number of candidates tested, so the least support follows from the data: about 8
 //! baskets in a small shop, 15 among millions of pairs.
 //!
-//! Of each size every item keeps its [`TOP_N`] best, so that there are at most `4 TOP_N` sets an item.
+//! Every item keeps its [`TOP_N`] best sets of each size, so there are at most `4 TOP_N` sets per item.
 
 mod count;
 
@@ -29,7 +29,7 @@ const MAX_SIZE: usize = *SIZES.end();
 /// Pads sets of fewer items.
 const NO_ITEM: u32 = u32::MAX;
 
-/// Two to five items, rising, then [`NO_ITEM`].
+/// Two to five items, ascending, padded with [`NO_ITEM`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Items([u32; MAX_SIZE]);
 
@@ -60,7 +60,7 @@ struct Kept {
     sets: Vec<Itemset>,
 }
 
-/// All productive sets; `co_purchase` has the pairs to begin with. `progress` is called for every size.
+/// Mines all productive sets, starting from the pairs of `co_purchase`. `progress` is called for every size.
 pub fn learn(
     dataset: &Dataset,
     co_purchase: &CoPurchase,
@@ -101,7 +101,7 @@ fn pairs(co_purchase: &CoPurchase, n_items: usize) -> Vec<(Items, u32)> {
 impl Kept {
     /// Keeps the best productive sets of one size and returns them in ascending order.
     fn keep(&mut self, counted: Vec<(Items, u32)>, n_tests: f64) -> Vec<Items> {
-        // Of a normal deviate: the tail beyond it is below FAMILY_ERROR / n_tests.
+        // A normal quantile: the probability above it is below FAMILY_ERROR / n_tests.
         let z = (2.0 * (n_tests.max(1.0) / FAMILY_ERROR).ln()).sqrt();
         let scored: Vec<Option<f32>> =
             counted.par_iter().map(|(items, baskets)| self.score(items, *baskets, z)).collect();
@@ -128,7 +128,7 @@ impl Kept {
     }
 
     /// The score of a productive set, else `None`: the log-likelihood ratio between the lower bound of the set's
-    /// Poisson mean, `(sqrt(n) - z / 2)^2`, and the baskets that the best split explains.
+    /// Poisson mean, `(sqrt(n) - z / 2)^2`, and the baskets expected by the best split.
     fn score(&self, items: &Items, baskets: u32, z: f64) -> Option<f32> {
         let low = (f64::from(baskets).sqrt() - z / 2.0).max(0.0).powi(2);
         let expected = self.expected(items)?;
@@ -139,7 +139,7 @@ impl Kept {
     fn expected(&self, items: &Items) -> Option<f64> {
         let all = (1u32 << items.as_slice().len()) - 1;
         let mut most = 0.0f64;
-        // Half of the splits: the part of `mask` and the rest.
+        // `mask` and its complement are the same split, so half of the masks are enough.
         for mask in 1..=all / 2 {
             let product = self.baskets(&items.part(mask))? * self.baskets(&items.part(all ^ mask))?;
             most = most.max(product / self.n_baskets);
@@ -154,9 +154,9 @@ impl Kept {
         }
     }
 
-    /// The sets of one more item of which every part is in `level`.
+    /// The sets with one more item whose parts of the size of `level` are all in `level`.
     fn larger(&self, level: &[Items]) -> Vec<Items> {
-        // Sets that differ in their last item only are adjacent; any two of them make a candidate.
+        // Sets that differ only in their last item are adjacent; any two of them form a candidate.
         let groups: Vec<&[Items]> = level.chunk_by(|a, b| beginning(a) == beginning(b)).collect();
         let joined = |group: &&[Items]| -> Vec<Items> {
             let pairs =

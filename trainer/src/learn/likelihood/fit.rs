@@ -15,7 +15,7 @@ pub(super) const MAX_TREES: usize = 200;
 const PATIENCE: usize = 10;
 /// Share of the rows that each tree is grown on (decision 19).
 const SAMPLE_SHARE: f64 = 0.3;
-/// Leaves of a tree, and what its values are multiplied by (decision 19).
+/// Leaves of a tree, and the learning rate (decision 19).
 const LEAVES: usize = 8;
 const LEARNING_RATE: f64 = 0.05;
 
@@ -63,8 +63,8 @@ pub(super) fn fit(
     (trees, best.1)
 }
 
-/// The rows that the `n`-th tree is grown on. A sample is not only faster but better than all rows, because the trees
-/// then err on different users (Friedman, "Stochastic gradient boosting", 2002).
+/// The rows that the `n`-th tree is grown on. A sample is faster and also more accurate than all rows, because the
+/// trees then err on different users (Friedman, "Stochastic gradient boosting", 2002).
 fn sample(data: &Binned, n: usize) -> Vec<u32> {
     let mut rng = ChaCha8Rng::seed_from_u64(n as u64);
     let mut rows = data.rows();
@@ -78,7 +78,7 @@ mod tests {
 
     use super::*;
 
-    /// Users buy with a tenth of the probability that their first feature gives; of half of the users only one row in
+    /// Users buy with a tenth of the probability that their first feature gives. For half of the users only one row in
     /// eight is kept, with a weight of eight.
     #[test]
     fn probabilities_hold_whatever_sample_was_learned_from() {
@@ -91,7 +91,7 @@ mod tests {
             if is_head || bought || rng.random::<f32>() < 0.125 {
                 let mut features = [f32::NAN; LikelihoodColumn::COUNT];
                 features[0] = x;
-                // Every fifth user, as where a fold has many users.
+                // Every fifth user, as in a fold with many users.
                 rows.push(5 * user, features, bought, if is_head || bought { 1.0 } else { 8.0 });
             }
         }

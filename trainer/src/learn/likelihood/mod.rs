@@ -1,13 +1,13 @@
 //! The probability that a user buys an item: three tree ensembles on log loss, for users who bought the item before
 //! (repeat), for users who did not (new), and for items without sales (cold).
 //!
-//! The rows are users of audiences of sampled items, labeled by what was bought after the past folds (`rows`). Each
+//! The rows are users of audiences of sampled items, labeled by the purchases after the past folds (`rows`). Each
 //! ensemble is boosted with early stopping on a fifth of the users (`fit`).
 //!
-//! An ensemble learned from one month is applied to a later one, where it is usually too sure: counts and ages grow
-//! with the data, and the first of a list are selected by the very estimate. So each month is also predicted from the
-//! earlier months alone, and the mean error of the log-odds at the heads of the lists, the drift, is subtracted
-//! (decision 21).
+//! An ensemble learned from one month is applied to a later one and is usually overconfident there: counts and ages
+//! grow with the data, and the first users of a list are selected by the estimate itself. So each month is also
+//! predicted from the earlier months alone; the shift of the log-odds that corrects the heads of its lists is the
+//! month's drift, and the mean drift is added to the log-odds (decision 21).
 
 mod fit;
 mod rows;
@@ -24,17 +24,17 @@ use self::fit::{MAX_TREES, fit};
 use self::rows::{Rows, lists};
 use super::folds::PastFold;
 
-/// Items that are learned from, over all folds (decision 19).
+/// Most items to learn from, over all folds (decision 19).
 const MAX_ITEMS: usize = 900;
-/// The same for items that are treated as if nobody had bought them yet (decision 19).
+/// The same for items treated as items without sales (decision 19).
 const MAX_COLD_ITEMS: usize = 300;
 /// Fewest purchases to learn from (decision 19).
 const MIN_PURCHASES: usize = 200;
-/// Heads of lists at which drift is measured: the first so many by probability (decision 21).
+/// Length of the head of a list, by probability, on which drift is measured (decision 21).
 const HEAD: usize = 100;
-/// Months of zero drift that are averaged with those measured: few months say little about the next (decision 21).
+/// Months of zero drift averaged with the measured ones, because few months predict the next one badly (decision 21).
 const PRIOR_MONTHS: f32 = 1.0;
-/// Largest drift, in log-odds, that is believed (decision 21).
+/// Bound of a month's drift in either direction, in log-odds (decision 21).
 const MAX_DRIFT: f64 = 1.0;
 
 /// The learned ensembles, with their metrics on held-out users.
@@ -46,12 +46,12 @@ pub struct Learned {
     pub losses: Option<LogLosses>,
 }
 
-/// Trees that [`learn`] grows at most.
+/// Most trees that [`learn`] grows.
 pub fn max_trees(folds: &[PastFold]) -> u64 {
     (3 * folds.len() * MAX_TREES) as u64
 }
 
-/// Learns from what was bought after the pasts. `progress` is called for every tree.
+/// Learns from the purchases after the pasts. `progress` is called for every tree.
 pub fn learn(folds: &[PastFold], seed: u64, progress: &dyn Fn(u64)) -> Learned {
     let Some(latest) = folds.first() else { return Learned::default() };
     let of = |goods: fn(View<'_>, u32) -> Goods, items: usize| -> Vec<Vec<Rows>> {
@@ -72,7 +72,8 @@ pub fn learn(folds: &[PastFold], seed: u64, progress: &dyn Fn(u64)) -> Learned {
     Learned { likelihood: Some(Likelihood { repeat, new, cold, horizon: latest.future.horizon }), losses }
 }
 
-/// Trees learned from the rows of all months (latest first) that `takes` accepts, with the drift subtracted.
+/// Trees learned from the rows of all months (latest first) that `takes` accepts, with the mean drift added as a
+/// constant tree.
 fn fit_with_drift(
     months: &[Vec<Rows>],
     takes: &dyn Fn(&Features) -> bool,
@@ -125,7 +126,7 @@ mod tests {
 
     use super::*;
 
-    /// Lists in which the first feature gives the log-odds; `share` of what it predicts comes true.
+    /// Lists in which the first feature is the log-odds; only `share` of the predicted purchases happen.
     #[test]
     fn drift_corrects_the_heads_of_lists() {
         let mut rng = ChaCha8Rng::seed_from_u64(3);

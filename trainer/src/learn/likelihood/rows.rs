@@ -1,7 +1,7 @@
-//! Rows to learn from: users of audiences of sampled items, with what they bought afterwards.
+//! Training rows: users of audiences of sampled items, with their later purchases.
 //!
-//! Users far down an item's list are many and alike, so only one in [`SAMPLE_ONE_IN`] of them is kept, with a weight
-//! that stands for those left out: what is learned holds for all users. Items that sell more are sampled more often,
+//! Users far down an item's list are many and similar, so only one in [`SAMPLE_ONE_IN`] of them is kept, with a weight
+//! for those left out: the learned probabilities hold for all users. Items that sell more are sampled more often,
 //! which does not change the probability given the features.
 
 use qianmian_models::audience::{self, AudienceQuery, Goods};
@@ -15,18 +15,18 @@ use rayon::prelude::*;
 
 use crate::learn::folds::PastFold;
 
-/// Users of each item's list: half of what is shortlisted (decision 19).
+/// Users of each item's list: half of the shortlist (decision 19).
 const DEPTH: usize = 2_000;
-/// The first users of a list are all kept; of the others one in [`SAMPLE_ONE_IN`] (decision 19).
+/// The first users of a list, which are all kept; of the others one in [`SAMPLE_ONE_IN`] is kept (decision 19).
 const HEAD: usize = 256;
 const SAMPLE_ONE_IN: usize = 8;
-/// One user in this many validates. Validating by item would leak: the same users' purchases are known from other
-/// items.
+/// One user in this many is held out for validation. Holding out items would leak: the same users' purchases are
+/// known from other items.
 const VALIDATION_ONE_IN: u32 = 5;
-/// Rows a thread takes at a time; fixed, so that sums do not depend on the number of threads.
+/// Rows per unit of parallel work; fixed, so that sums do not depend on the number of threads.
 pub(super) const CHUNK: usize = 8_192;
 
-/// Rows of users and items with what was bought afterwards, column by column.
+/// Rows of users and items with their later purchases, column by column.
 #[derive(Default)]
 pub(super) struct Rows {
     pub(super) features: Vec<Features>,
@@ -36,7 +36,7 @@ pub(super) struct Rows {
     pub(super) users: Vec<u32>,
 }
 
-/// The lists of a fold's sampled items, one entry an item.
+/// The lists of a fold's sampled items, one entry per item.
 pub(super) fn lists(
     fold: &PastFold,
     goods: fn(View<'_>, u32) -> Goods,
@@ -74,7 +74,7 @@ fn sample(fold: &PastFold, n_items: usize, seed: u64) -> Vec<u32> {
     sold.into_iter().filter(|&item| rng.random::<f64>() < n_items as f64 * share(item) / total).collect()
 }
 
-/// True if a user validates; hashed, because the observed users may be every n-th.
+/// True if a user is held out for validation; by hash, because the observed users may be every n-th user.
 fn validates(user: u32) -> bool {
     (user.wrapping_mul(0x9E37_79B9) >> 16).is_multiple_of(VALIDATION_ONE_IN)
 }
@@ -87,7 +87,7 @@ impl Rows {
         self.weights.push(weight);
     }
 
-    /// Adds the rows of `other` that `takes` accepts, of users who validate or of those who do not.
+    /// Adds the rows of `other` that `takes` accepts, of the validation users or of the others.
     pub(super) fn extend(&mut self, other: &Self, takes: &dyn Fn(&Features) -> bool, validation: bool) {
         for n in 0..other.features.len() {
             let user = other.users[n];
