@@ -1,9 +1,9 @@
-//! What the stores cost on this machine: durable events a second, bytes, and the time of a load.
+//! Costs of the stores on this machine: durable events per second, bytes, and the time of a load.
 //!
 //!     cargo run --release -p qianmian-live --example bench -- var/bench-live
 //!
-//! The folder's disk is the one that is measured; what is in it is replaced. A Redis of its own is started there,
-//! where the program is installed.
+//! It measures the folder's disk; the folder's contents are replaced. A Redis of its own is started there, if the
+//! program is installed.
 
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -29,10 +29,10 @@ use support::{RedisServer, redis_is_here};
 const TTL_MS: i64 = 7 * 86_400_000;
 const USERS: u64 = 50_000;
 const ITEMS: u64 = 20_000;
-/// People who get five identities each.
+/// People with five identities each.
 const PEOPLE: u64 = 4_000;
 const SECONDS: Duration = Duration::from_secs(5);
-/// Callers at once, and events of a call.
+/// Concurrent callers, and events per call.
 const LOADS: [(u64, u64); 5] = [(1, 1), (16, 1), (64, 1), (8, 20), (8, 500)];
 
 type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
@@ -99,7 +99,7 @@ async fn redis(folder: &Path, fsync: &'static str, out: &mut impl Write) -> Fall
     Ok(())
 }
 
-/// What users of ten marks and of the most take, and an item of which everything was told.
+/// Measures the memory of users with ten marks, of users with the most marks, and of an item with all fields.
 async fn sizes(store: &Redis, server: &RedisServer, out: &mut impl Write) -> Fallible<()> {
     let event = |user: &str, kind: EventType, n: usize| Event {
         event_id: format!("{user}-{}-{n}", kind.name()),
@@ -171,7 +171,7 @@ fn memory_of_user(server: &RedisServer, id: &str) -> f64 {
     ["touches", "facts", "exposures"].iter().map(|class| memory(server, &key(class))).sum()
 }
 
-/// Sends events for a while; how many were acknowledged, and how long each call waited.
+/// Sends events for a while; returns the number acknowledged, and the latency of each call.
 async fn pour<S: EventLog + 'static>(
     store: &Arc<S>,
     (callers, batch): (u64, u64),
@@ -200,7 +200,7 @@ async fn pour<S: EventLog + 'static>(
     Ok((waits.len() as u64 * batch, waits))
 }
 
-/// What links take, and a load by an identity of a person who has five.
+/// Measures the cost of links, and a load by an identity of a person with five identities.
 async fn people(store: &Arc<Embedded>, out: &mut impl Write) -> Fallible<()> {
     let kinds = ["member_card", "jd", "wechat_openid", "device_id", "cookie"];
     let identity =
@@ -241,7 +241,7 @@ async fn people(store: &Arc<Embedded>, out: &mut impl Write) -> Fallible<()> {
     Ok(())
 }
 
-/// What a load takes, and how large the states are.
+/// Measures the time of a load, and the sizes of the states.
 async fn loads(store: &(impl EventLog + People), out: &mut impl Write) -> Fallible<()> {
     let (mut times, mut marks, mut bytes, mut known) = (Vec::new(), 0, 0, 0usize);
     for n in 0..20_000u64 {

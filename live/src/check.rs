@@ -2,7 +2,7 @@
 
 /// Longest id or name, in bytes.
 pub const MAX_ID_BYTES: usize = 256;
-/// How far a moment told by a caller may lie ahead of the receiving clock, in milliseconds: clocks differ.
+/// Most milliseconds by which a caller's time may be ahead of the receiving clock, because clocks differ.
 pub const MAX_AHEAD_MS: i64 = 10 * 60 * 1000;
 
 /// The reason why a row is refused.
@@ -10,14 +10,14 @@ pub const MAX_AHEAD_MS: i64 = 10 * 60 * 1000;
 pub struct Fault {
     /// The field that is wrong.
     pub field: &'static str,
-    /// What is wrong with it, and which values are allowed.
+    /// The error, and the allowed values.
     pub reason: String,
-    /// The known name that was probably meant.
+    /// The known name that is most similar to the given one.
     pub nearest: Option<&'static str>,
 }
 
 impl Fault {
-    /// A fault without a name that was probably meant.
+    /// A fault without a similar known name.
     pub fn new(field: &'static str, reason: impl Into<String>) -> Self {
         Self { field, reason: reason.into(), nearest: None }
     }

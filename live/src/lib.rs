@@ -1,19 +1,19 @@
-//! Live state: what changes between two models, stored so that the next answer knows it.
+//! Live state: changes between two models, stored so that the next answer includes them.
 //!
 //! | module | content |
 //! |---|---|
-//! | [`check`] | checks that all input shares, and the error that names a field |
-//! | [`identity`] | the names by which channels know a user |
-//! | [`event`] | what a user did or was shown: types, names of other trackers, checks |
+//! | [`check`] | checks shared by all input, and the error that names a field |
+//! | [`identity`] | the ids of a user in channels |
+//! | [`event`] | users' actions: types, names of other trackers, checks |
 //! | [`log`] | accepted events in order, each once; [`log::drain`] writes them to Parquet files |
 //! | [`people`] | One-ID, and the live state of each name |
-//! | [`consents`] | what people allow, as they decided since training |
-//! | [`items`] | price, stock and on sale, as reported |
+//! | [`consents`] | people's decisions since training |
+//! | [`items`] | price, stock and sale state, as reported |
 //! | [`documents`] | named, versioned JSON objects that people edit |
 //! | [`counters`] | stocks that are never oversold: reserve, confirm, release, expire |
 //! | [`rooms`] | livestream rooms: products and the commands of a show |
 //! | [`replicated`] | records that every server keeps in memory |
-//! | [`followers`] | derived from the log: trending items, recent buyers |
+//! | [`followers`] | data derived from the log: trending items, recent buyers |
 //! | [`backends`] | the stores: embedded, Redis |
 //!
 //! An event is checked ([`event::RawEvent::check`]), appended ([`log::EventLog::append`]) and from then on part of

@@ -1,8 +1,9 @@
 //! Documents and counters are changed under load while the process, or Redis, is killed again and again: no
-//! acknowledged put is lost, nothing is oversold, and after expiry nothing is undersold.
+//! acknowledged put is lost, nothing is oversold, and after expiry all remaining stock can be sold.
 //!
 //! The load runs in a process of its own: this test binary once more, which runs only [`worker`]. It reports every
-//! acknowledged change on its standard output. `QIANMIAN_KILLS` says how often (3 by default, 100 in `make chaos`).
+//! acknowledged change on its standard output. `QIANMIAN_KILLS` sets the number of kills (3 by default, 100 in `make
+//! chaos`).
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
@@ -22,9 +23,9 @@ use super::support::{RedisServer, redis_is_here};
 
 /// Callers of one worker; each edits a document of its own, and all reserve of the same counter.
 const CALLERS: usize = 4;
-/// Pieces of the counter of each round: far fewer than are asked for.
+/// Pieces of the counter of each round: far fewer than callers request.
 const STOCK: u64 = 40;
-/// A reservation that is not confirmed is over after this long, in milliseconds.
+/// A reservation that is not confirmed expires after this long, in milliseconds.
 const HELD_MS: i64 = 150;
 /// Only one of these tests at a time, so that kills hit a process that has processor time.
 static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
@@ -45,7 +46,7 @@ fn redis_options(url: &str) -> RedisOptions {
     }
 }
 
-/// What workers acknowledged.
+/// Changes acknowledged to the workers.
 #[derive(Default)]
 struct Told {
     /// By document the last acknowledged revision and number.
@@ -55,7 +56,7 @@ struct Told {
     sold_out: u64,
 }
 
-/// The load; does nothing unless it was started for that.
+/// The load; does nothing unless the test starts it as a worker.
 #[test]
 fn worker() {
     let Ok(place) = std::env::var("QIANMIAN_CHAOS_PLACE") else { return };
@@ -104,7 +105,7 @@ async fn call(store: &impl Store, round: &str, counter: &str, caller: usize, rec
             reconnect().await;
         }
         let key = format!("{round}-{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        // Until there is an answer, with the same key: it may have been reserved.
+        // Repeated with the same key until there is an answer: the piece may have been reserved.
         let outcome = loop {
             let request = Reserve::check(&key, &format!("holder-{caller}"), &[(counter, 1)], HELD_MS, now());
             match store.reserve(request.unwrap()).await {
@@ -181,7 +182,7 @@ fn round(place: &str, number: u64, told: &mut Told, kill: impl FnOnce()) {
     }
 }
 
-/// Checks what is there after all kills, and prints a line of the table.
+/// Checks the state after all kills, and prints a line of the table.
 async fn check(place: &str, store: &impl Store, kills: u64, told: &Told) -> Result<(), StoreError> {
     for (name, (revision, number)) in &told.documents {
         let document =

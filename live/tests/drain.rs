@@ -108,7 +108,7 @@ async fn every_field_of_an_event_is_a_column() {
     };
     let time = |column: &str| batch[column].as_primitive::<TimestampMillisecondType>().value(0);
     assert_eq!((time("received_at"), time("occurred_at")), (NOW, first.occurred_at));
-    // Whatever JSON says of the event, a column says too: no field is forgotten.
+    // Every value in the JSON is in a column, too: no field is forgotten.
     let json: serde_json::Value = serde_json::from_slice(&first.encoded()).unwrap();
     for (field, value) in json.as_object().unwrap() {
         match field.as_str() {
@@ -130,14 +130,14 @@ async fn each_hour_has_its_files() {
     let store = place.store();
     append(&store, 0..3, NOW).await;
     append(&store, 3..5, NOW + HOUR).await;
-    // A clock that is behind ends no file.
+    // A clock that is behind does not end a file.
     append(&store, 5..6, NOW).await;
     append(&store, 6..7, NOW + 2 * HOUR).await;
     let drain = place.drain();
     assert_eq!(drain.pass(&store).await.unwrap(), 7);
     assert_eq!(drain.pass(&store).await.unwrap(), 0);
     append(&store, 7..8, NOW + 2 * HOUR).await;
-    // Another process finds out from the files alone.
+    // Another process continues from the files alone.
     let drain = place.drain();
     assert_eq!(drain.next(), 7);
     assert_eq!(drain.pass(&store).await.unwrap(), 1);
@@ -218,7 +218,7 @@ async fn a_failing_folder_loses_nothing() {
     let place = Place::new();
     let (store, drain) = (place.store(), place.drain());
     append(&store, 0..3, NOW).await;
-    // Root may write everywhere, so that taking rights away would not fail; a file in the folder's place does.
+    // Root may write everywhere, so removing permissions would have no effect; a file in the folder's place does.
     let aside = place.0.path().join("aside");
     fs::rename(place.folder(), &aside).unwrap();
     fs::write(place.folder(), "").unwrap();

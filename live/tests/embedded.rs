@@ -41,7 +41,7 @@ async fn removed_events_are_gone_and_later_ones_stay() {
     let state = async |user| store.load(&[Name::User(user)], NOW).await.unwrap().state;
     assert_eq!(state("u").await.marks().len(), 1, "it happened again since");
     assert!(state("v").await.is_empty());
-    // Its id is free: whoever keeps it elsewhere knows it there.
+    // Its id is free again: the store that keeps the event now knows its id.
     assert_eq!(store.append(events[..1].to_vec(), NOW).await.unwrap(), [Outcome::Accepted]);
     let rest = store.events(0, 9).await.unwrap();
     assert_eq!(rest.iter().map(|logged| logged.number).collect::<Vec<_>>(), [2, 3]);
@@ -146,7 +146,7 @@ async fn keys_of_finished_reservations_are_forgotten() {
     behaviors::counters::old_keys_are_forgotten(&folder.open()).await;
 }
 
-/// A file system of a given size, in memory; `None` where it cannot be mounted.
+/// A file system of a given size, in memory; `None` if it cannot be mounted.
 struct SmallDisk(TempDir);
 
 impl SmallDisk {

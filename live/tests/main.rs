@@ -1,4 +1,4 @@
-//! All tests of the crate in one binary: the stores behave alike, and each module its own promises.
+//! All tests of the crate in one binary: common behaviors of the stores, and the guarantees of each module.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 

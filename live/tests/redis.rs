@@ -12,7 +12,7 @@ use qianmian_live::people::{Name, People};
 use super::behaviors::{self, NOW, Place, TTL, event};
 use super::support::{self, RedisServer, redis_is_here};
 
-/// A shop of its own on servers that others use, too.
+/// A shop of its own on servers that other tests use, too.
 struct Shop {
     options: RedisOptions,
 }
@@ -84,7 +84,7 @@ async fn an_acknowledged_change_reaches_the_other_replica() {
     let shop = Shop::new(vec![server.url()], false);
     let (a, b) = (shop.connected().await, shop.connected().await);
     assert_eq!(b.items_changed().await, None, "what was read first may be anything");
-    // The first change of all leaves numbers out, after which a replica reads everything again.
+    // The very first change skips numbers, after which a replica reads everything again.
     a.change_items(stock("w", 1, NOW)).await.unwrap();
     support::wait_for("the other replica follows", || known(&b, "w").is_some());
     assert_eq!(b.items_changed().await, None);
@@ -92,9 +92,9 @@ async fn an_acknowledged_change_reaches_the_other_replica() {
     let news = tokio::time::timeout(Duration::from_secs(1), b.items_changed()).await;
     assert_eq!(news, Ok(Some(vec!["x".to_owned()])));
     assert_eq!(known(&b, "x"), Some(Stamped(0, NOW)));
-    // A change on a replica that has not heard of the one before is judged by what Redis knows.
+    // A change on a replica that has not seen the previous one is decided by the data in Redis.
     assert_eq!(b.change_items(stock("x", 9, NOW - 1)).await.unwrap(), [ItemOutcome::Stale]);
-    // Both say something of the same moment at once: afterwards both know the same.
+    // Both report a value for the same moment at once: afterwards both have the same value.
     for n in 0..50 {
         let (of_a, of_b) = (stock("x", n, NOW + 1), stock("x", 100 + n, NOW + 1));
         let (of_a, of_b) = tokio::join!(a.change_items(of_a), b.change_items(of_b));
@@ -128,7 +128,7 @@ async fn a_reconnected_replica_reads_everything_again() {
         !a.load(&[Name::User("u")], NOW).await.unwrap().state.is_empty(),
         "what was acknowledged is there"
     );
-    // A server that was emptied counts from the start again; nothing of before is left.
+    // A server that was emptied counts from the start again, without earlier data.
     server.say("FLUSHALL");
     server.say("CLIENT KILL TYPE normal");
     support::wait_for("the other replica forgets", || known(&b, "x").is_none());

@@ -1,7 +1,7 @@
-//! Redis comes back older than it was, in five ways, under event load: every event that is acknowledged after the return
+//! Redis comes back with older data, in five ways, under event load: every event that is acknowledged after the return
 //! is drained exactly once and followed, and no event is drained twice.
 //!
-//! `QIANMIAN_REWINDS` says how often each way (1 by default, 20 in `make chaos`).
+//! `QIANMIAN_REWINDS` sets the number of runs per way (1 by default, 20 in `make chaos`).
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -19,7 +19,7 @@ use super::behaviors::{NOW, TTL, event};
 use super::drain::drained;
 use super::support::{RedisServer, redis_is_here};
 
-/// How Redis comes back.
+/// The way in which Redis comes back.
 #[derive(Debug, Clone, Copy)]
 enum Way {
     /// Killed; it restarts from a snapshot of a while ago.
@@ -45,7 +45,7 @@ fn store(redis: &RedisServer, first: u64) -> Redis {
         .unwrap()
 }
 
-/// Appends events until it is told to stop; those whose call began after `returned`, by their number.
+/// Appends events until it is told to stop; returns those whose call began after `returned`, by their number.
 async fn append(store: Arc<Redis>, stop: Arc<AtomicBool>, returned: Arc<AtomicBool>) -> HashSet<String> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let mut acknowledged = HashSet::new();
@@ -87,7 +87,7 @@ fn come_back(way: Way, redis: &mut RedisServer, snapshot: &[u8]) {
             redis.start_again();
         }
         Way::LaggingReplica => {
-            // What a replica had received a while ago takes over the address.
+            // The data that a replica had received a while ago takes over the address.
             redis.end("KILL");
             std::fs::write(redis.folder().join("dump.rdb"), snapshot).unwrap();
             redis.start_again();
@@ -95,7 +95,7 @@ fn come_back(way: Way, redis: &mut RedisServer, snapshot: &[u8]) {
     }
 }
 
-/// The data of a replica that stopped to receive now.
+/// The data of a replica that stops receiving now.
 fn replica_of(redis: &RedisServer) -> Vec<u8> {
     let replica = RedisServer::start_volatile();
     replica.say(&format!("REPLICAOF 127.0.0.1 {}", redis.port));
@@ -165,7 +165,7 @@ async fn survive(way: Way) -> (usize, usize, usize) {
     (acknowledged.len(), ids.len(), lost)
 }
 
-/// A server that starts now goes on where the drain is.
+/// A server that starts now continues where the drain is.
 async fn check_restart(redis: &RedisServer, drain: &Drain, folder: &Path) {
     let again = Drain::open(folder).unwrap();
     assert_eq!(again.next(), drain.next());

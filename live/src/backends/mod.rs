@@ -2,9 +2,9 @@
 //! [`items`](crate::items).
 //!
 //! One suite of behaviors (`live/tests/behaviors`) holds for all of them:
-//! - what an append acknowledged is durable, and the next load knows it;
+//! - an acknowledged append is durable, and the next load sees it;
 //! - an event counts once, however often it is sent within the store's `ttl`, across restarts too;
-//! - what happened longer than the `ttl` ago is forgotten, so that the store does not grow without end.
+//! - data older than the `ttl` is removed, so that the store does not grow without end.
 
 mod embedded;
 mod redis;

@@ -1,8 +1,8 @@
-//! Consents: what people decided since any model was trained, by user id.
+//! Consents: people's decisions since training, by user id.
 //!
-//! A decision belongs to one user id and is never forgotten. A record also names the other user ids of the same person,
-//! where one of them has a decision, so that whoever holds all records in memory can tell what the *person* allows: a no
-//! under any of their user ids counts for all. Encoded as JSON, a record takes 30 to 150 bytes plus its ids.
+//! A decision belongs to one user id and is never forgotten. A record also lists the other user ids of the same person,
+//! if one of them has a decision, so that all records together give the *person's* consent: a refusal under any of
+//! their user ids counts for all. Encoded as JSON, a record takes 30 to 150 bytes plus its ids.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,7 @@ pub const MAX_CONSENTS: usize = 5_000_000;
 /// Most other user ids of a record; a person drops the oldest of its own beyond [`MAX_MEMBERS`].
 const MAX_OTHERS: usize = 4 * MAX_MEMBERS;
 
-/// The decisions of one user id; a purpose that it did not decide about is `None`.
+/// The decisions of one user id; `None` for a purpose without a decision.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Consent {
     /// True if the user may be contacted.
@@ -42,18 +42,18 @@ pub struct ConsentChange {
 /// A change of a consent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConsentAction {
-    /// The user decides. The outer `None` leaves a purpose as it was, the inner one takes the decision back.
+    /// The user decides. The outer `None` leaves a purpose unchanged, the inner one withdraws the decision.
     Decide {
-        /// About being contacted.
+        /// On contact.
         contact: Option<Option<bool>>,
-        /// About personal answers.
+        /// On personal answers.
         personalization: Option<Option<bool>>,
-        /// When, unix milliseconds.
+        /// Time of the decision, unix milliseconds.
         at: i64,
     },
-    /// The user id belongs to one person with these, too.
+    /// The user id and these belong to one person, in addition to the known ones.
     Join(Vec<String>),
-    /// The user id belongs to one person with these alone.
+    /// The user id and these, and no others, belong to one person.
     Part(Vec<String>),
 }
 
@@ -66,14 +66,14 @@ pub trait Consents: Send + Sync {
         changes: Vec<ConsentChange>,
     ) -> impl Future<Output = Result<Vec<ChangeOutcome>, StoreError>> + Send;
 
-    /// The stored records of these user ids, in order; empty where there is none. Unlike
-    /// [`each_consent`](Self::each_consent) it knows what another server wrote an instant ago.
+    /// The stored records of these user ids, in order; empty records for ids without one. Unlike
+    /// [`each_consent`](Self::each_consent) it sees the latest writes of other servers.
     fn read_consents(
         &self,
         user_ids: &[String],
     ) -> impl Future<Output = Result<Vec<Consent>, StoreError>> + Send;
 
-    /// Calls `each` with every record, or with those of `user_ids` that there are. It reads memory only.
+    /// Calls `each` with every record, or with the existing ones of `user_ids`. It reads memory only.
     fn each_consent(&self, user_ids: Option<&[String]>, each: impl FnMut(&str, &Consent));
 }
 

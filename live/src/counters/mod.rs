@@ -31,12 +31,12 @@ pub const MAX_MOVEMENTS: usize = 10_000;
 /// The state of a counter.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counter {
-    /// All pieces that were ever offered.
+    /// All pieces ever offered.
     pub stock: u64,
     /// Most pieces of one holder, held and confirmed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_holder: Option<u64>,
-    /// Pieces in reservations that are neither confirmed nor over.
+    /// Pieces in reservations that are held.
     pub held: u64,
     /// Pieces in confirmed reservations.
     pub confirmed: u64,
@@ -81,7 +81,7 @@ pub enum ReserveOutcome {
     Reserved {
         /// Its state now.
         state: ReservationState,
-        /// When it expires, or would have, unix milliseconds.
+        /// Expiry of the reservation, unix milliseconds, even if it has ended before.
         until: i64,
         /// True if an earlier call made it.
         repeated: bool,
@@ -100,7 +100,7 @@ pub enum ReserveOutcome {
         /// The pieces that can be reserved.
         available: u64,
     },
-    /// The holder has as many pieces as one may.
+    /// The holder has reached the limit.
     OverLimit {
         /// The counter.
         counter: String,
@@ -114,14 +114,14 @@ pub enum ReserveOutcome {
 pub enum DefineOutcome {
     /// The counter has this state.
     Defined(Counter),
-    /// More pieces than that are held or confirmed already.
+    /// The stock is below the pieces that are held or confirmed already.
     BelowUsed {
-        /// Those pieces.
+        /// The held and confirmed pieces.
         used: u64,
     },
 }
 
-/// What moved pieces of a counter.
+/// The cause of a movement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MovementKind {
@@ -140,14 +140,14 @@ pub enum MovementKind {
 /// An entry of a counter's history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Movement {
-    /// When, unix milliseconds.
+    /// Time of the movement, unix milliseconds.
     pub at: i64,
-    /// What moved them.
+    /// The cause.
     pub kind: MovementKind,
     /// The reservation; empty for a definition.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub key: String,
-    /// How many pieces.
+    /// Number of pieces.
     pub pieces: u64,
 }
 
@@ -184,7 +184,7 @@ impl Reserve {
         Ok(Self { key, holder, lines: checked, ttl_ms, now })
     }
 
-    /// What two requests with one key must agree in.
+    /// A hash of the parts that must be equal in two requests with one key.
     pub(crate) fn fingerprint(&self) -> u64 {
         let mut bytes = self.holder.as_bytes().to_vec();
         for (counter, pieces) in &self.lines {
@@ -237,8 +237,8 @@ pub trait Counters: Send + Sync {
         now: i64,
     ) -> impl Future<Output = Result<Option<ReservationState>, StoreError>> + Send;
 
-    /// Expires reservations whose time is over at `now`, and forgets old keys; returns how many expired. Reserving and
-    /// confirming do the same first, so that this only keeps what is shown fresh.
+    /// Expires reservations whose deadline has passed at `now`, and removes old keys; returns the number expired.
+    /// Reserving and confirming do the same first, so this only keeps displayed figures current.
     fn expire(&self, now: i64) -> impl Future<Output = Result<usize, StoreError>> + Send;
 
     /// The state of a counter; `None` if there is none.

@@ -1,13 +1,13 @@
-//! How a document is stored, and what a write does to it: the same in every store.
+//! The stored form of a document, and the planning of writes: the same in every store.
 //!
-//! Under a document's name stands its [`Meta`] (current revision, and which revisions are kept); each kept revision is
-//! a record of its own. A store runs [`plan`] on the current meta and commits the plan only if the meta is unchanged.
+//! A document's name maps to its [`Meta`] (current revision, and the list of kept revisions); each kept revision is a
+//! record of its own. A store runs [`plan`] on the current meta and commits the plan only if the meta is unchanged.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Author, Document, DocumentError, DocumentWrite, Listed, MAX_HISTORY, MAX_HISTORY_BYTES};
 
-/// What is known of a document: its current revision without the body, and its history.
+/// The metadata of a document: its current revision without the body, and its history.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Meta {
     who: String,
@@ -25,7 +25,7 @@ pub(crate) struct Meta {
     history: Vec<(u64, usize)>,
 }
 
-/// True if a document is there.
+/// True if the document exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
     Absent,
@@ -33,7 +33,7 @@ pub(crate) enum State {
     Deleted,
 }
 
-/// What a write changes.
+/// The changes of a write.
 pub(crate) struct Plan {
     /// The new meta.
     pub(crate) meta: Vec<u8>,
@@ -88,7 +88,7 @@ fn encode(meta: &Meta) -> Vec<u8> {
     serde_json::to_vec(meta).expect("strings and numbers serialize")
 }
 
-/// What `write` does to a document with this current revision and meta.
+/// Plans a write to a document with this current revision and meta.
 ///
 /// # Errors
 /// [`DocumentError::Conflict`] and [`DocumentError::Missing`].

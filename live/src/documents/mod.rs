@@ -1,9 +1,9 @@
 //! Documents: named, versioned JSON objects that people edit, such as scenes, rules, rooms and campaigns.
 //!
-//! Every write makes a revision with who, when and why. A write may require the revision that its author saw: of two
-//! people who edit at once, the second one gets a conflict with the current revision. A document keeps its latest
-//! [`MAX_HISTORY`] revisions, deleted ones included, so that a change can be undone. An acknowledged write is durable,
-//! and every server learns within a second that documents of the kind changed (`Documents::watch`).
+//! Every write makes a revision with its author, time and reason. A write may require the revision that its author saw:
+//! if two people edit at once, the second one gets a conflict with the current revision. A document keeps its latest
+//! [`MAX_HISTORY`] revisions, deletions included, so that a change can be undone. An acknowledged write is durable, and
+//! every server learns within a second that documents of the kind changed (`Documents::watch`).
 //!
 //! Revisions are numbers of one counter for all documents of a shop, so a number is never given twice, not even when a
 //! document is deleted and written again.
@@ -35,14 +35,14 @@ const MAX_WHY_BYTES: usize = 1_024;
 /// Attempts to undo a change while others change the same document.
 const UNDO_TRIES: usize = 8;
 
-/// Who changes a document, when, and why.
+/// The author of a change, its time, and its reason.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Author {
-    /// Who: an account, a key or a person, 1 to 256 bytes.
+    /// The author: an account, a key or a person, 1 to 256 bytes.
     pub who: String,
-    /// Why, if they say.
+    /// The reason, if given.
     pub why: Option<String>,
-    /// When, unix milliseconds.
+    /// The time, unix milliseconds.
     pub at: i64,
 }
 
@@ -51,7 +51,7 @@ pub struct Author {
 pub struct Document {
     /// Number of the revision.
     pub revision: u64,
-    /// Who made it, when, and why.
+    /// Its author, time and reason.
     pub author: Author,
     /// JSON; `None` if the revision deleted the document.
     pub body: Option<String>,
@@ -66,7 +66,7 @@ pub struct Listed {
     pub name: String,
     /// Number of its current revision.
     pub revision: u64,
-    /// Who made that revision, when, and why.
+    /// The author, time and reason of that revision.
     pub author: Author,
 }
 
@@ -98,7 +98,7 @@ pub enum DocumentError {
     /// There is no document of this name, or no earlier revision to restore.
     #[error("there is nothing to change")]
     Missing,
-    /// The kind has as many documents as it may.
+    /// The kind has reached the maximum number of documents.
     #[error("there are {MAX_DOCUMENTS} documents of this kind")]
     Full,
     /// The store does not answer.
@@ -195,8 +195,8 @@ pub trait Documents: Send + Sync {
         self.undo_document_as((kind, name), if_revision, author, |_, earlier| Some(earlier.to_owned()))
     }
 
-    /// The same with the body that `restored` makes of the current body and the earlier one; where it makes none, the
-    /// earlier one is written as it is. Where either revision has no body, it is not asked.
+    /// The same with a body that `restored` computes from the current body and the earlier one; if it returns `None`,
+    /// the earlier body is written unchanged. It is not called if either revision has no body.
     fn undo_document_as(
         &self,
         (kind, name): (&str, &str),

@@ -1,4 +1,4 @@
-//! Events: what a user did or was shown.
+//! Events: users' actions, and items shown to them.
 //!
 //! A caller's row is a [`RawEvent`]; [`RawEvent::check`] turns it into an [`Event`]. Names of GA4, Segment and
 //! WeChat are accepted and stored as ours.
@@ -16,17 +16,17 @@ use crate::identity::Identity;
 /// A checked event, in the form in which it is stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
-    /// The caller's own id of the event: sent twice, it counts once.
+    /// The caller's own id of the event: an event sent twice counts once.
     pub event_id: String,
-    /// What happened.
+    /// The type of the event.
     #[serde(rename = "type")]
     pub kind: EventType,
-    /// When, by the caller's clock, unix milliseconds.
+    /// Time by the caller's clock, unix milliseconds.
     pub occurred_at: i64,
     /// The user; at least one of this, `identity` and `session_id` is present.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_id: Option<String>,
-    /// The user's name in a channel.
+    /// An identity of the user in a channel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<Identity>,
     /// The visit.
@@ -53,7 +53,7 @@ pub struct Event {
     /// Amount of money, in the shop's currency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<f64>,
-    /// True if a storefront says so: the shopper's own device, which the shop does not vouch for.
+    /// True if a storefront sent it from the shopper's own device, which the shop does not vouch for.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub storefront: bool,
 }
@@ -64,7 +64,7 @@ impl Event {
         serde_json::to_vec(self).expect("strings and finite numbers serialize")
     }
 
-    /// 128-bit hash of an encoded event: equal for two deliveries of one event, however they were spelled.
+    /// 128-bit hash of an encoded event: equal for two deliveries of one event, whatever their spelling.
     pub fn fingerprint(encoded: &[u8]) -> u128 {
         xxh3_128(encoded)
     }

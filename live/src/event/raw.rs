@@ -6,7 +6,7 @@ use super::{Event, EventType, nearest};
 use crate::check::{Fault, MAX_AHEAD_MS, id, optional_id};
 use crate::identity::Identity;
 
-/// How old an event may be when it is received, in milliseconds.
+/// Greatest age of an event when it is received, in milliseconds.
 pub const MAX_AGE_MS: i64 = 365 * 86_400 * 1000;
 /// Largest absolute `value`, in the shop's currency.
 pub const MAX_VALUE: f64 = 1e9;

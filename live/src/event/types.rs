@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What happened.
+/// The type of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
@@ -108,7 +108,7 @@ impl EventType {
         matches!(self, Expose | Click | View | AddToCart | Favorite | Purchase | Refund | Dislike)
     }
 
-    /// How strongly a fresh event of this type says that the user wants the item, `0..=1`.
+    /// Strength of the user's interest in the item that a fresh event of this type shows, `0..=1`.
     pub fn interest(self) -> f32 {
         match self {
             AddToCart | Checkout | Purchase => 1.0,

@@ -1,4 +1,4 @@
-//! Following a store's log, so that all servers on one store see the same trends and the same recent buyers.
+//! Follows a store's log, so that all servers on one store see the same trends and the same recent buyers.
 
 use super::told::Told;
 use super::trending::{Heats, TrendingByLocality, WINDOW_MS};
@@ -8,10 +8,10 @@ use crate::log::EventLog;
 
 /// Events of one read.
 const CHUNK: usize = 2_000;
-/// Most reads of one call; the rest waits for the next call.
+/// Most reads of one call; the next call continues.
 const MAX_CHUNKS: usize = 50;
-/// How far the first call goes back, in milliseconds: models are trained once a day. In a busy log no further than
-/// this many events, because the first trends wait for them.
+/// Age of the oldest event that the first call reads, in milliseconds: models are trained once a day. In a busy log it
+/// reads at most this many events, because the first trends wait for them.
 const BACK_MS: i64 = 24 * 60 * 60 * 1000;
 const BACK_EVENTS: u64 = 2_000_000;
 

@@ -13,7 +13,7 @@ const MAX_PAIRS: usize = 200_000;
 /// The last reaction of a user to an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reaction {
-    /// Bought, last at this moment (unix milliseconds), and not returned since.
+    /// Bought, and not returned since. Time of the last purchase, unix milliseconds.
     Bought(i64),
     /// Returned or disliked, without interest since.
     Rejected,

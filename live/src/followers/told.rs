@@ -1,4 +1,4 @@
-//! The latest words of each source, so that saying one again and again does not count again and again.
+//! The latest statements of each source, so that repeating one does not count again.
 
 use rustc_hash::{FxHashSet, FxHasher};
 use std::hash::{Hash, Hasher};
@@ -6,12 +6,12 @@ use std::hash::{Hash, Hasher};
 use crate::event::Event;
 use crate::people::Name;
 
-/// How long a source's word about an item counts once, in milliseconds.
+/// Period in which a source's statement about an item counts once, in milliseconds.
 pub const ONCE_MS: i64 = 10 * 60 * 1000;
-/// Most words of one period, 16 bytes each; beyond it the period ends early.
+/// Most statements of one period, 16 bytes each; beyond it the period ends early.
 const MAX_TOLD: usize = 1_000_000;
 
-/// The words of the current period and of the one before: a source, an item, a type of event.
+/// The statements of the current period and of the one before: a source, an item, a type of event.
 #[derive(Debug, Default)]
 pub struct Told {
     since: i64,
@@ -20,8 +20,8 @@ pub struct Told {
 }
 
 impl Told {
-    /// True if the event's source says this for the first time, as of `now` (unix milliseconds). A source is a user, an identity
-    /// or a visit.
+    /// True if the event's source makes this statement for the first time, as of `now` (unix milliseconds). A source is
+    /// a user, an identity or a visit.
     pub fn is_new(&mut self, event: &Event, now: i64) -> bool {
         if now - self.since >= ONCE_MS || self.current.len() >= MAX_TOLD {
             self.before = std::mem::take(&mut self.current);

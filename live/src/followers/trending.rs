@@ -1,9 +1,9 @@
 //! Trending items by channel and region.
 //!
-//! Every event adds its type's interest to its item's heat, which halves every [`HALF_LIFE_MS`]. Heats are kept as
-//! of a common moment (forward decay: Cormode et al., "Forward decay: a practical time decay model for streaming
-//! systems", ICDE 2009), so that late events need no care and passing time touches nothing. It is bounded: 512
-//! localities with 4,096 items each.
+//! Every event adds its type's interest to its item's heat, which halves every [`HALF_LIFE_MS`]. Heats are stored
+//! relative to one reference moment (forward decay: Cormode et al., "Forward decay: a practical time decay model for
+//! streaming systems", ICDE 2009), so that late events need no special case and decay needs no updates. It is bounded:
+//! 512 localities with 4,096 items each.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::event::Event;
 
 /// Half-life of an event's heat, in milliseconds.
 pub const HALF_LIFE_MS: i64 = 10 * 60 * 1000;
-/// Older events are ignored, in milliseconds.
+/// Events older than this are ignored, in milliseconds.
 pub const WINDOW_MS: i64 = 60 * 60 * 1000;
 /// Most trending items of a locality.
 pub const MAX_TRENDING: usize = 50;

@@ -1,4 +1,4 @@
-//! Identities: the names by which channels know a user.
+//! Identities: the ids of a user in channels.
 
 mod types;
 
@@ -9,12 +9,12 @@ pub use types::{IdentityType, Strength};
 
 use crate::check::{Fault, MAX_ID_BYTES};
 
-/// Last characters of a value that are shown, where it is long enough to stay secret.
+/// Last characters of a value that are shown, if it is long enough to stay secret.
 const SHOWN: usize = 4;
 /// Fewest characters of a value of which some are shown.
 const LONG: usize = 12;
 
-/// A name by which a channel knows a user. Its value never reaches a log: [`fmt::Debug`] masks it.
+/// An id of a user in a channel. Its value never reaches a log: [`fmt::Debug`] masks it.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Identity {
     #[serde(rename = "type")]
@@ -99,8 +99,8 @@ fn looks_like_email(value: &str) -> bool {
     !name.is_empty() && dotted
 }
 
-/// True if a value may be a phone number: written as one (`+`, brackets), or a Chinese mobile number with or
-/// without its country code. Other runs of digits may be card or account numbers.
+/// True if a value may be a phone number: written as one (`+`, brackets), or a Chinese mobile number with or without
+/// its country code. Other strings of digits may be card or account numbers.
 fn looks_like_phone(value: &str) -> bool {
     let value = value.trim();
     let value = value.strip_prefix("tel:").unwrap_or(value);

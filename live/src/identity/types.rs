@@ -1,8 +1,8 @@
-//! The types of identities: a closed list, so that no two systems merge people by a word they use differently.
+//! The types of identities: a closed list, so that no two systems merge people by a word that they use differently.
 
 use serde::{Deserialize, Serialize};
 
-/// The kind of name by which a channel knows a user.
+/// The type of an id of a user in a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
@@ -37,7 +37,7 @@ pub enum IdentityType {
     DeviceId = 13,
     /// A browser.
     Cookie = 14,
-    /// What a tracker calls a visitor who has not logged in.
+    /// A tracker's id of a visitor who has not logged in.
     AnonymousId = 15,
     /// One visit.
     Session = 16,
@@ -47,7 +47,7 @@ pub enum IdentityType {
     Household = 18,
 }
 
-/// How reliably an identity names one person.
+/// The reliability with which an identity names one person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Strength {
@@ -106,18 +106,18 @@ impl IdentityType {
         TYPES[self as usize].0
     }
 
-    /// How reliably the type names one person.
+    /// The reliability with which identities of the type name one person.
     pub fn strength(self) -> Strength {
         TYPES[self as usize].2
     }
 
-    /// The most identities of this type that one person may have.
+    /// Most identities of this type that one person may have.
     pub fn cap(self) -> usize {
         TYPES[self as usize].3
     }
 
-    /// True if the oldest is dropped when there are too many: browsers and visits renew these all the time, and
-    /// that must not refuse a log-in.
+    /// True if the oldest is dropped when there are too many: browsers and visits renew these all the time, and that
+    /// must not make a login fail.
     pub fn rolls(self) -> bool {
         matches!(self, T::Cookie | T::AnonymousId | T::Session)
     }

@@ -1,4 +1,4 @@
-//! Items: price, stock and whether an item is on sale, as reported since any model was trained.
+//! Items: price, stock and sale state, as reported since training.
 //!
 //! Each field has its own time, so that reports that arrive late or out of order do not undo newer ones. Encoded as
 //! JSON, an item takes 30 to 120 bytes plus its id.
@@ -16,41 +16,41 @@ pub const MAX_ITEMS: usize = 5_000_000;
 /// Highest price of one piece, in whole units of the currency.
 pub const MAX_PRICE: i64 = 1_000_000_000;
 
-/// A value and the time since when it holds, unix milliseconds.
+/// A value, and the time from which it is valid, unix milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Stamped<T>(pub T, pub i64);
 
 /// The state of an item; a field that was never reported is `None`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct ItemState {
-    /// Price as it was told: the store does not know the shop's currency.
+    /// Price as reported: the store does not know the shop's currency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Stamped<Decimal>>,
     /// Pieces that can be sold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stock: Option<Stamped<u32>>,
-    /// True if the item may be shown at all.
+    /// True if the item may be shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_sale: Option<Stamped<bool>>,
-    /// Until when reports are void: then the item went back to the catalog's own state, unix milliseconds.
+    /// Time of the last reset to the catalog's own state, unix milliseconds: earlier reports are void.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reset_at: Option<i64>,
 }
 
-/// A report about an item; a field that is `None` stays as it was.
+/// A report about an item; `None` leaves a field unchanged.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ItemChange {
-    /// The item's outside id.
+    /// The item's external id.
     pub item_id: String,
     /// Price in the shop's currency.
     pub price: Option<Decimal>,
     /// Pieces that can be sold.
     pub stock: Option<u32>,
-    /// True if the item may be shown at all.
+    /// True if the item may be shown.
     pub on_sale: Option<bool>,
-    /// The item goes back to the catalog's own state instead.
+    /// True to reset the item to the catalog's own state instead.
     pub reset: bool,
-    /// Time since when the change holds, unix milliseconds; `None`: it is ordered by arrival.
+    /// Time from which the change is valid, unix milliseconds; `None`: it is ordered by arrival.
     pub changed_at: Option<i64>,
     /// Time of receipt by the receiving server's clock, unix milliseconds.
     pub received_at: i64,
@@ -85,7 +85,7 @@ impl ItemChange {
         if !price.is_none_or(|price| price.is_positive() && price.is_at_most(MAX_PRICE)) {
             return Err(Fault::new("price", "a number above 0 and at most 1000000000"));
         }
-        // The largest number means "not reported" in the served catalogue.
+        // The largest number means "not reported" in the served catalog.
         if stock == Some(u32::MAX) {
             return Err(Fault::new("stock", "a whole number from 0 to 4294967294"));
         }
@@ -95,7 +95,7 @@ impl ItemChange {
         Self::new(item_id, (price, stock, on_sale), false, changed_at, now)
     }
 
-    /// Checks a report, received at `now`, that an item goes back to the catalog's own state; ordered as by
+    /// Checks a report, received at `now`, that resets an item to the catalog's own state; ordered as by
     /// [`check`](Self::check).
     ///
     /// # Errors
@@ -127,8 +127,8 @@ impl Replicated for ItemState {
         &change.item_id
     }
 
-    /// Applies the newer fields of `change`; whether there were any. Of two values for one moment, the one that
-    /// arrives later holds.
+    /// Applies the newer fields of `change`; returns true if there were any. Of two values for one moment, the later
+    /// arrival wins.
     fn apply(&mut self, change: &ItemChange) -> bool {
         if change.reset {
             return self.reset(change);
@@ -142,7 +142,7 @@ impl Replicated for ItemState {
 }
 
 impl ItemState {
-    /// Voids every report up to the time of the change; whether the change is newer than any of them.
+    /// Voids every report up to the time of the change; returns false, and changes nothing, if a later reset is known.
     fn reset(&mut self, change: &ItemChange) -> bool {
         let times =
             [self.price.map(|p| p.1), self.stock.map(|s| s.1), self.on_sale.map(|o| o.1), self.reset_at];
@@ -160,12 +160,13 @@ impl ItemState {
 }
 
 impl ItemChange {
-    /// A time further ahead than any check allows comes from a clock that was set back since: it orders nothing.
+    /// The latest trusted time, unix milliseconds. A later one was recorded by a clock that was set back since, and is
+    /// ignored.
     fn latest(&self) -> i64 {
         self.received_at.saturating_add(MAX_AHEAD_MS)
     }
 
-    /// The time of the change beside what was known at `known_at`.
+    /// The time of the change, unix milliseconds; without `changed_at` at least `known_at`.
     fn time(&self, known_at: Option<i64>) -> i64 {
         self.changed_at.unwrap_or(self.received_at.max(known_at.unwrap_or(i64::MIN)))
     }

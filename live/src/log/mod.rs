@@ -27,13 +27,13 @@ pub struct Logged {
     pub event: Event,
 }
 
-/// What a sweep may forget.
+/// The bounds of a sweep.
 #[derive(Debug, Clone, Copy)]
 pub struct Sweep {
-    /// The wall clock, unix milliseconds: it decides which marks and anonymous people are old.
+    /// The wall clock, unix milliseconds: decides which marks and anonymous people are old.
     pub now: i64,
-    /// Milliseconds since the store was opened, by a clock that is never set: it decides which events and ids are
-    /// old, so that a wall clock that is set forward and back makes none of them count twice.
+    /// Milliseconds since the store was opened, by a monotonic clock: decides which events and ids are old, so that
+    /// setting the wall clock forward and back never makes one count twice.
     pub uptime_ms: i64,
     /// Events from this number on are kept: they are not drained yet.
     pub keep_from: u64,
@@ -59,21 +59,21 @@ pub trait EventLog: Send + Sync {
         now: i64,
     ) -> impl Future<Output = Result<Vec<Outcome>, StoreError>> + Send;
 
-    /// The events from number `from` on, in order, at most `count`. Once an event was returned, none with a lower
+    /// Events from number `from` on, in order, at most `count`. Once an event was returned, no event with a lower
     /// number appears any more.
     fn events(&self, from: u64, count: usize)
     -> impl Future<Output = Result<Vec<Logged>, StoreError>> + Send;
 
-    /// A number above those of all accepted events, and not above that of the next one.
+    /// A number above those of all accepted events, and at most that of the next one.
     fn next_number(&self) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
     /// Most events that the log can hold: an upper bound for counts taken from numbers, which may have gaps.
     fn len_bound(&self) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
-    /// The last return of the store with a loss, if one is remembered: ids of events that were lost are not known as
-    /// duplicates any more.
+    /// The last return of the store with a loss, if one is recorded: ids of lost events are no longer known as
+    /// duplicates.
     fn last_rewind(&self) -> impl Future<Output = Result<Option<Rewind>, StoreError>> + Send;
 
-    /// Forgets what is older than the store's `ttl`; returns the number of events.
+    /// Removes data older than the store's `ttl`; returns the number of events.
     fn sweep(&self, sweep: Sweep) -> impl Future<Output = Result<usize, StoreError>> + Send;
 }

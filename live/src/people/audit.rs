@@ -11,7 +11,7 @@ pub const MAX_AUDITED: usize = 32;
 /// An audit entry. It names types of identities, never their values.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditEntry {
-    /// When, unix milliseconds.
+    /// Time of the change, unix milliseconds.
     pub at: i64,
     /// The request that caused it.
     pub request_id: String,

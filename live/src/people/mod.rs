@@ -1,4 +1,4 @@
-//! People: One-ID (which names are one person's) and the live state of each name.
+//! People: One-ID (the names that belong to one person) and the live state of each name.
 //!
 //! A *person* is all user ids and identities that were linked. State is never moved between names: a person's
 //! state is read under all of their names together, so that a merge, or its undo, writes a few small records and
@@ -50,7 +50,7 @@ pub struct Known {
     pub user_ids: Vec<String>,
     /// Live state under all of the person's names.
     pub state: UserState,
-    /// True if this is only what this server knows, because the shared store did not answer.
+    /// True if only this server's own data was used, because the shared store did not answer.
     pub partial: bool,
 }
 
@@ -60,14 +60,14 @@ pub trait People: Send + Sync {
     /// names, as of `now` (unix milliseconds): one call, one round trip.
     fn load(&self, names: &[Name<'_>], now: i64) -> impl Future<Output = Result<Known, StoreError>> + Send;
 
-    /// Links names to one person. When it returns, the link is durable and the next [`load`](Self::load) knows it.
-    /// The inner error is a refusal by the rules: nothing was changed.
+    /// Links names to one person. When it returns, the link is durable and the next [`load`](Self::load) sees it. The
+    /// inner error is a refusal by the rules: nothing was changed.
     fn link(
         &self,
         request: LinkRequest,
     ) -> impl Future<Output = Result<Result<LinkOutcome, Refusal>, StoreError>> + Send;
 
-    /// Undoes a merge, as durably.
+    /// Undoes a merge, with the same durability.
     fn undo(&self, request: UndoRequest) -> impl Future<Output = Result<UndoOutcome, StoreError>> + Send;
 
     /// The records of the person with this user id.

@@ -15,8 +15,8 @@ pub enum Name<'a> {
 }
 
 impl<'a> Name<'a> {
-    /// The name under which an event counts: its user id, else its identity, else its visit; `None` if it has
-    /// none of them. Whose name it is gets resolved when state is read.
+    /// The name under which an event counts: its user id, else its identity, else its visit; `None` if it has none of
+    /// them. The owner of the name is resolved when state is read.
     pub fn of(event: &'a Event) -> Option<Self> {
         let user = event.user_id.as_deref().map(Self::User);
         let identity = || event.identity.as_ref().and_then(Self::of_identity);

@@ -1,4 +1,4 @@
-//! A person: user ids, identities, and how they were merged.
+//! A person: user ids, identities, and the merges between them.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,7 @@ pub const MAX_IDENTITIES: usize = 64;
 /// Names that were linked to one person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
-    /// User ids. The first leads: the person is stored under it. Every other one has a merge.
+    /// User ids. The first one leads: the person is stored under it. Every other one has a merge.
     pub members: Vec<Member>,
     /// Identities, in the order in which they were linked.
     pub identities: Vec<Linked>,
@@ -29,7 +29,7 @@ pub struct Member {
     pub given: bool,
     /// Time of its first link, unix milliseconds.
     pub since: i64,
-    /// The merge that brought it; none for the leading one.
+    /// The merge that added it; `None` for the leading one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merge: Option<Merge>,
 }
@@ -41,7 +41,7 @@ pub struct Merge {
     pub id: String,
     /// The user id that it was merged into.
     pub into: String,
-    /// When, unix milliseconds.
+    /// Time of the merge, unix milliseconds.
     pub at: i64,
 }
 
@@ -51,9 +51,9 @@ pub struct Linked {
     /// The identity.
     #[serde(flatten)]
     pub identity: Identity,
-    /// The user id that it was linked to: it stays with it when a merge is undone.
+    /// The user id that it was linked to; it stays with that id when a merge is undone.
     pub of: String,
-    /// When, unix milliseconds.
+    /// Time of the link, unix milliseconds.
     pub since: i64,
 }
 
@@ -138,7 +138,7 @@ impl Person {
         Self { members, identities }
     }
 
-    /// Drops the oldest generated user ids down to the bound: their identities pass to the user ids that they were
+    /// Drops the oldest generated user ids down to the bound: their identities move to the user ids that they were
     /// merged into, and those merges can no longer be undone.
     pub(super) fn drop_oldest_members(&mut self, records: &mut Records) -> Result<(), Stop> {
         while self.members.len() > MAX_MEMBERS {

@@ -1,4 +1,4 @@
-//! The stored records of people, and how rules read and write them.
+//! The stored records of people, and the access of rules to them.
 //!
 //! | key | value |
 //! |---|---|
@@ -10,9 +10,9 @@
 //! Values are JSON. An identity takes 100 to 200 bytes plus twice its value, a user id 60 bytes plus three times its
 //! length, an audit entry about 150; each person has bounds on all of them.
 //!
-//! A rule asks [`Records`] for what it needs. If a record was not read yet, the rule stops with [`Stop::Unread`];
-//! its runner reads all [`missing`](Records::missing) records at once and runs the rule again. So a rule neither
-//! waits nor knows the store, and the runner knows which records must be unchanged when it commits.
+//! A rule requests records from [`Records`]. If a record was not read yet, the rule stops with [`Stop::Unread`]; its
+//! runner reads all [`missing`](Records::missing) records at once and runs the rule again. So a rule neither waits nor
+//! knows the store, and the runner knows which records must be unchanged when it commits.
 
 use std::collections::BTreeMap;
 
@@ -70,7 +70,7 @@ pub(super) enum Entry {
 /// The reason why names are not linked. Nothing was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// They are two people: both carry an identity of this strong type.
+    /// They are two people: each has an identity of this strong type.
     #[error("they are two people: each carries a `{}` of their own", .0.name())]
     Carried(IdentityType),
     /// They are two people: both have a user id that a caller gave.
@@ -82,7 +82,7 @@ pub enum Refusal {
     /// The person would have too many identities.
     #[error("one person has at most {} identities", super::MAX_IDENTITIES)]
     TooMany,
-    /// The store holds as many identities as it may.
+    /// The store has reached the maximum number of identities.
     #[error("the store holds as many identities as it may")]
     Full,
 }
@@ -116,7 +116,7 @@ impl Records {
     /// Runs a rule once; `None` if it needs the records that are now [`missing`](Self::missing).
     ///
     /// # Errors
-    /// The reason why the rule stopped for good; it writes nothing then.
+    /// The reason for which the rule stopped; it writes nothing then.
     pub fn run<T>(&mut self, rule: impl FnOnce(&mut Self) -> Result<T, Stop>) -> Result<Option<T>, Stop> {
         self.written.clear();
         match rule(self) {
@@ -151,7 +151,7 @@ impl Records {
     /// The change of the number of identities when [`written`](Self::written) is committed.
     pub fn growth(&self) -> i64 {
         let change = |(key, value): (&Key, Option<&[u8]>)| match key {
-            // An identity that was not read exists: it stands in a person's record.
+            // An identity that was not read exists: it is in a person's record.
             Key::Identity(_) => i64::from(value.is_some()) - i64::from(self.read.get(key) != Some(&None)),
             _ => 0,
         };
@@ -193,7 +193,7 @@ impl Records {
         self.written.insert(key, None);
     }
 
-    /// The owner of an identity: none if nobody has it, `Some(None)` if it is shared.
+    /// The owner of an identity: `None` if it has none, `Some(None)` if it is shared.
     pub(super) fn owner(&mut self, identity: &Identity) -> Result<Option<Option<String>>, Stop> {
         // Through `Option<Option<String>>` null would be decoded as the outer `None`.
         let owner: Option<serde_json::Value> = self.get(Key::Identity(identity.clone()))?;

@@ -30,9 +30,9 @@ impl Resolved {
     }
 }
 
-/// Resolves `names`, in order of trust, to a person: the owner of the first name that has one; a user id always
-/// has. If no name has an owner, the first stands for itself. Visits without an owner are added to the person.
-/// Shared identities are ignored.
+/// Resolves `names`, in order of trust, to a person: the owner of the first name that has one; a user id always has
+/// one. If no name has an owner, the first name is used alone. Visits without an owner are added to the person. Shared
+/// identities are ignored.
 ///
 /// # Errors
 /// Records that were not read yet, or cannot be decoded.

@@ -1,7 +1,7 @@
 //! Undoing a merge.
 //!
-//! Every name returns to the person it belonged to, with its state from before and since, because state is kept by
-//! name. People who were merged into the one that leaves, leave with it.
+//! Every name returns to its earlier person, with its state from before and since, because state is kept by name.
+//! People who had been merged into the separated person before leave with that person.
 
 use super::audit::{Attribution, AuditAction, note};
 use super::records::{Key, Records, Stop};

@@ -1,4 +1,4 @@
-//! The behaviors of counters, and the public failures of other systems: each has a test by its name.
+//! The behaviors of counters, and known failures of other systems: each has a test by its name.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -47,7 +47,7 @@ async fn state(store: &impl Counters, counter: &str) -> (u64, u64, u64) {
     (counter.available(), counter.held, counter.confirmed)
 }
 
-/// `>=` in place of `>` sold one piece more than there were.
+/// `>=` in place of `>` sold one piece too many.
 async fn the_last_piece_is_sold_once(store: &impl Store) {
     define(store, "sku", 3, None).await;
     assert!(is_held(&reserve(store, "1", "a", &[("sku", 2)]).await));
@@ -143,7 +143,7 @@ async fn a_repeated_key_reserves_once<P: Place>(place: &P) {
         assert_eq!(reserve(&store, "1", holder, &lines).await, ReserveOutcome::KeyConflict);
     }
     assert_eq!(state(&store, "sku").await, (8, 2, 0));
-    // A finished one, too, is not made again.
+    // A finished reservation is not made again, either.
     store.release("1", NOW).await.unwrap();
     let repeated = reserve(&store, "1", "a", &[("sku", 2)]).await;
     assert!(matches!(
@@ -219,7 +219,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Counters and reservations, as simply as they can be.
+/// Counters and reservations in their simplest form.
 #[derive(Default)]
 struct Model {
     counters: BTreeMap<u8, (u64, Option<u64>)>,
@@ -291,7 +291,7 @@ impl Model {
     }
 }
 
-/// Any sequence of calls gives what the model gives, and the movements add up to the counters.
+/// Any sequence of calls gives the results of the model, and the movements add up to the counters.
 pub fn counters_agree_with_a_model<P: Place>(new: impl Fn() -> P, cases: u32) {
     let runtime = tokio::runtime::Handle::current();
     let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
@@ -355,7 +355,7 @@ async fn follow_model(store: &impl Store, steps: Vec<Step>) {
     }
 }
 
-/// Pieces held and confirmed, as the movements of a counter say.
+/// Pieces held and confirmed, from a counter's movements.
 pub async fn replay(store: &impl Counters, counter: &str) -> (u64, u64) {
     let (mut held, mut confirmed) = (0, 0);
     for movement in store.movements(counter).await.unwrap() {

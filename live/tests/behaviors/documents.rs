@@ -143,7 +143,7 @@ async fn kinds_and_names_are_kept_apart(store: &impl Store) {
 async fn watchers_hear_of_changes<P: Place>(place: &P) {
     let store = place.open();
     let (mut scenes, mut rules) = (store.watch_documents("scene"), store.watch_documents("rule"));
-    // What a server begins to follow may have changed before, and the first change of all leaves numbers out.
+    // A document may have changed before a server follows it, and the very first change skips numbers.
     put(&store, ("scene", "home"), "0", None).await.unwrap();
     tokio::time::sleep(Duration::from_millis(500)).await;
     scenes.mark_unchanged();
@@ -201,7 +201,7 @@ type ModelRevision = (u64, Option<String>, Option<u64>);
 /// One step of the model test: the document, what is done, and whether the required revision is right.
 type Step = (u8, u8, u8);
 
-/// Any sequence of writes, deletions and undos gives what a list of revisions gives.
+/// Any sequence of writes, deletions and undos gives the results of a list of revisions.
 pub fn documents_agree_with_a_model<P: Place>(new: impl Fn() -> P, cases: u32) {
     let runtime = tokio::runtime::Handle::current();
     let steps = prop::collection::vec((0u8..3, 0u8..4, 0u8..3), 1..30);
@@ -242,7 +242,7 @@ async fn follow_model(store: &impl Store, steps: &[Step]) {
             2 if present.is_none() => assert_eq!(outcome, Err(DocumentError::Missing)),
             2 => revisions.push((outcome.unwrap(), None, None)),
             _ => match target {
-                // Deleting what is deleted changes nothing.
+                // Deleting a missing document changes nothing.
                 Some((_, None, _)) if present.is_none() => assert_eq!(outcome, Err(DocumentError::Missing)),
                 Some((revision, body, _)) => revisions.push((outcome.unwrap(), body, Some(revision))),
                 None if present.is_some() && latest.is_some_and(|latest| latest.2.is_none()) => {

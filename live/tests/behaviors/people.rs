@@ -135,7 +135,7 @@ async fn silent_anonymous_people_are_forgotten(store: &impl Store) {
     store.sweep(sweep_at(NOW)).await.unwrap();
     store.sweep(sweep_at(NOW + TTL - 1)).await.unwrap();
     assert_eq!((who("1").await, who("2").await, who("3").await), (1, 1, 1));
-    // The first event of the log is forgotten by the first sweep, and who did it by the next.
+    // The first sweep removes the first event of the log, the next one its user.
     for _ in 0..2 {
         store.sweep(sweep_at(NOW + TTL)).await.unwrap();
     }

@@ -1,4 +1,4 @@
-//! Records in memory under the rules of One-ID, the identities of the tests, and what holds of all records.
+//! Records in memory under the rules of One-ID, the identities of the tests, and the invariants of all records.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use qianmian_live::people::{
 pub struct MemoryStore {
     pub records: BTreeMap<Key, Vec<u8>>,
     pub ticks: i64,
-    /// How many identities there should be.
+    /// Expected number of identities.
     pub identities: i64,
 }
 
@@ -76,7 +76,7 @@ impl MemoryStore {
         self.run(|records| resolve(records, names)).unwrap()
     }
 
-    /// The user id that the person goes by who has this identity.
+    /// The leading user id of the person with this identity.
     pub fn who(&mut self, identity: &Identity) -> Option<String> {
         Name::of_identity(identity).and_then(|name| self.resolve(&[name]).user_ids.first().cloned())
     }
@@ -90,7 +90,7 @@ impl MemoryStore {
         described.audit.into_iter().map(|entry| entry.action).collect()
     }
 
-    /// Everyone who is written down, by the user id that they go by.
+    /// All stored people, by leading user id.
     pub fn people(&mut self) -> BTreeMap<String, Person> {
         let ids: Vec<String> = self
             .records
@@ -121,7 +121,7 @@ pub fn cookie(value: &str) -> Identity {
     id("cookie", value)
 }
 
-/// The invariants of all records, whatever was said.
+/// The invariants of all records after any sequence of links.
 pub fn check(book: &mut MemoryStore) {
     let people = book.people();
     let (mut ids, mut identities, mut merges) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());

@@ -1,4 +1,4 @@
-//! The rules of One-ID, apart from any store: each case by itself, and what holds after any sequence of them.
+//! The rules of One-ID without a store: single cases, and invariants after any sequence of links and undos.
 
 mod memory_store;
 mod sequences;
@@ -48,7 +48,7 @@ fn a_log_in_merges_the_anonymous_person_into_the_known_one() {
     let of = book.resolve(&[Name::User(&anonymous)]);
     assert_eq!(of.user_ids, ["K".to_owned(), anonymous]);
     assert_eq!(of.identities, [device("d"), cookie("k")]);
-    // Known by a strong identity, it is the same.
+    // For a person known by a strong identity, the result is the same.
     let anonymous = book.link(None, &[device("d2")]).unwrap().user_id.unwrap();
     book.link(Some("L"), &[card("c")]).unwrap();
     let outcome = book.link(None, &[device("d2"), card("c")]).unwrap();
@@ -92,7 +92,7 @@ fn a_user_id_that_is_given_later_is_what_the_person_goes_by() {
     let outcome = book.link(Some("K"), &[card("c")]).unwrap();
     assert_eq!((outcome.user_id.as_deref(), outcome.status), (Some("K"), LinkStatus::Merged));
     assert_eq!(book.resolve(&[Name::User(&made_up)]).user_ids, ["K".to_owned(), made_up.clone()]);
-    // The made-up one is no name of its own against the given one.
+    // The generated id is no name of its own against the given one.
     assert_eq!(book.link(Some(&made_up), &[phone(3)]).unwrap().user_id.as_deref(), Some("K"));
 }
 
@@ -152,7 +152,7 @@ fn a_merge_that_is_taken_back_leaves_everyone_as_they_were() {
     book.link(Some("K"), &[card("c")]).unwrap();
     let before = book.people();
     let merge_id = book.link(Some("K"), &[device("d")]).unwrap().merges[0].merge_id.clone();
-    // What is linked to either meanwhile stays with it.
+    // Identities linked meanwhile stay with the user id that they were linked to.
     book.link(Some("K"), &[phone(5)]).unwrap();
     book.link(Some(&anonymous), &[cookie("k")]).unwrap();
     let undone = book.undo(&merge_id);

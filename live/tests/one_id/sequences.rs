@@ -1,4 +1,4 @@
-//! What holds of One-ID after any sequence of links and undos.
+//! Invariants of One-ID after any sequence of links and undos.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use qianmian_live::people::{IdentityStatus, LinkStatus, Person, UndoOutcome};
 
 use super::memory_store::{MemoryStore, check, id};
 
-/// Something that is said of names, from a small world so that it meets itself often.
+/// A link or an undo, from a small set of names, so that they collide often.
 #[derive(Debug, Clone)]
 enum Said {
     Link(Option<u8>, Vec<(u8, u8)>),
@@ -61,7 +61,7 @@ proptest! {
                         prop_assert_eq!(&again.user_id, &outcome.user_id);
                         prop_assert_eq!(&book.records, &after);
                         book.ticks = ticks;
-                        // A link that did nothing but merge is undone without a trace but in the trails.
+                        // A link that only merged is undone without a trace, except in the audit trails.
                         let only_merged = outcome.merges.len() == 1 && !outcome.identities.contains(&IdentityStatus::Linked)
                             && outcome.identities.iter().zip(&names).all(|(s, n)| *s == IdentityStatus::Known || n.kind() == IdentityType::StoreTablet);
                         if only_merged && people.contains_key(outcome.user_id.as_deref().unwrap_or("")) {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-/// True if there is a `redis-server` program; says so loudly where there is none.
+/// True if there is a `redis-server` program; prints a message if there is none.
 pub fn redis_is_here(test: &str) -> bool {
     let found = Command::new("redis-server").arg("--version").stdout(Stdio::null()).status();
     let here = found.is_ok_and(|status| status.success());
@@ -27,7 +27,7 @@ pub struct RedisServer {
     child: Option<Child>,
     pub port: u16,
     folder: TempDir,
-    /// When changes reach the disk: `always`, `everysec`, or `never` but by `SAVE`.
+    /// The time at which changes reach the disk: `always`, `everysec`, or `never` (only on `SAVE`).
     fsync: &'static str,
     cluster: bool,
 }
@@ -38,7 +38,7 @@ impl RedisServer {
         Self::begin(tempfile::tempdir, "always", false)
     }
 
-    /// One server whose folder is made in `parent` and that writes to its disk as `fsync` (`always`, `everysec`) says.
+    /// One server whose folder is made in `parent`, with this `appendfsync` (`always`, `everysec`).
     pub fn start_in(parent: &Path, fsync: &'static str) -> Self {
         Self::begin(|| tempfile::tempdir_in(parent), fsync, false)
     }
@@ -86,7 +86,7 @@ impl RedisServer {
         panic!("no redis-server could be started");
     }
 
-    /// Starts it again after its end, on the same port and with what it has on disk.
+    /// Starts it again after its end, on the same port and with its data on disk.
     pub fn start_again(&mut self) {
         assert!(self.try_start_again(), "redis-server did not start again");
     }
@@ -187,7 +187,7 @@ pub fn free_port() -> u16 {
     }
 }
 
-/// Waits until `holds` does; fails after twenty seconds.
+/// Waits until `holds` is true; fails after twenty seconds.
 pub fn wait_for(what: &str, holds: impl Fn() -> bool) {
     for _ in 0..2_000 {
         if holds() {

@@ -150,7 +150,7 @@ impl Group<'_> {
         Ok(ReserveOutcome::Reserved { state: ReservationState::Held, until, repeated: false })
     }
 
-    /// Ends a held reservation in `state`; returns the state that it has afterwards.
+    /// Ends a held reservation in `state`; returns its state afterwards.
     fn finish(
         &mut self,
         reservation: &str,
@@ -201,7 +201,7 @@ impl Group<'_> {
         Ok(Some(state))
     }
 
-    /// Expires at most `count` reservations whose time is over, and forgets as many old keys.
+    /// Expires at most `count` reservations whose deadline has passed, and forgets as many old keys.
     fn expire(&mut self, now: i64, count: usize) -> Result<usize, StoreError> {
         let due = self.due(b'd', now, count)?;
         for (_, reservation) in &due {

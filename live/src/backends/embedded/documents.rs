@@ -145,7 +145,7 @@ impl Group<'_> {
         bytes.try_into().map(u64::from_le_bytes).map_err(|_| Table::Documents.damaged())
     }
 
-    /// Forgets the document that was deleted first, with its history; how many that were.
+    /// Removes the document that was deleted first, with its history; returns 1, or 0 if there is none.
     fn purge_oldest_deleted(&mut self, kind: &str) -> Result<u64, StoreError> {
         let range = tombstone_key(kind, 0)..=tombstone_key(kind, u64::MAX);
         for entry in self.tables.table(Table::Documents).range(range) {

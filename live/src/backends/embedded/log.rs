@@ -1,8 +1,8 @@
 //! The log of the embedded store, and forgetting by age.
 //!
-//! Age is measured by running time: milliseconds that the store was open, persisted at every sweep. An *age mark* says
-//! that all events below a number were received before a running time. Wall clocks are not used, because one that is
-//! set forward and back would make ids free early, and an event sent again would count twice.
+//! Age is measured by running time: milliseconds for which the store was open, persisted at every sweep. An *age mark*
+//! records that all events below a number were received before a running time. Wall clocks are not used: one that is
+//! set forward and back would free ids early, and an event sent again would count twice.
 
 use std::ops::Range;
 
@@ -138,7 +138,7 @@ impl Group<'_> {
         Ok(())
     }
 
-    /// Forgets the oldest events that are older than the `ttl`, their ids, and old marks of their users.
+    /// Removes events older than the `ttl`, with their ids, and old marks of their users.
     fn sweep(&mut self, sweep: Sweep) -> Result<usize, StoreError> {
         let moment = sweep.now.saturating_sub(self.shared.ttl);
         let old = self.count_age(sweep.uptime_ms)?.min(sweep.keep_from);
@@ -159,7 +159,7 @@ impl Group<'_> {
         Ok(swept)
     }
 
-    /// Advances the running time and sets an age mark; the number below which events are older than the `ttl`.
+    /// Advances the running time and sets an age mark; returns the number below which events are older than the `ttl`.
     fn count_age(&mut self, uptime_ms: i64) -> Result<u64, StoreError> {
         let log = &mut self.log;
         log.running_ms += uptime_ms.saturating_sub(log.uptime_ms).max(0);
@@ -167,7 +167,7 @@ impl Group<'_> {
         let (next, running_ms) = (log.next, log.running_ms);
         self.put(Table::Meta, RUNNING, running_ms.to_le_bytes());
         let mark = age_mark(next);
-        // A mark that is there already says more: nothing came since.
+        // An existing mark is older, and no event arrived since.
         if self.get(Table::Meta, &mark)?.is_none() {
             self.put(Table::Meta, mark, running_ms.to_le_bytes());
         }

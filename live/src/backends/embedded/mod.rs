@@ -1,11 +1,11 @@
 //! The embedded store: fjall, a log-structured key-value store, in a folder of its own.
 //!
 //! One thread writes ([`writer`]): work that arrives while it waits for the disk is committed together (group commit),
-//! so throughput depends on the size of a group and not on the latency of `fsync`. Reads bypass it. Each concern is a
-//! file: what it adds to a group, and what it reads.
+//! so throughput depends on the size of a group and not on the latency of `fsync`. Reads bypass it. Each file is one
+//! concern: its writes in a group, and its reads.
 //!
-//! A write that fails, such as on a full disk, makes fjall refuse all later ones. The writer then answers errors, and
-//! opens the folder again as soon as a probe can be written ([`shared`]).
+//! After a failed write, such as on a full disk, fjall refuses all later ones. The writer then answers errors, and
+//! reopens the folder as soon as it can write a probe ([`shared`]).
 
 mod counters;
 mod documents;
@@ -42,8 +42,8 @@ impl Embedded {
         Self::open_from(folder, ttl, 0)
     }
 
-    /// Opens the store with event numbers of at least `first`: if the folder was removed, new events are not taken
-    /// for events that were drained before.
+    /// Opens the store with event numbers of at least `first`, so that new events in a removed folder do not reuse
+    /// numbers of drained events.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -55,7 +55,7 @@ impl Embedded {
         Ok(Self { shared, writer, stray })
     }
 
-    /// Files that were found among the store's tables and moved aside, where they are now.
+    /// New paths of the stray files that were moved out of the store's tables.
     pub fn stray_files(&self) -> &[PathBuf] {
         &self.stray
     }

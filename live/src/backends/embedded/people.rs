@@ -48,7 +48,7 @@ impl People for Embedded {
 }
 
 impl Group<'_> {
-    /// Runs a rule of One-ID and stages what it writes.
+    /// Runs a rule of One-ID and stages its writes.
     fn settle<T>(
         &mut self,
         rule: impl FnMut(&mut Records) -> Result<T, Stop>,
@@ -60,7 +60,7 @@ impl Group<'_> {
         }
     }
 
-    /// Stages what a rule writes; false, and nothing of it, if there would be too many identities.
+    /// Stages the writes of a rule; stages nothing and returns false if there would be too many identities.
     fn stage_people(&mut self, records: &Records) -> Result<bool, StoreError> {
         let growth = records.growth();
         if growth != 0 {
@@ -82,7 +82,7 @@ impl Group<'_> {
         Ok(true)
     }
 
-    /// Forgets anonymous people without events since `moment`, among the next user ids in turn.
+    /// Removes anonymous people without events since `moment`, among the next user ids in turn.
     pub(super) fn sweep_people(&mut self, moment: i64) -> Result<(), StoreError> {
         let cursor = std::mem::take(&mut self.log.people_cursor);
         let from = if cursor.is_empty() { b"u".to_vec() } else { cursor };
@@ -108,7 +108,7 @@ impl Group<'_> {
         Ok(())
     }
 
-    /// True if no state stands under any of these names.
+    /// True if no state is stored under any of these names.
     fn is_silent(&self, names: &Resolved) -> Result<bool, StoreError> {
         for name in names.names() {
             if self.has_state(&user_key(&name))? {
@@ -132,7 +132,8 @@ pub(super) fn user_key(name: &Name<'_>) -> Vec<u8> {
     key
 }
 
-/// Runs a rule that refuses nothing over records that `read` reads without waiting; its result and its records.
+/// Runs a rule that never refuses over records that `read` supplies without waiting; returns its result and its
+/// records.
 fn run<T>(
     rule: impl FnMut(&mut Records) -> Result<T, Stop>,
     read: impl Fn(&[u8]) -> Result<Option<Vec<u8>>, StoreError>,
@@ -142,7 +143,7 @@ fn run<T>(
     Ok((result, records))
 }
 
-/// The same for a rule that may refuse; then it writes nothing.
+/// The same for a rule that may refuse; a refusal writes nothing.
 fn try_run<T>(
     mut rule: impl FnMut(&mut Records) -> Result<T, Stop>,
     read: impl Fn(&[u8]) -> Result<Option<Vec<u8>>, StoreError>,

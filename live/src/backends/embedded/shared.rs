@@ -1,4 +1,4 @@
-//! State that the writer and the readers share; opens the folder again after a failed write.
+//! State shared by the writer and the readers; reopens the folder after a failed write.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -15,9 +15,9 @@ use crate::documents::Watchers;
 use crate::error::StoreError;
 use crate::items::ItemState;
 
-/// Bytes that must be writable before the folder is opened again: recovery writes tables of this size.
+/// Bytes that must be writable before the folder is reopened: recovery writes tables of this size.
 const PROBE_BYTES: usize = 16 << 20;
-/// Between two looks whether the last reader has left the tables.
+/// Interval of checks that the last reader has released the tables.
 const READERS: Duration = Duration::from_millis(1);
 
 pub(super) struct Shared {
@@ -25,7 +25,7 @@ pub(super) struct Shared {
     pub(super) ttl: i64,
     /// The least number of the next event.
     pub(super) first: u64,
-    /// `None` while the folder is opened again.
+    /// `None` while the folder is being reopened.
     tables: RwLock<Option<Arc<Tables>>>,
     /// The states of all items, in memory.
     pub(super) items: RwLock<Records<ItemState>>,
@@ -44,7 +44,7 @@ impl Shared {
         Ok(Self { folder: folder.to_owned(), ttl, first, tables, items, consents, watchers, writable })
     }
 
-    /// The tables; hold them only for one call, because they are waited for when the folder is opened again.
+    /// The tables. Hold them for one call only, because reopening the folder waits for them.
     pub(super) fn tables(&self) -> Result<Arc<Tables>, StoreError> {
         let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
         tables.clone().ok_or_else(|| StoreError::Failed("its folder is being opened again".to_owned()))
@@ -54,15 +54,15 @@ impl Shared {
         self.writable.load(Ordering::Acquire)
     }
 
-    /// A write failed: fjall takes no more from now on.
+    /// Records a failed write: fjall accepts no more from now on.
     pub(super) fn failed(&self) {
         self.writable.store(false, Ordering::Release);
     }
 
-    /// Opens the folder again if a probe can be written to it. Acknowledged work is in the journal and is recovered.
+    /// Reopens the folder if a probe can be written to it. Acknowledged work is in the journal and is recovered.
     ///
     /// # Errors
-    /// The disk still fails; the old tables stay readable if the probe was what failed.
+    /// The disk still fails; the old tables stay readable if the probe failed.
     pub(super) fn reopen(&self) -> Result<(), StoreError> {
         let probe = self.folder.join("probe");
         let written = write_probe(&probe);
@@ -82,7 +82,7 @@ impl Shared {
         }
         stray::move_aside(&self.folder)?;
         let tables = Tables::open(&self.folder)?;
-        // What failed may have reached the disk all the same.
+        // The failed write may have reached the disk all the same.
         *self.items.write().unwrap_or_else(PoisonError::into_inner) = read_all(&tables)?;
         *self.consents.write().unwrap_or_else(PoisonError::into_inner) = read_all(&tables)?;
         *self.tables.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(tables));

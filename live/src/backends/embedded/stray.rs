@@ -1,7 +1,7 @@
-//! Stray files among the tables: `.nfs*`, `lost+found`, what an editor or a backup left.
+//! Stray files among the tables: `.nfs*`, `lost+found`, leftovers of editors and backups.
 //!
-//! fjall refuses a folder with entries that it does not know, without their names, or panics. They are moved into the
-//! folder `stray` beside the tables, never deleted.
+//! fjall refuses a folder with unknown entries without naming them, or panics. They are moved into the folder `stray`
+//! beside the tables, never deleted.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::error::StoreError;
 /// The folder for stray files, inside the store's.
 const STRAY: &str = "stray";
 
-/// Moves stray entries aside; returns where they are now.
+/// Moves stray entries aside; returns their new paths.
 ///
 /// # Errors
 /// An entry cannot be moved: the message names it.

@@ -1,4 +1,4 @@
-//! The writer: one thread that commits waiting work together, and only then answers.
+//! The writer: one thread that commits waiting work together, and answers after the commit.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -15,20 +15,20 @@ use super::tables::{Table, Tables};
 use crate::error::StoreError;
 use crate::people::UserState;
 
-/// Jobs that wait for the writer; further callers wait for a slot.
+/// Jobs that wait for the writer; other callers wait for a slot.
 const QUEUE: usize = 1_024;
 /// Most rows of a group; the first job that reaches it closes the group.
 const GROUP_ROWS: usize = 8_192;
-/// Between two tries to open the folder again after a failed write.
+/// Interval of attempts to reopen the folder after a failed write.
 const REOPEN_EVERY: Duration = Duration::from_millis(500);
-/// Between two looks at the queue meanwhile: its callers get an error at once.
+/// Interval of checks of the queue meanwhile: its callers get an error at once.
 const REFUSE_EVERY: Duration = Duration::from_millis(10);
 
-/// Adds one job to a group, or learns that there is none.
+/// Adds one job to a group, or receives the error that there is none.
 type Work = Box<dyn FnOnce(Result<&mut Group<'_>, StoreError>) + Send>;
 /// Answers one caller once the result of the commit is known.
 type Answer = Box<dyn FnOnce(Result<(), StoreError>)>;
-/// Changes what is kept in memory.
+/// Changes the data in memory.
 type Update = Box<dyn FnOnce(&Shared)>;
 
 struct Job {
@@ -63,7 +63,7 @@ impl Writer {
         let work: Work = Box::new(move |group: Result<&mut Group<'_>, StoreError>| match group {
             Ok(group) => {
                 let result = work(group);
-                // The caller may be gone by then; the work is done all the same.
+                // The caller may be gone by then; the work is still done.
                 group.answers.push(Box::new(move |committed| drop(reply.send(committed.and(result)))));
             }
             Err(error) => drop(reply.send(Err(error))),
@@ -78,13 +78,13 @@ impl Drop for Writer {
     fn drop(&mut self) {
         self.queue = None;
         if let Some(thread) = self.thread.take() {
-            // A panic in it was reported by the panic hook.
+            // The panic hook has reported its panic.
             let _ = thread.join();
         }
     }
 }
 
-/// Writes until everybody who could submit work is gone.
+/// Writes until all senders are dropped.
 fn run(mut jobs: mpsc::Receiver<Job>, shared: &Shared, mut log: LogState) {
     while let Some(first) = jobs.blocking_recv() {
         let tables = match shared.tables() {
@@ -117,7 +117,7 @@ fn run(mut jobs: mpsc::Receiver<Job>, shared: &Shared, mut log: LogState) {
     }
 }
 
-/// Refuses work until the folder is open again; `None` if the store is closed before that.
+/// Refuses work until the folder is open again; `None` if the store is closed first.
 fn recover(
     jobs: &mut mpsc::Receiver<Job>,
     shared: &Shared,
@@ -153,7 +153,7 @@ pub(super) struct Group<'t> {
     staged: [FxHashMap<Vec<u8>, Option<Vec<u8>>>; Table::COUNT],
     /// Changed states, decoded: a user often has several events in a group.
     users: FxHashMap<Vec<u8>, UserState>,
-    /// Updates of what is kept in memory, after a successful commit.
+    /// Updates of the data in memory, run after a successful commit.
     after_commit: Vec<Update>,
     answers: Vec<Answer>,
 }
@@ -217,7 +217,7 @@ impl<'t> Group<'t> {
         }
     }
 
-    /// Writes everything, waits for the disk, and answers; the log's counters afterwards.
+    /// Writes everything, waits for the disk, and answers; returns the log's counters.
     fn commit(mut self) -> Result<LogState, StoreError> {
         for (key, state) in std::mem::take(&mut self.users) {
             let value = if state.is_empty() { None } else { Some(state.encoded()) };

@@ -19,7 +19,7 @@ use crate::error::StoreError;
 
 /// Changes that the stream keeps.
 const CHANGES_KEPT: usize = 1_000;
-/// Most times that a write is planned, repeated because the document changed meanwhile.
+/// Most attempts of a write whose document others change meanwhile.
 const ROUNDS: usize = 16;
 /// The answer of the script if there are too many documents.
 const FULL: Value = Value::Int(-2);
@@ -37,7 +37,7 @@ impl DocumentKeys {
         Self { write: numbering_script!("document.lua"), epoch, watchers: Watchers::default() }
     }
 
-    /// Follows the changes until an error. What may have been missed before counts as changed.
+    /// Follows the changes until an error. Changes that may have been missed before count as changes.
     pub(super) async fn follow(&self, endpoint: &Endpoint, keys: &Keys) -> Result<Infallible, StoreError> {
         let connection = endpoint.connect().await?;
         let mut last = last_change(&connection, keys).await?;
@@ -219,7 +219,7 @@ async fn last_change(connection: &Connection, keys: &Keys) -> Result<u64, StoreE
 /// Follows the changes of documents for as long as it is polled.
 pub(super) async fn follow(documents: Arc<DocumentKeys>, endpoint: Arc<Endpoint>, keys: Keys) {
     loop {
-        // Whether Redis answers is noticed, and reported, by requests.
+        // Requests notice and report whether Redis answers.
         let _ = documents.follow(&endpoint, &keys).await;
         tokio::time::sleep(super::FOLLOW_AGAIN).await;
     }

@@ -1,7 +1,7 @@
-//! Recognizing that Redis came back older than it was, and numbering above all that was given before.
+//! Detects that Redis came back with older data, and assigns numbers above all that were given before.
 //!
-//! See `epoch.lua`: an incarnation of Redis that nobody confirmed numbers nothing. A script that finds one answers
-//! [`UNCONFIRMED`]; its caller confirms ([`Epoch::confirm`]) and calls it again.
+//! See `epoch.lua`: an unconfirmed incarnation of Redis assigns no numbers. A script that finds one answers
+//! [`UNCONFIRMED`]; its caller confirms it ([`Epoch::confirm`]) and calls again.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,16 +13,16 @@ use super::connection::{Connection, list, number, text, within};
 use crate::error::StoreError;
 use crate::log::Rewind;
 
-/// The answer of a script on an incarnation that is not confirmed.
+/// The answer of a script on an unconfirmed incarnation.
 pub(super) const UNCONFIRMED: Value = Value::Int(-1);
-/// A caller confirms and calls again so often, because Redis may go away again in between.
+/// Attempts of a caller to confirm and call again, because Redis may fail again in between.
 pub(super) const TRIES: usize = 3;
 
 /// A return of Redis, as noticed by this server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Return {
-    /// Numbers that this server knows to have been given, and that Redis no longer knows: a lower bound of what was
-    /// lost. 0 after an ordinary restart.
+    /// Numbers that this server has seen and Redis no longer has: a lower bound of the loss. 0 after an ordinary
+    /// restart.
     pub lost: u64,
 }
 
@@ -33,7 +33,7 @@ pub(super) struct Epoch {
     /// The highest number that this server ever saw: given to it, read, or drained.
     floor: AtomicU64,
     confirm: Script,
-    /// Seconds for which a loss is remembered.
+    /// Seconds for which a loss is recorded.
     memory: i64,
     returns: mpsc::UnboundedSender<Return>,
 }
@@ -67,12 +67,12 @@ impl Epoch {
         self.floor.load(Ordering::Acquire)
     }
 
-    /// A number of the stream was seen.
+    /// Records that a number of the stream was seen.
     pub(super) fn saw(&self, number: u64) {
         self.floor.fetch_max(number, Ordering::AcqRel);
     }
 
-    /// Confirms the incarnation that answers now, unless another server has.
+    /// Confirms the current incarnation, unless another server has.
     pub(super) async fn confirm(&self, connection: &Connection) -> Result<(), StoreError> {
         let floor = self.floor();
         let mut call = self.confirm.prepare_invoke();
@@ -91,7 +91,7 @@ impl Epoch {
         Ok(())
     }
 
-    /// The last return of Redis after which numbers were left out, if one is remembered.
+    /// The last return of Redis that skipped numbers, if one is recorded.
     pub(super) async fn last_rewind(&self, connection: &Connection) -> Result<Option<Rewind>, StoreError> {
         let mut read = cmd("HMGET");
         read.arg(&self.key).arg("before").arg("base");

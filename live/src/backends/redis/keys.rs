@@ -21,8 +21,8 @@
 //! | `{qm:<shop>:people}:records` | hash | the records of [`people::records`](crate::people::records) by key; `n`, the number of identities |
 //!
 //! The part in braces (the hash tag) decides the slot of a key in a Redis Cluster, so that the keys of one script or
-//! one pipeline share a slot. `{`, `}` and `%` of an id are written as `%` and two hex digits: an id can neither end the
-//! tag nor reach another id's keys. The name of a shop contains none of them.
+//! one pipeline share a slot. `{`, `}` and `%` of an id are written as `%` and two hex digits: an id can neither end
+//! the tag nor reach another id's keys. The name of a shop contains none of them.
 
 use crate::people::Name;
 use crate::people::state::Class;

@@ -36,8 +36,8 @@ impl Log {
 }
 
 impl Redis {
-    /// Appends events that were received before, at the times they say; their numbers are not kept. It may take longer
-    /// than [`append`](EventLog::append), because nobody waits for it and one that always timed out would never end.
+    /// Appends events that were received before, at their recorded times; they get new numbers. It may take longer than
+    /// [`append`](EventLog::append), because no request waits for it and one that always timed out would never end.
     ///
     /// # Errors
     /// As [`append`](EventLog::append).
@@ -48,7 +48,7 @@ impl Redis {
         within(PATIENCE, self.write(&links.write, &rows)).await
     }
 
-    /// Two steps: decide and log; then add the marks of what counts. If a server dies in between, nothing was
+    /// Two steps: decide and log; then add the marks of accepted events. If a server dies in between, nothing was
     /// acknowledged, and sending the events again does the second step.
     async fn write(
         &self,
@@ -157,7 +157,8 @@ impl EventLog for Redis {
 
     async fn next_number(&self) -> Result<u64, StoreError> {
         let links = self.links()?;
-        // What this server saw counts too: Redis may have come back older, and goes on above it.
+        // Numbers seen by this server count, too: Redis may have come back with older data, and continues above
+        // them.
         let floor = self.log.epoch.floor();
         let mut exists = cmd("EXISTS");
         exists.arg(&self.keys.log);
@@ -186,8 +187,8 @@ impl EventLog for Redis {
         self.log.epoch.last_rewind(&self.links()?.write).await
     }
 
-    /// Ids and marks expire in Redis, by its own clock; events and people go by the earlier of the two clocks, so that
-    /// a clock of this server that is ahead forgets nothing early.
+    /// Ids and marks expire in Redis, by its own clock; events and people by the earlier of the two clocks, so that
+    /// nothing is removed early if this server's clock is ahead.
     async fn sweep(&self, sweep: Sweep) -> Result<usize, StoreError> {
         let links = self.links()?;
         let now = sweep.now.min(self.clock(&links.write).await?);

@@ -4,8 +4,8 @@
 //! two marks of one name (`ZADD GT`), so adding is as idempotent and free of order as a state is. Each concern is a
 //! file.
 //!
-//! Acknowledged work is as durable as Redis is configured to be: see [`Redis::concerns`]. If Redis comes back older
-//! than it was, numbers go on above all that were given ([`epoch`]).
+//! Acknowledged work is as durable as Redis is configured to be: see [`Redis::concerns`]. If Redis comes back with
+//! older data, numbers continue above all that were given ([`epoch`]).
 
 mod connection;
 mod counters;
@@ -47,7 +47,7 @@ pub use epoch::Return;
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Longest wait of one blocking read.
 const BLOCK: Duration = Duration::from_secs(1);
-/// Between two tries to follow changes again.
+/// Interval of attempts to follow changes again.
 const FOLLOW_AGAIN: Duration = Duration::from_millis(200);
 
 /// The options of a store in Redis.
@@ -57,11 +57,11 @@ pub struct RedisOptions {
     pub urls: Vec<String>,
     /// True for a Redis Cluster.
     pub cluster: bool,
-    /// The shop whose keys they are: letters, digits, `.`, `_`, `-`.
+    /// The shop that owns the keys: letters, digits, `.`, `_`, `-`.
     pub shop: String,
     /// Milliseconds after which events are forgotten.
     pub ttl: i64,
-    /// Events are numbered from here on at least: what was drained before.
+    /// Least number of the next event: above all drained ones.
     pub first: u64,
     /// Timeout of a load.
     pub load_timeout: Duration,
@@ -132,8 +132,8 @@ impl Redis {
         })
     }
 
-    /// Connects, or connects anew; requests on the connections before are left to fail. When it returns, Redis has
-    /// answered within the timeout of a load.
+    /// Connects or reconnects; requests on earlier connections are left to fail. When it returns, Redis has answered
+    /// within the timeout of a load.
     ///
     /// # Errors
     /// Redis cannot be reached, refuses the account, or is slow.
@@ -175,7 +175,7 @@ impl Redis {
         }
     }
 
-    /// The settings of Redis that endanger acknowledged work; `None` if Redis does not tell them.
+    /// The settings of Redis that endanger acknowledged work; `None` if Redis does not reveal them.
     pub async fn concerns(&self) -> Option<Vec<&'static str>> {
         let links = self.links().ok()?;
         let mut config = cmd("CONFIG");

@@ -1,8 +1,8 @@
 //! One-ID in Redis: the records of a shop's people are fields of one hash, so that one script can check that the
 //! records a rule read are unchanged and write its changes.
 //!
-//! Loading a person takes their records and the states under all of their names. Both are requested at once: the
-//! records of the given names, and the names that these led to the last time ([`Hints`]). If that was everything, one
+//! Loading a person reads their records and the states under all of their names. Both are requested at once: the
+//! records of the given names, and the names that they led to the last time ([`Hints`]). If the hint was complete, one
 //! round trip is enough; else the next one requests the rest. A hint only saves time: the records decide.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,7 +20,7 @@ use crate::people::forget::forget;
 use crate::people::resolve::{Resolved, resolve};
 use crate::people::{Key, Known, MAX_STORED_IDENTITIES, Name, Records, Refusal, Stop, UserState};
 
-/// Most runs of a rule, repeated because others changed what it had read.
+/// Most runs of a rule whose records others change meanwhile.
 const TRIES: usize = 20;
 /// Most round trips of one load: names, identities, user ids, and a change or two between them.
 const ROUNDS: usize = 8;
@@ -108,7 +108,7 @@ impl PeopleRecords {
     ) -> Result<Result<T, Refusal>, StoreError> {
         for _ in 0..TRIES {
             let (outcome, records) = self.run(connection, keys, &mut rule).await?;
-            // A refusal, too, holds only for records that were there together.
+            // A refusal, too, is valid only for records that existed together.
             match self.write(connection, keys, &records).await? {
                 0 => return Ok(outcome),
                 1 => {}
@@ -203,7 +203,7 @@ impl Hints {
 }
 
 impl Loading {
-    /// The person of these names, and the records that are missing to tell.
+    /// The person of these names; or the keys of the records missing to resolve them.
     fn resolve(&mut self, names: &[Name<'_>]) -> Result<(Vec<Key>, Option<Resolved>), StoreError> {
         let resolved = self.records.run(|records| resolve(records, names)).map_err(|_| damaged())?;
         Ok((self.records.missing(), resolved))
@@ -248,7 +248,7 @@ impl Loading {
     }
 }
 
-/// True if no mark after `moment` stands under any of these names.
+/// True if no mark after `moment` is stored under any of these names.
 async fn is_silent(
     connection: &Connection,
     keys: &Keys,

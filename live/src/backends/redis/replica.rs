@@ -1,10 +1,11 @@
-//! Replicated records (item states, consents): the truth in Redis, and a replica of all of them in the memory of every server.
+//! Replicated records (item states, consents): the originals in Redis, and a replica of all of them in the memory of
+//! every server.
 //!
-//! Every record has a version, the number of the change that made it; of two records under a key the one with the higher
-//! version holds, in whatever order they arrive. A change is computed here ([`Replicated::apply`], as in every store)
-//! and takes effect only if the record still has the version that it was computed from; else it is computed again.
-//! Servers follow the stream of changes with a blocking read; one that misses changes or loses its connection reads
-//! everything again.
+//! Every record has a version, the number of the change that made it; of two records under a key the one with the
+//! higher version wins, in whatever order they arrive. A change is computed here ([`Replicated::apply`], as in every
+//! store) and takes effect only if the record still has the version that it was computed from; else it is computed
+//! again. Servers follow the stream of changes with a blocking read; one that misses changes or loses its connection
+//! reads everything again.
 
 use std::convert::Infallible;
 use std::sync::{Mutex, PoisonError, RwLock};
@@ -24,9 +25,9 @@ use crate::replicated::{ChangeOutcome, Replicated};
 const CHANGES_KEPT: usize = 10_000;
 /// Most items of one script, so that no other caller waits for it long.
 const SCRIPT_ITEMS: usize = 200;
-/// Most times that a change is computed, repeated because another one was faster.
+/// Most attempts of a change that is overtaken by others.
 const ROUNDS: usize = 16;
-/// Most changed items that are named; beyond that all count as changed.
+/// Most changed items that are listed; beyond that all count as changed.
 const MAX_NAMED: usize = 10_000;
 
 /// A record and its version; version 0 is that of a key without changes.
@@ -54,7 +55,7 @@ pub(super) struct Replica<R> {
     keys: ReplicaKeys,
     change: Script,
     records: RwLock<FxHashMap<Box<str>, Versioned<R>>>,
-    /// Changed keys that were not taken yet; `None` if all may have changed.
+    /// Changed keys not taken yet; `None` if all may have changed.
     changed: Mutex<Option<Vec<String>>>,
     news: Notify,
     loaded: watch::Sender<bool>,
@@ -62,7 +63,7 @@ pub(super) struct Replica<R> {
 }
 
 impl<R: Replicated> Replica<R> {
-    /// The replica of the records under `keys`, of which nothing was read yet.
+    /// An empty replica of the records under `keys`.
     pub(super) fn new(keys: &ReplicaKeys, ttl: i64, returns: mpsc::UnboundedSender<Return>) -> Self {
         let (loaded, _) = watch::channel(false);
         Self {
@@ -79,7 +80,7 @@ impl<R: Replicated> Replica<R> {
     /// Follows the changes for as long as it is polled.
     pub(super) async fn run(&self, endpoint: &Endpoint) {
         loop {
-            // Whether Redis answers is noticed, and reported, by requests.
+            // Requests notice and report whether Redis answers.
             let _ = self.follow(endpoint).await;
             tokio::time::sleep(FOLLOW_AGAIN).await;
         }
@@ -92,7 +93,7 @@ impl<R: Replicated> Replica<R> {
 
     /// Waits until everything was read once.
     pub(super) async fn loaded(&self) {
-        // It cannot be closed: the sender is in `self`.
+        // The channel cannot be closed: the sender is in `self`.
         let _ = self.loaded.subscribe().wait_for(|loaded| *loaded).await;
     }
 
@@ -176,7 +177,7 @@ impl<R: Replicated> Replica<R> {
         }
     }
 
-    /// Replaces all states by those in Redis; returns the number of the last change that they surely include.
+    /// Replaces all states by those in Redis; returns the number of the last change that they include for certain.
     async fn read_all(&self, connection: &Connection) -> Result<u64, StoreError> {
         let highest = {
             let states = self.records.read().unwrap_or_else(PoisonError::into_inner);
@@ -201,8 +202,8 @@ impl<R: Replicated> Replica<R> {
             }
         }
         let mut states = self.records.write().unwrap_or_else(PoisonError::into_inner);
-        // Changes made here meanwhile stay. But if Redis knows less than before, it was emptied or came back
-        // older, and its records count, unless they outlive it.
+        // Changes made here meanwhile stay. But if Redis has fewer changes than before, it was emptied or came back
+        // with older data, and its records win, unless the records outlive Redis.
         if last >= highest || R::OUTLIVES_REDIS {
             let is_kept = |version| version > last || R::OUTLIVES_REDIS;
             for (id, known) in states.drain().filter(|(_, known)| is_kept(known.version)) {
@@ -224,7 +225,7 @@ impl<R: Replicated> Replica<R> {
         Ok(entries(answer).ok_or(DAMAGED)?.first().map_or(0, |(number, _)| *number))
     }
 
-    /// The records of these keys as Redis holds them now; empty ones where there are none.
+    /// The records of these keys as Redis holds them now; empty records for keys without one.
     pub(super) async fn read(&self, connection: &Connection, ids: &[String]) -> Result<Vec<R>, StoreError> {
         if ids.is_empty() {
             return Ok(Vec::new());
@@ -309,7 +310,7 @@ struct Pending<'c, R> {
 }
 
 impl<R: Replicated> Pending<'_, R> {
-    /// Computes the new record from the known one and its rows; whether anything is new.
+    /// Computes the new record from the known one and its rows; returns true if anything is new.
     fn compute(&mut self, changes: &[R::Change], outcomes: &mut [ChangeOutcome]) -> bool {
         self.new = self.known.record.clone();
         let mut any = false;

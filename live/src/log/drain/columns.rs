@@ -11,7 +11,7 @@ use crate::event::Event;
 use crate::identity::Identity;
 use crate::log::Logged;
 
-/// A text column: its name, whether every event has it, and its value in an event.
+/// A text column: its name, true if every event has it, and its value in an event.
 type Text = (&'static str, bool, fn(&Event) -> Option<&str>);
 
 /// The text columns, in order. A new field of [`Event`] gets a line here.

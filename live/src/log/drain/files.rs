@@ -1,8 +1,8 @@
-//! Files of events: each is written whole or not at all, under a name that is given once.
+//! Files of events: each is written whole or not at all, under a unique name.
 //!
-//! A file's name holds the number of its first event and its footer that of its last, so that the files of a folder
-//! tell how far it is drained. The name is given by a hard link, which fails if the name is taken: of two processes
-//! that write one file, one gives way. Files have the mode 0600 and folders 0700: they hold user ids and identities.
+//! A file's name holds the number of its first event and its footer that of its last, so that the files alone record
+//! the progress of the drain. The name is given by a hard link, which fails if the name is taken: of two processes that
+//! write one file, one gives way. Files have the mode 0600 and folders 0700: they hold user ids and identities.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -27,7 +27,7 @@ use crate::log::Logged;
 const FIRST: &str = "qianmian.first";
 const LAST: &str = "qianmian.last";
 const ZSTD_LEVEL: i32 = 3;
-/// An unfinished file without writes for this long was left by a process that is gone.
+/// An unfinished file without writes for this long belongs to a process that is gone.
 const ABANDONED: Duration = Duration::from_secs(3_600);
 
 /// Distinguishes the unfinished files of one process.
@@ -200,7 +200,8 @@ impl Unfinished {
         }
     }
 
-    /// Appends those of `events` that `is_wanted`, and covers the numbers of all of them; how many it appended.
+    /// Appends the events for which `is_wanted` is true, and covers the numbers of all of `events`; returns the number
+    /// appended.
     pub(super) fn write(
         &mut self,
         events: &[Logged],
@@ -216,9 +217,9 @@ impl Unfinished {
         Ok(wanted.len())
     }
 
-    /// Completes and syncs the file and names it after its first event, received in `hour`. Returns the number of
-    /// the last event under that name, and whether this file got the name: if it was taken, the number is that of
-    /// the file that has it.
+    /// Completes and syncs the file and names it after its first event, received in `hour`. Returns the number of the
+    /// last event under that name, and true if this file got the name: if it was taken, the number is that of the other
+    /// file.
     pub(super) fn publish(mut self, hour: &Hour) -> Result<(u64, bool), DrainError> {
         let Some((first, last)) = self.range else {
             return Err(DrainError::Foreign { path: self.path.clone() });

@@ -1,8 +1,8 @@
-//! Ids of events that a store lost when it came back older, but that were drained.
+//! Ids of drained events that a store lost when it came back with older data.
 //!
-//! The store would accept them again if they are sent again; the files must hold each event once. The ids are read from
-//! the drained files, once for every return of the store. A file that cannot be read is skipped: an event that is there
-//! twice does less harm than a drain that stops. Cost: 16 bytes an id, and reading one column of the files.
+//! The store would accept these events again; the files must hold each event once. The ids are read from the drained
+//! files, once for every return of the store. A file that cannot be read is skipped: a duplicate event does less harm
+//! than a drain that stops. Cost: 16 bytes per id, and reading one column of the files.
 
 use std::fs::File;
 use std::path::Path;

@@ -1,14 +1,14 @@
 //! The drain: writes accepted events, in order and each once, to Parquet files.
 //!
 //! `date=2026-11-27/hour=06/events-00000000000000000042.parquet` holds events from number 42 on that were received in
-//! that hour (UTC). The files alone tell how far a folder is drained: no second record can disagree. A file is written
-//! under a temporary name, synced, and then given its final name unless it is taken: whenever a process ends, a file
-//! is there whole or not at all, and of two processes that drain one store the later one finds the name taken and
+//! that hour (UTC). The files alone record the progress of a folder, so no second record can disagree. A file is
+//! written under a temporary name, synced, and then given its final name unless it is taken: whenever a process ends, a
+//! file exists whole or not at all, and of two processes that drain one store the later one finds the name taken and
 //! continues behind it.
 //!
-//! Events must be drained before a store forgets them: [`Drain::next`] bounds a sweep. A store that came back older
-//! does not know the ids of the events that it lost: such an event, sent again, is left out if it was drained
-//! (`lost`).
+//! Events must be drained before a store removes them: [`Drain::next`] bounds a sweep. A store that came back with
+//! older data does not know the ids of the events that it lost: such an event, sent again, is left out if it was
+//! drained (`lost`).
 
 mod columns;
 mod files;
@@ -68,7 +68,7 @@ pub enum DrainError {
     Parquet {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The error of the Parquet library.
         source: ParquetError,
     },
     /// A file has the name of a drained file but is not one.
@@ -77,7 +77,7 @@ pub enum DrainError {
         /// The file.
         path: PathBuf,
     },
-    /// The store was emptied from outside and numbers its events from the start.
+    /// The store was emptied from outside and numbers its events from the start again.
     #[error(
         "the store begins anew at event {store}, but the folder is drained up to event {drained}: name another \
          folder for the drain, or the events would be taken for drained ones"
@@ -101,8 +101,8 @@ impl DrainError {
 }
 
 impl Drain {
-    /// Opens a folder, which is created if it is missing, and finds out how far it is drained. Cost: the names of
-    /// all files, and the footer of the latest.
+    /// Opens a folder, which is created if it is missing, and reads its progress. Cost: the names of all files, and the
+    /// footer of the latest.
     ///
     /// # Errors
     /// The folder cannot be used, or its latest file is damaged.
@@ -139,8 +139,8 @@ impl Drain {
         Ok(Lag { events, age_ms: now.saturating_sub(oldest.received_at).max(0) })
     }
 
-    /// Drains all events that were accepted before the call; returns how many this process wrote. After an error,
-    /// what was written stays written and the rest stays in the store.
+    /// Drains all events that were accepted before the call; returns the number that this process wrote. After an
+    /// error, the events written stay written and the rest stays in the store.
     ///
     /// # Errors
     /// The store or the folder fails.
@@ -194,8 +194,8 @@ impl Drain {
         Ok(if ours { events as u64 } else { 0 })
     }
 
-    /// Learns which drained events the store lost, if it came back older. To be called after [`end`](Self::end): then
-    /// all returns before the events below that end are known.
+    /// Reads the ids of drained events that the store lost, if it came back with older data. Must be called after
+    /// [`end`](Self::end): then all returns before the events below that end are known.
     async fn notice_loss(&self, store: &impl EventLog) -> Result<(), DrainError> {
         let Some(rewind) = store.last_rewind().await? else { return Ok(()) };
         if !self.lost.lock().unwrap_or_else(PoisonError::into_inner).are_of(rewind) {

@@ -7,7 +7,7 @@ use super::LinkRequest;
 use super::claims::{Claim, Owner};
 use crate::identity::{Identity, IdentityType};
 
-/// Removes identities from people outside the link who turn out to share them; whether there were any.
+/// Removes identities from people outside the link who turn out to share them; returns true if there were any.
 pub(super) fn share(
     records: &mut Records,
     people: &mut [Person],
@@ -65,7 +65,7 @@ pub(super) fn merge(
     Ok((person, merges))
 }
 
-/// Links the identities without an owner; whether there were any.
+/// Links the identities without an owner; returns true if there were any.
 pub(super) fn attach(
     records: &mut Records,
     person: &mut Person,

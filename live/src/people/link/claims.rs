@@ -1,4 +1,4 @@
-//! The claims of a link: whose its identities are, and who is merged.
+//! The claims of a link: the owners of its identities, and the people who are merged.
 
 use super::super::person::Person;
 use super::super::records::{Records, Refusal, Stop};

@@ -49,7 +49,7 @@ pub enum LinkStatus {
     Linked,
     /// People were merged.
     Merged,
-    /// Nothing: everything was known.
+    /// No change: everything was known.
     Unchanged,
 }
 
@@ -61,7 +61,7 @@ pub enum IdentityStatus {
     Linked,
     /// Linked to the person before, or by a merge of this link.
     Known,
-    /// Shared by several people, hence nobody's.
+    /// Shared by several people, so it has no owner.
     Shared,
 }
 

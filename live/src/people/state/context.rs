@@ -1,4 +1,4 @@
-//! What a user's live state says at a moment: touched, bought, unwanted and overexposed items.
+//! The live context at a moment: a user's touched, bought, unwanted and overexposed items.
 
 use std::cmp::Reverse;
 
@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 use super::{Class, Mark, UserState};
 use crate::event::EventType;
 
-/// A touch counts half as much after this long, in milliseconds: an intent of a shopping session fades within a day.
+/// Half-life of a touch, in milliseconds: the intent of a shopping session fades within a day.
 pub const HALF_LIFE_MS: f64 = 6.0 * 3_600_000.0;
 /// Least weight of a touch, however old it is.
 const MIN_WEIGHT: f32 = 0.02;

@@ -10,7 +10,7 @@ pub const MAX_TOUCHES: usize = 64;
 pub const MAX_FACTS: usize = 128;
 /// Most exposure marks of a user.
 pub const MAX_EXPOSURES: usize = 256;
-/// The scene of an exposure that names none.
+/// The scene of an exposure without one.
 pub const DEFAULT_SCENE: &str = "home";
 
 /// The last time that a kind of event happened with an item; for exposures, one of the times.
@@ -18,17 +18,17 @@ pub const DEFAULT_SCENE: &str = "home";
 pub struct Mark {
     /// The kind.
     pub kind: EventType,
-    /// When, unix milliseconds.
+    /// The time, unix milliseconds.
     pub at: i64,
-    /// The item's outside id.
+    /// The item's external id.
     pub item_id: Box<str>,
     /// The scene of an exposure; empty for all other kinds.
     pub scene: Box<str>,
 }
 
 impl Mark {
-    /// The mark that `event` leaves in its user's state, if any. Its time is at most `received_at`, so that it is
-    /// forgotten no later than a `ttl` after the receipt.
+    /// The mark of `event` in its user's state, if any. Its time is at most `received_at`, so that it is removed no
+    /// later than a `ttl` after the receipt.
     pub fn of(event: &Event, received_at: i64) -> Option<Self> {
         class_of(event.kind)?;
         let item_id = event.item_id.as_deref()?.into();

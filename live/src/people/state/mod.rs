@@ -1,9 +1,9 @@
 //! A user's live state.
 //!
-//! A state is a set of marks: for every kind of event and item the last time that it happened, and one mark for
-//! every exposure. Applying events in any order, once or many times, gives the same state, so late events need no
-//! care. It is bounded: the latest [`MAX_TOUCHES`], [`MAX_FACTS`] and [`MAX_EXPOSURES`] marks stay. Encoded, a mark
-//! takes 9 bytes and its item's id, an exposure 8 more and its scene: with ids of 12 bytes a user with ten events
+//! A state is a set of marks: for every type of event and item the last time that it happened, and one mark for every
+//! exposure. Applying events in any order, once or many times, gives the same state, so late events need no special
+//! case. It is bounded: the latest [`MAX_TOUCHES`], [`MAX_FACTS`] and [`MAX_EXPOSURES`] marks stay. Encoded, a mark
+//! takes 9 bytes and its item's id, an exposure 8 more and its scene: with ids of 12 bytes, a user with ten events
 //! takes 211 bytes, one with the most marks 12 KB.
 
 mod context;
@@ -251,7 +251,7 @@ mod tests {
             prop_assert_eq!(&UserState::decode(&bytes).unwrap(), &state);
             let at = at % bytes.len();
             bytes[at] ^= 1 << bit;
-            // Whatever it reads as, it reads without a panic, and is used without one.
+            // Any bytes are read without a panic, and the state is used without one.
             if let Ok(odd) = UserState::decode(&bytes) {
                 odd.context(100);
             }
