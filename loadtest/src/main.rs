@@ -1,7 +1,7 @@
-//! `qianmian-loadtest`: loads a Qianmian server over HTTP and reports what its users would feel.
+//! `qianmian-loadtest`: loads a Qianmian server over HTTP and reports the latency that its users would see.
 //!
-//! `commands` say what to do; `questions` draw what is asked; `generator` sends it and counts the
-//! answers; `process` reads what the server used; `report` sums up. The server is known by HTTP alone.
+//! `commands` define the runs; `questions` draw the calls; `generator` sends them and counts the answers; `process`
+//! reads the server's resource use; `report` sums up. The server is accessed by HTTP alone.
 
 mod commands;
 mod generator;
@@ -17,7 +17,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{floor, load, overload, saturation};
 
-/// The run ended, but passed a bound that was given.
+/// The run ended, but exceeded a given bound.
 const PAST_A_BOUND: u8 = 1;
 /// The run could not start or its result could not be written.
 const COULD_NOT_RUN: u8 = 2;
@@ -49,7 +49,7 @@ fn main() -> ExitCode {
         Command::Overload(args) => overload::run(&args),
         Command::Floor(args) => floor::run(&args).map(|()| Vec::new()),
     };
-    // Nothing is left to do if even standard error is closed.
+    // Nothing can be done if even standard error is closed.
     let mut stderr = std::io::stderr();
     match passed {
         Ok(bounds) if bounds.is_empty() => ExitCode::SUCCESS,

@@ -1,4 +1,4 @@
-//! What a process used, by Linux's /proc: processor time over all its threads, and memory.
+//! Resource use of a process, from Linux's /proc: processor time over all its threads, and memory.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::Context;
 use serde::Serialize;
 
-/// Ticks a second of the times in /proc, whatever the kernel's own clock is (`USER_HZ`); a reading is
-/// exact to 10 ms, so measure seconds.
+/// Ticks per second of the times in /proc, whatever the kernel's own clock is (`USER_HZ`); a reading is exact to 10 ms,
+/// so measure seconds.
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// One reading.
@@ -38,7 +38,7 @@ impl Process {
         Ok(process)
     }
 
-    /// Reads what it used up to now; costs about 30 us.
+    /// Reads its usage up to now; costs about 30 us.
     ///
     /// # Errors
     /// The process has ended.
@@ -64,7 +64,7 @@ fn cpu_ticks(stat: &str) -> Option<u64> {
     Some(user + system)
 }
 
-/// A field of /proc/PID/status; 0 where it is missing, as for a kernel thread.
+/// A field of /proc/PID/status; 0 if it is missing, as for a kernel thread.
 fn kilobytes(status: &str, name: &str) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix(name));
     line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)

@@ -20,8 +20,8 @@ impl Target {
     /// Resolves `http://HOST[:PORT]`.
     ///
     /// # Errors
-    /// Not a plain HTTP origin, not resolvable, or not this machine while `allow_remote` is false: a
-    /// load generator pointed at someone else's server by a slip is an attack.
+    /// Not a plain HTTP origin, not resolvable, or not this machine while `allow_remote` is false: a load generator
+    /// pointed at someone else's server by mistake is an attack.
     pub fn resolve(url: &str, allow_remote: bool) -> anyhow::Result<Self> {
         let uri: Uri = url.parse().with_context(|| format!("--target {url} is not a URL"))?;
         ensure!(uri.scheme_str() == Some("http"), "--target {url}: only http://HOST:PORT is supported");

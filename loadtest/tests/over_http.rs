@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use support::{Reply, Server, run};
 
-/// While the server has run for between these times, every request waits until the later one.
+/// A request that arrives between these two times after the start waits until the later one.
 const STALL: (Duration, Duration) = (Duration::from_millis(700), Duration::from_millis(1_200));
 
 /// 100 requests at even gaps.
@@ -234,7 +234,7 @@ fn the_floor_is_served_and_its_processor_time_measured() {
 
 #[test]
 fn saturation_is_where_more_connections_add_nothing() {
-    // One answer each 4 ms, in turn: 250 a second, however many ask.
+    // One answer every 4 ms, one after another: 250 per second, however many are asked for.
     let next = Mutex::new(Duration::ZERO);
     let server = Server::start(move |_, elapsed| {
         let mut next = next.lock().unwrap();

@@ -24,33 +24,33 @@ pub struct ServerArgs {
     /// Allow a target that is not this machine.
     #[arg(long)]
     allow_remote: bool,
-    /// Process id of the server on this machine: also reports its processor time a request and its memory.
+    /// Process id of the server on this machine: also reports its processor time per request and its memory.
     #[arg(long, value_name = "PID")]
     pid: Option<u32>,
-    /// How long an answer may take; also how long overdue requests are still sent after the end.
+    /// Timeout of an answer; overdue requests are also still sent for this long after the end.
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_time)]
     pub timeout: Duration,
-    /// An answer that comes within this time of its scheduled send time is in time.
+    /// The latency, from the scheduled send time, up to which an answer counts as in time.
     #[arg(long, value_name = "TIME", default_value = "200ms", value_parser = parse_time)]
     limit: Duration,
-    /// Checks the content of every answer of this number; 1 checks all, 0 none.
+    /// Checks the content of every N-th answer; 1 checks all, 0 none.
     #[arg(long, value_name = "N", default_value_t = 1)]
     check_every: u64,
 }
 
-/// What is asked.
+/// The requests to send.
 #[derive(Debug, clap::Args)]
 pub struct QuestionArgs {
-    /// What to ask.
+    /// The kind of requests to send.
     #[arg(long, value_enum, default_value_t = Scenario::Recommend)]
     pub scenario: Scenario,
-    /// User ids to draw from, one a line, the most active first.
+    /// User ids to draw from, one per line, the most active first.
     #[arg(long, value_name = "FILE")]
     users: Option<PathBuf>,
     /// A user id to draw from; may be repeated, and adds to --users.
     #[arg(long = "user-id", value_name = "ID")]
     user_ids: Vec<String>,
-    /// Item ids to draw from, one a line, the best-selling first.
+    /// Item ids to draw from, one per line, the best-selling first.
     #[arg(long, value_name = "FILE")]
     items: Option<PathBuf>,
     /// An item id to draw from; may be repeated, and adds to --items.
@@ -62,7 +62,7 @@ pub struct QuestionArgs {
     /// Equal seeds send equal requests in equal order.
     #[arg(long, value_name = "N", default_value_t = 7)]
     pub seed: u64,
-    /// How many results to ask for; by default 20, /bundle 10, /audience 100 or as lines 100,000.
+    /// Number of results to ask for; by default 20, /bundle 10, /audience 100 or as lines 100,000.
     #[arg(long, value_name = "N")]
     count: Option<u32>,
     /// The scene that /recommend is asked for.
@@ -70,7 +70,7 @@ pub struct QuestionArgs {
     scene: String,
 }
 
-/// Where results go besides the table on standard output.
+/// Files for the results, in addition to the table on standard output.
 #[derive(Debug, clap::Args)]
 pub struct OutputArgs {
     /// Also writes the result to this file, as JSON.
@@ -88,7 +88,7 @@ impl ServerArgs {
         Target::resolve(&self.target, self.allow_remote)
     }
 
-    /// The process to watch, where one is named.
+    /// The process to watch, if one is named.
     ///
     /// # Errors
     /// There is no such process.
@@ -96,7 +96,7 @@ impl ServerArgs {
         self.pid.map(Process::new).transpose()
     }
 
-    /// A lane of calls to the target that waits for a connection where none is free.
+    /// A lane of calls to the target; a call waits if no connection is free.
     pub fn lane(&self, target: &Target, questions: Questions, pace: Pace, span: Span, seed: u64) -> Lane {
         Lane {
             questions,

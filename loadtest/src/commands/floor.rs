@@ -1,8 +1,8 @@
-//! `floor`: a bare axum server, the least that any answer over HTTP costs on this machine.
+//! `floor`: a bare axum server, the lower bound of the cost of an answer over HTTP on this machine.
 //!
-//! It reads a JSON request of 214 bytes into a struct and writes a JSON answer of about 2.4 KB with 20
-//! items from structs, as `/recommend` does, and computes nothing. Load it with `--scenario floor` in the
-//! same run as the server and compare the processor time a request: the ratio carries over between machines.
+//! It reads a JSON request of 214 bytes into a struct and writes a JSON answer of about 2.4 KB with 20 items from
+//! structs, as `/recommend` does, and computes nothing. Load it with `--scenario floor` in the same run as the server
+//! and compare the processor time per request: the ratio carries over between machines.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ use axum::routing::post;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
-/// What `--scenario floor` sends.
+/// The request body of `--scenario floor`.
 pub const REQUEST_BODY: &str = r#"{"user":{"id":"U00002519"},"context":{"item_ids":["P0000793","P0001627","P0000018"],"cart":["P0000442"],"city":"Shanghai","channel":"mini_program"},"scene":"home","count":20,"session_id":"3f9c1b7e-5a2d-4c08-b18e7"}"#;
 const _: () = assert!(REQUEST_BODY.len() == 214);
 
@@ -24,7 +24,7 @@ const N_ITEMS: u32 = 20;
 /// Serves the floor until it is stopped.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Where to listen; port 0 takes a free one. The first line of the output names the address.
+    /// Address to listen on; port 0 takes a free one. The first line of the output names the address.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8079")]
     listen: SocketAddr,
     /// Threads that answer.
@@ -58,7 +58,7 @@ struct Visit {
 struct Answer<'a> {
     request_id: &'a str,
     scene: &'a str,
-    /// Bytes of ids that the request held, so that reading it cannot be optimized away.
+    /// Bytes of ids in the request, so that reading it cannot be optimized away.
     id_bytes: usize,
     items: &'a [Item],
     took_us: u64,
@@ -87,7 +87,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?)?;
         let router = Router::new().route("/", post(answer)).with_state(Arc::new(items()));
         let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {
-            // Without it an answer may wait for the acknowledgement of the one before.
+            // Without it an answer may wait for the acknowledgment of the one before.
             let _ = stream.set_nodelay(true);
         });
         axum::serve(listener, router).await?;

@@ -1,4 +1,4 @@
-//! `load`: one scenario, open or closed loop, with the latency that its users would feel.
+//! `load`: one scenario, open or closed loop, with the latency that users would see.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,19 +18,19 @@ pub struct Args {
     server: ServerArgs,
     #[command(flatten)]
     question: QuestionArgs,
-    /// Requests a second, sent on schedule whether or not earlier ones are answered (open loop).
+    /// Requests per second, sent on schedule whether or not earlier ones are answered (open loop).
     #[arg(long, value_name = "PER_SECOND", default_value = "100", value_parser = parse_rate)]
     rate: f64,
-    /// How the requests of the open loop are spread over time.
+    /// Distribution of the open loop's send times.
     #[arg(long, value_enum, default_value_t = Arrivals::Poisson)]
     arrivals: Arrivals,
     /// Saturates instead: every connection sends its next request as soon as it has an answer.
     #[arg(long, conflicts_with_all = ["rate", "arrivals"])]
     closed: bool,
-    /// How long to measure: seconds, or with a unit as in 500ms, 30s, 2m.
+    /// Measured time: seconds, or with a unit as in 500ms, 30s, 2m.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_time)]
     duration: Duration,
-    /// How long to send before measuring.
+    /// Time to send before measuring.
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_time)]
     warmup: Duration,
     /// Kept-alive connections.
@@ -51,10 +51,10 @@ pub struct Args {
     bounds: Bounds,
 }
 
-/// How the requests of an open loop are spread over time.
+/// The distribution of an open loop's send times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Arrivals {
-    /// Exponentially distributed gaps, as of independent callers.
+    /// Exponentially distributed gaps, as from independent callers.
     Poisson,
     /// Equal gaps.
     Even,
@@ -93,7 +93,7 @@ impl Args {
     }
 }
 
-/// Runs the load; returns the bounds that were passed.
+/// Runs the load; returns the bounds that were exceeded.
 ///
 /// # Errors
 /// An argument cannot be used, the server cannot be reached, or a result cannot be written.

@@ -1,8 +1,7 @@
-//! `overload`: several times more calls than the server can answer, and whether it stays useful.
+//! `overload`: several times more calls than the server can answer, to see that it stays useful.
 //!
-//! Three lanes: the overload itself, whose callers give up where no connection is free; `GET /healthz` on
-//! connections of its own meanwhile; and from the end of the overload on, a load that the server can
-//! carry, to see when it has recovered.
+//! Three lanes: the overload itself, whose callers give up if no connection is free; meanwhile `GET /healthz` on
+//! connections of its own; and after the overload a load that the server can carry, to measure the recovery.
 
 use std::time::Duration;
 
@@ -16,9 +15,9 @@ use crate::questions::{Questions, Scenario};
 use crate::report::{self, LaneReport, Report, Server};
 use crate::target::Target;
 
-/// Calls a second to `/healthz`.
+/// Calls per second to `/healthz`.
 const HEALTH_RATE: f64 = 20.0;
-/// Enough that a slow answer delays no other one.
+/// Enough connections that a slow answer delays no other one.
 const HEALTH_CONNECTIONS: usize = 32;
 /// The load after the overload, as a share of the saturation.
 const RECOVERY_SHARE: f64 = 0.5;
@@ -31,10 +30,10 @@ pub struct Args {
     server: ServerArgs,
     #[command(flatten)]
     question: QuestionArgs,
-    /// The server that answers `/healthz`, where that is another address than --target.
+    /// The server that answers `/healthz`, if that is another address than --target.
     #[arg(long, value_name = "URL")]
     health_target: Option<String>,
-    /// Answers a second at saturation; searched for where it is not given.
+    /// Answers per second at saturation; measured first if not given.
     #[arg(long, value_name = "PER_SECOND", value_parser = parse_rate)]
     saturation: Option<f64>,
     /// The overload as a multiple of the saturation, above 1.
@@ -43,36 +42,36 @@ pub struct Args {
     /// Connections of the overload.
     #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     connections: u32,
-    /// How long the overload lasts.
+    /// Duration of the overload.
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_time)]
     duration: Duration,
-    /// How long the server is watched after it.
+    /// Time for which the server is watched afterwards.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_time)]
     recovery: Duration,
-    /// Exit with code 1 where less than this share of the saturation is answered in time.
+    /// Exit with code 1 if less than this share of the saturation is answered in time.
     #[arg(long, value_name = "SHARE")]
     min_goodput: Option<f64>,
-    /// Exit with code 1 where the 99th percentile of refusals takes longer.
+    /// Exit with code 1 if the 99th percentile of refusals takes longer.
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     max_refusal: Option<Duration>,
-    /// Exit with code 1 where the 99th percentile of /healthz takes longer.
+    /// Exit with code 1 if the 99th percentile of /healthz takes longer.
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     max_health: Option<Duration>,
-    /// Exit with code 1 where the recovery takes longer.
+    /// Exit with code 1 if the recovery takes longer.
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     max_recovery: Option<Duration>,
     #[command(flatten)]
     output: OutputArgs,
 }
 
-/// What an overload did.
+/// The result of an overload.
 #[derive(Debug, Serialize)]
 pub struct Overload {
-    /// Answers a second at saturation.
+    /// Answers per second at saturation.
     pub saturation: f64,
-    /// Calls a second of the overload.
+    /// Calls per second of the overload.
     pub offered: f64,
-    /// Answers a second in time over the saturation.
+    /// Answers per second in time, over the saturation.
     pub goodput_share: f64,
     /// From the end of the overload to the last call without an answer in time.
     pub recovery_seconds: f64,
@@ -121,7 +120,7 @@ impl Args {
     }
 }
 
-/// Runs the overload; returns the bounds that were passed.
+/// Runs the overload; returns the bounds that were exceeded.
 ///
 /// # Errors
 /// An argument cannot be used, the server cannot be reached, or the result cannot be written.

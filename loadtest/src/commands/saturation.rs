@@ -1,5 +1,5 @@
-//! `saturation`: how many answers a second the server gives at most, found by closed loops with more and
-//! more connections.
+//! `saturation`: the most answers per second that the server gives, found by closed loops with more and more
+//! connections.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -11,31 +11,31 @@ use crate::generator::{self, Lane, Pace, Span};
 use crate::process::Process;
 use crate::report::{self, Report, Server};
 
-/// Most connections that are tried.
+/// Most connections to try.
 const MAX_CONNECTIONS: usize = 512;
-/// The search ends when twice the connections answer less than this share more.
+/// The search ends if doubling the connections raises the rate by less than this share.
 const WORTHWHILE_GAIN: f64 = 0.03;
 
-/// Finds the most answers a second by closed loops with more and more connections.
+/// Finds the most answers per second by closed loops with more and more connections.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     server: ServerArgs,
     #[command(flatten)]
     question: QuestionArgs,
-    /// How long to measure each number of connections.
+    /// Measured time per number of connections.
     #[arg(long, value_name = "TIME", default_value = "3s", value_parser = parse_time)]
     duration: Duration,
     #[command(flatten)]
     output: OutputArgs,
 }
 
-/// What the search found.
+/// The result of the search.
 #[derive(Debug, Serialize)]
 pub struct Saturation {
-    /// The most 2xx answers a second.
+    /// The highest rate of 2xx answers, per second.
     pub rate: f64,
-    /// The connections that gave it.
+    /// The number of connections that reached it.
     pub connections: usize,
     pub steps: Vec<Step>,
 }
@@ -44,7 +44,7 @@ pub struct Saturation {
 #[derive(Debug, Serialize)]
 pub struct Step {
     pub connections: usize,
-    /// 2xx answers a second.
+    /// 2xx answers per second.
     pub rate: f64,
     pub p50_us: f64,
     pub p99_us: f64,
@@ -70,7 +70,7 @@ pub fn search(lane: &Lane, process: Option<&Process>, duration: Duration) -> any
             p99_us: report.main.latency_us.p99,
             server: report.server,
         };
-        // One small step may be noise, so the comparison is with two doublings before.
+        // One small step may be noise, so the comparison is with the rate two doublings before.
         let before = steps.len().checked_sub(2).map_or(0.0, |n| steps[n].rate);
         let has_grown = step.rate > before * (1.0 + WORTHWHILE_GAIN);
         steps.push(step);

@@ -1,4 +1,4 @@
-//! Checks the body of an answer: it can be read, holds no more results than asked for, and none twice.
+//! Checks the body of an answer: it parses, has no more results than asked for, and no duplicates.
 //!
 //! Costs one pass over the JSON and a sort of the ids: about 5 us for 20 items, paid by the generator.
 
@@ -8,24 +8,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::questions::CallKind;
 
-/// What is wrong with a 2xx answer.
+/// A fault of a 2xx answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Flaw {
     /// The body is not the JSON of this call.
     Unreadable,
-    /// A result stands in it twice.
+    /// It has a result twice.
     Duplicate,
     /// More results than asked for.
     TooMany,
 }
 
-/// What a good answer says.
+/// The facts of a valid answer.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Checked<'a> {
-    /// `model.version`, where it names one.
+    /// `model.version`; `None` if the answer has none.
     pub version: Option<Cow<'a, str>>,
-    /// Fewer results than asked for; normal where the catalog or the audience is small.
+    /// True if there are fewer results than asked for; normal if the catalog or the audience is small.
     pub is_short: bool,
 }
 

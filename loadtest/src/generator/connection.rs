@@ -1,5 +1,5 @@
-//! One kept-alive HTTP/1.1 connection on a non-blocking socket. It carries one call at a time and
-//! opens itself again when it is closed.
+//! One kept-alive HTTP/1.1 connection on a non-blocking socket. It carries one call at a time and reopens itself after
+//! it was closed.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::response::ResponseReader;
 
-/// Why a call has no usable answer.
+/// The reason for which a call has no usable answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Failure {
@@ -29,9 +29,9 @@ pub struct Connection {
     address: SocketAddr,
     token: Token,
     stream: Option<TcpStream>,
-    /// True if the socket has carried a byte, so that a failure is not one of connecting.
+    /// True if the socket has carried a byte; a later failure is not one of connecting.
     is_open: bool,
-    /// What is still to be written.
+    /// Bytes still to be written.
     unwritten: Vec<u8>,
     reader: ResponseReader,
 }
@@ -131,7 +131,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Reads all that is there; returns whether the server closed the connection.
+    /// Reads all available bytes; returns true if the server closed the connection.
     fn read(&mut self, event: &Event, scratch: &mut [u8]) -> Result<bool, Failure> {
         let Some(stream) = &mut self.stream else { return Ok(false) };
         loop {

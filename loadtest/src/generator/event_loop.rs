@@ -1,4 +1,4 @@
-//! The loop: sends what is due, reads what has come, and counts it.
+//! The loop: sends due calls, reads answers, and counts them.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -15,21 +15,21 @@ use super::{Lane, LaneResult, Run, ServerUsage, WhenBusy};
 use crate::process::Process;
 use crate::questions::{CallKind, Calls};
 
-/// Between the last connection being open and the start.
+/// Time between the last connection being open and the start.
 const HEAD_START: Duration = Duration::from_millis(10);
-/// How often time-outs and memory are looked at; a time-out is late by at most this.
+/// Interval of checks for timeouts and memory; a timeout is late by at most this.
 const TICK: Duration = Duration::from_millis(20);
-/// How long a connection of the closed loop pauses after a failure, so that a server that is gone is
-/// not flooded with connection attempts.
+/// Pause of a closed-loop connection after a failure, so that a server that is down is not flooded with connection
+/// attempts.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(10);
-/// Of one read from a socket, in bytes.
+/// Most bytes of one read from a socket.
 const READ_BYTES: usize = 64 << 10;
 
 /// A connection and the call that it carries.
 struct Slot {
     lane: usize,
     connection: Connection,
-    /// When it was done with the call before.
+    /// The time at which it finished the call before.
     free: Instant,
     flight: Option<Flight>,
 }
@@ -41,12 +41,12 @@ struct Flight {
     sent: Instant,
 }
 
-/// What changes about a lane while it runs.
+/// The state of a lane while it runs.
 struct LaneState {
     calls: Calls,
     schedule: Schedule,
     idle: VecDeque<usize>,
-    /// Connections that pause, and until when.
+    /// Pausing connections, each with the end of its pause.
     resting: VecDeque<(Instant, usize)>,
     in_flight: usize,
     answers: u64,
@@ -142,7 +142,7 @@ impl<'a> EventLoop<'a> {
         self.finish()
     }
 
-    /// Sends the calls of a lane that are due; returns whether there were any.
+    /// Sends the due calls of a lane; returns true if there were any.
     fn send_due(&mut self, lane: usize, mut now: Instant) -> bool {
         let mut has_sent = false;
         while let Some(due) = self.states[lane].schedule.due(now) {
@@ -170,7 +170,7 @@ impl<'a> EventLoop<'a> {
         let state = &mut self.states[slot.lane];
         let call = state.calls.draw();
         let sent = Instant::now();
-        // The closed loop has no due time but the one at which the call leaves.
+        // In the closed loop, a call is due when it is sent.
         let due = if self.lanes[slot.lane].pace == Pace::Closed { sent } else { due };
         slot.flight = Some(Flight { kind: call.kind, count: call.count, due, sent });
         state.in_flight += 1;
@@ -222,7 +222,7 @@ impl<'a> EventLoop<'a> {
         }
     }
 
-    /// Gives up calls that take too long, and ends the pauses of connections.
+    /// Gives up calls past their timeout, and ends the pauses of connections.
     fn expire(&mut self, now: Instant) {
         for slot_ix in 0..self.slots.len() {
             let slot = &mut self.slots[slot_ix];

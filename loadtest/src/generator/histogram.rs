@@ -34,17 +34,17 @@ impl Histogram {
         self.sum_ns += u128::from(ns);
     }
 
-    /// How many durations were counted.
+    /// Number of durations counted.
     pub fn count(&self) -> u64 {
         self.total
     }
 
-    /// The exact largest duration; zero when nothing was counted.
+    /// The exact largest duration; zero if nothing was counted.
     pub fn max(&self) -> Duration {
         Duration::from_nanos(self.max_ns)
     }
 
-    /// The exact mean; zero when nothing was counted.
+    /// The exact mean; zero if nothing was counted.
     pub fn mean(&self) -> Duration {
         let mean_ns = self.sum_ns.checked_div(u128::from(self.total)).unwrap_or(0);
         Duration::from_nanos(u64::try_from(mean_ns).unwrap_or(u64::MAX))
@@ -64,8 +64,8 @@ impl Histogram {
         Duration::ZERO
     }
 
-    /// Points of the latency curve: shares of durations and the duration that each does not exceed. The
-    /// shares have equal steps on the scale of 1 / (1 - share), eight a decade, down to one in 100,000.
+    /// Points of the latency curve: shares of the durations, each with the duration that they do not exceed. The shares
+    /// have equal steps on the scale of 1 / (1 - share), eight per decade, down to one in 100,000.
     pub fn curve(&self) -> Vec<(f64, Duration)> {
         let shares = (0..=40).map(|step| 1.0 - 10f64.powf(-f64::from(step) / 8.0));
         let told = shares.filter(|share| self.total as f64 * (1.0 - share) >= 1.0);

@@ -1,9 +1,8 @@
 //! Runs lanes of calls against one server from one thread: one event loop on non-blocking sockets.
 //!
-//! The loop never sleeps. It polls the sockets without a wait, so that a call leaves within
-//! microseconds of its due time and an answer is read as soon as it is there; a generator that sleeps
-//! between answers makes the server pay for waking it. The price is one busy core, which should be
-//! another one than the server's.
+//! The loop never sleeps. It polls the sockets without a wait, so that a call leaves within microseconds of its due
+//! time and an answer is read as soon as it arrives; a generator that sleeps between answers makes the server pay for
+//! waking it. The price is one busy core, which should not be one of the server's.
 
 mod check;
 mod connection;
@@ -35,45 +34,45 @@ pub struct Lane {
     pub span: Span,
     pub connections: usize,
     pub when_busy: WhenBusy,
-    /// How long a call may take from being sent (connecting included) to the end of its answer.
+    /// Longest time of a call, from being sent (connecting included) to the end of its answer.
     pub timeout: Duration,
     /// The latency up to which a 2xx answer is in time.
     pub limit: Duration,
-    /// Checks every answer of this number; 0 checks none.
+    /// Checks every N-th answer; 0 checks none.
     pub check_every: u64,
     /// Equal seeds send equal calls at equal times.
     pub seed: u64,
 }
 
-/// What happens to a call of an open loop that is due while no connection is free.
+/// The treatment of an open-loop call that is due while no connection is free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhenBusy {
-    /// It waits for one; its latency counts from the due time all the same.
+    /// It waits for one; its latency still counts from the due time.
     Wait,
-    /// It is left out and counted, as a caller who cannot get a connection gives up.
+    /// It is skipped and counted, like a caller who gives up without a connection.
     Skip,
 }
 
-/// What a run found.
+/// The result of a run.
 pub struct Run {
     /// In the order of the lanes.
     pub lanes: Vec<LaneResult>,
-    /// Where a process was watched.
+    /// The usage of the watched process, if there is one.
     pub server: Option<ServerUsage>,
-    /// How long each turn of the event loop with work took: so long an answer may wait unread.
+    /// Duration of each turn of the event loop with work: an answer may wait unread for this long.
     pub turns: Histogram,
 }
 
-/// What one lane found.
+/// The result of one lane.
 pub struct LaneResult {
     pub tally: Tally,
-    /// When the lane's last call was due at the latest.
+    /// Latest due time of the lane's last call.
     pub end: Instant,
     /// From the end of the warm-up to the end of the schedule or the last answer, if that was later.
     pub elapsed: Duration,
 }
 
-/// What the watched process used while the first lane was measured.
+/// Resource use of the watched process while the first lane was measured.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ServerUsage {
     pub first: Usage,

@@ -6,14 +6,14 @@ use httparse::Status;
 
 /// The longest response that is accepted, in bytes: an audience of 100,000 people has about 30 MB.
 const MAX_BYTES: usize = 256 << 20;
-/// More headers than any server under test sends.
+/// More headers than any tested server sends.
 const MAX_HEADERS: usize = 64;
 
 /// The bytes are not an HTTP/1.1 response, or too many.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Malformed;
 
-/// How the end of a body is told.
+/// The way in which the end of a body is marked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Framing {
     /// Bytes of the body.
@@ -47,7 +47,7 @@ impl ResponseReader {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// Forgets the response, keeping the memory for the next one.
+    /// Clears the response, keeping the memory for the next one.
     pub fn clear(&mut self) {
         self.buffer.clear();
         self.chunks.clear();
@@ -106,8 +106,8 @@ impl ResponseReader {
         }
     }
 
-    /// Decodes the whole chunks from byte `next` on; returns where the first incomplete one starts and
-    /// whether the last one was found.
+    /// Decodes the whole chunks from byte `next` on; returns the start of the first incomplete one, and true if the
+    /// last chunk was found.
     fn decode_chunks(&mut self, mut next: usize) -> Result<(usize, bool), Malformed> {
         loop {
             let rest = &self.buffer[next..];

@@ -1,4 +1,4 @@
-//! When each call is due.
+//! The due times of calls.
 //!
 //! An open loop fixes its send times in advance, whether or not the server has answered earlier calls.
 //! Latency counts from the due time, so a server that stalls pays for every call that waited behind the
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// How calls are spread over time; rates are calls a second.
+/// The distribution of calls over time; rates are calls per second.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Pace {
     /// Open loop, equal gaps.
@@ -22,7 +22,7 @@ pub enum Pace {
 }
 
 impl Pace {
-    /// Calls a second of an open loop.
+    /// Calls per second of an open loop.
     pub fn rate(self) -> Option<f64> {
         match self {
             Self::Even { rate } | Self::Poisson { rate } => Some(rate),
@@ -31,7 +31,7 @@ impl Pace {
     }
 }
 
-/// When a lane sends, and how patient it is at its end.
+/// The times of a lane, and its patience at the end.
 #[derive(Clone, Copy, Debug)]
 pub struct Span {
     /// From the start of the run to the first call.
@@ -40,7 +40,7 @@ pub struct Span {
     pub warmup: Duration,
     /// Measured.
     pub duration: Duration,
-    /// How long after the end calls that are already due may still be sent.
+    /// Time after the end during which calls that are already due may still be sent.
     pub patience: Duration,
 }
 
@@ -76,7 +76,7 @@ impl Schedule {
         }
     }
 
-    /// Goes on to the call after the next.
+    /// Advances to the call after the next.
     pub fn advance(&mut self) {
         self.n += 1;
         self.offset = match self.pace {
@@ -95,7 +95,7 @@ impl Schedule {
         }
     }
 
-    /// The due times of the calls that were never sent because the patience ran out.
+    /// The due times of the calls that were never sent because the patience ended.
     pub fn unsent(mut self) -> impl Iterator<Item = Instant> {
         std::iter::from_fn(move || {
             let due = self.scheduled().filter(|_| self.pace != Pace::Closed)?;
@@ -104,12 +104,12 @@ impl Schedule {
         })
     }
 
-    /// When the warm-up ends; a call that is due from here on is measured.
+    /// End of the warm-up; calls due from here on are measured.
     pub fn measured_from(&self) -> Instant {
         self.start + self.span.warmup
     }
 
-    /// When the last call is due at the latest.
+    /// Latest due time of the last call.
     pub fn end(&self) -> Instant {
         self.measured_from() + self.span.duration
     }

@@ -1,4 +1,4 @@
-//! Counts what happened to the measured calls of one lane.
+//! Counts the outcomes of the measured calls of one lane.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -8,19 +8,19 @@ use super::connection::Failure;
 use super::histogram::Histogram;
 use crate::questions::CallKind;
 
-/// More distinct model versions than any run of swaps shows; beyond it they are counted as one.
+/// More distinct model versions than a run of swaps shows; beyond it they count as one.
 const MAX_VERSIONS: usize = 1_000;
 
 /// The moments of one call.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
-    /// When the schedule wanted it sent.
+    /// Scheduled send time.
     pub due: Instant,
-    /// When its connection was done with the call before.
+    /// The time at which its connection finished the call before.
     pub free: Instant,
-    /// When it was sent.
+    /// Actual send time.
     pub sent: Instant,
-    /// When its answer was complete, or given up.
+    /// The time at which its answer was complete, or the call was given up.
     pub done: Instant,
 }
 
@@ -34,30 +34,30 @@ impl Times {
     }
 }
 
-/// What came of a sent call.
+/// The outcome of a sent call.
 pub enum Outcome<'a> {
     /// No complete answer.
     Failed(Failure),
     /// An answer without 2xx.
     Status(u16),
-    /// A 2xx answer; the check is `None` where it was left out.
+    /// A 2xx answer; the check is `None` if it was skipped.
     Answered { status: u16, check: Option<Result<Checked<'a>, Flaw>> },
 }
 
-/// Counts of measured calls; a call of the warm-up never gets here.
+/// Counts of measured calls; calls of the warm-up are not counted.
 #[derive(Default)]
 pub struct Tally {
     /// Sent calls.
     pub sent: u64,
-    /// Due but never sent, because the patience of the run ended.
+    /// Calls due but never sent, because the patience of the run ended.
     pub unsent: u64,
-    /// Due while no connection was free, and left out for that.
+    /// Calls skipped because no connection was free when they were due.
     pub skipped: u64,
     /// Answers by HTTP status.
     pub statuses: BTreeMap<u16, u64>,
     /// Sent calls without an answer, by reason.
     pub failures: BTreeMap<Failure, u64>,
-    /// 2xx answers whose content is wrong.
+    /// 2xx answers with faults.
     pub flaws: BTreeMap<Flaw, u64>,
     /// 2xx answers whose content was checked.
     pub checked: u64,
@@ -71,22 +71,22 @@ pub struct Tally {
     pub in_time: u64,
     /// Bytes of the bodies of all answers.
     pub body_bytes: u64,
-    /// From due to done: 2xx answers, and calls that ran out of time or were never sent (at the time
-    /// until they were given up, so that dropping the slowest calls cannot flatter the tail).
+    /// From due to done: 2xx answers, and calls that timed out or were never sent (up to the time when they were given
+    /// up, so that dropping the slowest calls cannot flatter the tail).
     pub latency: Histogram,
     /// From sent to done: 2xx answers only.
     pub service: Histogram,
     /// From sent to done: answers that refuse work (429 and 503).
     pub refusals: Histogram,
-    /// From due to a free connection: how long the call waited for earlier answers.
+    /// From due to a free connection: the time for which the call waited for earlier answers.
     pub wait: Histogram,
-    /// From due, or from a connection being free if that was later, to sent: the generator's own lag.
+    /// From due, or from the connection being free if that was later, to sent: the generator's own lag.
     pub lag: Histogram,
     /// Latency of 2xx answers by call.
     pub calls: BTreeMap<CallKind, Histogram>,
-    /// When the last answer was complete.
+    /// Completion of the last answer.
     pub last_answer: Option<Instant>,
-    /// When the last call was due that did not get a 2xx answer within the limit.
+    /// Due time of the last call without a 2xx answer within the limit.
     pub last_failed_due: Option<Instant>,
 }
 
@@ -127,7 +127,7 @@ impl Tally {
         self.last_failed_due = self.last_failed_due.max(Some(due));
     }
 
-    /// Counts one call that was left out because no connection was free.
+    /// Counts one call that was skipped because no connection was free.
     pub fn record_skipped(&mut self, due: Instant) {
         self.skipped += 1;
         self.last_failed_due = self.last_failed_due.max(Some(due));
@@ -192,7 +192,7 @@ impl Tally {
         self.statuses.range(200..300).map(|(_, count)| count).sum()
     }
 
-    /// True if every call that was due got a 2xx answer without a flaw, and there was one.
+    /// True if there was a due call, and each got a 2xx answer without a flaw.
     pub fn is_flawless(&self) -> bool {
         let all_sent = self.sent > 0 && self.unsent == 0 && self.skipped == 0;
         all_sent && self.failures.is_empty() && self.flaws.is_empty() && self.ok() == self.sent

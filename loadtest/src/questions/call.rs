@@ -1,8 +1,8 @@
-//! One call as the bytes of its HTTP request, and what its answer must look like.
+//! One call as the bytes of its HTTP request, and the expected form of its answer.
 
 use crate::target::Target;
 
-/// What a call asks; the reports' name of it.
+/// The kind of a call; also its name in reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CallKind {
     Recommend,
@@ -35,7 +35,7 @@ impl CallKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
     pub kind: CallKind,
-    /// How many results it asks for; 0 where the answer is no list.
+    /// Number of results it asks for; 0 if the answer is not a list.
     pub count: usize,
     /// The whole HTTP/1.1 request.
     pub request: Vec<u8>,
@@ -71,7 +71,7 @@ impl Headers {
     }
 }
 
-/// Percent-encodes everything that RFC 3986 does not leave unreserved.
+/// Percent-encodes all characters except those unreserved in RFC 3986.
 pub fn percent_encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {

@@ -1,12 +1,12 @@
-//! The users and items that calls are about: read from a file, drawn with a Zipf distribution over
-//! their order, so that a file sorted by popularity gives realistic traffic. A draw is one bisection.
+//! The users and items of calls: read from a file, drawn with a Zipf distribution over their order, so that a file
+//! sorted by popularity gives realistic traffic. A draw is one bisection.
 
 use std::path::Path;
 
 use anyhow::{Context, bail};
 use rand::{Rng, RngExt};
 
-/// A non-empty list of ids with the weights that they are drawn by.
+/// A non-empty list of ids with their weights in the draw.
 pub struct Ids {
     ids: Vec<String>,
     /// Cumulative weights, ascending; the last one is the total.
@@ -32,12 +32,12 @@ impl Ids {
         &self.ids[self.draw_index(rng)]
     }
 
-    /// Draws `n` different ids, or all of them where there are no more.
+    /// Draws `n` different ids, or all of them if there are no more.
     pub fn draw_distinct(&self, n: usize, rng: &mut impl Rng) -> Vec<&str> {
         let mut drawn: Vec<usize> = Vec::with_capacity(n);
         while drawn.len() < n.min(self.ids.len()) {
             let mut index = self.draw_index(rng);
-            // The next free id instead of another draw: bounded work even where one id has all the weight.
+            // The next free id instead of another draw: bounded work even if one id has all the weight.
             while drawn.contains(&index) {
                 index = (index + 1) % self.ids.len();
             }
@@ -49,17 +49,17 @@ impl Ids {
     fn draw_index(&self, rng: &mut impl Rng) -> usize {
         let total = self.cumulative[self.cumulative.len() - 1];
         let mark = rng.random::<f64>() * total;
-        // Rounding may put the mark on the total itself, which no weight lies above.
+        // Rounding may put the mark on the total itself, above all weights.
         self.cumulative.partition_point(|upper| *upper <= mark).min(self.ids.len() - 1)
     }
 }
 
-/// Reads one id a line, as plain text or as a JSON string; blank lines, white space around an id and a
-/// byte order mark are left out. `qianmian-trainer inspect --examples` writes such files.
+/// Reads one id per line, as plain text or as a JSON string; blank lines, white space around an id and a byte order
+/// mark are left out. `qianmian-trainer inspect --examples` writes such files.
 ///
 /// # Errors
-/// The file cannot be read, is not UTF-8, holds no id, or a line that begins with a quotation mark is no
-/// JSON string; the message names the file and the line.
+/// The file cannot be read, is not UTF-8, holds no id, or a line that begins with a quotation mark is not a JSON
+/// string; the message names the file and the line.
 pub fn read(path: &Path) -> anyhow::Result<Vec<String>> {
     let text =
         std::fs::read_to_string(path).with_context(|| format!("cannot read ids from {}", path.display()))?;

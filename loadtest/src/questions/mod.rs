@@ -1,4 +1,4 @@
-//! What is asked: the scenarios, and the seeded stream of calls that a scenario draws.
+//! The requests: the scenarios, and the seeded stream of calls that a scenario draws.
 
 mod call;
 pub mod ids;
@@ -56,7 +56,7 @@ impl Scenario {
         !matches!(self, Self::Recommend | Self::RecommendGet | Self::Health | Self::Floor)
     }
 
-    /// Turns [`Scenario::Mix`] into one of its parts by a draw in `0..100`; any other stays itself.
+    /// Turns [`Scenario::Mix`] into one of its parts by a draw in `0..100`; returns any other unchanged.
     fn pick(self, percent: u32) -> Self {
         match (self, percent) {
             (Self::Mix, 0..30) => Self::Recommend,
@@ -70,7 +70,7 @@ impl Scenario {
     }
 }
 
-/// What calls ask for.
+/// The parameters of calls.
 #[derive(Clone)]
 pub struct Questions {
     pub scenario: Scenario,
@@ -79,7 +79,7 @@ pub struct Questions {
     pub items: Option<Arc<Ids>>,
     /// The scene sent with `/recommend`.
     pub scene: String,
-    /// How many results to ask for; `None` takes each call's usual number.
+    /// Number of results to ask for; `None` takes each call's usual number.
     pub count: Option<u32>,
 }
 
@@ -177,7 +177,7 @@ impl Calls {
         self.questions.count.unwrap_or(usual)
     }
 
-    /// [`Questions::check`] made sure that there are ids wherever one is drawn.
+    /// [`Questions::check`] made sure that there are ids for every draw.
     fn user(&mut self) -> &str {
         self.questions.users.as_ref().map_or("", |users| users.draw(&mut self.rng))
     }

@@ -1,4 +1,4 @@
-//! A report as one HTML page that needs nothing else: the latency curves as SVG, and the table.
+//! A report as one self-contained HTML page: the latency curves as SVG, and the table.
 //!
 //! Both axes are logarithmic. The horizontal one is 1 / (1 - share), so that each decade of the tail
 //! (p90, p99, p99.9, ...) has the same width.

@@ -1,4 +1,4 @@
-//! What a run is summed up to: JSON for scripts, a table and a page for people.
+//! The summary of a run: JSON for scripts, a table and a page for people.
 
 pub mod html;
 pub mod table;
@@ -31,7 +31,7 @@ pub struct Quantiles {
 /// A latency curve: shares of the answers, and the microseconds that each share does not exceed.
 pub type Curve = Vec<(f64, f64)>;
 
-/// What a run tells. Rates are per second, times in `_us` are microseconds.
+/// The report of a run. Rates are per second, times in `_us` are microseconds.
 #[derive(Debug, Serialize)]
 pub struct Report {
     pub target: String,
@@ -39,13 +39,13 @@ pub struct Report {
     pub main: LaneReport,
     /// The lane that ran beside the first one.
     pub beside: Option<LaneReport>,
-    /// What the watched process used while the first lane was measured.
+    /// Resource use of the watched process while the first lane was measured.
     pub server: Option<Server>,
-    /// Turns of the event loop with work: so long an answer may have waited unread.
+    /// Turns of the event loop with work: an answer may have waited unread for this long.
     pub turn_us: Quantiles,
 }
 
-/// What one lane tells.
+/// The report of one lane.
 #[derive(Debug, Serialize)]
 pub struct LaneReport {
     pub scenario: Scenario,
@@ -61,7 +61,7 @@ pub struct LaneReport {
     pub sent: u64,
     /// Due, but given up at the end because no connection became free.
     pub unsent: u64,
-    /// Left out because no connection was free when they were due.
+    /// Skipped because no connection was free when they were due.
     pub skipped: u64,
     pub answered: u64,
     pub statuses: BTreeMap<u16, u64>,
@@ -81,16 +81,16 @@ pub struct LaneReport {
     pub in_time: u64,
     pub limit_us: f64,
     pub body_bytes: u64,
-    /// From the scheduled send time to the end of a 2xx answer, or to when a call was given up.
+    /// From the scheduled send time to the end of a 2xx answer, or to the time when a call was given up.
     pub latency_us: Quantiles,
     pub latency_curve: Curve,
     /// From the actual send time to the end of a 2xx answer.
     pub service_us: Quantiles,
     /// From the actual send time to the end of an answer 429 or 503.
     pub refusals_us: Quantiles,
-    /// How long calls waited for a free connection; open loop only.
+    /// Time for which calls waited for a free connection; open loop only.
     pub wait_us: Option<Quantiles>,
-    /// How late the generator itself sent; open loop only.
+    /// Lag of the generator itself; open loop only.
     pub lag_us: Option<Quantiles>,
     /// Latency by call.
     pub calls_us: BTreeMap<&'static str, Quantiles>,
@@ -101,11 +101,11 @@ pub struct LaneReport {
     pub model_versions: BTreeMap<String, u64>,
     /// Checked answers without a `model.version`.
     pub unversioned: u64,
-    /// Something was sent, and everything that was due got a 2xx answer without a flaw.
+    /// True if something was sent, and every due call got a 2xx answer without a flaw.
     pub flawless: bool,
 }
 
-/// What the server used.
+/// Resource use of the server.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Server {
     /// User and system time of all its threads over the answers of all lanes.
@@ -126,13 +126,13 @@ pub struct Bounds {
     /// Exit with code 1 unless every request got a 2xx answer that passes its check.
     #[arg(long)]
     fail_on_error: bool,
-    /// Exit with code 1 where the 99th percentile of latency is longer.
+    /// Exit with code 1 if the 99th percentile of latency is longer.
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     max_p99: Option<Duration>,
-    /// Exit with code 1 where the server uses more processor microseconds a request; needs --pid.
+    /// Exit with code 1 if the server uses more processor microseconds per request; needs --pid.
     #[arg(long, value_name = "US")]
     max_cpu_us: Option<f64>,
-    /// Exit with code 1 where fewer 2xx answers come a second.
+    /// Exit with code 1 if fewer 2xx answers come per second.
     #[arg(long, value_name = "PER_SECOND")]
     min_goodput: Option<f64>,
 }
@@ -147,14 +147,14 @@ impl Bounds {
         Ok(())
     }
 
-    /// The bounds that a run passed, in words.
+    /// The bounds that a run exceeded, in words.
     pub fn passed(&self, report: &Report) -> Vec<String> {
         let mut passed = Vec::new();
         if self.fail_on_error && !report.main.flawless {
             passed.push("not every request got a good answer".to_owned());
         }
         let p99 = Duration::from_secs_f64(report.main.latency_us.p99 / 1e6);
-        // Without a measured answer there is no tail to hold a bound.
+        // Without a measured answer there is no tail to compare.
         let has_tail = report.main.latency_us.count > 0;
         if let Some(most) = self.max_p99.filter(|most| !has_tail || p99 > *most) {
             passed.push(format!("p99 of latency is {p99:?}, more than {most:?}"));

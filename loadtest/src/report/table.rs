@@ -4,7 +4,7 @@ use std::fmt::{Debug, Write};
 
 use super::{LaneReport, Quantiles, Report};
 
-/// A generator that is later than this share of the median latency colors what it measures.
+/// A generator lag above this share of the median latency distorts the results.
 const TOLERABLE_LAG: f64 = 0.1;
 
 /// The whole report; no line break at its end.
@@ -99,7 +99,7 @@ fn rows(lane: &LaneReport) -> Vec<(String, Quantiles)> {
     rows
 }
 
-/// What a reader must know before believing the numbers.
+/// The warnings about the reliability of the numbers.
 pub fn warnings(lane: &LaneReport) -> Vec<String> {
     let mut warnings = Vec::new();
     if let Some(lag) = lane.lag_us

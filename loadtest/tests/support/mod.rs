@@ -21,7 +21,7 @@ pub struct Reply {
     pub status: u16,
     pub body: String,
     pub close: bool,
-    /// How long to wait before answering.
+    /// Delay before the answer.
     pub delay: Duration,
 }
 
