@@ -28,12 +28,13 @@ class Server:
         config, self.log = folder / f"{name}.toml", folder / f"{name}.log"
         config.write_text(toml)
         command = pinned(SERVER_CORE, BIN / "qianmian-server", "run", "--store", store, "--threads", "1",
-                         "--listen", "127.0.0.1:0", "--config", config)
+                         "--listen", "127.0.0.1:0", "--probes", "127.0.0.1:0", "--config", config)
         with self.log.open("w") as log:
             self.process = subprocess.Popen(command, stderr=log)
-        while not (found := re.search(r'"address":"([^"]+)"', self.log.read_text())):
+        while not (found := re.search(r'"address":"([^"]+)".*"probes":"([^"]+)"', self.log.read_text())):
             self.expect_alive()
-        self.url, self.pid = f"http://{found.group(1)}", self.process.pid
+        self.url, self.probes = (f"http://{address}" for address in found.groups())
+        self.pid = self.process.pid
         while True:
             try:
                 urllib.request.urlopen(self.url + "/readyz").read()

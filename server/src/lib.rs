@@ -49,6 +49,7 @@ pub mod log;
 pub mod moment;
 pub mod nearest;
 pub mod openapi;
+pub mod probes;
 pub mod problem;
 pub mod queue;
 pub mod rate;

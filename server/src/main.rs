@@ -52,6 +52,9 @@ struct RunArgs {
     /// Where to listen: a host name or address, and a port ([::1]:8080 for IPv6)
     #[arg(long, env = "QIANMIAN_LISTEN", default_value = "127.0.0.1:8080", value_name = "HOST:PORT")]
     listen: String,
+    /// Also answer /healthz, /readyz and /metrics here, on a thread of their own: at once, however busy the server is
+    #[arg(long, env = "QIANMIAN_PROBES", value_name = "HOST:PORT")]
+    probes: Option<String>,
     /// Threads that answer; by default one a processor
     #[arg(long, env = "QIANMIAN_THREADS", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -178,7 +181,12 @@ fn run(args: &RunArgs) -> anyhow::Result<()> {
         runtime.worker_threads(threads.into());
     }
     let runtime = runtime.enable_all().build().context("cannot start the threads")?;
-    let place = Place { store: args.store.clone(), listen: args.listen.clone(), allow_open: args.allow_open };
+    let place = Place {
+        store: args.store.clone(),
+        listen: args.listen.clone(),
+        probes: args.probes.clone(),
+        allow_open: args.allow_open,
+    };
     runtime.block_on(serve(&config, &place))
 }
 

@@ -31,7 +31,6 @@ use crate::problem::{Code, Problem};
 
 /// The routes of `app`, and the OpenAPI document that describes them.
 pub fn router(app: &Arc<App>) -> (Router, OpenApi) {
-    let metrics = if app.open_metrics { Open } else { Scoped(Admin) };
     Routes::new(app)
         .call(Shared(Read), routes!(recommend::get))
         .call(Shared(Read), routes!(recommend::post))
@@ -72,9 +71,7 @@ pub fn router(app: &Arc<App>) -> (Router, OpenApi) {
         .call(Scoped(Admin), routes!(models::activate))
         .call(Scoped(Admin), routes!(models::rollback))
         .call(Keyed, routes!(key::get))
-        .call(metrics, routes!(health::metrics))
-        .call(Open, routes!(health::healthz))
-        .call(Open, routes!(health::readyz))
+        .probes()
         .page(Open, "/console", get(console::home))
         .page(Open, "/console/", get(console::page))
         .page(Open, "/console/{*file}", get(console::file))
@@ -82,6 +79,11 @@ pub fn router(app: &Arc<App>) -> (Router, OpenApi) {
         .page(Open, "/docs/", get(docs::page))
         .page(Open, "/docs/{*file}", get(docs::file))
         .finish()
+}
+
+/// The routes of probes alone.
+pub fn probes(app: &Arc<App>) -> Router {
+    Routes::new(app).probes().finish().0
 }
 
 /// Routes being gathered.
@@ -94,6 +96,14 @@ struct Routes {
 impl Routes {
     fn new(app: &Arc<App>) -> Self {
         Self { app: Arc::clone(app), router: Router::new(), api: openapi::base() }
+    }
+
+    /// Adds the calls of the platform.
+    fn probes(self) -> Self {
+        let metrics = if self.app.open_metrics { Open } else { Scoped(Admin) };
+        self.call(metrics, routes!(health::metrics))
+            .call(Open, routes!(health::healthz))
+            .call(Open, routes!(health::readyz))
     }
 
     /// Adds one call of the API: guarded by `access`, described in the document.

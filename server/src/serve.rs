@@ -28,6 +28,7 @@ use crate::app::{App, Shop};
 use crate::config::{Config, duration};
 use crate::connection::{Activity, stream};
 use crate::drain::Drains;
+use crate::probes::Probes;
 use crate::router::router;
 use crate::workers;
 use crate::workers::supervisor::Workers;
@@ -46,6 +47,8 @@ pub struct Place {
     pub store: PathBuf,
     /// Where to listen: a host name or address, and a port; port 0 takes a free one.
     pub listen: String,
+    /// Where probes are answered by a thread of their own, too; nowhere without it.
+    pub probes: Option<String>,
     /// Allows listening on other than loopback without keys.
     pub allow_open: bool,
 }
@@ -56,6 +59,7 @@ pub struct Server {
     stop: watch::Sender<bool>,
     shops: Vec<Arc<Shop>>,
     task: JoinHandle<()>,
+    probes: Option<Probes>,
 }
 
 impl Server {
@@ -64,14 +68,21 @@ impl Server {
     /// # Errors
     /// The address is none, or listening on it is refused by the rules or by the operating system.
     pub async fn start(config: &Config, place: &Place) -> anyhow::Result<Self> {
+        let addresses_of_probes = match &place.probes {
+            Some(listen) => Some(addresses(listen).await?),
+            None => None,
+        };
         let addresses = addresses(&place.listen).await?;
-        let loopback = addresses.iter().all(|address| address.ip().to_canonical().is_loopback());
+        let mut all = addresses.iter().chain(addresses_of_probes.iter().flatten());
+        let loopback = all.all(|address| address.ip().to_canonical().is_loopback());
         check_openness(config, place, loopback)?;
         let app = App::new(config, &place.store, loopback)?;
         let listener = TcpListener::bind(&addresses[..])
             .await
             .with_context(|| format!("cannot listen on {}", place.listen))?;
         let address = listener.local_addr().context("the listener has no address")?;
+        let probes =
+            addresses_of_probes.map(|addresses| Probes::start(config, &app, &addresses)).transpose()?;
         let (stop, stopped) = watch::channel(false);
         let (router, _) = router(&app);
         let shops = app.shops.clone();
@@ -79,14 +90,25 @@ impl Server {
             Background { workers: workers::start(config, &app), drains: Drains::start(config, &app)? };
         let acceptor = Acceptor::new(config, &app, listener, router, stopped);
         let drain = duration(config.drain_seconds);
-        tracing::info!(%address, shops = shops.len(), keyed = !app.keys.is_open(), "listening");
+        tracing::info!(
+            %address,
+            probes = probes.as_ref().map(|probes| tracing::field::display(probes.address())),
+            shops = shops.len(),
+            keyed = !app.keys.is_open(),
+            "listening"
+        );
         let task = tokio::spawn(acceptor.run(drain, background));
-        Ok(Self { address, stop, shops, task })
+        Ok(Self { address, stop, shops, task, probes })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where probes have an address of their own, if they do.
+    pub fn address_of_probes(&self) -> Option<SocketAddr> {
+        self.probes.as_ref().map(Probes::address)
     }
 
     /// Looks at the store now, for every shop, and tries a refused version again.
@@ -135,7 +157,7 @@ struct Background {
 }
 
 /// Accepts connections.
-struct Acceptor {
+pub(crate) struct Acceptor {
     listener: TcpListener,
     service: TowerToHyperService<Router>,
     http: http1::Builder,
@@ -147,7 +169,7 @@ struct Acceptor {
 }
 
 impl Acceptor {
-    fn new(
+    pub(crate) fn new(
         config: &Config,
         app: &Arc<App>,
         listener: TcpListener,
@@ -173,12 +195,7 @@ impl Acceptor {
     }
 
     async fn run(self, drain: Duration, background: Background) {
-        let mut stopped = self.stopped.clone();
-        tokio::select! {
-            () = self.accept() => {}
-            // An error means that the server's handle is gone, which is as good a reason to stop.
-            _ = stopped.wait_for(|stop| *stop) => {}
-        }
+        self.accept_until_stopped().await;
         drop(self.listener);
         drop(background.workers);
         let until = Instant::now() + drain;
@@ -190,6 +207,15 @@ impl Acceptor {
             Err(_) => tracing::warn!("stopped; some requests took longer than `drain_seconds`"),
         }
         background.drains.finish(until.saturating_duration_since(Instant::now())).await;
+    }
+
+    pub(crate) async fn accept_until_stopped(&self) {
+        let mut stopped = self.stopped.clone();
+        tokio::select! {
+            () = self.accept() => {}
+            // An error means that the server's handle is gone, which is as good a reason to stop.
+            _ = stopped.wait_for(|stop| *stop) => {}
+        }
     }
 
     async fn accept(&self) {

@@ -26,6 +26,7 @@ mod live;
 mod live_redis;
 mod outage;
 mod pages;
+mod probes;
 mod problems;
 mod replicas;
 mod rooms;

@@ -97,7 +97,7 @@ pub async fn start(config: &str, store: TempDir) -> Running {
 }
 
 pub fn place(store: &Path) -> Place {
-    Place { store: store.to_owned(), listen: "127.0.0.1:0".to_owned(), allow_open: false }
+    Place { store: store.to_owned(), listen: "127.0.0.1:0".to_owned(), probes: None, allow_open: false }
 }
 
 impl Running {
