@@ -26,7 +26,7 @@ use crate::snapshots::{Loaded, Reaper, Snapshots};
 use crate::telemetry::{RouteMetrics, Telemetry};
 use crate::workers::supervisor::Health;
 
-/// Longest time for a command that opens a model; the command itself goes on when the caller leaves.
+/// Longest time for a command that opens a model; the command itself continues if the caller leaves.
 pub const ADMIN_PATIENCE: Duration = Duration::from_secs(120);
 
 /// State that all requests share.
@@ -35,19 +35,19 @@ pub struct App {
     pub keys: Keyring,
     /// Names and origins that a server without keys trusts.
     pub trusted: Trusted,
-    /// Origins of web pages that any key may be used from.
+    /// Origins of web pages that may use any key.
     pub origins: Vec<String>,
-    /// The shops, numbered as the keys number them.
+    /// The shops, in the numbering of the keys.
     pub shops: Vec<Arc<Shop>>,
     /// Every metric.
     pub telemetry: Telemetry,
     /// Requests whose head could not be read.
     pub malformed: RouteMetrics,
-    /// Which background workers keep failing.
+    /// Restarts of the background workers, and the workers that keep failing.
     pub workers: Arc<Health>,
     /// Frees models that were replaced.
     pub reaper: Reaper,
-    /// When the process began, for rates.
+    /// Start of the process, for rates.
     pub started: Instant,
     /// The key of cursors.
     pub cursors: CursorKey,
@@ -59,7 +59,7 @@ pub struct App {
     pub slots: Slots,
     /// Requests that wait for a processor.
     pub queue: Queue,
-    /// Permits for long computations on the blocking pool: one a processor.
+    /// Permits for long computations on the blocking pool: one per processor.
     pub heavy: Arc<Semaphore>,
     /// Longest body in bytes, as it arrives and unpacked.
     pub body_bytes: usize,
@@ -69,7 +69,7 @@ pub struct App {
     pub open_metrics: bool,
 }
 
-/// One shop. Nothing of it is reachable from another.
+/// One shop. Its data cannot be reached from another shop.
 pub struct Shop {
     /// Its name in the configuration and in the store.
     pub name: String,
@@ -88,7 +88,7 @@ pub struct Shop {
 }
 
 impl App {
-    /// From a checked configuration; no model is open yet. `loopback` says that the server listens on loopback only.
+    /// From a checked configuration; no model is open yet. `loopback` is true if the server listens on loopback only.
     /// Needs a tokio runtime.
     ///
     /// # Errors
@@ -148,8 +148,8 @@ impl App {
         }))
     }
 
-    /// True if traffic may come: the stores of every shop were read once, and at least one shop has a model. One
-    /// shop without a model does not keep the others offline.
+    /// True if traffic may come: the stores of every shop were read once, and at least one shop has a model. One shop
+    /// without a model does not keep the others offline.
     pub fn ready(&self) -> bool {
         let tried =
             |shop: &Arc<Shop>| shop.models.tried() && shop.live.as_ref().is_none_or(|live| live.tried());
@@ -168,7 +168,7 @@ fn open_live(config: &Config, shop: &str, telemetry: &Telemetry) -> anyhow::Resu
 pub struct Held(Guard<Option<Arc<Loaded>>>);
 
 impl Shop {
-    /// The model to answer one request from.
+    /// The model that answers one request.
     ///
     /// # Errors
     /// `no_model`, with the cure.

@@ -1,11 +1,11 @@
-//! API keys: what a caller may do, and for which shop.
+//! API keys: a caller's scopes and shop.
 //!
 //! A key is 32 random bytes, so its plain blake3 hash cannot be inverted; the configuration holds only the hash.
 //! A caller's key is hashed and compared with every known hash in constant time, without an early exit, so
 //! that the duration reveals nothing. Neither keys nor their hashes are logged.
 //!
-//! A key with the scope [`Storefront`](Scope::Storefront) is public: whoever has the mini-program can read it. It is let in only where
-//! the router says so, and speaks for the user of a [user token](crate::user_token) alone.
+//! A key with the scope [`Storefront`](Scope::Storefront) is public: everyone with the mini-program can read it. Only
+//! routes that the router marks accept it, and it speaks for the user of a [user token](crate::user_token) alone.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ pub enum Scope {
 impl Scope {
     /// All of them.
     pub const ALL: [Self; 5] = [Self::Read, Self::Events, Self::Write, Self::Admin, Self::Storefront];
-    /// Those of servers and people of the shop.
+    /// The scopes of servers and people of the shop.
     pub const OF_SERVERS: [Self; 4] = [Self::Read, Self::Events, Self::Write, Self::Admin];
 
     /// The name in configuration and answers.
@@ -65,29 +65,29 @@ pub struct Key {
     bucket: Bucket,
 }
 
-/// How many requests come through with a key; `None` is no limit.
+/// Limits of the requests with a key; `None` is no limit.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct KeyLimits {
-    /// Of the key.
+    /// Limit of the key.
     pub key: Option<Rate>,
-    /// Of each user whose token comes with it.
+    /// Limit of each user whose token comes with it.
     pub user: Option<Rate>,
 }
 
-/// What a caller's key allows.
+/// The permissions of a caller's key.
 #[derive(Debug, Clone, Copy)]
 pub struct Grant<'k> {
-    /// The key; none if nobody needs one.
+    /// The number of the key, and the key; `None` if the server has no keys.
     key: Option<(usize, &'k Key)>,
     /// Number of the shop.
     pub shop: usize,
     /// Scopes inside that shop.
     pub scopes: &'k [Scope],
-    /// Origins of web pages that may use the key, beside those of the configuration.
+    /// Origins of web pages that may use the key, in addition to those of the configuration.
     pub origins: &'k [String],
 }
 
-/// Why a caller is denied.
+/// The reason for which a caller is denied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Denied {
     /// No `Authorization: Bearer` header.
@@ -96,7 +96,7 @@ pub enum Denied {
     UnknownKey,
 }
 
-/// All known keys. Without any, everyone may do everything in shop 0.
+/// All known keys. Without any, everyone has all permissions in shop 0.
 #[derive(Default)]
 pub struct Keyring {
     keys: Vec<Key>,
@@ -115,7 +115,7 @@ impl Key {
         self
     }
 
-    /// The key, for use by web pages of these origins, too.
+    /// The key, usable by web pages of these origins, too.
     pub fn with_origins(mut self, origins: &[String]) -> Self {
         self.origins = origins.to_vec();
         self
@@ -133,10 +133,10 @@ impl Keyring {
         self.keys.is_empty()
     }
 
-    /// Permissions of the caller who sent `headers`.
+    /// The permissions of the caller who sent `headers`.
     ///
     /// # Errors
-    /// Why they are denied.
+    /// The reason for the denial.
     pub fn check(&self, headers: &HeaderMap) -> Result<Grant<'_>, Denied> {
         if self.is_open() {
             return Ok(Grant { key: None, shop: 0, scopes: &Scope::ALL, origins: &[] });
@@ -144,7 +144,7 @@ impl Keyring {
         self.check_key(bearer(headers).ok_or(Denied::MissingKey)?)
     }
 
-    /// Permissions of the caller who sent this key.
+    /// The permissions of the caller who sent this key.
     ///
     /// # Errors
     /// The key is not known.
@@ -163,7 +163,7 @@ impl Keyring {
 }
 
 impl Grant<'_> {
-    /// Takes a request from what the key allows.
+    /// Takes one request from the limit of the key.
     ///
     /// # Errors
     /// The time until one is free.
@@ -176,7 +176,7 @@ impl Grant<'_> {
         }
     }
 
-    /// Takes a request from what each user of the key is allowed.
+    /// Takes one request from the limit of the key's user.
     ///
     /// # Errors
     /// The time until one is free.
@@ -192,7 +192,7 @@ impl Grant<'_> {
     /// The user of a token that came with the key, at `now`, unix seconds.
     ///
     /// # Errors
-    /// Why the token is refused.
+    /// The reason for which the token is refused.
     pub fn user(&self, token: &str, now: i64) -> Result<String, TokenFault> {
         match self.key {
             Some((_, key)) => key.tokens.verify(token, now),

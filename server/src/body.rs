@@ -1,7 +1,7 @@
 //! Reading a request's body: its declared type, its content coding, its bounds of length and time.
 //!
-//! A body may be packed by gzip, deflate or zstd. `limits.body_bytes` bounds it as it arrives and unpacked, so that a
-//! small body cannot unpack to a large one. A byte order mark in front is dropped.
+//! A body may be compressed by gzip, deflate or zstd. `limits.body_bytes` bounds it as it arrives and decompressed, so
+//! that a small body cannot expand to a large one. A leading byte order mark is dropped.
 
 use std::io::Read;
 
@@ -20,7 +20,7 @@ const CODINGS: &str = "gzip, deflate, zstd";
 const MAX_ZSTD_WINDOW_LOG: u32 = 23;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// How a body is packed.
+/// The content coding of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Coding {
     Identity,
@@ -29,11 +29,11 @@ enum Coding {
     Zstd,
 }
 
-/// The whole body, unpacked.
+/// The whole body, decompressed.
 ///
 /// # Errors
-/// `body_too_large`, `body_timeout`, `unsupported_media_type` for an unknown coding, `invalid_request` for a body
-/// that ended early or cannot be unpacked.
+/// `body_too_large`, `body_timeout`, `unsupported_media_type` for an unknown coding, `invalid_request` for a body that
+/// ended early or cannot be decompressed.
 pub async fn read(request: Request, app: &App) -> Result<Bytes, Problem> {
     let coding = coding(request.headers())?;
     let arrived = arrived(request, app).await?;
@@ -99,7 +99,7 @@ fn unpacked(coding: Coding, packed: &[u8], most: usize) -> Result<Vec<u8>, Probl
     let unpacked = match coding {
         Coding::Identity => Ok(packed.to_vec()),
         Coding::Gzip => bounded(MultiGzDecoder::new(packed), most),
-        // Deflate means zlib, but some senders leave its two bytes of header out.
+        // Deflate means zlib, but some senders omit its two bytes of header.
         Coding::Deflate => {
             bounded(ZlibDecoder::new(packed), most).or_else(|_| bounded(DeflateDecoder::new(packed), most))
         }
@@ -118,7 +118,7 @@ fn unpacked(coding: Coding, packed: &[u8], most: usize) -> Result<Vec<u8>, Probl
     }
 }
 
-/// At most one byte more than `most`, so that a longer body is recognized without unpacking it.
+/// At most one byte more than `most`, so that a longer body is recognized without decompressing it.
 fn bounded(reader: impl Read, most: usize) -> std::io::Result<Vec<u8>> {
     let mut body = Vec::new();
     reader.take(most as u64 + 1).read_to_end(&mut body)?;

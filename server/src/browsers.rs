@@ -1,7 +1,7 @@
 //! Web pages as callers: cross-origin requests, and compressed answers.
 //!
-//! A browser asks by a preflight request, which has no key, whether a page of another origin may call; it is told so
-//! if any key allows that origin. The call itself then needs a key that does.
+//! A browser asks by a preflight request, which has no key, if a page of another origin may call. The answer is yes if
+//! any key allows that origin. The call itself then needs such a key.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::handlers::audience::{MODEL_VERSION, NO_CONTACT_CONSENT, WITHIN_DAYS};
 
 /// Shorter answers are not compressed: they fit into one packet anyway.
 const MIN_COMPRESSED_BYTES: u64 = 1024;
-/// How long a browser remembers a preflight's answer.
+/// Time for which a browser caches a preflight's answer.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(600);
 /// Headers that pages may read.
 const EXPOSED: [HeaderName; 5] =
@@ -55,7 +55,7 @@ impl App {
         }
         match self.keys.check(&parts.headers) {
             Ok(grant) => is_listed(grant.origins),
-            // A preflight, or a request that will be denied: the page may read why.
+            // A preflight, or a request that will be denied: the page may read the reason.
             Err(_) => is_listed(&self.origins),
         }
     }

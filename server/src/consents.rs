@@ -1,7 +1,7 @@
-//! What people allow: their live decisions over the model's users table, and what holds where nobody said.
+//! The consents in force: live decisions over the model's users table, and the rule for unknown consents.
 //!
-//! A person may have several user ids. A no under any of them holds; else a yes under any; else the rule for unknown
-//! consents. The bits that audiences test ([`Consents`]) are set from the same verdict, so that both sides agree.
+//! A person may have several user ids. A refusal under any of them holds; else a consent under any; else the rule for
+//! unknown consents. The bits that audiences test ([`Consents`]) are set from the same verdict, so that both agree.
 
 use qianmian_live::consents::Consent;
 use qianmian_live::items::Stamped;
@@ -10,39 +10,39 @@ use qianmian_models::snapshot::Snapshot;
 
 use crate::live::Live;
 
-/// Most user ids of a person that are looked at.
+/// Most user ids of a person that are read.
 const MAX_IDS: usize = 128;
 
-/// Where a verdict comes from.
+/// The origin of a verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     /// A decision since training.
     Live,
     /// The users table that the model was trained on.
     Trained,
-    /// Nobody said: the rule for unknown consents.
+    /// No decision: the rule for unknown consents.
     Default,
 }
 
-/// A person's decision about a purpose, and who made it.
+/// A person's consent to a purpose, and its origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
-    /// True if they do.
+    /// True if they allow it.
     pub allowed: bool,
-    /// Where that comes from.
+    /// The origin of the verdict.
     pub origin: Origin,
-    /// The user id that it was said under.
+    /// The user id with the decision.
     pub user_id: Option<String>,
-    /// When it was decided, unix milliseconds; of live decisions.
+    /// Time of a live decision, unix milliseconds.
     pub at: Option<i64>,
 }
 
-/// What a model and live state know together.
+/// Live state and the model, as sources of consents.
 #[derive(Clone, Copy)]
 pub struct Known<'a> {
     /// Live state, if there is any.
     pub live: Option<&'a Live>,
-    /// The model's users and what they allow, if there is a model.
+    /// The model's users and their consents, if there is a model.
     pub model: Option<(&'a Snapshot, &'a Consents)>,
 }
 
@@ -56,7 +56,7 @@ impl Known<'_> {
             if !verdict.allowed {
                 return verdict;
             }
-            // Of several, a decision since training says more.
+            // If several user ids consent, a decision since training wins.
             if yes.as_ref().is_none_or(|yes| yes.origin != Origin::Live) {
                 yes = Some(verdict);
             }
@@ -65,7 +65,7 @@ impl Known<'_> {
         yes.unwrap_or(Verdict { allowed, origin: Origin::Default, user_id: None, at: None })
     }
 
-    /// True if anybody in the model, or anybody who decided since, refuses `purpose`.
+    /// True if anyone in the model, or anyone with a live decision, refuses `purpose`.
     pub fn anyone_refuses(&self, purpose: Purpose) -> bool {
         let mut refused = self.model.is_some_and(|(_, consents)| consents.share(purpose) < 1.0);
         if let (Some(live), false) = (self.live, refused) {
@@ -76,8 +76,8 @@ impl Known<'_> {
         refused
     }
 
-    /// Sets the bits of the model's users to what their people allow: those with live records among `user_ids` (`None`: all), and
-    /// those who are one person with them.
+    /// Sets the bits of the model's users to the verdicts of their people: users with live records among `user_ids`
+    /// (`None`: all), and the other user ids of the same people.
     pub fn apply(&self, user_ids: Option<&[String]>) {
         let (Some(live), Some((snapshot, consents))) = (self.live, self.model) else { return };
         let mut changed: Vec<String> = user_ids.map(<[String]>::to_vec).unwrap_or_default();
@@ -121,7 +121,7 @@ impl Known<'_> {
         person
     }
 
-    /// What was said under one user id.
+    /// The decision recorded under one user id.
     fn said(&self, purpose: Purpose, user_id: &str, consent: &Consent) -> Option<Verdict> {
         if let Some(Stamped(allowed, at)) = decided(purpose, consent) {
             return Some(Verdict { allowed, origin: Origin::Live, user_id: None, at: Some(at) });
@@ -132,7 +132,7 @@ impl Known<'_> {
     }
 }
 
-/// What a record decides about `purpose`.
+/// The decision about `purpose` in a record.
 fn decided(purpose: Purpose, consent: &Consent) -> Option<Stamped<bool>> {
     match purpose {
         Purpose::Contact => consent.contact,

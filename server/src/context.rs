@@ -1,7 +1,7 @@
-//! Live state as the live part of a query: what a person did since training, what trends, who bought since.
+//! Live state as the live part of a query: a person's actions since training, trending items, recent buyers.
 //!
 //! All waiting for the live store is here, before the model is taken; then the same context serves `/recommend` and
-//! `/bundle`. `/audience` asks the other way around, for everybody's reactions to its items.
+//! `/bundle`. `/audience` works in the other direction, with everyone's reactions to its items.
 
 use qianmian_live::followers::{Reaction, Trending};
 use qianmian_live::people::Known;
@@ -17,10 +17,10 @@ use crate::live::{Live, USER_STATE, now_ms};
 use crate::scenes::ActiveScene;
 use crate::snapshots::Loaded;
 
-/// Most items touched since training that stand for a person beside their purchases.
+/// Most items touched since training that represent a person, in addition to their purchases.
 const MAX_TOUCHED: usize = 20;
 
-/// Whose context, and from where they ask.
+/// The person and the place of a call.
 #[derive(Debug)]
 pub struct Visit<'a> {
     /// The person, if the call names one.
@@ -42,7 +42,7 @@ pub struct LiveContext {
     names_person: bool,
     /// True if the call names a person or a session.
     named: bool,
-    /// True if the person, and what they do now, must not count.
+    /// True if the person and their current session must be ignored.
     is_anonymous: bool,
     degraded: &'static [&'static str],
     trending: Option<Trending>,
@@ -58,21 +58,21 @@ impl LiveContext {
         let named = names_person || visit.session_id.is_some();
         let (mut known, degraded) = visit.who.known(shop, visit.session_id, now).await;
         if visit.is_storefront && !names_person && !known.user_ids.is_empty() {
-            // The session is a user's. Without their token, whoever names it is anybody.
+            // The session belongs to a user; without the user's token, it must not identify them.
             known = Known::default();
         }
         let trending = shop.live_store().and_then(|live| live.trending(visit.channel, visit.region));
         Self { known, names_person, named, is_anonymous: false, degraded, trending, now }
     }
 
-    /// The same context without the person, unless the person allows personal answers; and whether they refuse.
+    /// The same context, without the person if they refuse personal answers; and true if they refuse.
     pub fn as_allowed(self, shop: &Shop, model: &Loaded) -> (Self, bool) {
         if !self.named {
             return (self, false);
         }
         let live = shop.live_store().map(|live| &**live);
         let consents = model.consents(live);
-        // Whose identities these are is not known while the shared store does not answer.
+        // The owner of the identities is unknown while the shared store does not answer.
         let unresolved = self.known.partial && self.known.user_ids.is_empty();
         let unknown = live.is_some_and(|live| !live.knows_consents())
             || unresolved && consents.anyone_refuses(Purpose::Personalization);
@@ -104,7 +104,7 @@ impl LiveContext {
         }
     }
 
-    /// True if the person, and what they do now, must not count.
+    /// True if the person and their current session must be ignored.
     pub fn is_anonymous(&self) -> bool {
         self.is_anonymous
     }
@@ -119,8 +119,8 @@ impl LiveContext {
         self.degraded
     }
 
-    /// `query` with this context, for an answer that is shown in `scene`, which has a name. In the model, the
-    /// person is the one of their user ids with most history; purchases under their other ids count as bought and touched.
+    /// `query` with this context, for an answer shown in `scene`, given with its name. The person in the model is the
+    /// one of their user ids with most history; purchases under their other ids count as bought and touched.
     pub fn apply_to(
         &self,
         snapshot: &Snapshot,
@@ -137,7 +137,7 @@ impl LiveContext {
         query.user = user;
         let history = user.map_or(&[][..], |user| snapshot.history.ixs(user));
         let bought = recent.bought.iter().filter_map(|(id, at)| Some((known(id)?, at / 1_000)));
-        // Purchases that the model was trained on are in the history already.
+        // Purchases in the training data are in the history already.
         query.bought =
             bought.filter(|(item, at)| *at > snapshot.data_until || !history.contains(item)).collect();
         for (item, weight, at) in bought_as(snapshot, &others) {
@@ -158,7 +158,7 @@ impl LiveContext {
     }
 }
 
-/// Reactions to `items` since the end of the model's data, of people whom the model knows, ordered by person.
+/// Reactions to `items` since the end of the model's data, of people in the model, ordered by person.
 pub fn reactions_since(live: &Live, snapshot: &Snapshot, items: &[ItemIx]) -> Vec<Since> {
     let ids: Vec<&str> = items.iter().map(|&item| snapshot.items.id(item)).collect();
     let mut since = Vec::new();

@@ -22,16 +22,16 @@ const FORMAT: u8 = 1;
 const HEAD: usize = 1 + 8 + 8 + 8 + 2;
 const SIGNATURE: usize = 32;
 
-/// What a list has shown, by [`key`](qianmian_models::ids::Vocabulary::key) of the items.
+/// The items that a list has shown, by their [`key`](qianmian_models::ids::Vocabulary::key).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cursor {
-    /// Items that the same page showed beside the list.
+    /// Items that the same page showed outside the list.
     pub elsewhere: Vec<u64>,
     /// Items of the list, in its order.
     pub shown: Vec<u64>,
 }
 
-/// Whose list it is, and where it is shown.
+/// The owner of a list: its person and its scene, as hashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Owner {
     person: u64,
@@ -49,12 +49,12 @@ impl std::fmt::Debug for CursorKey {
 }
 
 impl CursorKey {
-    /// From a text that only servers know.
+    /// From a text known to servers only.
     pub fn new(secret: &str) -> Self {
         Self(blake3::derive_key("qianmian 2026-11 cursors of lists", secret.as_bytes()))
     }
 
-    /// Whose list it is: `names` are those by which the call names the person, or the session.
+    /// The owner of a list: `names` are those that identify the person, or the session, in the call.
     pub fn owner<'n>(&self, shop: &'n str, names: impl Iterator<Item = &'n str>, scene: &'n str) -> Owner {
         Owner {
             person: self.hash([shop].into_iter().chain(names)),
@@ -71,7 +71,7 @@ impl CursorKey {
         u64::from_le_bytes([a, b, c, d, e, f, g, h])
     }
 
-    /// The cursor as text, from `now` (unix seconds) on; `None` where it would be too long.
+    /// The cursor as text, valid from `now` (unix seconds) on; `None` if it would be too long.
     pub fn seal(&self, owner: Owner, now: i64, cursor: &Cursor) -> Option<String> {
         let n_items = cursor.elsewhere.len() + cursor.shown.len();
         if n_items > MAX_ITEMS {
@@ -89,7 +89,7 @@ impl CursorKey {
         Some(BASE64.encode(bytes))
     }
 
-    /// What a cursor holds.
+    /// Verifies a cursor and returns its content.
     ///
     /// # Errors
     /// `invalid_cursor`, `expired_cursor`, `foreign_cursor`.

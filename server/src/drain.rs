@@ -1,7 +1,7 @@
-//! Draining in the background, on a thread a shop: packing files and waiting for the disk hold up no answer.
+//! Background drain, on one thread per shop: compressing files and waiting for the disk do not delay answers.
 //!
-//! Events are written out when the oldest has waited `every_seconds`, when there are enough for a file, and once
-//! more when the server stops. What fails is logged, counted and tried again; the store keeps it meanwhile.
+//! Events are written when the oldest has waited `every_seconds`, when there are enough for a file, and once more when
+//! the server stops. Failures are logged, counted and tried again; the store keeps the events meanwhile.
 
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,9 +19,9 @@ use crate::live::{Live, now_ms};
 use crate::telemetry::DrainMetrics;
 use crate::workers::supervisor::Restarts;
 
-/// How often it is looked whether there is enough to drain.
+/// Interval of checks for events to drain.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// A folder that goes on failing is tried again after so many looks at most.
+/// A failing folder is tried again after at most this many intervals.
 const MAX_PATIENCE: u32 = 12;
 
 /// The drains of all shops. They end when this is dropped.
@@ -35,7 +35,7 @@ impl Drains {
     /// Starts a thread for every shop whose events are drained. Needs a tokio runtime.
     ///
     /// # Errors
-    /// No thread can be had.
+    /// No thread can be started.
     pub fn start(config: &Config, app: &App) -> anyhow::Result<Self> {
         let (stop, stopped) = watch::channel(false);
         let (alive, ended) = mpsc::channel(1);
@@ -62,7 +62,7 @@ impl Drains {
         Ok(Self { stop, ended })
     }
 
-    /// Lets each drain what is left, and waits for that for so long at most.
+    /// Makes each drain write the rest, and waits for that for at most `patience`.
     pub async fn finish(mut self, patience: Duration) {
         self.stop.send_replace(true);
         if tokio::time::timeout(patience, self.ended.recv()).await.is_err() {
@@ -92,7 +92,7 @@ impl Task {
             let tried = catch_unwind(AssertUnwindSafe(|| runtime.block_on(self.look(stop))));
             failures = if matches!(tried, Ok(true)) { 0 } else { failures + 1 };
             if tried.is_err() {
-                // The panic hook said where.
+                // The panic hook logged the location.
                 self.metrics.failures.increment(1);
                 self.restarts.count(true, pause(failures));
             }
@@ -102,13 +102,13 @@ impl Task {
         }
     }
 
-    /// Waits; whether the server stops meanwhile.
+    /// Waits; returns true if the server stops meanwhile.
     async fn stop_within(&mut self, wait: Duration) -> bool {
-        // An error means that the server is gone, which is as good a reason to stop.
+        // An error means that the server's handle is gone: a reason to stop, too.
         tokio::time::timeout(wait, self.stopped.wait_for(|stop| *stop)).await.is_ok()
     }
 
-    /// Drains what is there if it is time to, or `all`; false where that fails.
+    /// Drains events if it is time to, or if `all`; returns false on failure.
     async fn look(&self, all: bool) -> bool {
         let drained = async {
             let lag = self.live.lag(now_ms()).await?;
@@ -123,7 +123,7 @@ impl Task {
             Err(error) => {
                 tracing::error!(shop = self.shop, %error, "events cannot be drained; the store keeps them");
                 self.metrics.failures.increment(1);
-                // If only the folder fails, the lag is known; else it is not, and never shown as 0.
+                // If only the folder fails, the lag is known; else it is unknown and must not be shown as 0.
                 match self.live.lag(now_ms()).await {
                     Ok(lag) => self.show(lag),
                     Err(_) => self.hide(),
@@ -138,7 +138,7 @@ impl Task {
             || lag.events > 0 && lag.age_ms.unsigned_abs() >= self.every.as_millis() as u64
     }
 
-    /// Shows that the lag is not known.
+    /// Shows that the lag is unknown.
     fn hide(&self) {
         self.metrics.lag_events.set(f64::NAN);
         self.metrics.lag_seconds.set(f64::NAN);

@@ -1,7 +1,7 @@
 //! Expressions of callers, compiled once: callers send the same few sources with every request.
 //!
-//! Cost: a hash and a look-up under a lock. At most `MAX_KEPT` sources of a shop are kept; when there are more, all are
-//! forgotten, because sources that change with every request would otherwise push out those that do not.
+//! Cost: a hash and a look-up under a lock. At most `MAX_KEPT` sources of a shop are kept; beyond that, all are
+//! dropped, because sources that change with every request would otherwise push out the ones that repeat.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,7 +21,7 @@ impl Expressions {
     /// The expression of this source.
     ///
     /// # Errors
-    /// `invalid_field` with what is wrong, at `field`.
+    /// `invalid_field` with the error in the expression, at `field`.
     pub fn get(&self, field: &str, source: &str) -> Result<Arc<Expression>, Problem> {
         if let Some(known) = self.kept().get(source) {
             return Ok(Arc::clone(known));

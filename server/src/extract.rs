@@ -1,7 +1,7 @@
 //! Extractors: a JSON body, a body of rows, a query string, a path parameter, each read strictly.
 //!
-//! Bodies are parsed by the handler from the bytes that arrived, so that ids are borrowed from them. A
-//! body is parsed once; only one that fails is parsed again, more slowly, to name the field at fault.
+//! Handlers parse bodies from the bytes that arrived, so that ids are borrowed from them. A body is parsed once; only
+//! one that fails is parsed again, more slowly, to name the field at fault.
 
 use std::sync::Arc;
 
@@ -151,8 +151,8 @@ impl FromRequest<Arc<App>> for RowsBody {
     }
 }
 
-/// A [`RowsBody`] that web pages send by `navigator.sendBeacon`, too: as `text/plain` or without a type, which needs
-/// no permission of the browser. It holds JSON.
+/// A [`RowsBody`] that web pages can also send by `navigator.sendBeacon`: as `text/plain` or without a type, which
+/// browsers allow without a preflight. It holds JSON.
 pub struct BeaconBody(pub RowsBody);
 
 impl FromRequest<Arc<App>> for BeaconBody {
@@ -185,7 +185,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for QueryString<T> {
     }
 }
 
-/// True if the percent-encoded query is UTF-8; decoders would replace what is not.
+/// True if the percent-encoded query is UTF-8; decoders would replace invalid bytes.
 fn decodes(uri: &Uri) -> bool {
     let query = uri.query().unwrap_or_default().as_bytes();
     let mut decoded = Vec::with_capacity(query.len());

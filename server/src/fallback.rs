@@ -1,4 +1,4 @@
-//! Why a slate is not as personal as asked: one table for answers and metrics.
+//! The reasons for which a slate is less personal than requested: one table for answers and metrics.
 
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -29,7 +29,7 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The header with the token of a storefront's user.
 pub const USER_TOKEN: HeaderName = HeaderName::from_static("x-user-token");
 
-/// Who may call a route.
+/// The callers that may use a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// Everyone, without a key and without a bound, so that probes get through when the server is busy.
@@ -42,7 +42,7 @@ pub enum Access {
     Shared(Scope),
 }
 
-/// Who calls.
+/// The caller.
 #[derive(Debug, Clone)]
 pub enum Caller {
     /// A server of the shop: it may speak for everybody.
@@ -55,7 +55,7 @@ pub enum Caller {
 pub struct Guard {
     /// State that all requests share.
     pub app: Arc<App>,
-    /// Who may call.
+    /// The callers that may use the route.
     pub access: Access,
     /// True if the route takes a query string.
     pub takes_query: bool,
@@ -70,11 +70,11 @@ pub struct Guard {
 pub struct Call {
     /// The request's id.
     pub id: RequestId,
-    /// When its headers were read.
+    /// The time when its headers were read.
     pub started: Instant,
     /// The shop that the key is for.
     pub shop: Arc<Shop>,
-    /// Who calls.
+    /// The caller.
     pub caller: Caller,
 }
 
@@ -139,24 +139,24 @@ impl Guard {
         Ok((request, shop))
     }
 
-    /// What the caller's key allows. Beacons of web pages have no headers of their own, so a storefront may send its key in the
-    /// query string.
+    /// The permissions of the caller's key. Beacons of web pages cannot set headers, so a storefront may send its key
+    /// in the query string.
     fn grant(&self, request: &Request) -> Result<Grant<'_>, Denied> {
         let keys = &self.app.keys;
         match (keys.check(request.headers()), parameter(request, "key")) {
             (Err(Denied::MissingKey), Some(key)) if matches!(self.access, Access::Shared(_)) => {
                 let grant = keys.check_key(key.as_bytes())?;
-                // Query strings are logged on the way; other keys must not stand there.
+                // Proxies log query strings; other keys must not be in one.
                 if grant.scopes == [Scope::Storefront] { Ok(grant) } else { Err(Denied::MissingKey) }
             }
             (checked, _) => checked,
         }
     }
 
-    /// Who calls, if they may.
+    /// The caller, if the key has the scope of the route.
     fn caller(&self, grant: &Grant<'_>, request: &Request) -> Result<Caller, Problem> {
         let (wanted, is_shared) = match &self.access {
-            // Routes without a key are not admitted but answered.
+            // Routes without a key are answered before this check.
             Access::Open | Access::Keyed => (&Scope::OF_SERVERS[..], false),
             Access::Scoped(scope) => (slice::from_ref(scope), false),
             Access::Shared(scope) => (slice::from_ref(scope), true),
@@ -181,7 +181,7 @@ impl Guard {
         Ok(Caller::Storefront(Some(user)))
     }
 
-    /// Takes a request from what the key and the user are allowed.
+    /// Takes one request from the limits of the key and of the user.
     fn take(&self, grant: &Grant<'_>, caller: &Caller, started: Instant) -> Result<(), Problem> {
         let now = Clock::since(self.app.started, started);
         if let Caller::Storefront(Some(user)) = caller {
@@ -197,7 +197,7 @@ impl Guard {
         })
     }
 
-    /// Counts a request that was refused before its key was looked at.
+    /// Counts a request that was refused before its key was checked.
     fn refused(&self, problem: Problem) -> Problem {
         if problem.code() == Code::UntrustedOrigin {
             self.app.telemetry.untrusted_origin.increment(1);
@@ -249,13 +249,13 @@ impl Guard {
     }
 }
 
-/// The value of a parameter of the query string, as it stands there.
+/// The value of a parameter of the query string, not decoded.
 fn parameter<'r>(request: &'r Request, name: &str) -> Option<&'r str> {
     let pairs = request.uri().query()?.split('&');
     pairs.filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| value)
 }
 
-/// Gives an answer its request id, and turns an error into a problem, whoever made it.
+/// Gives an answer its request id, and turns any error into a problem.
 fn finish(response: &mut Response, id: RequestId) {
     let status = response.status();
     if status.is_client_error() || status.is_server_error() {
@@ -274,7 +274,7 @@ fn finish(response: &mut Response, id: RequestId) {
         }
     }
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    // Hex digits make a header value.
+    // Hex digits are valid in a header.
     if let Ok(value) = HeaderValue::from_bytes(&id.digits()) {
         response.headers_mut().insert(REQUEST_ID, value);
     }

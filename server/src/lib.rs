@@ -1,22 +1,22 @@
 //! Answers recommendation, bundle and audience queries over HTTP from a hot-swapped model.
 //!
-//! | file | what it is |
+//! | file | content |
 //! |---|---|
-//! | [`router`] | every route, with who may call it |
+//! | [`router`] | every route, with its access |
 //! | [`screen`], [`guard`] | the layer in front of every route: head, scope, bounds, deadline, panics, metrics |
 //! | [`handlers`] | the calls, a file for each URL |
 //! | [`context`] | live state as the live part of a query |
-//! | [`consents`] | what people allow, as they decided and as trained |
+//! | [`consents`] | the consents in force: live decisions over trained ones |
 //! | [`scenes`] | the places where slates are shown, with their rules |
 //! | [`cursor`] | where the next page of a list begins |
 //! | [`expressions`] | predicates of callers, compiled once |
-//! | [`snapshots`] | the model that answers, and its replacement meanwhile |
-//! | [`live`] | live state: what users did and what changed about items since training |
+//! | [`snapshots`] | the model that answers, and its replacement |
+//! | [`live`] | live state: users' actions and item changes since training |
 //! | [`app`] | state that all requests share |
 //! | [`browsers`] | web pages as callers: cross-origin requests, compressed answers |
 //! | [`serve`], [`connection`] | listener, connections, graceful shutdown |
 //! | [`workers`] | supervised background tasks |
-//! | [`auth`], [`user_token`], [`rate`] | keys, the users that storefronts speak for, requests a second |
+//! | [`auth`], [`user_token`], [`rate`] | keys, users of storefronts, rate limits |
 //! | [`config`] | keys, shops, bounds |
 //! | [`body`], [`extract`], [`fields`], [`nearest`] | reading requests strictly, with errors that help |
 //! | [`problem`], [`openapi`], [`telemetry`], [`log`] | errors, the API's own description, metrics, log lines |

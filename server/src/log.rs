@@ -1,8 +1,8 @@
 //! Log lines on standard error, panics included.
 //!
-//! In the JSON form the fields of an event stand beside `timestamp`, `level`, `message` and `target`, so an event
-//! must not have a field of such a name: a line with a key twice is refused by some readers. A test reads the
-//! sources for that.
+//! In the JSON form, an event's fields share one object with `timestamp`, `level`, `message` and `target`, so an event
+//! must not have a field of such a name: some readers refuse a line with a duplicate key. A test reads the sources for
+//! that.
 
 use std::backtrace::Backtrace;
 
@@ -27,7 +27,7 @@ pub fn log_to_stderr(format: LogFormat, filter: &str) -> anyhow::Result<()> {
         LogFormat::Text => lines.try_init(),
     };
     result.map_err(|error| anyhow::anyhow!("cannot set up logging: {error}"))?;
-    // Panics are caught and answered elsewhere; here they become a log line like every other.
+    // Panics are caught and answered elsewhere; here they become a log line.
     std::panic::set_hook(Box::new(|panic| {
         let location = panic.location().map(ToString::to_string);
         let payload = panic.payload();

@@ -15,7 +15,7 @@ use qianmian_server::serve::{Place, Server};
 use qianmian_server::user_token::{MIN_SECRET_BYTES, TokenSecrets};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// An answer allocates a few dozen short-lived buffers; this allocator keeps them on the thread that asks.
+/// An answer allocates a few dozen short-lived buffers; this allocator keeps them on the thread that allocated them.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -49,13 +49,13 @@ struct RunArgs {
     /// The model store, with a folder for each shop
     #[arg(long, env = "QIANMIAN_STORE", default_value = "models")]
     store: PathBuf,
-    /// Where to listen: a host name or address, and a port ([::1]:8080 for IPv6)
+    /// Address to listen on: a host name or address, and a port ([::1]:8080 for IPv6)
     #[arg(long, env = "QIANMIAN_LISTEN", default_value = "127.0.0.1:8080", value_name = "HOST:PORT")]
     listen: String,
     /// Also answer /healthz, /readyz and /metrics here, on a thread of their own: at once, however busy the server is
     #[arg(long, env = "QIANMIAN_PROBES", value_name = "HOST:PORT")]
     probes: Option<String>,
-    /// Threads that answer; by default one a processor
+    /// Threads that answer; by default one per processor
     #[arg(long, env = "QIANMIAN_THREADS", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     /// Allow listening on more than loopback without API keys
@@ -77,7 +77,7 @@ struct KeyArgs {
     /// The shop that the key is for
     #[arg(long, default_value = DEFAULT_SHOP)]
     shop: String,
-    /// What it allows
+    /// Scopes of the key
     #[arg(long, value_delimiter = ',', default_value = "read", value_parser = scope)]
     scopes: Vec<Scope>,
 }
@@ -91,7 +91,7 @@ struct TokenArgs {
     #[arg(long, default_value_t = 900, value_parser = clap::value_parser!(u32).range(1..=86_400))]
     seconds: u32,
     /// A file whose first line is the secret [default: the variable QIANMIAN_USER_TOKEN_SECRET]
-    // A variable or a file and no flag: every user of the machine can read command lines.
+    // A variable or a file instead of a flag: every user of the machine can read command lines.
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
 }
@@ -115,7 +115,7 @@ fn main() -> anyhow::Result<()> {
 }
 
 fn read(args: &RunArgs) -> anyhow::Result<Config> {
-    // A variable and no flag: every user of the machine can read command lines.
+    // A variable instead of a flag: every user of the machine can read command lines.
     let urls = std::env::var("QIANMIAN_REDIS_URL").unwrap_or_default();
     let urls: Vec<String> = urls.split(',').filter(|url| !url.is_empty()).map(str::to_owned).collect();
     Ok(Config::read(args.config.as_deref(), &urls)?)
@@ -142,7 +142,7 @@ fn check(args: &RunArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the store holds for a shop, in one line. An empty store is no error: a server may start before the first
+/// The models of a shop in the store, in one line. An empty store is no error: a server may start before the first
 /// model is published.
 fn models(store: &Path, shop: &str) -> String {
     let found = ShopStore::new(store, shop).and_then(|store| Ok((store.latest()?, store.versions()?)));

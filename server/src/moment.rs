@@ -1,5 +1,5 @@
-//! A moment in answers: RFC 3339 in UTC, written digit by digit, because a slate holds one for every item that was
-//! bought before and the general formatter takes longer than the ranking of that item.
+//! A moment in answers: RFC 3339 in UTC. It is written digit by digit, because a slate has one for every item bought
+//! before, and the general formatter takes longer than the ranking of that item.
 
 use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};

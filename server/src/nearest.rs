@@ -1,7 +1,7 @@
-//! The nearest known name for one that is not known.
+//! The known name nearest to an unknown one.
 //!
-//! Serde words every unknown field alike, for TOML, JSON and query strings; this reads the wording back,
-//! so that requests and configuration files get the same help from one place.
+//! Serde reports unknown fields in the same words for TOML, JSON and query strings; this parses the words, so that
+//! requests and configuration files get the same help from one place.
 
 use qianmian_suggest::nearest;
 
@@ -10,12 +10,12 @@ const MAX_ECHO: usize = 80;
 /// Longest part of an error message that may hold a caller's text, in characters.
 const MAX_MESSAGE_ECHO: usize = 180;
 
-/// A field that is not known, and the known one that it resembles most, where one does.
+/// An unknown field, and the most similar known one, if there is one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownField {
     /// The name that was given, cut to 80 characters.
     pub field: String,
-    /// The known name that it resembles most.
+    /// The most similar known name.
     pub nearest: Option<String>,
 }
 
@@ -36,7 +36,7 @@ pub fn cut(text: &str) -> String {
     text.chars().take(MAX_ECHO).collect()
 }
 
-/// A message of serde with what it repeats of the caller's text shortened; what was expected stays whole.
+/// A message of serde with the caller's text shortened; the expected values stay whole.
 pub fn shortened(message: &str) -> String {
     // The last occurrence: the caller's text may hold the same words.
     let (echo, expected) = message.split_at(message.rfind(", expected").unwrap_or(message.len()));

@@ -1,5 +1,5 @@
-//! The OpenAPI document: what the handlers say of themselves, completed by what the guard and the
-//! extractors add to every call: keys, scopes, and the problems that can come back.
+//! The OpenAPI document: the descriptions of the handlers, completed by the parts that the guard and the extractors add
+//! to every call: keys, scopes, and possible problems.
 
 use serde_json::{Value, json};
 use utoipa::OpenApi as _;
@@ -54,8 +54,8 @@ pub fn base() -> OpenApi {
     api
 }
 
-/// Moves the default of every field into its description: by the keyword `default`, generators of clients take a field for one
-/// that is always there, and ask for it in requests.
+/// Moves the default of every field into its description: client generators treat a field with the keyword `default` as
+/// always present, and require it in requests.
 pub fn describe_defaults(api: &mut OpenApi) {
     let schemas = api.components.iter_mut().flat_map(|components| components.schemas.values_mut());
     for schema in schemas {
@@ -68,7 +68,7 @@ pub fn describe_defaults(api: &mut OpenApi) {
                 RefOr::T(Schema::Array(field)) => (field.default.take(), field.description.as_mut()),
                 RefOr::T(_) => (None, None),
             };
-            // An empty default says no more than that the field may be left out.
+            // An empty default means only that the field may be left out.
             let is_empty = |default: &Value| [Value::Null, json!(""), json!([])].contains(default);
             if let (Some(default), Some(text)) = (default.filter(|default| !is_empty(default)), text) {
                 let default = default.to_string().replace('"', "");
@@ -78,7 +78,7 @@ pub fn describe_defaults(api: &mut OpenApi) {
     }
 }
 
-/// The description of a field that may be null stands in its first alternative.
+/// The description of a nullable field is in its first alternative.
 fn first_description(items: &mut [RefOr<Schema>]) -> Option<&mut String> {
     items.iter_mut().find_map(|item| match item {
         RefOr::Ref(reference) => Some(&mut reference.description),
@@ -94,12 +94,12 @@ pub fn takes_query(operation: &Operation) -> bool {
     })
 }
 
-/// Adds what every call with this `access` shares: its scope, its request id, its problems.
+/// Adds the parts shared by all calls with this `access`: scope, request id, problems.
 pub fn complete(operation: &mut Operation, access: Access, keyed: bool) {
     let has_body = operation.request_body.is_some();
     let mut codes = vec![Code::Internal, Code::TimedOut];
     if access != Access::Open {
-        // A query string that the call does not take is refused, so 400 is possible everywhere.
+        // A query string on a call without one is refused, so 400 is possible everywhere.
         codes.push(Code::InvalidRequest);
         if keyed {
             codes.extend([Code::MissingKey, Code::MissingScope, Code::RateLimited]);

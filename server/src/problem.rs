@@ -241,7 +241,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem with its fault and, where there is one, the cure.
+    /// A problem with its fault and, if there is one, the cure.
     pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
         Self {
             code,
@@ -272,7 +272,7 @@ impl Problem {
         self
     }
 
-    /// Says when a retry makes sense, in whole seconds, at least 1.
+    /// Adds the seconds after which a retry makes sense: whole, at least 1.
     pub fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait.as_secs_f64().ceil().max(1.0) as u64);
         self
@@ -294,7 +294,7 @@ impl Problem {
         &self.detail
     }
 
-    /// The field at fault, where one is.
+    /// The field at fault, if there is one.
     pub fn field(&self) -> Option<&str> {
         self.field.as_deref()
     }

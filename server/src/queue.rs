@@ -1,16 +1,16 @@
-//! The queue of requests that were read and wait for a processor: its length in time, and who is refused.
+//! The queue of requests that were read and wait for a processor: its waiting time, and the refusal of late requests.
 //!
 //! Handlers run to their end in one turn of the runtime, so that requests wait before their guard and not behind it. A
-//! probe measures how late its timer fires: that is how long a task waits for a turn. While it is late, every request
-//! lets the others that are ready go first, and is refused where that took longer than the limit: an answer that nobody
-//! waits for any more is not worked out (after CoDel; Nichols & Jacobson, "Controlling queue delay", 2012).
+//! probe measures the delay of its timer, which is the time that a task waits for a turn. While it is long, every
+//! request first yields to the other ready tasks, and is refused if that took longer than the limit: no work is spent
+//! on an answer that the caller no longer waits for (after CoDel; Nichols & Jacobson, "Controlling queue delay", 2012).
 //!
-//! Cost: nothing but the load of a flag while the queue is short.
+//! Cost while the queue is short: loading one flag.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// How often the probe measures.
+/// Interval of the probe.
 const PROBE_EVERY: Duration = Duration::from_millis(10);
 /// The queue is long from this wait on.
 const LONG: Duration = Duration::from_millis(5);
@@ -21,7 +21,7 @@ pub struct Queue {
     /// Longest wait of a request that is answered.
     limit: Duration,
     is_long: AtomicBool,
-    /// What the probe measured last.
+    /// The latest measurement of the probe, microseconds.
     wait_us: AtomicU64,
 }
 
@@ -35,7 +35,7 @@ impl Queue {
         Self { limit, is_long: AtomicBool::new(false), wait_us: AtomicU64::new(0) }
     }
 
-    /// Measures for ever.
+    /// Runs the probe forever.
     pub async fn probe(&self) {
         loop {
             let due = Instant::now() + PROBE_EVERY;
@@ -46,15 +46,15 @@ impl Queue {
         }
     }
 
-    /// How long a task waited for its turn when last measured.
+    /// The latest measurement of the time that a task waits for its turn.
     pub fn wait(&self) -> Duration {
         Duration::from_micros(self.wait_us.load(Ordering::Relaxed))
     }
 
-    /// The caller's turn: at once while the queue is short, else after the tasks that are ready.
+    /// Waits for the caller's turn: none while the queue is short, else until the ready tasks have run.
     ///
     /// # Errors
-    /// Those took longer than the limit.
+    /// They took longer than the limit.
     pub async fn turn(&self) -> Result<(), WaitedTooLong> {
         if !self.is_long.load(Ordering::Relaxed) {
             return Ok(());

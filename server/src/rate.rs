@@ -1,8 +1,8 @@
 //! Rate limits: the generic cell rate algorithm (GCRA; ITU-T I.371), one atomic word a bucket.
 //!
-//! A bucket holds the *theoretical arrival time*: the moment at which it is empty again. A request moves it on by one
-//! interval, and is refused if it then lies further ahead than the burst allows. No lock, no clean-up: a bucket that is not
-//! used is full again by itself. Cost: one load and one compare-and-swap.
+//! A bucket holds the *theoretical arrival time*: the moment at which it is empty again. A request advances it by one
+//! interval, and is refused if it is then further ahead than the burst allows. No lock, no clean-up: an unused bucket
+//! recovers by itself. Cost: one load and one compare-and-swap.
 //!
 //! Users share a fixed table of buckets ([`UserBuckets`]), so that memory is bounded by construction.
 
@@ -10,20 +10,21 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Buckets of users: 2 MiB. Two users are confused only if both of their two buckets are others' who are at their limit.
+/// Buckets of users: 2 MiB. A user is refused wrongly only if both of their buckets also belong to users at their
+/// limits.
 const USER_BUCKETS: usize = 1 << 18;
 
-/// How many requests, and how many at once.
+/// Average rate and burst of requests.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rate {
     /// Nanoseconds between two requests, on average.
     interval: u64,
-    /// Nanoseconds that a bucket may lie ahead.
+    /// Nanoseconds by which a bucket may be ahead.
     tolerance: u64,
 }
 
 impl Rate {
-    /// `per_second` requests a second, and up to `burst` at once; `None` without a limit (0).
+    /// `per_second` requests per second, and bursts of up to `burst`; `None` without a limit (0).
     pub fn new(per_second: f64, burst: u32) -> Option<Self> {
         if per_second <= 0.0 {
             return None;
@@ -56,7 +57,7 @@ impl Bucket {
     }
 }
 
-/// A moment: nanoseconds since the start of the process, by a clock that is never set.
+/// A moment: nanoseconds since the start of the process, by a monotonic clock.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock(u64);
 
@@ -67,8 +68,8 @@ impl Clock {
     }
 }
 
-/// The buckets of all users of all storefronts. Each user has two, chosen by a hash with a random seed, and is refused only if
-/// both refuse (a count-min sketch of depth 2).
+/// The buckets of all users of all storefronts. Each user has two, chosen by a hash with a random seed, and is refused
+/// only if both refuse (a count-min sketch of depth 2).
 #[derive(Debug)]
 pub struct UserBuckets {
     buckets: Box<[Bucket]>,

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Serialize, Serializer};
 
-/// Ties an answer to its log lines, and later events to the slate that led to them.
+/// Links an answer to its log lines, and later events to the slate that led to them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RequestId(u128);
 
@@ -26,7 +26,7 @@ impl RequestIds {
         Ok(Self { key, next: AtomicU64::new(0) })
     }
 
-    /// The next one.
+    /// The next id.
     pub fn next(&self) -> RequestId {
         let number = self.next.fetch_add(1, Ordering::Relaxed).to_le_bytes();
         let mut bytes = [0; 16];

@@ -1,7 +1,7 @@
-//! Every route, with who may call it: the table of contents of the API.
+//! Every route, with its access: the table of contents of the API.
 //!
-//! A route cannot be added without its [`Access`], which guards it and stands in the OpenAPI document. Only routes that are
-//! `Shared` let storefront keys in; each of their handlers must hold to [`Call::caller`](crate::guard::Call).
+//! A route cannot be added without its [`Access`], which guards it and appears in the OpenAPI document. Only `Shared`
+//! routes accept storefront keys; each of their handlers must obey [`Call::caller`](crate::guard::Call).
 
 use std::sync::Arc;
 
@@ -148,7 +148,7 @@ impl Routes {
         let document = Bytes::from(serde_json::to_vec_pretty(&self.api).unwrap_or_default());
         let json = [(header::CONTENT_TYPE, "application/json")];
         self = self.page(Open, "/openapi.json", get(move || async move { (json, document) }));
-        // Requests without a route are counted as one.
+        // All requests without a route share one metric.
         let left_over = from_fn_with_state(self.guard(Open, "ANY", "unmatched", true), guard::guard);
         let router = self
             .router
@@ -182,7 +182,7 @@ async fn not_found() -> Problem {
     Problem::new(Code::NotFound, "no route of this server; `/docs` lists them")
 }
 
-/// `OPTIONS` asks which methods a path has; the router answers that in `Allow`.
+/// `OPTIONS` asks for the methods of a path; the router answers in `Allow`.
 async fn method_not_allowed(method: Method) -> Response {
     if method == Method::OPTIONS {
         return StatusCode::NO_CONTENT.into_response();

@@ -1,9 +1,9 @@
-//! What every request must satisfy before its route and its key are looked at: one host, one key, a body that is
-//! framed one way, and, on a server without keys, no web page of others behind it.
+//! Checks of every request before its route and its key: one host, one key, a body with one framing, and, on a server
+//! without keys, no foreign web page behind it.
 //!
-//! A server without keys trusts whoever reaches it. A browser reaches it for any page that the person has open, so
-//! that a page could send commands to it (cross-site requests), or make the browser resolve the page's own name to
-//! the server's address (DNS rebinding). Both show in `Origin` and `Host`.
+//! A server without keys trusts everyone who reaches it. Any page that a person has open can reach it through their
+//! browser: it can send commands (cross-site requests), or make the browser resolve the page's own name to the server's
+//! address (DNS rebinding). Both can be seen in `Origin` and `Host`.
 
 use std::net::IpAddr;
 
@@ -14,11 +14,11 @@ use crate::problem::{Code, Problem};
 /// Names and origins that a server trusts.
 #[derive(Debug, Default)]
 pub struct Trusted {
-    /// True if callers need a key; then `Origin` and `Host` prove nothing and are not looked at.
+    /// True if callers need a key; then `Origin` and `Host` prove nothing and are not checked.
     pub keyed: bool,
     /// True if the server listens on loopback only, so that `Host` can only be a name of loopback.
     pub loopback: bool,
-    /// Further names that the server is called by, from the configuration.
+    /// Further host names of the server, from the configuration.
     pub hosts: Vec<String>,
     /// Origins that the configuration allows.
     pub origins: Vec<String>,

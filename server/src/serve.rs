@@ -1,7 +1,7 @@
 //! A running server: its listener, its connections, its shutdown.
 //!
 //! On shutdown it stops accepting, and closes connections without a request at once. Requests in flight have three
-//! quarters of `drain_seconds`; what is left of it, and at least a quarter, belongs to the drain of events.
+//! quarters of `drain_seconds`; the rest, at least a quarter, is for the drain of events.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -37,17 +37,17 @@ use crate::workers::supervisor::Workers;
 const MAX_HEAD_BYTES: usize = 64 << 10;
 /// Part of `drain_seconds` that requests in flight may use; the rest is for the drain of events.
 const REQUESTS_SHARE: f64 = 0.75;
-/// How often a connection is checked for requests while the server stops.
+/// Interval of checks for connections without requests while the server stops.
 const IDLE_CHECK: Duration = Duration::from_millis(100);
 
-/// Where a server is.
+/// The place of a server: its store and its address.
 #[derive(Debug, Clone)]
 pub struct Place {
     /// The model store, with a folder for each shop.
     pub store: PathBuf,
-    /// Where to listen: a host name or address, and a port; port 0 takes a free one.
+    /// Address to listen on: a host name or address, and a port; port 0 takes a free one.
     pub listen: String,
-    /// Where probes are answered by a thread of their own, too; nowhere without it.
+    /// Address at which a thread of its own also answers probes; `None` disables it.
     pub probes: Option<String>,
     /// Allows listening on other than loopback without keys.
     pub allow_open: bool,
@@ -66,7 +66,7 @@ impl Server {
     /// Listens and starts to serve; models are opened in the background. Needs a tokio runtime.
     ///
     /// # Errors
-    /// The address is none, or listening on it is refused by the rules or by the operating system.
+    /// The address is invalid, or the rules or the operating system refuse to listen on it.
     pub async fn start(config: &Config, place: &Place) -> anyhow::Result<Self> {
         let addresses_of_probes = match &place.probes {
             Some(listen) => Some(addresses(listen).await?),
@@ -101,27 +101,27 @@ impl Server {
         Ok(Self { address, stop, shops, task, probes })
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where probes have an address of their own, if they do.
+    /// Address of the separate listener for probes, if there is one.
     pub fn address_of_probes(&self) -> Option<SocketAddr> {
         self.probes.as_ref().map(Probes::address)
     }
 
-    /// Looks at the store now, for every shop, and tries a refused version again.
+    /// Checks the store now, for every shop, and tries a refused version again.
     pub async fn poll_now(&self) {
         for shop in &self.shops {
             shop.models.poll_now().await;
         }
     }
 
-    /// Stops accepting and waits until requests in flight are answered or `drain_seconds` are over.
+    /// Stops accepting and waits until requests in flight are answered or `drain_seconds` have passed.
     pub async fn stop(self) {
         self.stop.send_replace(true);
-        // The task ends by itself; a panic in it was reported by the panic hook.
+        // The task ends by itself; the panic hook has reported a panic in it.
         let _ = self.task.await;
     }
 }
@@ -150,7 +150,7 @@ fn check_openness(config: &Config, place: &Place, loopback: bool) -> anyhow::Res
     Ok(())
 }
 
-/// What runs beside requests.
+/// The tasks that run beside requests.
 struct Background {
     workers: Workers,
     drains: Drains,
@@ -213,7 +213,7 @@ impl Acceptor {
         let mut stopped = self.stopped.clone();
         tokio::select! {
             () = self.accept() => {}
-            // An error means that the server's handle is gone, which is as good a reason to stop.
+            // An error means that the server's handle is gone: a reason to stop, too.
             _ = stopped.wait_for(|stop| *stop) => {}
         }
     }
@@ -235,7 +235,7 @@ impl Acceptor {
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
-                    // Out of file descriptors, most likely: others need time to close theirs.
+                    // Most likely out of file descriptors: other connections need time to close theirs.
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             }
@@ -243,7 +243,7 @@ impl Acceptor {
     }
 
     fn connection(&self, socket: TcpStream) -> impl Future<Output = ()> + use<> {
-        // A refusal only costs a little latency.
+        // A failure only costs a little latency.
         let _ = socket.set_nodelay(true);
         let activity = Arc::new(Activity::default());
         let io = TokioIo::new(stream(socket, self.stall, Arc::clone(&self.app), Arc::clone(&activity)));
@@ -261,7 +261,7 @@ impl Acceptor {
                 tokio::select! {
                     ended = connection.as_mut() => return log_early_end(ended),
                     () = tokio::time::sleep(IDLE_CHECK) => {
-                        // Half a head is no request: its client is not waited for.
+                        // Half a head is not a request: its client is not waited for.
                         if activity.is_idle() {
                             return;
                         }
@@ -278,7 +278,7 @@ fn log_early_end(ended: hyper::Result<()>) {
     }
 }
 
-/// Answers one request, and notes on the connection how long it lasts.
+/// Answers one request, and records its duration on the connection.
 async fn answer(
     service: TowerToHyperService<Router>,
     activity: Arc<Activity>,

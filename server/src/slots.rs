@@ -1,4 +1,4 @@
-//! A bound on requests in flight. What exceeds it is refused at once, not queued.
+//! A bound on requests in flight. Requests beyond it are refused at once, not queued.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

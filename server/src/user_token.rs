@@ -1,8 +1,9 @@
-//! User tokens: the user that a storefront speaks for, as the shop's own server says.
+//! User tokens: the user that a storefront speaks for, signed by the shop's own server.
 //!
-//! A token is a JSON Web Token (RFC 7519) in compact form, signed with HMAC-SHA256 (`HS256`) by a secret that the shop's
-//! server and this one share. Claims: `sub`, the user id; `exp`, until when, at most [`MAX_SECONDS`] ahead; optionally `nbf` and
-//! `iat`. Other claims are ignored. No other algorithm is accepted, so there is nothing to negotiate.
+//! A token is a JSON Web Token (RFC 7519) in compact form, signed with HMAC-SHA256 (`HS256`) by a secret that the
+//! shop's server and this one share. Claims: `sub`, the user id; `exp`, the expiry, at most [`MAX_SECONDS`] ahead;
+//! optionally `nbf` and `iat`. Other claims are ignored. No other algorithm is accepted, so there is nothing to
+//! negotiate.
 
 use std::time::Duration;
 
@@ -13,36 +14,36 @@ use qianmian_live::check::MAX_ID_BYTES;
 use serde::Deserialize;
 use sha2::Sha256;
 
-/// Longest time from now that a token may be valid: it cannot be revoked.
+/// Longest validity of a token, in seconds from now: it cannot be revoked.
 pub const MAX_SECONDS: i64 = 86_400;
 /// Fewest bytes of a secret (RFC 7518, 3.2).
 pub const MIN_SECRET_BYTES: usize = 32;
-/// By how much the clocks of two servers may differ.
+/// Tolerated difference of the clocks of two servers, in seconds.
 const LEEWAY_SECONDS: i64 = 60;
 /// Longest token; one with a user id of 256 bytes has about 500.
 const MAX_TOKEN_BYTES: usize = 4_096;
-/// The header of tokens that this server makes.
+/// The header of tokens made by this server.
 const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 
-/// Why a token is refused.
+/// The reason for which a token is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenFault {
-    /// It is no signed token.
+    /// It is not a signed token.
     #[error("the user token is not a JSON Web Token with the claims `sub` and `exp`")]
     Malformed,
-    /// It is signed in another way.
+    /// It is signed with another algorithm.
     #[error("the user token must be signed with HS256")]
     Algorithm,
-    /// No secret of the key gives its signature.
+    /// Its signature does not match any secret of the key.
     #[error("the signature of the user token fits no secret of this key")]
     Signature,
-    /// Its time is over.
+    /// It has expired.
     #[error("the user token has expired; ask the shop's server for a new one")]
     Expired,
-    /// Its time has not begun.
+    /// It is not valid yet.
     #[error("the user token is not valid yet: the clocks of the servers differ")]
     NotYet,
-    /// It is valid for too long.
+    /// Its validity is too long.
     #[error("the user token is valid for more than a day; let it end earlier")]
     TooLong,
 }
@@ -80,7 +81,7 @@ impl TokenSecrets {
     /// The user of `token` at `now`, unix seconds.
     ///
     /// # Errors
-    /// Why it is refused.
+    /// The reason for which it is refused.
     pub fn verify(&self, token: &str, now: i64) -> Result<String, TokenFault> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(TokenFault::Malformed);
@@ -93,7 +94,7 @@ impl TokenSecrets {
         if alg != "HS256" {
             return Err(TokenFault::Algorithm);
         }
-        // Compared in constant time, and before anything of the claims is read.
+        // Compared in constant time, and before any claim is read.
         let fits = |secret: &str| mac(secret, signed).is_some_and(|mac| mac.verify_slice(&signature).is_ok());
         if !self.0.iter().any(|secret| fits(secret)) {
             return Err(TokenFault::Signature);
@@ -118,7 +119,7 @@ impl Claims {
         if !(1..=MAX_ID_BYTES).contains(&self.sub.len()) {
             return Err(TokenFault::Malformed);
         }
-        // Moments in JWTs may have fractions.
+        // Times in JWTs may have fractions.
         let (exp, nbf) = (self.exp as i64, self.nbf.unwrap_or(0.0) as i64);
         if exp <= now.saturating_sub(LEEWAY_SECONDS) {
             Err(TokenFault::Expired)
@@ -133,7 +134,7 @@ impl Claims {
 }
 
 fn mac(secret: &str, signed: &str) -> Option<Hmac<Sha256>> {
-    // A key of any length is accepted.
+    // HMAC accepts a key of any length.
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).ok()?;
     mac.update(signed.as_bytes());
     Some(mac)

@@ -1,4 +1,4 @@
-//! What the calls answer, over HTTP, from a shop whose right answers are known.
+//! The answers of the calls, over HTTP, from a shop whose right answers are known.
 
 use crate::support::shop::{item, taste, user};
 use crate::support::{ids, served};

@@ -200,7 +200,7 @@ fn a_configuration_is_checked_without_serving() {
     assert!(text(&missing.stderr).contains("/nowhere.toml"));
 }
 
-/// The fields of a JSON object, also those that come twice.
+/// The fields of a JSON object, including duplicate ones.
 struct Fields(Vec<String>);
 
 impl<'de> serde::Deserialize<'de> for Fields {
@@ -251,7 +251,7 @@ fn log_lines_are_json_with_each_key_once() {
 fn an_empty_store_is_logged_with_its_path() {
     let store = tempfile::tempdir().unwrap();
     let mut serving = Serving::start(&store.path().join("missing"), &[]);
-    // Its workers may speak before it listens, or a little later.
+    // Its workers may log before it listens, or a little later.
     std::thread::sleep(std::time::Duration::from_millis(2_000));
     serving.signal("TERM");
     let mut log = std::mem::take(&mut serving.start);

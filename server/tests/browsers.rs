@@ -10,7 +10,7 @@ use crate::support::{Running, ids, key, start};
 const SHOP: &str = "https://shop.example";
 const OTHER: &str = "https://other.example";
 
-/// A server whose key for events may be used by pages of [`SHOP`]; and that key.
+/// A server with a key for events that pages of [`SHOP`] may use; and that key.
 async fn for_pages() -> (Running, String) {
     let store = tempfile::tempdir().unwrap();
     publish(store.path(), "default", "v1", "a");

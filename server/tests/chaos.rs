@@ -1,8 +1,8 @@
-//! A real server is killed again and again while events pour in: what it acknowledged is there, once, in its store
+//! A real server is killed again and again while events arrive: every acknowledged event is stored once, in its store
 //! and in the files that it drains events into.
 //!
-//! `QIANMIAN_KILLS` says how often (5 by default; `make chaos` says 200). A SIGKILL takes the process, not the
-//! page cache: that the disk itself holds what is acknowledged rests on the store's fsync before it answers.
+//! `QIANMIAN_KILLS` sets the number of kills (5 by default; 200 in `make chaos`). A SIGKILL ends the process, not the
+//! page cache: durability on the disk itself rests on the store's fsync before it answers.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{Read, Write};
@@ -20,17 +20,17 @@ use qianmian_live::log::EventLog;
 use qianmian_live::people::{Name, People};
 use serde_json::{Value, json};
 
-/// Callers that send at once, users that they send for, and events of one call at most.
+/// Concurrent callers, the users that they send for, and most events of one call.
 const CALLERS: u64 = 4;
 const USERS: u64 = 40;
 const BATCH: u64 = 20;
 const TTL_MS: i64 = 7 * 86_400_000;
-/// The metric of how many events are spooled.
+/// The metric of the number of spooled events.
 const SPOOLED: &str = "qianmian_live_spooled_events{shop=\"default\"}";
-/// Where events are drained to.
+/// The folder into which events are drained.
 const DRAINED: &str = "drained";
 
-/// Sends one body, and reads the answer; nothing where the server went away before it was whole.
+/// Sends one body, and reads the answer; `None` if the server closes before the answer is complete.
 fn post(address: &str, body: &str) -> Option<Value> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
@@ -48,7 +48,7 @@ fn post(address: &str, body: &str) -> Option<Value> {
     serde_json::from_str(body).ok()
 }
 
-/// What the callers share.
+/// State that the callers share.
 struct Load {
     address: Mutex<String>,
     stop: AtomicBool,
@@ -57,7 +57,7 @@ struct Load {
     acknowledged: Mutex<HashMap<String, u64>>,
 }
 
-/// Sends batches until told to stop; one that was not acknowledged is sent again until it is.
+/// Sends batches until told to stop; repeats each one until it is acknowledged.
 fn call(load: &Load, caller: u64) {
     let mut next = 0;
     while !load.stop.load(Ordering::Relaxed) {
@@ -90,7 +90,8 @@ fn call(load: &Load, caller: u64) {
     }
 }
 
-/// Kills a server that is configured so, again and again under load; what its callers were told, by id of the event.
+/// Kills a server with this configuration again and again under load; returns the acknowledged events: item by event
+/// id.
 fn torment(place: &str, folder: &Path, live: &str) -> HashMap<String, u64> {
     let kills: u64 = std::env::var("QIANMIAN_KILLS").map_or(5, |kills| kills.parse().unwrap());
     let config =
@@ -137,8 +138,8 @@ fn torment(place: &str, folder: &Path, live: &str) -> HashMap<String, u64> {
     acknowledged
 }
 
-/// Starts the server once more, lets it end of itself when `ready`, and checks what it drained: every acknowledged
-/// event once, in the order of the numbers, and nothing else.
+/// Starts the server once more, stops it gracefully once `ready` returns, and checks the drained events: every
+/// acknowledged event once, in the order of the numbers, and nothing else.
 fn check_drained(place: &str, folder: &Path, acknowledged: &HashMap<String, u64>, ready: impl Fn(&Serving)) {
     let serving = Serving::start(folder);
     ready(&serving);
@@ -178,7 +179,7 @@ fn redis_events_survive_kills() {
     let live = folder.path().join("live").display().to_string();
     let config = format!("[live]\nfolder = '{live}'\n[live.redis]\nurls = ['{}']\n", redis.url());
     let acknowledged = torment("redis", folder.path(), &config);
-    // What the last kill left in the spool is handed over by the next start.
+    // The next start replays the events that the last kill left in the spool.
     check_drained("redis", folder.path(), &acknowledged, empty_the_spool);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -217,7 +218,7 @@ fn empty_the_spool(serving: &Serving) {
     eprintln!("redis: {first} events were spooled at the last start, and in Redis {seconds:.1} s later");
 }
 
-/// Every acknowledged event must be in what the last kill left behind, once, and known of its user.
+/// Every acknowledged event must be in the store after the last kill, once, and in its user's state.
 async fn check(place: &str, store: &(impl EventLog + People), acknowledged: &HashMap<String, u64>) {
     let log = store.events(0, usize::MAX).await.unwrap();
     let mut counts: HashMap<&str, usize> = HashMap::new();
@@ -232,7 +233,7 @@ async fn check(place: &str, store: &(impl EventLog + People), acknowledged: &Has
     assert!(counts.values().all(|&count| count == 1), "an event is there twice");
     let lost: Vec<&String> = acknowledged.keys().filter(|id| !counts.contains_key(id.as_str())).collect();
     assert!(lost.is_empty(), "{} acknowledged events are lost: {lost:?}", lost.len());
-    // All callers were answered in the end, so that nothing else can be there.
+    // All callers were answered in the end, so there can be no other events.
     assert_eq!(counts.len(), acknowledged.len(), "an event is there that nobody was told of");
     let now = chrono::Utc::now().timestamp_millis();
     for (user, mut items) in bought {

@@ -1,4 +1,4 @@
-//! Consent: who refuses is in no audience and gets no personal answer, as trained and as decided since.
+//! Consent: a person who refuses is in no audience and gets no personal answer, as trained and as decided since.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -9,7 +9,7 @@ use crate::support::{EAGER, Running, ids, in_redis, start};
 use hyper::Method;
 use serde_json::{Value, json};
 
-/// Users 3, 13 and 23 refuse contact, user 5 refuses personal answers; the users table says nothing of users from 30 on.
+/// Users 3, 13 and 23 refuse contact, user 5 refuses personal answers; users from 30 on have no recorded consent.
 fn table(n: usize) -> Vec<(&'static str, Option<bool>)> {
     let said = |yes: bool| (n < 30).then_some(yes);
     vec![("consent_contact", said(n % 10 != 3)), ("consent_personalization", said(n != 5))]
@@ -38,7 +38,7 @@ async fn audience(running: &Running, n: usize) -> BTreeSet<String> {
     ids(&answer, "users", "user_id").into_iter().collect()
 }
 
-/// An answer without what differs from call to call.
+/// An answer without the fields that differ from call to call.
 fn lasting(mut answer: Value) -> Value {
     for field in ["request_id", "took_us"] {
         answer.as_object_mut().unwrap().remove(field);
@@ -137,7 +137,7 @@ async fn a_decision_holds_at_once_and_survives_restart_and_retraining() {
     let slate = running.get(&format!("/recommend?user_id={leaves}")).await.ok();
     assert_eq!(slate["personalized"], false);
 
-    // A model trained later, which still says what the users table said, and a restart.
+    // A model trained later, with the same users table as before, and a restart.
     publish_with_consents(running.store.path(), "default", "v2", table);
     running.until("v2", || async { running.version().await == "v2" }).await;
     assert_eq!(audience(&running, 6).await, changed(&before, &[&joins], &[&leaves]));
@@ -176,7 +176,7 @@ async fn a_refusal_of_a_linked_name_holds_for_the_person() {
     assert_eq!(slate["personalized"], false);
     let said = running.get(&format!("/users/{known}/consent")).await.ok();
     assert_eq!(said["consents"]["contact"]["user_id"], visitor.as_str());
-    // A yes under the other name does not outweigh it, and the other way around a decision reaches all names.
+    // A consent under the other name does not outweigh it; and a decision under that name reaches all names.
     decide(&running, &known, &json!({"contact": true})).await;
     assert!(!audience(&running, 6).await.contains(&known));
     let undo = json!({"merge_id": merged["merges"][0]["merge_id"]});

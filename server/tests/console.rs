@@ -1,4 +1,4 @@
-//! The console's files: bounds of what a browser loads, and what the page may do.
+//! The console's files: limits of their size, and restrictions of the page.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use crate::support::{Answer, Running, served};
 use hyper::Method;
 use sha2::Digest;
 
-/// What the whole console may weigh, compressed.
+/// Largest size of the whole console, compressed, in bytes.
 const MOST_BYTES: usize = 150 << 10;
 
 fn folder() -> PathBuf {
@@ -100,7 +100,7 @@ fn own_scripts_never_parse_text_as_markup() {
         ] {
             assert!(!text.contains(forbidden), "{file} has {forbidden}");
         }
-        // Under a sub-path, only relative addresses lead back.
+        // Under a sub-path, only relative addresses work.
         for absolute in ["src=\"/", "href=\"/", "from '/", "import('/"] {
             assert!(!text.contains(absolute), "{file} has {absolute}");
         }

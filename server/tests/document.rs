@@ -1,4 +1,4 @@
-//! The OpenAPI document: its text is checked in, and what it says is held against the server.
+//! The OpenAPI document: its text is checked in, and its claims are checked against the server.
 
 use crate::support::{EAGER, key, start};
 use serde_json::Value;

@@ -1,11 +1,11 @@
-//! The calls of the documents run as they are written, by curl against a server of this process.
+//! The calls in the documents run as written, by curl against a server of this process.
 
 use std::process::{Command, Output};
 
 use crate::support::shop::{item, publish, user};
 use crate::support::{EAGER, start};
 
-/// Documents with their number of calls, at least: an extraction that finds nothing proves nothing.
+/// Documents with the least number of their calls: an extraction that finds nothing proves nothing.
 const DOCUMENTS: [(&str, usize, &str); 4] = [
     ("README.md", 3, include_str!("../../README.md")),
     ("README.zh-CN.md", 3, include_str!("../../README.zh-CN.md")),

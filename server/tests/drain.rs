@@ -1,4 +1,4 @@
-//! Events that are taken in over HTTP come to stay in Parquet files.
+//! Events received over HTTP end up in Parquet files.
 
 use std::path::{Path, PathBuf};
 
@@ -35,7 +35,7 @@ fn all(count: usize) -> Vec<(i64, String)> {
     (0..count).map(|n| (n as i64, n.to_string())).collect()
 }
 
-/// True if the metrics have a line that ends so, for the one shop there is.
+/// True if the metrics have a line with this end, for the only shop.
 async fn shows(running: &Running, metric: &str, value: &str) -> bool {
     let line = format!("{metric}{{shop=\"default\"}} {value}");
     running.get("/metrics").await.text().lines().any(|shown| shown == line)

@@ -1,4 +1,4 @@
-//! One-ID over HTTP: names that are linked are one person in the very next answer, and two when that is taken back.
+//! One-ID over HTTP: linked names are one person in the very next answer, and two again after an undo.
 
 use crate::support::shop::{item, publish, publish_with_first_user, taste, user};
 use crate::support::{EAGER, Running, ids, start};
@@ -19,7 +19,7 @@ fn config(store: &tempfile::TempDir) -> String {
     format!("{EAGER}[live]\nfolder = '{}'\n", store.path().join("live").display())
 }
 
-/// Sends one event of somebody, named as `who` says.
+/// Sends one event of the person whom `who` names.
 async fn happened(running: &Running, id: &str, kind: &str, who: (&str, Value), item_id: &str) {
     let occurred_at = (Utc::now() - Duration::seconds(5)).to_rfc3339_opts(SecondsFormat::Millis, true);
     let mut event = json!({"event_id": id, "type": kind, "occurred_at": occurred_at, "item_id": item_id});
@@ -112,7 +112,7 @@ async fn what_the_model_knows_under_two_user_ids_is_one_history() {
     let device = identity("device_id", "d");
     let made_up =
         link(&running, json!({"identities": [device]})).await["user_id"].as_str().unwrap().to_owned();
-    // Orders came in under the made-up id: the model knows it as its first user.
+    // Orders came in under the generated id: the model knows it as its first user.
     publish_with_first_user(running.store.path(), "default", "v2", "a", &made_up);
     running.until("swapped", || async { running.version().await == "v2" }).await;
     let question = |who: Value| json!({"user": who, "count": 30, "exclude_bought": true});
@@ -237,7 +237,7 @@ async fn who_a_person_is_is_told_with_masked_values_and_a_trail() {
     let running = live().await;
     let (device, card) = (identity("device_id", "ABCDEFGH-9876"), identity("member_card", "MC-0042"));
     let made_up = link(&running, json!({"identities": [device]})).await["user_id"].clone();
-    // Trails are in order of milliseconds.
+    // Audit trails are ordered by milliseconds.
     tokio::time::sleep(std::time::Duration::from_millis(2)).await;
     let merged =
         link(&running, json!({"user_id": "K", "identities": [device, card], "source": "till"})).await;

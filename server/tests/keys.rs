@@ -33,7 +33,7 @@ async fn two_shops() -> (Running, Vec<(&'static str, &'static str, String)>) {
     (running, keys)
 }
 
-/// One documented call: method, path to try, body, the scope it asks for.
+/// One documented call: method, path to try, body, required scope.
 struct Documented {
     method: Method,
     path: String,
@@ -41,7 +41,7 @@ struct Documented {
     scope: Option<String>,
 }
 
-/// Every call of the OpenAPI document, with a request that its scope lets through.
+/// Every call of the OpenAPI document, with a request that passes its scope check.
 async fn documented(running: &Running) -> Vec<Documented> {
     let document = running.get("/openapi.json").await.json();
     let mut calls = Vec::new();
@@ -78,7 +78,8 @@ async fn documented(running: &Running) -> Vec<Documented> {
 }
 
 impl Documented {
-    /// True if `status` says that the key was let through. Calls of one document come in any order: it may not be there.
+    /// True if `status` says that the key was let through. Calls of one document come in any order: it may not be
+    /// there.
     fn is_let_through(&self, status: u16) -> bool {
         let is_document = ["/scenes/", "/rooms/"].iter().any(|path| self.path.starts_with(path));
         status == 200 || is_document && [201, 204, 400, 404].contains(&status)
@@ -154,7 +155,7 @@ async fn no_answer_to_one_shop_holds_anything_of_another() {
         let expected = if is_item { rice.status == 404 } else { call.is_let_through(rice.status.as_u16()) };
         assert!(expected, "{} {} {}", call.path, rice.status, rice.text());
         let mut text = rice.text();
-        // What the caller itself sent may be named back as unknown.
+        // Ids that the caller itself sent may be listed as unknown.
         text = text.replace(&format!("\"unknown_item_ids\":[\"{}\"]", item("tea", 4)), "");
         assert!(!text.contains("tea"), "{} told rice of tea: {text}", call.path);
     }

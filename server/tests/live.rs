@@ -1,4 +1,4 @@
-//! Live state over HTTP: what is sent is known to the very next answer, on every path.
+//! Live state over HTTP: data sent is known to the very next answer, on every path.
 
 use std::path::Path;
 
@@ -23,7 +23,7 @@ async fn live() -> Running {
     running
 }
 
-/// A Redis for a test, where `live_redis.rs` is what runs it.
+/// A Redis for a test, if `live_redis.rs` runs it.
 fn redis() -> Option<RedisServer> {
     let wanted = module_path!().contains("live_redis") && redis_is_here("a test of live state in Redis");
     wanted.then(RedisServer::start)
@@ -124,7 +124,7 @@ async fn overexposed_items_come_last_in_their_scene() {
     };
     send(&running, &(0..4).map(shown).collect::<Vec<_>>()).await;
     assert_eq!(slate(&running, &question("home")).await.1, before, "four times are not too often");
-    // The fifth, told twice: by then it was shown often enough.
+    // The fifth, reported twice: by then it was shown often enough.
     send(&running, &[shown(4), shown(4)]).await;
     let (_, after) = slate(&running, &question("home")).await;
     assert!(!after.contains(first), "{first} is still among {after:?}");

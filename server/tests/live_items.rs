@@ -1,4 +1,4 @@
-//! News of items: prices, stock, sale, on every path; over both stores, as `live.rs`.
+//! Item changes: prices, stock, sale, on every path; over both stores, as in `live.rs`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,7 +28,7 @@ async fn no_path_shows_items_that_cannot_be_sold() {
     let gone = [item("a", 7), item("a", 6), item("a", 9)];
     let before = shown(&running, 4).await;
     assert!(gone.iter().all(|id| before.contains(id)), "{before:?}");
-    // Half of it while every path is hammered: what was asked after the acknowledgement counts.
+    // Half of them while every path is under load: only requests after the acknowledgment count.
     let acknowledged = Arc::new(AtomicBool::new(false));
     let hammer: Vec<_> = (0..3)
         .map(|n| {
@@ -57,7 +57,7 @@ async fn no_path_shows_items_that_cannot_be_sold() {
     for task in hammer {
         task.await.unwrap();
     }
-    // A version that is published later knows it from its first answer on.
+    // A version published later knows it from its first answer on.
     publish(running.store.path(), "default", "v2", "a");
     running.until("swapped", || async { running.version().await == "v2" }).await;
     assert!(gone.iter().all(|id| !before.is_empty() && before.contains(id)));

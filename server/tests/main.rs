@@ -1,4 +1,4 @@
-//! The server's tests: one binary, one file a subject.
+//! The server's tests: one binary, one file per subject.
 //!
 //! Most of them start a server inside this process; `binary`, `chaos` and `outage` start the program itself.
 

@@ -1,7 +1,7 @@
-//! Redis is stopped, killed, frozen, slowed and flapping under steady load: answers go on, no event is lost.
+//! Redis is stopped, killed, frozen, slowed and flapping under steady load: answers continue, no event is lost.
 //!
-//! Short by default: only that answers are given and that no event is lost or doubled is asserted, for how fast
-//! they are says little on a busy machine. `make chaos` (`QIANMIAN_OUTAGE_SECONDS=10`) prints all figures.
+//! Short by default: it asserts only that answers are given and that no event is lost or doubled, because latencies
+//! mean little on a busy machine. `make chaos` (`QIANMIAN_OUTAGE_SECONDS=10`) prints all figures.
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
@@ -27,25 +27,25 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
 
-/// Between two questions, and between two calls with events.
+/// Intervals between two queries, and between two calls with events.
 const ASK_EVERY: Duration = Duration::from_millis(10);
 const SEND_EVERY: Duration = Duration::from_millis(25);
-/// Before the outage, and after it.
+/// Time before the outage, and after it.
 const BEFORE: Duration = Duration::from_secs(1);
 const AFTER: Duration = Duration::from_secs(6);
-/// What the slow proxy adds to every answer of Redis.
+/// Delay that the slow proxy adds to every answer of Redis.
 const SLOW: Duration = Duration::from_secs(2);
-/// How long Redis is there and away by turns.
+/// Time for which Redis is alternately reachable and not.
 const FLAP: Duration = Duration::from_millis(300);
 
-/// Questions in a row that are answered whole once Redis is back; on a busy machine a single one may be late.
+/// Queries in a row that are answered in full once Redis is back; on a busy machine a single one may be late.
 const STEADY: usize = 50;
 
 const PASS: u8 = 0;
 const DELAY: u8 = 1;
 const AWAY: u8 = 2;
 
-/// Stands between the server and Redis.
+/// A proxy between the server and Redis.
 struct Proxy {
     address: SocketAddr,
     mode: AtomicU8,
@@ -70,7 +70,7 @@ impl Proxy {
                 let (passing, shared) = (Arc::clone(&own), Arc::clone(&own));
                 let task = tokio::spawn(async move {
                     let Ok(to) = TcpStream::connect(("127.0.0.1", port)).await else { return };
-                    // Without these, packets wait for each other's acknowledgement.
+                    // Without these, packets wait for each other's acknowledgment.
                     let _ = (from.set_nodelay(true), to.set_nodelay(true));
                     let ((from_read, from_write), (to_read, to_write)) = (from.into_split(), to.into_split());
                     tokio::select! {
@@ -92,7 +92,7 @@ impl Proxy {
     }
 }
 
-/// Passes bytes on, each a while after it came where `slowed` says so.
+/// Forwards bytes, with a delay if `slowed` is set.
 async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, slowed: Option<&Proxy>) {
     let (sender, mut waiting) = tokio::sync::mpsc::channel::<(Instant, Vec<u8>)>(10_000);
     let read = async move {
@@ -119,20 +119,20 @@ async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, slowed: Option<&P
     }
 }
 
-/// What came of one call.
+/// The outcome of one call.
 struct Fact {
-    /// When the answer was there.
+    /// Arrival of the answer.
     when: Instant,
     took: Duration,
     /// True if its status was 2xx.
     good: bool,
-    /// True if it says that live state did not answer.
+    /// True if it reports that live state did not answer.
     degraded: bool,
-    /// True if it was a question, and no call with events.
+    /// True for a query, false for a call with events.
     asked: bool,
 }
 
-/// The load on one server, and what came of it.
+/// The load on one server, and its outcome.
 struct Load {
     client: Client<HttpConnector, Full<Bytes>>,
     address: String,
@@ -191,7 +191,7 @@ impl Load {
     }
 }
 
-/// Starts a task at every tick, whatever became of those before, and waits for all of them in the end.
+/// Starts a task at every tick, whether or not earlier ones have ended, and finally waits for all of them.
 async fn steadily<F: Future<Output = ()> + Send + 'static>(
     load: Arc<Load>,
     every: Duration,
@@ -208,7 +208,7 @@ async fn steadily<F: Future<Output = ()> + Send + 'static>(
     tasks.join_all().await;
 }
 
-/// One kind of outage: it begins, lasts, and ends. `None` tells what is the machine's own part in the figures.
+/// One kind of outage: it begins, lasts, and ends. `None` shows the machine's own part in the figures.
 #[derive(Clone, Copy, PartialEq)]
 enum Outage {
     None,
@@ -293,7 +293,7 @@ async fn survive(outage: Outage, name: &str) {
     load.stop.store(true, Ordering::Relaxed);
     asking.await.unwrap();
     sending.await.unwrap();
-    // Whatever a late hiccup spooled is handed over before the count.
+    // Events spooled by a late failure are replayed before the count.
     let is_empty = || serving.get("/metrics").contains("qianmian_live_spooled_events{shop=\"default\"} 0");
     crate::support::redis::wait_for("the spool is empty", is_empty);
     let acknowledged = std::mem::take(&mut *load.acknowledged.lock().unwrap());
@@ -305,7 +305,8 @@ async fn survive(outage: Outage, name: &str) {
     assert!(good as f64 >= 0.999 * answers.len() as f64, "{good} of {} answers were good", answers.len());
 }
 
-/// Events in Redis; ids that are there twice; acknowledged ones that are not there, or not known of their user.
+/// Returns the number of events in Redis, of duplicate ids, and of acknowledged events that are missing or not in their
+/// user's state.
 async fn count(redis: &RedisServer, acknowledged: &HashMap<String, usize>) -> (usize, usize, usize) {
     let timeout = Duration::from_secs(10);
     let store = Redis::open(RedisOptions {
@@ -335,7 +336,7 @@ async fn count(redis: &RedisServer, acknowledged: &HashMap<String, usize>) -> (u
     (log.len(), log.len() - ids.len(), lost)
 }
 
-/// A line of the table that `make chaos` shows.
+/// A line of the table printed by `make chaos`.
 fn report(
     name: &str,
     answers: &[Fact],

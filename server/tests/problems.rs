@@ -1,4 +1,4 @@
-//! Every error is a problem, whoever makes it: the handlers, the extractors, the router, the bounds.
+//! Every error is a problem, from any part: the handlers, the extractors, the router, the bounds.
 
 use std::io::{Read as _, Write as _};
 use std::time::Duration;
@@ -167,7 +167,7 @@ async fn errors_repeat_little_of_a_request_and_cost_little() {
         let answer = running.post("/bundle", &body).await;
         assert_eq!(answer.status, 400);
         assert!(answer.body.len() < 1_000, "{}", answer.text());
-        // Generous for a busy machine without optimization: it was quadratic once.
+        // Generous for a busy machine and an unoptimized build: it was quadratic once.
         assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
     }
 }
@@ -230,7 +230,7 @@ async fn a_body_must_be_declared_as_json_and_be_short_enough() {
     running.send(Method::POST, "/similar", &[JSON], &long).await.problem(413, "body_too_large");
 }
 
-/// Sends bytes as they are, and returns everything that comes back until the connection is closed.
+/// Sends raw bytes, and returns everything received until the connection is closed.
 async fn raw(running: &Running, parts: &[&str], pause: Duration) -> String {
     let mut stream = TcpStream::connect(running.server.address()).await.unwrap();
     for part in parts {

@@ -7,10 +7,10 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-/// Held by a test that kills processes or disturbs Redis, so that only one of them loads the machine at a time.
+/// Held by tests that kill processes or disturb Redis, so that only one of them loads the machine at a time.
 pub static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
-/// A server process. Its end is a SIGKILL.
+/// A server process. Dropping it sends SIGKILL.
 pub struct Serving {
     child: Child,
     pub address: String,
@@ -33,12 +33,12 @@ impl Serving {
                 break line["address"].as_str().unwrap().to_owned();
             }
         };
-        // Read on, so that a full pipe does not hold it up.
+        // Keeps reading, so that a full pipe does not block the process.
         std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
         Self { child, address }
     }
 
-    /// Asks for a page without a body; nothing where it does not answer.
+    /// Requests a page without a body; empty if there is no answer.
     pub fn get(&self, path: &str) -> String {
         let mut answer = String::new();
         if let Ok(mut stream) = TcpStream::connect(&self.address) {
@@ -50,7 +50,7 @@ impl Serving {
         answer
     }
 
-    /// Tells it to end, and waits until it has.
+    /// Sends SIGTERM, and waits until it has ended.
     pub fn stop(mut self) {
         let told = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
         assert!(told.success() && self.child.wait().unwrap().success());

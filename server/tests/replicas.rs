@@ -1,4 +1,4 @@
-//! Two servers on one Redis see one truth.
+//! Two servers on one Redis have the same state.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -125,10 +125,10 @@ async fn a_replica_starts_without_redis_and_replays_later() {
     let before = a.post("/recommend", &question).await.ok();
     assert_eq!((&before["personalized"], &before["degraded"]), (&json!(false), &json!(["user_state"])));
     assert_eq!(view(&a, "1", "newcomer", &item("a", 22)).await, "accepted");
-    // Moments are told apart by milliseconds.
+    // Times are distinguished by milliseconds.
     tokio::time::sleep(Duration::from_millis(2)).await;
     assert_eq!(view(&a, "1", "newcomer", &item("a", 22)).await, "conflict", "a later time is another event");
-    // Who refuses personal answers is not known until Redis has answered once.
+    // Refusals of personal answers are unknown until Redis has answered once.
     let own = a.post("/recommend", &question).await.ok();
     assert_eq!((&own["personalized"], &own["degraded"]), (&json!(false), &json!(["user_state"])));
     a.post("/audience", &json!({"item_ids": [item("a", 7)]})).await.problem(503, "live_unavailable");

@@ -1,4 +1,4 @@
-//! What a request asks of its answer: fields, filters, boosts, pools.
+//! The steering fields of requests: fields, filters, boosts, pools.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Storefront keys: what everybody who has the mini-program can do, which is little.
+//! Storefront keys: the few calls open to everyone with the mini-program.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -60,7 +60,7 @@ impl Shop {
     }
 }
 
-/// A slate without what differs from call to call.
+/// A slate without the fields that differ from call to call.
 fn lasting(mut answer: Value) -> Value {
     for field in ["request_id", "took_us"] {
         answer.as_object_mut().unwrap().remove(field);
@@ -75,7 +75,7 @@ fn event(n: usize, kind: &str, who: &Value) -> Value {
     event
 }
 
-/// The only calls that let a storefront key in. A route that is new is denied until it is listed here and in the router.
+/// The only calls that accept a storefront key. A new route is denied until it is listed here and in the router.
 const LET_IN: [(&str, &str); 5] = [
     ("get", "/recommend"),
     ("post", "/recommend"),

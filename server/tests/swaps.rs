@@ -1,4 +1,4 @@
-//! Replacing the model while answers go on.
+//! Replaces the model while answers continue.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,14 +13,14 @@ use serde_json::{Value, json};
 
 const SWAPS: usize = 100;
 
-/// The ids in an answer, whichever call gave it.
+/// The ids in an answer of any call.
 fn items(body: &Value) -> Vec<String> {
     let list = if body.get("complements").is_some() { "complements" } else { "items" };
     ids(body, list, "item_id")
 }
 
-/// Asks without pause until told to stop; returns how many answers it checked. Version `a0` holds only
-/// ids marked `a`, and so on.
+/// Queries without pause until told to stop; returns the number of answers checked. Version `a0` holds only ids marked
+/// `a`, and so on.
 async fn ask(running: Arc<Running>, stop: Arc<AtomicBool>) -> usize {
     let carts = json!(["a-item-03", "b-item-03", "c-item-03"]);
     let mut answers = 0;
@@ -41,7 +41,7 @@ async fn ask(running: Arc<Running>, stop: Arc<AtomicBool>) -> usize {
     answers
 }
 
-/// What the ids of the model that answered begin with.
+/// The mark of the model that answered: the first letter of its ids.
 fn mark(body: &Value) -> &str {
     &body["model"]["version"].as_str().unwrap()[..1]
 }
@@ -111,7 +111,7 @@ async fn replaced_models_are_freed_and_none_is_left_waiting() {
     );
 }
 
-/// Publishes `version` without the checks that would stop a damaged one, as a broken copy would arrive.
+/// Publishes `version` without the checks that would refuse a damaged one, as a broken copy would arrive.
 fn point_at(running: &Running, version: &str) {
     let latest = running.store.path().join("default/latest.json");
     let new = latest.with_extension("new");
@@ -150,14 +150,14 @@ async fn a_damaged_model_is_refused_and_the_old_one_serves() {
     assert_eq!(models["last_error"]["section"], "co_purchase", "{models}");
     assert_eq!(models["last_error"]["version"], "v2");
     assert_eq!(models["latest"]["version"], "v2");
-    // Many looks later it has not been tried again.
+    // It has not been tried again after many polls.
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(refusals(&running).await, "1");
     assert_eq!(running.get("/readyz").await.status, 200);
-    // Asked for by hand, it is refused, too.
+    // Requested by hand, it is refused, too.
     running.post("/models/v2/activate", &json!({})).await.problem(409, "model_refused");
     assert_eq!(running.version().await, "v1");
-    // A sound one clears the error.
+    // A valid version clears the error.
     publish(running.store.path(), "default", "v3", "c");
     running.until("v3", || async { running.version().await == "v3" }).await;
     assert_eq!(running.get("/models").await.ok()["last_error"], Value::Null);
@@ -195,7 +195,7 @@ async fn a_rollback_is_instant_and_stays_until_the_next_publish() {
     let running = served().await;
     publish(running.store.path(), "default", "v2", "b");
     running.until("v2", || async { running.version().await == "v2" }).await;
-    // The kept version needs no file any more.
+    // The kept version no longer needs its files.
     std::fs::remove_dir_all(running.store.path().join("default/v1")).unwrap();
     let body = running.post("/models/rollback", &json!({})).await.ok();
     assert_eq!((&body["model"]["version"], &body["pinned"]), (&json!("v1"), &json!(true)));
@@ -205,7 +205,7 @@ async fn a_rollback_is_instant_and_stays_until_the_next_publish() {
     let models = running.get("/models").await.ok();
     assert_eq!((&models["pinned"], &models["previous"]["version"]), (&json!(true), &json!("v2")));
     assert_eq!(models["latest"], json!({"version": "v2", "previous": "v1"}));
-    // Rolling back again goes forth again.
+    // Rolling back again returns to the newer version.
     assert_eq!(running.post("/models/rollback", &json!({})).await.ok()["model"]["version"], "v2");
     // A publish, even of the version that is named already, ends the pin.
     ShopStore::new(running.store.path(), "default").unwrap().publish("v2").unwrap();
@@ -247,7 +247,7 @@ async fn a_version_of_the_store_is_activated_by_name() {
     assert_eq!(running.version().await, "v0");
 }
 
-/// Copies the files of a version, those that `wanted` picks.
+/// Copies the files of a version for which `wanted` is true.
 fn copy(from: &Path, to: &Path, wanted: impl Fn(usize) -> bool) {
     std::fs::create_dir_all(to).unwrap();
     let mut files: Vec<_> = std::fs::read_dir(from).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -283,7 +283,7 @@ async fn a_refused_version_is_tried_again_on_demand_and_by_name() {
     let folder = store.path().join("default").join("v1");
     let (section, aside) = (folder.join("items.arrow"), store.path().join("items.arrow"));
     std::fs::rename(&section, &aside).unwrap();
-    // It looks only when it is told to.
+    // It polls only when told to.
     let running = start("poll_seconds = 3600\n", store).await;
     let refused = || async { running.get("/models").await.ok()["last_error"]["version"] == "v1" };
     running.until("refused", refused).await;

@@ -24,7 +24,7 @@ fn items_of(writer: usize) -> Vec<usize> {
     (0..ITEMS).filter(|n| n % WRITERS == writer && *n != 29).collect()
 }
 
-/// What the ids of the model that answered begin with.
+/// The mark of the model that answered: the first letter of its ids.
 fn mark(body: &Value) -> String {
     body["model"]["version"].as_str().unwrap()[..1].to_owned()
 }
@@ -55,7 +55,7 @@ fn price(round: usize) -> f64 {
     (100_000 + round) as f64 / 100.0
 }
 
-/// Checks that answers know the state of `round`.
+/// Checks that answers show the state of `round`.
 async fn knows(running: &Running, items: &[usize], round: usize) {
     let gone = items[0] + COMES_AND_GOES;
     let asked = json!(["a", "b"].map(|mark| item(mark, gone)));
@@ -76,7 +76,7 @@ async fn knows(running: &Running, items: &[usize], round: usize) {
     }
 }
 
-/// Asks without pause until told to stop; returns how many answers it checked.
+/// Queries without pause until told to stop; returns the number of answers checked.
 async fn ask(running: Arc<Running>, stop: Arc<AtomicBool>) -> usize {
     let carts = json!(["a-item-03", "b-item-03"]);
     let mut answers = 0;
@@ -110,7 +110,7 @@ async fn swaps_under_item_changes_lose_and_mix_nothing() {
         .collect();
     let shop = ShopStore::new(running.store.path(), "default").unwrap();
     let mut done = 0;
-    // Both go on until both have enough of the other.
+    // Both continue until both have done enough.
     while done < swaps || changes.load(Ordering::Relaxed) < most {
         done += 1;
         // Four versions in turn: each is opened anew. Every fifth swap brings the kept one back.

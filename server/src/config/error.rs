@@ -1,4 +1,4 @@
-//! Why a configuration is refused, and the checks that fields share.
+//! The reason for which a configuration is refused, and the checks that fields share.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use qianmian_models::storage::versions::check_name;
 
 use crate::nearest;
 
-/// Why a configuration is refused.
+/// The reason for which a configuration is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
@@ -23,17 +23,17 @@ pub enum ConfigError {
     Parse {
         /// The file.
         path: PathBuf,
-        /// What is wrong, with line and column, and the nearest known field.
+        /// The error, with line and column, and the nearest known field.
         message: String,
     },
-    /// A field has a value that it may not have.
+    /// A field has a value that is not allowed.
     #[error("`{field}` is {got}, expected {expected}")]
     Value {
         /// Path of the field.
         field: String,
-        /// What it may be.
+        /// The allowed values.
         expected: String,
-        /// What it is.
+        /// The given value.
         got: String,
     },
 }

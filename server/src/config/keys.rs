@@ -17,23 +17,24 @@ pub struct KeyConfig {
     /// The shop that the key is for.
     #[serde(default = "super::default_shop")]
     pub shop: String,
-    /// What it allows.
+    /// The scopes of the key.
     pub scopes: Vec<Scope>,
     /// blake3 of the key, 64 hex digits.
     pub blake3: String,
-    /// Web pages that may use the key in a browser, beside those of `cors.origins`.
+    /// Web pages that may use the key in a browser, in addition to those of `cors.origins`.
     #[serde(default)]
     pub origins: Vec<String>,
-    /// Of a storefront key: secrets by which the shop's server signs user tokens. All are valid; replace one by one.
+    /// For a storefront key: secrets by which the shop's server signs user tokens. All are valid, so that they can be
+    /// replaced one by one.
     #[serde(default)]
     pub user_token_secrets: Vec<String>,
     /// A file with further such secrets, one a line, such as a mounted secret.
     #[serde(default)]
     pub user_token_secret_file: Option<PathBuf>,
-    /// Requests a second, instead of the limit of `limits`; 0 is no limit.
+    /// Requests per second, instead of the limit in `limits`; 0 is no limit.
     #[serde(default)]
     pub per_second: Option<f64>,
-    /// Requests at once, instead of the number of `limits`.
+    /// Burst of requests, instead of the number in `limits`.
     #[serde(default)]
     pub burst: Option<u32>,
 }
@@ -47,7 +48,7 @@ impl std::fmt::Debug for KeyConfig {
 /// The keys, for shops numbered as in `shops`.
 ///
 /// # Errors
-/// A key that is no hash, that allows nothing, or that is listed twice.
+/// A key whose hash is not valid, that has no scopes, or that is listed twice.
 pub(super) fn keyring(keys: &[KeyConfig], shops: &[String], limits: &Limits) -> Result<Keyring, ConfigError> {
     let mut hashes = Vec::with_capacity(keys.len());
     let mut checked = Vec::with_capacity(keys.len());
@@ -79,7 +80,8 @@ pub(super) fn keyring(keys: &[KeyConfig], shops: &[String], limits: &Limits) -> 
 }
 
 impl KeyConfig {
-    /// True if it is a storefront key. Such a key is public, so it has no other scope, and only it takes user tokens.
+    /// True if it is a storefront key. Such a key is public, so it has no other scope, and only such a key accepts user
+    /// tokens.
     fn check_storefront(&self, n: usize) -> Result<bool, ConfigError> {
         let is_storefront = self.scopes.contains(&Scope::Storefront);
         if is_storefront && self.scopes.len() > 1 {

@@ -8,13 +8,13 @@ use super::error::{ConfigError, at_least_one, seconds, value};
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Longest request body in bytes, as it arrives and unpacked.
+    /// Longest request body in bytes, as it arrives and decompressed.
     pub body_bytes: usize,
     /// Seconds for the body to arrive, and for the answer to be computed.
     pub request_seconds: f64,
-    /// Seconds for a request's headers to arrive; an idle connection is closed after as long.
+    /// Seconds for a request's headers to arrive; an idle connection is closed after the same time.
     pub header_seconds: f64,
-    /// Seconds without a byte taken by the client before its connection is closed.
+    /// Seconds without a byte accepted by the client before its connection is closed.
     pub stall_seconds: f64,
     /// Seconds that a request may wait for a processor; one that waited longer is refused with 503.
     pub queue_seconds: f64,
@@ -22,13 +22,13 @@ pub struct Limits {
     pub in_flight: usize,
     /// Open connections; more wait in the listen queue.
     pub connections: usize,
-    /// Requests a second of each storefront key; 0 is no limit. Keys with other scopes have none unless they say so.
+    /// Requests per second of each storefront key; 0 is no limit. Other keys have none unless their own entry sets one.
     pub storefront_per_second: f64,
-    /// Requests of a storefront key at once.
+    /// Burst of requests of a storefront key.
     pub storefront_burst: u32,
-    /// Requests a second of each user, by their token; 0 is no limit.
+    /// Requests per second of each user, by their token; 0 is no limit.
     pub user_per_second: f64,
-    /// Requests of a user at once.
+    /// Burst of requests of a user.
     pub user_burst: u32,
 }
 
@@ -64,7 +64,7 @@ impl Limits {
     }
 }
 
-/// Requests a second that can be counted; 0 is no limit.
+/// The largest rate that can be limited, requests per second; 0 is no limit.
 pub(super) fn per_second(field: &str, got: f64) -> Result<(), ConfigError> {
     match got == 0.0 || (0.001..=1e6).contains(&got) {
         true => Ok(()),

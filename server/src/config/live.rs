@@ -1,4 +1,4 @@
-//! Where live state is kept, and for how long.
+//! The storage of live state, and its retention.
 
 use std::path::PathBuf;
 
@@ -7,22 +7,22 @@ use serde::Deserialize;
 
 use super::error::{ConfigError, milliseconds, seconds, value};
 
-/// Where live state is kept, and for how long.
+/// The storage of live state, and its retention.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LiveConfig {
-    /// A folder that no other process uses, with a folder for each shop. Without it no live state is kept. With
-    /// Redis it holds events only while Redis does not answer.
+    /// A folder that no other process uses, with a folder for each shop. Without it no live state is kept. With Redis
+    /// it holds events only while Redis does not answer.
     pub folder: Option<PathBuf>,
-    /// Seconds that an event is remembered: its id, its effect on its user, and the event itself.
+    /// Seconds for which an event is remembered: its id, its effect on its user, and the event itself.
     pub ttl_seconds: u32,
-    /// Where events are drained to; without it they are deleted after `ttl_seconds`.
+    /// The drain of events; without it they are deleted after `ttl_seconds`.
     pub drain: Option<DrainConfig>,
     /// The Redis that several servers share; without it live state is in the folder.
     pub redis: Option<RedisConfig>,
 }
 
-/// Where events are drained to, and how often.
+/// The folder into which events are drained, and the interval.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DrainConfig {
@@ -37,17 +37,17 @@ fn drain_every() -> f64 {
     300.0
 }
 
-/// A Redis server or cluster, and how long to wait for it.
+/// A Redis server or cluster, and its timeouts.
 #[derive(Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RedisConfig {
-    /// One server, or some nodes of a cluster. A URL with a password belongs into the environment.
+    /// One server, or some nodes of a cluster. A URL with a password belongs in the environment.
     pub urls: Vec<String>,
     /// True if it is a Redis Cluster.
     pub cluster: bool,
-    /// Milliseconds that an answer waits for the state of a person.
+    /// Timeout in milliseconds of loading a person's state for an answer.
     pub timeout_ms: u64,
-    /// Milliseconds that a write of events or of item changes may take.
+    /// Timeout in milliseconds of a write of events or of item changes.
     pub append_timeout_ms: u64,
 }
 

@@ -1,5 +1,5 @@
-//! The configuration file: keys, shops, limits. Facts of the deployment (the store, where to listen) come from
-//! flags or the environment.
+//! The configuration file: keys, shops, limits. Facts of the deployment (the store, the listen address) come from flags
+//! or the environment.
 //!
 //! ```toml
 //! poll_seconds = 2
@@ -42,26 +42,26 @@ use error::{origin, seconds, value};
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Seconds between two looks at the store; 0.01 to 3600.
+    /// Seconds between two checks of the store; 0.01 to 3600.
     pub poll_seconds: f64,
-    /// Seconds that requests in flight, and then the drain of events, are given on shutdown; 0 to 3600.
+    /// Seconds for requests in flight, and then for the drain of events, on shutdown; 0 to 3600.
     pub drain_seconds: f64,
     /// Lets everyone read `/metrics`, for a scraper without a key in a network of its own.
     pub open_metrics: bool,
-    /// Names under which a server without keys is called, beside those of loopback; a POST under another name is
+    /// Further host names of a server without keys, in addition to those of loopback. A POST under another name is
     /// refused, because a web page could have made a browser send it.
     pub allowed_hosts: Vec<String>,
     /// Web pages that may call the server from a browser.
     pub cors: CorsConfig,
     /// The key of cursors.
     pub cursors: CursorConfig,
-    /// Where live state is kept.
+    /// Storage of live state.
     pub live: LiveConfig,
     /// Bounds on the work of the whole process.
     pub limits: Limits,
     /// Bounds and choices of shops, by name.
     pub shops: BTreeMap<String, ShopConfig>,
-    /// API keys; without any, nobody needs one.
+    /// API keys; without any, callers need none.
     pub keys: Vec<KeyConfig>,
 }
 
@@ -69,8 +69,8 @@ pub struct Config {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CorsConfig {
-    /// Their origins, such as `https://shop.example`, for every key. None by default: then browsers only let pages
-    /// of the server itself read answers.
+    /// Their origins, such as `https://shop.example`, for every key. None by default: then browsers only let pages of
+    /// the server itself read answers.
     pub origins: Vec<String>,
 }
 
@@ -152,7 +152,7 @@ impl Config {
         }
     }
 
-    /// The shops to serve: those that keys are for, or `default` alone without keys.
+    /// The shops to serve: those of the keys, or `default` alone without keys.
     pub fn shop_names(&self) -> Vec<String> {
         let mut names: Vec<String> = self.keys.iter().map(|key| key.shop.clone()).collect();
         if names.is_empty() {
@@ -166,7 +166,7 @@ impl Config {
     /// The keys; shops are numbered as in [`shop_names`](Self::shop_names).
     ///
     /// # Errors
-    /// A key that is no hash, that allows nothing, or that is listed twice.
+    /// A key whose hash is not valid, that has no scopes, or that is listed twice.
     pub fn keyring(&self) -> Result<Keyring, ConfigError> {
         keys::keyring(&self.keys, &self.shop_names(), &self.limits)
     }
@@ -179,7 +179,7 @@ impl Config {
         self.cursors.key(&self.keys)
     }
 
-    /// Every origin that any key may be used from.
+    /// Every origin that may use any key.
     pub fn origins(&self) -> Vec<String> {
         let of_keys = self.keys.iter().flat_map(|key| &key.origins);
         self.cors.origins.iter().chain(of_keys).cloned().collect()

@@ -1,4 +1,4 @@
-//! Bounds and choices of one shop.
+//! Limits and settings of one shop.
 
 use std::collections::BTreeMap;
 
@@ -9,15 +9,15 @@ use super::error::{ConfigError, at_least_one, shop_name, value};
 use crate::scenes::compile::ActiveScene;
 use crate::scenes::document::SceneDocument;
 
-/// Bounds and choices of one shop.
+/// Limits and settings of one shop.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ShopConfig {
-    /// Requests of the shop in flight; more are refused with 503. Without it, only the process is bounded.
+    /// Requests of the shop in flight; more are refused with 503. Without it, only the limit of the process applies.
     pub in_flight: Option<usize>,
-    /// What holds for users whose consent is unknown.
+    /// The rule for users whose consent is unknown.
     pub unknown_consent: ConsentPolicy,
-    /// Its scenes, by name. A scene that people edit by the API precedes the one of its name here.
+    /// Its scenes, by name. A scene with the same name that people edit by the API overrides the one here.
     pub scenes: BTreeMap<String, SceneDocument>,
 }
 

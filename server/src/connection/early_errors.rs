@@ -1,8 +1,8 @@
-//! Errors that HTTP's implementation answers by itself, before any route (a head that it cannot parse, or that is too
-//! long), get the form of every other error: a problem with a request id.
+//! Errors that hyper answers by itself, before any route (a head that it cannot parse, or that is too long), get the
+//! form of every other error: a problem with a request id.
 //!
 //! hyper writes such an answer in one piece, without a body, as the last of its connection; no answer of this server
-//! looks like it. It is recognized here and replaced.
+//! has that form. It is recognized here and replaced.
 
 use std::io;
 use std::pin::Pin;
@@ -19,7 +19,7 @@ use crate::problem::{Code, MEDIA_TYPE, Problem};
 pub struct EarlyErrors<S> {
     stream: S,
     app: Arc<App>,
-    /// What is left to write of a problem.
+    /// The unwritten rest of a problem.
     left: Vec<u8>,
 }
 
@@ -63,7 +63,7 @@ fn bare_error(bytes: &[u8]) -> Option<StatusCode> {
 }
 
 impl<S: AsyncWrite + Unpin> EarlyErrors<S> {
-    /// Writes what is left of a problem; whether there was one.
+    /// Writes the rest of a problem; returns true if there was one.
     fn poll_left(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.left.is_empty() {
             let written = ready!(Pin::new(&mut self.stream).poll_write(context, &self.left))?;

@@ -1,7 +1,7 @@
-//! Closing without losing the answer: a client that sends a large body before it reads must still find its 413.
+//! Closing without losing the answer: a client that sends a large body before it reads must still get its 413.
 //!
-//! A socket that is closed while bytes of the client are unread is reset, and the reset discards the answer on its
-//! way. So the write half is closed first, and what still arrives is read and dropped, within bounds.
+//! A socket that is closed while bytes of the client are unread is reset, and the reset discards the answer in transit.
+//! So the write half is closed first, and further bytes are read and dropped, within bounds.
 
 use std::future::Future;
 use std::io;
@@ -16,16 +16,16 @@ use tokio::time::{Sleep, sleep};
 
 use super::Activity;
 
-/// Longest time to drop what a client still sends.
+/// Longest time of dropping bytes that a client still sends.
 const LONGEST: Duration = Duration::from_secs(5);
 /// Most bytes to drop.
 const MOST_BYTES: usize = 256 << 20;
 
-/// A stream that reads what is left when it is shut down.
+/// A stream that reads the remaining bytes when it is shut down.
 pub struct Linger<S> {
     stream: S,
     activity: Arc<Activity>,
-    /// Since the write half was closed: the deadline, and the bytes dropped.
+    /// Set once the write half is closed: the deadline, and the number of bytes dropped.
     closing: Option<(Pin<Box<Sleep>>, usize)>,
 }
 

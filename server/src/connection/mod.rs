@@ -1,8 +1,8 @@
-//! The stream under one connection: what HTTP's own implementation leaves open about clients that stop reading,
-//! stop sending, or send what it cannot parse.
+//! The stream under one connection: handles clients that stop reading, stop sending, or send an unreadable head, which
+//! hyper leaves open.
 //!
-//! A stream is `Stall` over `EarlyErrors` over `Linger` over the socket; an [`Activity`] is what its layers and
-//! the requests on it share.
+//! A stream is `Stall` over `EarlyErrors` over `Linger` over the socket; its layers and its requests share an
+//! [`Activity`].
 
 mod early_errors;
 mod linger;
@@ -32,14 +32,14 @@ pub fn stream<S: AsyncRead + AsyncWrite + Unpin>(
     Stall::new(EarlyErrors::new(Linger::new(socket, Arc::clone(&activity)), app), patience, activity)
 }
 
-/// What a connection is doing.
+/// The activity of a connection.
 #[derive(Debug, Default)]
 pub struct Activity {
     /// Requests whose answer is not written yet.
     requests: AtomicUsize,
     /// True if a write waits for the client.
     blocked: AtomicBool,
-    /// True if the client may still be sending a body that nobody will read.
+    /// True if the client may still be sending a body that will not be read.
     unread: AtomicBool,
 }
 
@@ -48,13 +48,13 @@ pub struct Activity {
 pub struct Answering(Arc<Activity>);
 
 impl Activity {
-    /// Notes that a request was read.
+    /// Records that a request was read.
     pub fn begin(self: &Arc<Self>) -> Answering {
         self.requests.fetch_add(1, Ordering::Relaxed);
         Answering(Arc::clone(self))
     }
 
-    /// Notes whether the answer was given before the request's body was read.
+    /// Records if the answer was given before the request's body was read.
     pub fn set_unread(&self, unread: bool) {
         self.unread.store(unread, Ordering::Relaxed);
     }

@@ -1,7 +1,7 @@
-//! Giving up on a client that stops reading.
+//! Closes the connection of a client that stops reading.
 //!
-//! Reading is bounded by deadlines elsewhere; without this, a client that requests a large audience and
-//! reads no byte of it would hold its connection, and the model behind it, for ever.
+//! Deadlines elsewhere bound reading; without this, a client that requests a large audience and reads no byte of it
+//! would hold its connection, and the model behind it, forever.
 
 use std::future::Future;
 use std::io;

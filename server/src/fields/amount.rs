@@ -25,7 +25,7 @@ impl Amount {
     /// The amount in `currency`.
     ///
     /// # Errors
-    /// The number has more decimals than the currency: the sentence says how many it may have.
+    /// The number has more decimals than the currency; the message gives the allowed number.
     pub fn in_currency(self, currency: Currency) -> Result<Money, String> {
         currency.exactly(self.0).map_err(|fault| match fault {
             Fault::Decimals { max } => {

@@ -57,7 +57,7 @@ impl CardFields {
     /// The fields of a list such as `title,price`.
     ///
     /// # Errors
-    /// The first name that is none.
+    /// The first unknown name.
     pub fn listed(names: &str) -> Result<Self, String> {
         let named = |name: &str| {
             let read = serde_json::from_value(serde_json::Value::String(name.trim().to_owned()));

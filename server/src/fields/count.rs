@@ -13,7 +13,7 @@ use utoipa::{PartialSchema, ToSchema};
 pub struct Count<const MAX: u32, const MIN: u32 = 1>(u32);
 
 impl<const MAX: u32, const MIN: u32> Count<MAX, MIN> {
-    /// `count`, brought within `MIN` and `MAX`.
+    /// `count`, clamped to `MIN` and `MAX`.
     pub const fn of(count: u32) -> Self {
         let count = if count > MAX { MAX } else { count };
         Self(if count < MIN { MIN } else { count })

@@ -1,7 +1,7 @@
-//! Outside ids.
+//! External ids.
 //!
-//! Ids are strings. A whole number is read as its digits, because callers whose ids are numbers send them as such;
-//! the OpenAPI document declares strings alone. Where an id is optional, an empty string is none.
+//! Ids are strings. A whole number is read as its digits, because callers whose ids are numbers send them as such; the
+//! OpenAPI document declares strings alone. An empty optional id counts as absent.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,7 +11,7 @@ use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-/// Longest id that is read, in characters. A longer one than a model can hold is unknown, not wrong.
+/// Longest id that is read, in characters. An id longer than a model can hold is unknown, not invalid.
 pub const MAX_ID_CHARS: usize = 256;
 /// Largest magnitude up to which every whole number is exact in JSON libraries.
 const MAX_WHOLE: f64 = 9_007_199_254_740_992.0;
@@ -89,7 +89,7 @@ impl<'a, 'de: 'a> Deserialize<'de> for Id<'a> {
 /// An id that may be absent, null or empty.
 ///
 /// # Errors
-/// It is none of these, and no id.
+/// It is neither absent nor an id.
 pub fn optional_id<'a, 'de: 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Id<'a>>, D::Error> {
     struct MaybeEmpty<'a>(Cow<'a, str>);
     impl<'a, 'de: 'a> Deserialize<'de> for MaybeEmpty<'a> {

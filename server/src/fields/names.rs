@@ -1,4 +1,4 @@
-//! Closed sets of names, for the document: read from the tables that the server reads requests by.
+//! Closed sets of names, for the document: taken from the tables by which the server reads requests.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! Objects: left to itself, serde reads structs from lists as well.
+//! Objects: by default, serde reads structs from lists as well.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -29,7 +29,7 @@ pub fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -
 /// An [`object`], or null.
 ///
 /// # Errors
-/// Neither.
+/// Neither an object nor null.
 pub fn optional_object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {

@@ -9,7 +9,7 @@ use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-/// Numbers below this are seconds, others milliseconds: as seconds it is the year 5138, as milliseconds March 1973.
+/// Smaller numbers are seconds, others milliseconds: as seconds this is the year 5138, as milliseconds March 1973.
 const FIRST_MILLISECONDS: f64 = 1e11;
 /// Largest magnitude that is read as milliseconds: the year 5138.
 const MAX_MILLISECONDS: f64 = 1e14;

@@ -44,12 +44,12 @@ pub enum EmptyReason {
 }
 
 impl EmptyReason {
-    /// Why nothing was found for the `known` items, if nothing was.
+    /// The reason for which nothing was found for the `known` items; `None` if something was.
     pub fn of(known: &[ItemIx], found: usize) -> Option<Self> {
         Self::of_known(known.len(), found)
     }
 
-    /// The same for a number of items that are known or described.
+    /// The same for a number of items in the model or described.
     pub fn of_known(known: usize, found: usize) -> Option<Self> {
         match (known, found) {
             (0, _) => Some(Self::UnknownItems),
@@ -125,7 +125,8 @@ pub struct Reasons<'a> {
 const NOTABLE: f32 = 0.2;
 
 impl<'a> Reasons<'a> {
-    /// The reasons behind `evidence`, weighted as the score was; `reason` gives that of a source, if it has one.
+    /// The reasons behind `evidence`, with the weights of the score; `reason` gives the reason of a source, if it has
+    /// one.
     pub fn of(
         evidence: &Evidence,
         weights: &Evidence,
@@ -222,7 +223,7 @@ pub fn title(snapshot: &Snapshot, item: ItemIx) -> Option<&str> {
     snapshot.catalog.text(item, Text::Title)
 }
 
-/// `score`, or 0 where JSON has no number for it.
+/// `score`; 0 if JSON cannot represent it.
 pub fn finite(score: f32) -> f32 {
     if score.is_finite() { score } else { 0.0 }
 }

@@ -1,4 +1,4 @@
-//! `/bundle` (搭配购): what completes a cart, and sets that are bought together.
+//! `/bundle` (搭配购): complements of a cart, and sets that are bought together.
 
 use std::sync::Arc;
 
@@ -264,7 +264,7 @@ impl Figures {
 pub async fn post(call: Call, State(app): State<Arc<App>>, body: JsonBody) -> Result<Response, Problem> {
     let request: BundleRequest<'_> = body.parse()?;
     request.check()?;
-    // Before the model is taken: it is not held while something waits.
+    // Before the model is taken: it is not held while anything waits.
     let context = request.context(&call).await?;
     let model = call.shop.model()?;
     let context = context.map(|context| context.as_allowed(&call.shop, &model));

@@ -1,4 +1,4 @@
-//! An item as a card shows it, and the reason that somebody bought it before.
+//! The card of an item, and the reason that a person bought it before.
 
 use qianmian_models::ids::ItemIx;
 use qianmian_models::index::catalog::Text;
@@ -76,14 +76,14 @@ pub struct Bought {
 }
 
 impl Bought {
-    /// Adds what the model knows of one item, at `now`, unix seconds.
+    /// Adds the model's purchases of one item, as of `now`, unix seconds.
     pub fn add(&mut self, purchase: &Purchase, now: i64) {
         self.times = self.times.saturating_add(purchase.baskets);
         self.last_at = self.last_at.max(purchase.last_at.into());
         self.is_due |= purchase.is_due(now);
     }
 
-    /// Adds a purchase that the model does not know, at unix seconds. After a later one nothing is due.
+    /// Adds a purchase that the model does not know, at unix seconds. A later purchase means that nothing is due.
     pub fn add_since(&mut self, at: i64) {
         self.times = self.times.saturating_add(1);
         self.is_due &= at < self.last_at;

@@ -1,4 +1,4 @@
-//! `/users/{id}/consent`: what a person allows.
+//! `/users/{id}/consent`: a person's consents.
 
 use axum::response::Response;
 use chrono::{DateTime, SecondsFormat};
@@ -30,7 +30,7 @@ pub struct ConsentRequest {
     personalization: Option<Option<bool>>,
 }
 
-/// Tells `null` from a field that is absent.
+/// Distinguishes `null` from an absent field.
 fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<bool>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
@@ -148,7 +148,7 @@ fn answer(call: &Call, user_id: String) -> Result<Response, Problem> {
     json(&ConsentResponse { request_id: call.id, user_id, consents, took_us: call.took_us() }, 512)
 }
 
-/// What the person with this user id allows. Without a model, nobody allows what they did not decide.
+/// The consents of the person with this user id. Without a model, purposes without a decision are not allowed.
 pub fn of_user(call: &Call, model: Option<&Loaded>, user_id: &str) -> ConsentsOf {
     let live = call.shop.live_store().map(|live| &**live);
     let known = model.map_or(consents::Known { live, model: None }, |model| model.consents(live));

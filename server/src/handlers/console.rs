@@ -1,7 +1,7 @@
 //! `/console`: the shop's console, a page of static modules served from the binary.
 //!
-//! The files are those of the folder `console/`. A release binary contains them with their hashes; a development one reads them
-//! from disk, so that a reload of the page shows an edit.
+//! The files are those of the folder `console/`. A release binary contains them with their hashes; a development binary
+//! reads them from disk, so that reloading the page shows an edit.
 
 use std::fmt::Write;
 
@@ -13,19 +13,19 @@ use rust_embed::RustEmbed;
 use super::page;
 use crate::problem::{Code, Problem};
 
-/// The page loads its own files, calls its own server, shows pictures from wherever the catalog has them, and cannot turn text into
-/// elements or code.
+/// The page loads its own files, calls its own server, shows pictures from any host in the catalog, and cannot turn
+/// text into elements or code.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src * data:; connect-src 'self'; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
-/// A browser asks each time whether a file changed: a new server may have new files.
+/// A browser revalidates each file every time: a new server may have new files.
 const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
 
 #[derive(RustEmbed)]
 #[folder = "../console"]
 struct Files;
 
-/// Sends a browser to the page itself, whose files are beside it.
+/// Redirects a browser to the page itself, whose files are beside it.
 pub async fn home() -> Redirect {
     Redirect::permanent("console/")
 }
@@ -53,7 +53,7 @@ fn serve(path: &str, headers: &HeaderMap) -> Result<Response, Problem> {
     Ok((content_type, page::headers(POLICY), caching, file.data.into_owned()).into_response())
 }
 
-/// The tag of a file with this hash. It is weak, because the answer may be compressed in several ways.
+/// The `ETag` of a file with this hash. It is weak, because the answer may be compressed in several ways.
 fn tag(hash: &[u8; 32]) -> HeaderValue {
     let mut text = String::from("W/\"");
     for byte in &hash[..16] {
@@ -61,6 +61,6 @@ fn tag(hash: &[u8; 32]) -> HeaderValue {
         let _ = write!(text, "{byte:02x}");
     }
     text.push('"');
-    // Hex digits and quotes make a header value.
+    // Hex digits and quotes are valid in a header.
     HeaderValue::from_str(&text).unwrap_or(REVALIDATE)
 }

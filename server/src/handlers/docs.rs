@@ -10,8 +10,8 @@ use utoipa_swagger_ui::Config;
 use super::page;
 use crate::problem::{Code, Problem};
 
-/// What the page may load: its own files, and pictures inside them. No other page may frame it. Swagger UI sets
-/// styles on elements, which counts as inline.
+/// Content security policy of the page: its own files, and pictures inside them. No other page may frame it. Swagger UI
+/// sets styles on elements, which counts as inline.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
     img-src 'self' data:; font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
     frame-ancestors 'none'";
@@ -19,7 +19,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
 /// Relative, so that the page also works behind a proxy that adds a prefix.
 static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| Arc::new(Config::from("../openapi.json")));
 
-/// Sends a browser to the page itself, whose files are beside it.
+/// Redirects a browser to the page itself, whose files are beside it.
 pub async fn home() -> Redirect {
     Redirect::permanent("docs/")
 }

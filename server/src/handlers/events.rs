@@ -1,4 +1,4 @@
-//! `POST /events`: what users do, stored durably.
+//! `POST /events`: events, stored durably.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -122,9 +122,9 @@ const FIELDS: [&str; 14] = [
     "request_id",
     "value",
 ];
-/// How far ahead of this server's clock an event may be and still count: a wrong clock, not nonsense.
+/// Milliseconds by which an event may be ahead of this server's clock and still count: more is an invalid time.
 const MAX_AHEAD_MS: i64 = 86_400_000;
-/// Clocks that differ by at most this are not corrected; others are in steps of this.
+/// Clock differences up to this are not corrected; others are corrected in steps of this.
 const MINUTE_MS: i64 = 60_000;
 /// Most different sessions that a storefront may name in one call: a device has one.
 const MAX_SESSIONS: usize = 4;
@@ -136,9 +136,9 @@ const CORRECTED: &str =
 const RECEIVED: &str = "`occurred_at` is more than 10 minutes ahead of this server's clock; the time it was received \
     counts";
 
-/// When an event that was received at `now` happened by this server's clock, and a note if that is not what was sent.
+/// The time of an event by this server's clock, for an event received at `now`; and a note if it is not the time sent.
 ///
-/// The correction is in whole minutes, so that an event sent again, a moment later, is the same event.
+/// The correction is in whole minutes, so that an event sent again a moment later is the same event.
 fn corrected(occurred_at: i64, sent_at: Option<i64>, now: i64) -> (i64, Option<&'static str>) {
     let ahead = sent_at.map_or(0, |sent_at| sent_at.saturating_sub(now));
     let minutes = ahead.saturating_add(ahead.signum() * MINUTE_MS / 2) / MINUTE_MS;
@@ -181,7 +181,7 @@ impl EventRow<'_> {
         Ok(Row { value: event, note })
     }
 
-    /// The user that a storefront speaks for: that of its token, and nobody else.
+    /// The user that a storefront speaks for: the user of its token only.
     fn own_user<'c>(&self, caller: &'c Caller) -> Result<Option<&'c str>, Fault> {
         let Caller::Storefront(own) = caller else { return Ok(None) };
         let reason = "a storefront key speaks for the user of its `x-user-token` alone";
@@ -319,8 +319,8 @@ pub async fn post(
     json(&response, bytes)
 }
 
-/// Refuses events of visits that belong to a user: without the user's token, anybody could speak for them. Events with a
-/// user are theirs, whatever their session.
+/// Refuses events of sessions that belong to a user: without the user's token, anyone could send them. Events with a
+/// user belong to that user, whatever their session.
 async fn refuse_sessions_of_users(live: &Live, checked: &mut [Checked<Event>], now: i64) {
     let mut free: BTreeMap<String, bool> = BTreeMap::new();
     for row in checked {

@@ -1,4 +1,4 @@
-//! `GET /key`: what the caller's key allows, so that a program can offer that and nothing else.
+//! `GET /key`: the permissions of the caller's key, so that a program can offer only what it may do.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What a person did since training, as a profile shows it: items bought, touched, returned or disliked.
+//! A person's actions since training, as a profile shows them: items bought, touched, returned or disliked.
 
 use qianmian_live::people::{Known, Name};
 use qianmian_models::view::View;
@@ -41,13 +41,13 @@ pub enum MarkName {
     Unwanted,
 }
 
-/// The live state of this user id and its identities; none without live state, or if it does not answer.
+/// The live state of this user id and its identities; `None` without live state, or if it does not answer.
 pub async fn known(shop: &Shop, user_id: &str) -> Option<Known> {
     shop.live_store()?.user(&[Name::User(user_id)], now_ms()).await
 }
 
-/// The marks of `known`: bought items, latest first, then touched ones by interest, then unwanted ones. Items that the model
-/// does not know are left out.
+/// The marks of `known`: bought items, latest first, then touched ones by interest, then unwanted ones. Items unknown
+/// to the model are left out.
 pub fn marks<'a>(view: View<'a>, known: &Known) -> Vec<LiveMark<'a>> {
     let context = known.state.context(now_ms());
     let interest =

@@ -1,5 +1,5 @@
-//! The calls, a file for each URL. Every handler takes the shop's snapshot once, asks `models`, and
-//! serializes the answer from the snapshot's own strings.
+//! The calls, one file per URL. Every handler takes the shop's snapshot once, calls `models`, and serializes the answer
+//! from the snapshot's own strings.
 
 pub mod answer;
 pub mod audience;

@@ -1,8 +1,9 @@
-//! What the pages for people share: headers that keep other pages, and what they bring, out.
+//! Headers of the pages for people: they block other pages and third-party content.
 
 use axum::http::{HeaderName, HeaderValue, header};
 
-/// Headers of every file of a page: `policy` says what it may load. No page may frame it, and links tell nobody where they stood.
+/// Headers of every file of a page: `policy` is its content security policy. No page may frame it, and links send no
+/// referrer.
 pub fn headers(policy: &'static str) -> [(HeaderName, HeaderValue); 3] {
     [
         (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy)),

@@ -16,7 +16,7 @@ use crate::problem::{Code, Problem};
 
 /// Most identities by which one call may name a person.
 const MAX_NAMES: usize = 16;
-/// Most purchases under each of a person's other user ids that count; the latest ones.
+/// Most purchases that count under each of a person's other user ids; the latest ones.
 const MAX_ALSO: usize = 30;
 
 /// A person: `id` or `ids`.
@@ -79,10 +79,10 @@ impl<'a> UserRef<'a> {
     }
 }
 
-/// The person that a call is about. A storefront speaks for the user of its token, whom it need not name.
+/// The person of a call. A storefront speaks for the user of its token and need not name them.
 ///
 /// # Errors
-/// An invalid person; of a storefront, another one than that of its token.
+/// An invalid person; for a storefront, another person than that of its token.
 pub fn of_call<'c>(caller: &'c Caller, user: Option<&'c UserRef<'_>>) -> Result<Who<'c>, Problem> {
     let named = user.map(UserRef::who).transpose()?;
     let own = match caller {
@@ -129,14 +129,14 @@ impl Who<'_> {
         self.user_id.is_some() || !self.identities.is_empty()
     }
 
-    /// What the call names the person by, with the kinds of names.
+    /// The names of the person in the call, each after its kind.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         let user = self.user_id.into_iter().flat_map(|id| ["user", id]);
         user.chain(self.identities.iter().flat_map(|identity| [identity.kind().name(), identity.value()]))
     }
 
     /// Their live state and that of the session `session_id`, and the parts that did not answer. If live state fails, a
-    /// user id stands for itself alone.
+    /// user id is used alone.
     pub async fn known(
         &self,
         shop: &Shop,
@@ -165,7 +165,7 @@ impl Who<'_> {
 /// model knows.
 pub fn in_model(snapshot: &Snapshot, user_ids: &[String]) -> (Option<UserIx>, Vec<UserIx>) {
     let mut users: Vec<UserIx> = user_ids.iter().filter_map(|id| snapshot.users.ix(id)).collect();
-    // The first of equals, because the first is the person's main user id.
+    // The first of ties, because the first is the person's main user id.
     let bought = |user: UserIx| snapshot.history.ixs(user).len();
     let best = (0..users.len()).rev().max_by_key(|&n| bought(users[n]));
     (best.map(|n| users.remove(n)), users)

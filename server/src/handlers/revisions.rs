@@ -1,5 +1,5 @@
-//! Headers and query parameters that all calls about documents share: the revision that a change requires, and who makes
-//! it.
+//! Headers and query parameters that all calls about documents share: the revision that a change requires, and its
+//! author.
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
@@ -29,7 +29,7 @@ impl From<Author> for Change {
     }
 }
 
-/// The author of a change that is made now; `api` if they do not say who they are.
+/// The author of a change made now; `api` if the caller names none.
 pub fn author(who: Option<&str>, why: Option<&str>) -> Author {
     let given = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
     Author { who: given(who).unwrap_or_else(|| "api".to_owned()), why: given(why), at: now_ms() }

@@ -62,15 +62,15 @@ impl From<Problem> for RowFault {
     }
 }
 
-/// A row that was read, with a note on how, if it needs one.
+/// A row that was read, with a note on its reading, if it needs one.
 pub struct Row<T> {
-    /// What the row holds.
+    /// The content of the row.
     pub value: T,
-    /// How it was read, if not literally.
+    /// A note on a value that was not read literally.
     pub note: Option<&'static str>,
 }
 
-/// A row that was read, or why it is refused.
+/// A row that was read, or the reason for its refusal.
 pub type Checked<T> = Result<Row<T>, RowFault>;
 
 /// Reads the rows of a body, each by itself: the elements of the list `field`, which `within` finds in a JSON body, or

@@ -1,4 +1,4 @@
-//! `/similar`: items like these items.
+//! `/similar`: items similar to given items.
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What a request asks of its answer beside the model's own order: filters, boosts, a pool of items.
+//! The filters, boosts and pool that a request puts on its answer.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
@@ -33,7 +33,7 @@ pub struct BoostRef<'a> {
     factor: f32,
 }
 
-/// The predicate at `field`, whose parameters are all given.
+/// The predicate at `field`, checked to have all its parameters.
 ///
 /// # Errors
 /// `invalid_field`, or `missing_field` with the parameter.
@@ -55,7 +55,7 @@ pub fn predicate(
 /// Checks that all parameters of an expression are given.
 ///
 /// # Errors
-/// `missing_field` with the first that is not.
+/// `missing_field` with the first missing one.
 pub fn given(expression: &Expression, params: &BTreeMap<String, Param>) -> Result<(), Problem> {
     let Some(name) = expression.params().iter().find(|name| !params.contains_key(*name)) else {
         return Ok(());
@@ -67,7 +67,7 @@ pub fn given(expression: &Expression, params: &BTreeMap<String, Param>) -> Resul
 /// Checks that the parameters of a scene are given.
 ///
 /// # Errors
-/// `missing_field` with the first that is not.
+/// `missing_field` with the first missing one.
 pub fn required(names: &[String], params: &BTreeMap<String, Param>) -> Result<(), Problem> {
     let Some(name) = names.iter().find(|name| !params.contains_key(*name)) else { return Ok(()) };
     let detail = format!("the scene reads the parameter `{name}`, which is not given");
@@ -77,7 +77,7 @@ pub fn required(names: &[String], params: &BTreeMap<String, Param>) -> Result<()
 /// The boosts of a request.
 ///
 /// # Errors
-/// Too many, a factor out of bounds, or as [`predicate`].
+/// Too many, a factor out of bounds, or as for [`predicate`].
 pub fn boosts(
     shop: &Shop,
     boosts: &[Object<BoostRef<'_>>],

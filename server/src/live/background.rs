@@ -8,17 +8,17 @@ use qianmian_live::log::{EventLog, Logged, Outcome};
 
 use super::spooled::Shared;
 
-/// Events of one replay: a few scripts of Redis, so that a replay is more than waiting for disks.
+/// Events of one replay: enough for a few scripts of Redis, so that waiting for disks does not dominate.
 const REPLAY_EVENTS: usize = 1_000;
-/// Pause after the first probe, and the longest one: each doubles, less a random part, so that servers do not come
-/// back all at once.
+/// Pause after the first probe, and the longest one: each doubles, minus a random part, so that servers do not
+/// reconnect all at once.
 const PROBE_FIRST: Duration = Duration::from_millis(50);
 const PROBE_LONGEST: Duration = Duration::from_secs(1);
-/// Longest pause between two looks at the spool.
+/// Longest pause between two checks of the spool.
 const REPLAY_EVERY: Duration = Duration::from_secs(1);
 /// Pause after a failed replay, and the longest pause between two replays.
 const REPLAY_AGAIN: Duration = Duration::from_millis(100);
-/// How long the start waits for item states.
+/// Time for which the start waits for item states.
 const ITEMS: Duration = Duration::from_secs(10);
 
 impl Shared {
@@ -63,7 +63,7 @@ impl Shared {
         }
     }
 
-    /// Runs once, when Redis answers right at the start.
+    /// Runs once, if Redis answers right at the start.
     async fn begin(&self) {
         match self.redis.concerns().await {
             Some(concerns) => concerns
@@ -92,7 +92,7 @@ impl Shared {
                 match self.replay_some(from).await {
                     Ok(Some(next)) => {
                         from = next;
-                        // At most half of the time of Redis, because answers wait for it, too.
+                        // At most half of the time of Redis, because answers need it, too.
                         tokio::time::sleep(started.elapsed().min(REPLAY_AGAIN)).await;
                     }
                     Ok(None) => break,

@@ -1,5 +1,4 @@
-//! A circuit breaker: after some failures in a row nobody asks any more, until a probe has found that asking
-//! helps again.
+//! A circuit breaker: after some failures in a row no request asks Redis any more, until a probe has succeeded.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -9,7 +8,7 @@ use tokio::sync::Notify;
 /// Failures in a row that open it.
 const FAILURES: u32 = 3;
 
-/// True if to ask. It begins open: nobody knows yet that asking helps.
+/// Decides if requests ask Redis. It begins open, because Redis has not been reached yet.
 pub struct Breaker {
     open: AtomicBool,
     failures: AtomicU32,
@@ -31,15 +30,15 @@ impl Breaker {
         !self.open.load(Ordering::Acquire)
     }
 
-    /// Asking helped.
+    /// Records a success.
     pub fn succeeded(&self) {
-        // Most of the time there is nothing to write, and nothing that processors must agree on.
+        // Most of the time there is nothing to write, so processors share no changed cache line.
         if self.failures.load(Ordering::Relaxed) > 0 {
             self.failures.store(0, Ordering::Relaxed);
         }
     }
 
-    /// Asking did not help; whether that opened it.
+    /// Records a failure; returns true if it opened the breaker.
     pub fn failed(&self) -> bool {
         let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
         let opens = failures >= FAILURES && !self.open.swap(true, Ordering::AcqRel);
@@ -50,14 +49,14 @@ impl Breaker {
         opens
     }
 
-    /// The probe found that asking helps.
+    /// Records that a probe succeeded: closes the breaker.
     pub fn close(&self) {
         self.failures.store(0, Ordering::Relaxed);
         self.open.store(false, Ordering::Release);
         self.gauge.set(0.0);
     }
 
-    /// Waits until it is open, for the one who probes.
+    /// Waits until it is open; for the probing task.
     pub async fn opened(&self) {
         self.opened.notified().await;
     }

@@ -1,8 +1,8 @@
-//! Consents in live state: decisions, and keeping them with the person when names are linked and parted.
+//! Consents in live state: writes decisions, and keeps them with the person when names are linked or separated.
 //!
-//! A decision is written under its user id; then the person is read, and where they have several user ids, each record
-//! names the others. A link does the same the other way around: it is written, then the records are read as stored now.
-//! Whichever of the two comes second sees the first, so no decision is missed by servers that only hold the records.
+//! A decision is written under its user id; then the person is read, and if they have several user ids, each record
+//! lists the others. A link works in the other order: it is written, then the stored records are read. Whichever of the
+//! two comes second sees the first, so servers that only hold the records miss no decision.
 
 use qianmian_live::StoreError;
 use qianmian_live::consents::{Consent, ConsentAction, ConsentChange, Consents};
@@ -12,20 +12,21 @@ use qianmian_live::replicated::ChangeOutcome;
 use super::{Live, now_ms};
 use crate::problem::{Code, Problem};
 
-/// A decision; `None` leaves a purpose as it was, `Some(None)` takes the decision back.
+/// A decision; `None` leaves a purpose unchanged, `Some(None)` withdraws the decision.
 #[derive(Debug, Clone, Copy)]
 pub struct Decision {
-    /// About being contacted.
+    /// On contact.
     pub contact: Option<Option<bool>>,
-    /// About personal answers.
+    /// On personal answers.
     pub personalization: Option<Option<bool>>,
 }
 
 impl Live {
-    /// Stores what the user decides. When it returns, it is durable; `news` learns whose consents changed.
+    /// Stores a user's decision. When it returns, the decision is durable; `news` receives the user ids whose consents
+    /// changed.
     ///
     /// # Errors
-    /// `live_unavailable`: it may hold or not; decide again.
+    /// `live_unavailable`: it may be stored or not; send it again.
     pub async fn decide(
         &self,
         user_id: &str,
@@ -53,7 +54,7 @@ impl Live {
         news: impl Fn(Option<&[String]>),
     ) -> Result<(), StoreError> {
         match &outcome.user_id {
-            // Every time, so that a link sent again mends what a failed one left.
+            // Every time, so that a repeated link repairs a failed one.
             Some(user_id) if outcome.status != LinkStatus::Created => {
                 self.join(user_id, in_model, &news).await
             }
@@ -61,7 +62,7 @@ impl Live {
         }
     }
 
-    /// Separates the decisions of people who were just parted.
+    /// Separates the decisions of people who were just separated.
     pub(super) async fn undone(
         &self,
         outcome: &UndoOutcome,
@@ -86,12 +87,12 @@ impl Live {
         self.store.knows_consents()
     }
 
-    /// Calls `each` with every consent, or with those of `user_ids` that there are.
+    /// Calls `each` with every consent, or with the existing ones of `user_ids`.
     pub fn each_consent(&self, user_ids: Option<&[String]>, each: impl FnMut(&str, &Consent)) {
         self.store.each_consent(user_ids, each);
     }
 
-    /// Makes the records of all user ids of a person name each other, if one of them has a decision or two are in the
+    /// Makes the records of all user ids of a person list each other, if one of them has a decision or two are in the
     /// model.
     async fn join(
         &self,
@@ -108,7 +109,7 @@ impl Live {
         if !decides && members.iter().filter(|member| in_model(member)).count() < 2 {
             return Ok(());
         }
-        // A user id that the person dropped since, because there were too many, keeps its decision.
+        // A user id that the person dropped, because there were too many, keeps its decision.
         members.extend(known.into_iter().flat_map(|consent| consent.others));
         members.sort_unstable();
         members.dedup();

@@ -59,8 +59,8 @@ impl Live {
         self.store.write_document(DocumentWrite::check(address, body, if_revision, author)?).await
     }
 
-    /// Undoes the latest change of a document, with the body that `restored` makes of the current one and the earlier
-    /// one.
+    /// Undoes the latest change of a document, with the body that `restored` computes from the current one and the
+    /// earlier one.
     ///
     /// # Errors
     /// As the store.

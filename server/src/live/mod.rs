@@ -1,6 +1,6 @@
 //! The live state of one shop, as answers use it: people's live context, item states, trends, recent buyers.
 //!
-//! All waiting for the store happens here; the model is asked afterwards, with what was found.
+//! All waiting for the store happens here; the model is queried afterwards, with the results.
 
 mod background;
 mod breaker;
@@ -35,13 +35,13 @@ pub use consents::Decision;
 pub use documents::problem as document_problem;
 use store::LiveStore;
 
-/// The part of an answer that is named as degraded when the store fails.
+/// The name of this part in the `degraded` list of an answer when the store fails.
 pub const USER_STATE: &str = "user_state";
 
 /// The live state of one shop.
 pub struct Live {
     store: LiveStore,
-    /// Since when the store is open, by a clock that is never set.
+    /// The time when the store was opened, by a monotonic clock.
     opened: Instant,
     /// The folder that events are drained into, if any.
     drain: Option<Drain>,
@@ -55,7 +55,7 @@ impl Live {
     /// Opens the store of `shop` in its own `folder`, and the folder that it is drained into. Needs a tokio runtime.
     ///
     /// # Errors
-    /// A folder cannot be used, or another process uses that of the store; Redis is not named as it must be.
+    /// A folder cannot be used, or another process uses the store's; or the address of Redis is invalid.
     pub fn open(
         config: &LiveConfig,
         folder: &Path,
@@ -77,19 +77,19 @@ impl Live {
         Ok(Self { store, opened, drain, trending, buyers })
     }
 
-    /// True if item states are known, as far as they can be: before that, answers would show sold-out items.
+    /// True if item states are known as far as possible: before that, answers would show sold-out items.
     pub fn tried(&self) -> bool {
         self.store.tried()
     }
 
     /// True if this server's folder of live state can be written. After a failed write, such as on a full disk, it
-    /// cannot until the store has opened it again, which it does by itself.
+    /// cannot until the store has reopened it, which it does by itself.
     pub fn is_writable(&self) -> bool {
         self.store.is_writable()
     }
 
-    /// Runs background work for as long as it is polled. `item_news` learns which items other servers changed (`None`:
-    /// any may have), `consent_news` whose consents.
+    /// Runs background work for as long as it is polled. `item_news` receives the items that other servers changed
+    /// (`None`: any may have changed), `consent_news` the user ids whose consents changed.
     pub async fn tend(
         &self,
         item_news: impl Fn(Option<&[String]>),
@@ -118,8 +118,8 @@ impl Live {
         self.store.append(events, now_ms()).await.map_err(unavailable)
     }
 
-    /// Links names to one person; when it returns, the link is durable and the next answer knows it. `in_model` tells the
-    /// user ids that the model knows, `consent_news` learns whose consents changed.
+    /// Links names to one person; when it returns, the link is durable and the next answer knows it. `in_model` is true
+    /// for user ids that the model knows; `consent_news` receives the user ids whose consents changed.
     ///
     /// # Errors
     /// `identity_conflict` or `too_many_identities`: nothing was changed; `live_unavailable`.
@@ -141,7 +141,7 @@ impl Live {
         Ok(outcome)
     }
 
-    /// Undoes a merge, as durably.
+    /// Undoes a merge, with the same durability.
     ///
     /// # Errors
     /// `live_unavailable`.
@@ -167,7 +167,7 @@ impl Live {
         })
     }
 
-    /// Stores changes of items; `item_news` learns which, once they are durable.
+    /// Stores changes of items; `item_news` receives the changed ones, once they are durable.
     ///
     /// # Errors
     /// As [`append`](Self::append).
@@ -182,8 +182,8 @@ impl Live {
         Ok(outcomes)
     }
 
-    /// Sets the states of `ids`, or of all items, in the overlay of the model that knows `items`. The states do not change
-    /// meanwhile; callers take turns with others who set the same overlay.
+    /// Sets the states of `ids`, or of all items, in the overlay of the model that knows `items`. The states do not
+    /// change meanwhile; callers take turns with others who set the same overlay.
     pub fn overlay(&self, ids: Option<&[String]>, items: &Vocabulary, overlay: &Overlay) {
         self.store.each_item(ids, |id, state| {
             if let Some(item) = items.ix(id) {
@@ -211,7 +211,7 @@ impl Live {
         }
     }
 
-    /// Reads on in the log, and renews trending items and recent buyers.
+    /// Reads the new events in the log, and renews trending items and recent buyers.
     pub async fn follow(&self, follower: &mut Follower) {
         let add = |event: &Event| self.buyers.write().unwrap_or_else(PoisonError::into_inner).add(event);
         match follower.catch_up(&self.store, now_ms(), add).await {
@@ -220,7 +220,7 @@ impl Live {
         }
     }
 
-    /// Drains every event that was accepted before the call; returns how many were written.
+    /// Drains every event that was accepted before the call; returns the number written.
     ///
     /// # Errors
     /// The store or the folder fails.
@@ -242,7 +242,7 @@ impl Live {
         }
     }
 
-    /// Forgets what is older than the store's `ttl`; events that are not drained yet are kept.
+    /// Removes data older than the store's `ttl`; events that are not drained yet are kept.
     pub async fn sweep(&self) {
         let uptime_ms = i64::try_from(self.opened.elapsed().as_millis()).unwrap_or(i64::MAX);
         let keep_from = self.drain.as_ref().map_or(u64::MAX, Drain::next);
@@ -256,7 +256,7 @@ impl Live {
 
 fn news(state: &ItemState, currency: Currency) -> ItemNews {
     ItemNews {
-        // Of a price that was told before the currency was known, decimals that it has not are rounded away.
+        // A price stored before the currency was known is rounded to the currency's decimals.
         price: state.price.and_then(|price| currency.nearest(price.0)),
         stock: state.stock.map(|stock| stock.0),
         listed: state.on_sale.map(|on_sale| on_sale.0),

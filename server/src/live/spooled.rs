@@ -1,15 +1,15 @@
 //! Redis with a spool for outages.
 //!
 //! Loads wait for Redis a few milliseconds, appends a few more; repeated failures open a [breaker](Breaker), and until
-//! a probe closes it no request asks Redis. Events go to the *spool* meanwhile, an embedded store in this server's own
+//! a probe closes it no request asks Redis. Meanwhile events go to the *spool*, an embedded store in this server's own
 //! folder, durable before it answers; its marks are part of this server's answers. When Redis is back, the spool is
-//! replayed in order and emptied ([`background`](super::background)). An event that reached Redis and was spooled all
-//! the same, because the answer came too late, counts once: Redis knows its id.
+//! replayed in order and emptied ([`background`](super::background)). An event that reached Redis but was also spooled,
+//! because the answer came too late, counts once: Redis knows its id.
 //!
 //! While the spool holds events, new ones go to its end, so that the events of one caller reach Redis in order.
 //!
-//! Item states and consents are not spooled: another server would sell what this one knows is gone, and reach people who
-//! told this one that they refuse.
+//! Item states and consents are not spooled: another server would sell items that only this one knows to be sold out,
+//! and contact people whose refusal only this one knows.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ pub(super) struct Shared {
     pub(super) redis: Redis,
     pub(super) spool: Embedded,
     pub(super) breaker: Breaker,
-    /// At least the number of events in the spool, those on their way included.
+    /// At least the number of events in the spool, including those being written.
     pub(super) spooled: AtomicU64,
     pub(super) work: Notify,
     /// True if the first attempt to reach Redis is over.
@@ -74,7 +74,7 @@ impl Spooled {
         self.0.spool.is_writable()
     }
 
-    /// Files that were found in the spool's folder and moved aside.
+    /// Stray files that were moved out of the spool's folder.
     pub fn stray_files(&self) -> &[PathBuf] {
         self.0.spool.stray_files()
     }
@@ -119,7 +119,7 @@ impl Shared {
     pub(super) fn noted<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
         match &outcome {
             Ok(_) => self.breaker.succeeded(),
-            // A bad record does not mean that Redis is away.
+            // A bad record does not mean that Redis is down.
             Err(StoreError::Damaged { .. }) => {}
             Err(error) => self.failed(error),
         }
@@ -132,7 +132,7 @@ impl Shared {
 
     pub(super) fn unspooled(&self, events: u64) {
         let less = |spooled: u64| Some(spooled.saturating_sub(events));
-        // The closure never declines.
+        // The closure always returns a value.
         let _ = self.spooled.fetch_update(Ordering::AcqRel, Ordering::Acquire, less);
         self.gauge();
     }
@@ -153,10 +153,10 @@ impl People for Spooled {
     async fn load(&self, names: &[Name<'_>], now: i64) -> Result<Known, StoreError> {
         let Shared { redis, spool, spooled, metrics, .. } = &*self.0;
         if names.is_empty() {
-            // Nothing is asked, so this says nothing about Redis.
+            // Redis is not asked, so this says nothing about Redis.
             return Ok(Known::default());
         }
-        // Before Redis is asked: events replayed in between would be missed in both.
+        // Before asking Redis: events replayed in between would be missed in both.
         let own = match spooled.load(Ordering::Acquire) {
             0 => None,
             _ => Some(spool.load(names, now).await?),

@@ -1,4 +1,4 @@
-//! The store that the configuration chose, and the dispatch to it.
+//! The store chosen by the configuration, and the dispatch to it.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -29,7 +29,7 @@ pub enum LiveStore {
     Redis(Spooled),
 }
 
-/// Calls the same method of whichever store it is.
+/// Calls the same method of either store.
 macro_rules! dispatch {
     ($self:ident.$method:ident($($argument:expr),*)) => {
         match $self {
@@ -50,7 +50,7 @@ impl LiveStore {
     /// runtime.
     ///
     /// # Errors
-    /// The folder cannot be used, or another process uses it; the URLs have another form.
+    /// The folder cannot be used, or another process uses it; or the URLs have another form.
     pub fn open(
         config: &LiveConfig,
         folder: &Path,
@@ -91,7 +91,7 @@ impl LiveStore {
         }
     }
 
-    /// Files that were found among the tables of the folder and moved aside.
+    /// Stray files that were moved out of the folder's tables.
     pub fn stray_files(&self) -> &[PathBuf] {
         match self {
             Self::Embedded(store) => store.stray_files(),
@@ -107,7 +107,7 @@ impl LiveStore {
         }
     }
 
-    /// True if all consents are known: before that, nobody can be assumed to allow anything.
+    /// True if all consents are known: before that, no consent can be assumed.
     pub fn knows_consents(&self) -> bool {
         match self {
             Self::Embedded(_) => true,

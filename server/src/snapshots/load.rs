@@ -1,5 +1,5 @@
-//! Reading the store: what `latest.json` says, and opening a version. All of it blocks, so all of it runs
-//! on the blocking pool; a panic there is a refusal, too.
+//! Reads the store: `latest.json`, and the opening of a version. All of it blocks, so all of it runs on the blocking
+//! pool; a panic there is a refusal, too.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -26,44 +26,44 @@ use crate::live::Live;
 pub struct Loaded {
     /// The trained model.
     pub snapshot: Snapshot,
-    /// What changed about its items since.
+    /// Item changes since training.
     pub overlay: Overlay,
-    /// What its users allow, live decisions included.
+    /// The users' consents, live decisions included.
     pub consents: Consents,
-    /// The truth of predicates over its items.
+    /// Cached results of predicates over its items.
     pub masks: Masks,
-    /// What the trainer wrote about it.
+    /// The trainer's manifest.
     pub manifest: Manifest,
-    /// When it was opened.
+    /// The time when it was opened.
     pub opened_at: DateTime<Utc>,
 }
 
 impl Loaded {
-    /// What answers are computed from, at `now` (unix seconds).
+    /// The inputs of answers, as of `now` (unix seconds).
     pub fn view(&self, now: i64) -> View<'_> {
         let view = View::as_trained(&self.snapshot).with_overlay(&self.overlay).with_consents(&self.consents);
         view.with_masks(&self.masks).at(now)
     }
 
-    /// What its users allow, together with live decisions.
+    /// The users' consents, together with live decisions.
     pub fn consents<'a>(&'a self, live: Option<&'a Live>) -> consents::Known<'a> {
         consents::Known { live, model: Some((&self.snapshot, &self.consents)) }
     }
 
-    /// When it was trained, unix seconds; 0 where the manifest does not say.
+    /// Time of training, unix seconds; 0 if the manifest has none.
     pub fn trained_at_seconds(&self) -> f64 {
         DateTime::parse_from_rfc3339(&self.snapshot.trained_at).map_or(0.0, |at| at.timestamp() as f64)
     }
 }
 
-/// Why a version was refused.
+/// The reason for which a version was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// The version, where the store named one.
+    /// The version, if the store named one.
     pub version: Option<String>,
-    /// The section at fault, where one is.
+    /// The section at fault, if there is one.
     pub section: Option<String>,
-    /// What is wrong with it.
+    /// The fault.
     pub message: String,
     /// True if the store holds no such version.
     pub absent: bool,
@@ -90,11 +90,11 @@ impl Refusal {
     }
 }
 
-/// Content of `latest.json`, and when it was written: publishing a version again is a change, too.
+/// Content of `latest.json`, and its time of writing: publishing a version again is a change, too.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Pointer {
     written_at: Option<SystemTime>,
-    /// The version it names, none before the first publish, or why it cannot be read.
+    /// The version that it names, `None` before the first publish, or the reason for which it cannot be read.
     pub(super) version: Result<Option<String>, Refusal>,
 }
 
@@ -119,7 +119,7 @@ pub(super) async fn previous(store: ShopStore) -> Result<Option<String>, Refusal
     Ok(contained(None, move || store.latest()).await?.and_then(|latest| latest.previous))
 }
 
-/// True if the shop's folder is there.
+/// True if the shop's folder exists.
 pub(super) async fn exists(store: ShopStore) -> bool {
     contained(None, move || Ok(store.folder().is_dir())).await.unwrap_or(false)
 }

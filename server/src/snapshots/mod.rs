@@ -1,10 +1,10 @@
-//! The models of a shop: which one answers, and its replacement while answers go on.
+//! The models of a shop: the one that answers, and its replacement while answers continue.
 //!
-//! Invariants: a request takes the current snapshot once; a version is opened, verified and warmed before
-//! it is swapped in; the version before is kept for an instant rollback; the one before that is freed off
-//! the request path. An artifact that is damaged, not understood or makes opening it panic is refused,
-//! counted and remembered, and the old one goes on serving. A refused version is tried again: at once when a file
-//! of its folder changes or on SIGHUP, else with growing pauses.
+//! Invariants: a request takes the current snapshot once; a version is opened, verified and warmed before it is swapped
+//! in; the previous version is kept for an instant rollback; the one before that is freed off the request path. An
+//! artifact that is damaged, unreadable or makes opening it panic is refused, counted and remembered, and the old one
+//! continues to serve. A refused version is tried again: at once when a file of its folder changes or on SIGHUP, else
+//! with growing pauses.
 //!
 //! `latest.json` decides. A version [activated](Snapshots::activate) or [rolled back](Snapshots::rollback)
 //! to by hand is *pinned*: this process serves it until `latest.json` is next written.
@@ -30,21 +30,21 @@ use crate::telemetry::SwapMetrics;
 use load::Pointer;
 use retry::Retry;
 
-/// A fault that lasts is logged this often.
+/// Interval at which a lasting fault is logged.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
 
 /// The models of one shop.
 pub struct Snapshots {
     shop: String,
     store: ShopStore,
-    /// Where news of items come from.
+    /// The source of item changes.
     live: Option<Arc<Live>>,
-    /// What holds for users whose consent is unknown.
+    /// The rule for users whose consent is unknown.
     policy: ConsentPolicy,
     current: ArcSwapOption<Loaded>,
     ledger: Mutex<Ledger>,
-    /// Held while a version is opened, so that they are opened one at a time. A rollback to the kept
-    /// version does not wait for it.
+    /// Held while a version is opened, so that they are opened one at a time. A rollback to the kept version does not
+    /// wait for it.
     turn: tokio::sync::Mutex<()>,
     reaper: Reaper,
     metrics: SwapMetrics,
@@ -55,13 +55,13 @@ pub struct Snapshots {
 #[derive(Default)]
 struct Ledger {
     previous: Option<Arc<Loaded>>,
-    /// What `latest.json` said when it was last acted on.
+    /// The content of `latest.json` that was acted on last.
     seen: Option<Pointer>,
-    /// When the version in `seen` is tried again, if it was refused.
+    /// The next attempt at the version in `seen`, if it was refused.
     retry: Option<Retry>,
     pinned: bool,
     last_error: Option<Failure>,
-    /// The last fault that was logged, and when.
+    /// The last fault that was logged, with its time.
     complaint: Option<(String, Instant)>,
 }
 
@@ -70,15 +70,15 @@ struct Ledger {
 pub struct Failure {
     /// The refused version and the reason.
     pub refusal: Refusal,
-    /// When.
+    /// The time of the refusal.
     pub at: DateTime<Utc>,
 }
 
-/// What is served now, for `GET /models`.
+/// The served models, for `GET /models`.
 pub struct Status {
     /// The model that answers.
     pub current: Option<Arc<Loaded>>,
-    /// The model that a rollback would put back at once.
+    /// The model that a rollback restores at once.
     pub previous: Option<Arc<Loaded>>,
     /// True if the current one was chosen by hand and stays until `latest.json` is next written.
     pub pinned: bool,
@@ -86,7 +86,7 @@ pub struct Status {
     pub last_error: Option<Failure>,
 }
 
-/// Why a swap by hand did not happen.
+/// The reason for which a swap by hand did not happen.
 #[derive(Debug)]
 pub enum SwapError {
     /// No version before this one is known.
@@ -95,7 +95,7 @@ pub enum SwapError {
     Refused(Refusal),
 }
 
-/// What led to a swap.
+/// The cause of a swap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cause {
     Published,
@@ -129,13 +129,13 @@ impl Snapshots {
         }
     }
 
-    /// The model to answer one request from; cheap, without a lock.
+    /// The model that answers one request; cheap, without a lock.
     pub fn current(&self) -> Guard<Option<Arc<Loaded>>> {
         self.current.load()
     }
 
-    /// Brings the overlay of the current model up to date with the state of `ids`, or of all items. Call it after the
-    /// state changed: it takes turns with swaps, so that news is either in the overlay of the new model before it
+    /// Updates the overlay of the current model to the state of `ids`, or of all items. Call it after the state
+    /// changed: it takes turns with swaps, so that a change is either in the overlay of the new model before it
     /// answers, or set here.
     pub fn item_news(&self, ids: Option<&[String]>) {
         let _turn = self.ledger();
@@ -144,7 +144,7 @@ impl Snapshots {
         }
     }
 
-    /// Brings what the users of the current model allow up to date with the consents of `user_ids`, or of all; otherwise as
+    /// Updates the consents of the current model's users to those of `user_ids`, or of all; otherwise like
     /// [`item_news`](Self::item_news).
     pub fn consent_news(&self, user_ids: Option<&[String]>) {
         let _turn = self.ledger();
@@ -153,7 +153,7 @@ impl Snapshots {
         }
     }
 
-    /// What is served now.
+    /// The served models.
     pub fn status(&self) -> Status {
         let ledger = self.ledger();
         Status {
@@ -174,13 +174,13 @@ impl Snapshots {
         &self.store
     }
 
-    /// Reads `latest.json`. If it was written since the last look, or names a refused version that is due, serves the
+    /// Reads `latest.json`. If it was written since the last read, or names a refused version that is due, serves the
     /// version that it names.
     pub async fn poll(&self) {
         self.look(false).await;
     }
 
-    /// As [`poll`](Self::poll), and tries a refused version again whether it is due or not.
+    /// Like [`poll`](Self::poll), but tries a refused version again even if it is not due.
     pub async fn poll_now(&self) {
         self.look(true).await;
     }
@@ -211,7 +211,7 @@ impl Snapshots {
         ledger.retry = match outcome {
             Ok(()) => {
                 ledger.last_error = None;
-                // An empty store was just complained of, and is not to be again at the next look.
+                // The empty store was just logged, and is not logged again at the next poll.
                 if !matches!(pointer.version, Ok(None)) {
                     ledger.complaint = None;
                 }
@@ -241,7 +241,7 @@ impl Snapshots {
         }
     }
 
-    /// True if to log a fault: when it is new, and then once a minute.
+    /// True if a fault is to be logged: when it is new, and then once a minute.
     fn complains(&self, fault: &str) -> bool {
         let mut ledger = self.ledger();
         let is_known = |(known, at): &(String, Instant)| known == fault && at.elapsed() < COMPLAIN_EVERY;
@@ -255,7 +255,7 @@ impl Snapshots {
     /// Serves `version` until `latest.json` is next written.
     ///
     /// # Errors
-    /// The artifact is not there or was refused; what was served goes on.
+    /// The artifact is missing or was refused; the served model stays.
     pub async fn activate(&self, version: &str) -> Result<Arc<Loaded>, SwapError> {
         let _turn = self.turn.lock().await;
         self.bring(version, Cause::Activated).await.map_err(SwapError::Refused)?;
@@ -266,7 +266,7 @@ impl Snapshots {
     /// it is kept in memory, else the one that `latest.json` names as previous.
     ///
     /// # Errors
-    /// There is no version before, or it was refused; what was served goes on.
+    /// There is no previous version, or it was refused; the served model stays.
     pub async fn rollback(&self) -> Result<Arc<Loaded>, SwapError> {
         if self.swap_back(Cause::RolledBack, |_| true) {
             return self.pin();
@@ -291,7 +291,7 @@ impl Snapshots {
         }
         let started = std::time::Instant::now();
         let opened = load::open(self.store.clone(), version.to_owned(), self.policy).await;
-        // A command for a version that is absent is the caller's mistake, no fault of the store.
+        // A command for an absent version is the caller's mistake, not a fault of the store.
         let is_mistake = |refusal: &Refusal| refusal.absent && cause != Cause::Published;
         let loaded =
             opened.map_err(|refusal| if is_mistake(&refusal) { refusal } else { self.refuse(refusal) })?;

@@ -1,8 +1,7 @@
 //! Frees replaced snapshots off the request path.
 //!
-//! A retired snapshot may still answer a request, or stream an audience to a slow reader. The reaper holds
-//! it until nobody else does and frees it on the blocking pool, so that no request pays for unmapping
-//! a model.
+//! A retired snapshot may still answer a request, or stream an audience to a slow reader. The reaper holds it until no
+//! one else does and frees it on the blocking pool, so that no request pays for unmapping a model.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,17 +21,17 @@ pub struct Reaper {
     queue: Arc<Mutex<Queue>>,
 }
 
-/// What the running reaper works on; it outlives a reaper that panics.
+/// The state of the running reaper; it survives a reaper that panics.
 struct Queue {
     arriving: UnboundedReceiver<Arc<Loaded>>,
-    /// Snapshots that a request still held when they were last looked at.
+    /// Snapshots that a request still held at the last check.
     held: Vec<Arc<Loaded>>,
-    /// How many there are of those.
+    /// Number of these snapshots.
     gauge: Gauge,
 }
 
 impl Reaper {
-    /// A reaper that nobody runs yet. `gauge` shows how many retired snapshots are still held by a request.
+    /// A reaper that does not run yet. `gauge` shows the number of retired snapshots still held by a request.
     pub fn new(gauge: Gauge) -> Self {
         let (retired, arriving) = unbounded_channel();
         Self { retired, queue: Arc::new(Mutex::new(Queue { arriving, held: Vec::new(), gauge })) }
@@ -54,7 +53,7 @@ impl Reaper {
 }
 
 impl Queue {
-    /// Waits for a snapshot or for the next look, then frees what no request holds.
+    /// Waits for a snapshot or for the next check, then frees those that no request holds.
     async fn reap(&mut self) {
         if self.held.is_empty() {
             self.held.extend(self.arriving.recv().await);
@@ -64,7 +63,7 @@ impl Queue {
         while let Ok(snapshot) = self.arriving.try_recv() {
             self.held.push(snapshot);
         }
-        // Nobody can find a retired snapshot any more, so a count of one cannot rise again.
+        // A retired snapshot cannot be found any more, so a count of one cannot rise again.
         let free: Vec<Arc<Loaded>> =
             self.held.extract_if(.., |snapshot| Arc::strong_count(snapshot) == 1).collect();
         self.gauge.set(self.held.len() as f64);

@@ -1,10 +1,10 @@
-//! When a refused version is tried again.
+//! The time at which a refused version is tried again.
 
 use std::time::{Duration, Instant};
 
 /// Pause before the first retry; each further one doubles it.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// Longest pause: opening a large model for nothing costs seconds of a processor.
+/// Longest pause: each attempt at a large model costs seconds of a processor.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// The next attempt at a refused version.
@@ -17,14 +17,14 @@ pub(super) struct Retry {
 }
 
 impl Retry {
-    /// The one after the first refusal.
+    /// The attempt after the first refusal.
     pub fn first(content: u64) -> Self {
         Self { pause: FIRST_PAUSE, at: Instant::now() + FIRST_PAUSE, content }
     }
 
-    /// The one after a further refusal.
+    /// The attempt after a further refusal.
     pub fn next(self, content: u64) -> Self {
-        // A folder that changes is being copied: the next look may find it whole.
+        // A folder that changes is being copied: it may be complete at the next check.
         let pause = if content == self.content { (2 * self.pause).min(LONGEST_PAUSE) } else { FIRST_PAUSE };
         Self { pause, at: Instant::now() + pause, content }
     }

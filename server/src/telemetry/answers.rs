@@ -12,7 +12,7 @@ pub(super) const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
 /// Label values of [`ConsentMetrics`], in its order.
 pub(super) const CONSENT_REASONS: [&str; 2] = ["no_contact_consent", "no_personalization_consent"];
 
-/// What was withheld for want of consent.
+/// Counts of people and answers affected by missing consent.
 pub struct ConsentMetrics(pub(super) [Counter; CONSENT_REASONS.len()]);
 
 /// Metrics of one route.
@@ -30,12 +30,12 @@ pub struct SlateMetrics {
 }
 
 impl ConsentMetrics {
-    /// Counts candidates who were left out of an audience.
+    /// Counts candidates left out of an audience.
     pub fn left_out(&self, candidates: usize) {
         self.0[0].increment(candidates as u64);
     }
 
-    /// Counts an answer that was made non-personal, if it was.
+    /// Counts an answer that was made non-personal for lack of consent.
     pub fn made_anonymous(&self, was: bool) {
         self.0[1].increment(u64::from(was));
     }

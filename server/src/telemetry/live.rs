@@ -11,7 +11,7 @@ pub struct EventMetrics {
     pub duplicate: Counter,
     /// Others were sent under their ids before.
     pub conflict: Counter,
-    /// They are no valid events.
+    /// They are invalid.
     pub rejected: Counter,
 }
 
@@ -55,7 +55,7 @@ pub struct RedisMetrics {
     pub load_seconds: Histogram,
     /// Redis was another process, or another server, than before.
     pub returns: Counter,
-    /// Redis came back older than it was.
+    /// Redis came back with older data.
     pub rewinds: Counter,
     /// Spooled events that were replayed.
     pub replayed: ReplayMetrics,

@@ -1,8 +1,8 @@
 //! Every metric, declared once.
 //!
-//! Handles are made at start and kept where they are used, so that counting costs an atomic addition and
-//! no look-up. Label sets are closed: routes, status classes, sources, filters, outcomes, workers, and the shops
-//! of the configuration; never a user, an item or a version. Each server has a registry of its own.
+//! Handles are made at start and kept by their users, so that counting costs an atomic addition and no look-up. Label
+//! sets are closed: routes, status classes, sources, filters, outcomes, workers, and the shops of the configuration;
+//! never a user, an item or a version. Each server has a registry of its own.
 
 mod answers;
 mod live;
@@ -53,7 +53,7 @@ pub struct Telemetry {
     pub events: EventMetrics,
     /// Links of identities.
     pub links: LinkMetrics,
-    /// What was withheld for want of consent.
+    /// Counts of people and answers affected by missing consent.
     pub consents: ConsentMetrics,
     /// Slates without live state, because it did not answer.
     pub degraded_user_state: Counter,
@@ -71,13 +71,13 @@ pub struct SwapMetrics {
     pub refused: Counter,
     /// A version was activated by hand.
     pub activated: Counter,
-    /// The version before was put back.
+    /// A rollback restored the version before.
     pub rolled_back: Counter,
     /// Seconds to open, verify and warm.
     pub open_seconds: Histogram,
     /// 1 while a model is served.
     pub serving: Gauge,
-    /// When the served model was trained, unix seconds.
+    /// Time of the served model's training, unix seconds.
     pub trained_at: Gauge,
 }
 
@@ -213,7 +213,7 @@ impl Telemetry {
             .collect()
     }
 
-    /// Folds what histograms buffered; must run every few seconds.
+    /// Folds the buffered values of histograms; must run every few seconds.
     pub fn upkeep(&self) {
         self.handle.run_upkeep();
     }
@@ -225,7 +225,7 @@ impl Default for Telemetry {
     }
 }
 
-/// Makes handles of metrics.
+/// Creates handles of metrics.
 struct Registry(PrometheusRecorder);
 
 static METADATA: Metadata<'static> = Metadata::new("qianmian", Level::INFO, None);

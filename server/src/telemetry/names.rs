@@ -1,4 +1,4 @@
-//! Names and help texts of all metrics: one table, described to the registry when it is made.
+//! Names and help texts of all metrics: one table, described to the registry when it is created.
 
 use metrics::{KeyName, Recorder, Unit};
 use metrics_exporter_prometheus::PrometheusRecorder;
@@ -35,7 +35,7 @@ pub const RETURNS: &str = "qianmian_live_redis_returns_total";
 pub const REWINDS: &str = "qianmian_live_redis_rewinds_total";
 pub const WRITABLE: &str = "qianmian_live_writable";
 
-/// What a metric is.
+/// The kind of a metric.
 enum Kind {
     Counter,
     Gauge,

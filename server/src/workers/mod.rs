@@ -1,4 +1,4 @@
-//! Background workers: what runs beside requests, supervised.
+//! Supervised background workers, which run beside requests.
 
 pub mod supervisor;
 
@@ -11,11 +11,11 @@ use crate::app::App;
 use crate::config::{Config, duration};
 use supervisor::Workers;
 
-/// How often histograms are folded.
+/// Interval at which histograms are folded.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
-/// How often trends and recent buyers are renewed.
+/// Interval at which trends and recent buyers are renewed.
 const FOLLOW_EVERY: Duration = Duration::from_secs(1);
-/// How often expired events are deleted.
+/// Interval at which expired events are deleted.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 /// Starts every worker of `app`; they end when the result is dropped. Needs a tokio runtime.

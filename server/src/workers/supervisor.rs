@@ -1,7 +1,7 @@
-//! Runs a worker again when it panics or ends.
+//! Restarts a worker when it panics or ends.
 //!
-//! A worker is never silently gone: every restart is logged and counted, and a worker that restarts again and again is
-//! named by `/readyz`. The panic itself, with its backtrace, is logged by the panic hook.
+//! A worker never ends unnoticed: every restart is logged and counted, and `/readyz` names a worker that restarts again
+//! and again. The panic hook logs the panic itself, with its backtrace.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -18,7 +18,7 @@ use crate::caught::Caught;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// Longest pause: short enough that a worker which always fails restarts [`FAILING`] times within [`WINDOW`].
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
-/// Restarts within [`WINDOW`] by which a worker counts as failing.
+/// Restarts within [`WINDOW`] from which a worker counts as failing.
 const FAILING: usize = 3;
 const WINDOW: Duration = Duration::from_secs(60);
 
@@ -51,7 +51,7 @@ pub struct Workers {
     health: Arc<Health>,
 }
 
-/// Which workers keep failing.
+/// Restarts of the workers, and the workers that keep failing.
 #[derive(Debug, Default)]
 pub struct Health {
     /// The latest restarts of each worker, at most [`FAILING`], oldest first.
@@ -59,12 +59,12 @@ pub struct Health {
 }
 
 impl Workers {
-    /// No worker yet; `health` hears of their restarts.
+    /// No worker yet; `health` records their restarts.
     pub fn new(health: Arc<Health>) -> Self {
         Self { tasks: JoinSet::new(), health }
     }
 
-    /// Runs what `work` returns until it panics or ends, and then again. `name` is a label value of
+    /// Runs the future that `work` returns until it panics or ends, and then again. `name` is a label value of
     /// `qianmian_worker_restarts_total`, whose counter is `restarts`.
     pub fn spawn<F: Future<Output = ()> + Send + 'static>(
         &mut self,

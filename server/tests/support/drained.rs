@@ -1,4 +1,4 @@
-//! What a folder of drained events holds.
+//! The contents of a folder of drained events.
 
 use std::fs::{File, read_dir};
 use std::path::{Path, PathBuf};
@@ -7,8 +7,8 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-/// Number and id of every event in the Parquet files below `folder`, file by file in the order of their names;
-/// a file that is not whole fails the test.
+/// Number and id of every event in the Parquet files below `folder`, file by file in the order of their names; an
+/// incomplete file fails the test.
 pub fn drained(folder: &Path) -> Vec<(i64, String)> {
     let mut events = Vec::new();
     for file in files(folder) {
@@ -23,7 +23,7 @@ pub fn drained(folder: &Path) -> Vec<(i64, String)> {
     events
 }
 
-/// The Parquet files below `folder`, in the order of their names; none where it is not there.
+/// The Parquet files below `folder`, in the order of their names; none if it does not exist.
 pub fn files(folder: &Path) -> Vec<PathBuf> {
     let (mut found, mut folders) = (Vec::new(), vec![folder.to_owned()]);
     while let Some(folder) = folders.pop() {

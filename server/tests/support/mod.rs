@@ -1,4 +1,4 @@
-//! What the tests share: a shop with known answers, a server on a free port, a plain client.
+//! Shared by the tests: a shop with known answers, a server on a free port, a plain client.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 #![allow(dead_code, reason = "each test file uses its own part of this")]
@@ -22,14 +22,14 @@ use qianmian_server::serve::{Place, Server};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// Looks at the store far more often than the default, so that tests need not wait.
+/// Polls the store far more often than the default, so that tests need not wait.
 pub const EAGER: &str = "poll_seconds = 0.02\n";
 
 /// A server with a store of its own.
 pub struct Running {
     pub server: Server,
     pub store: TempDir,
-    /// Where its live state is, if that is in Redis.
+    /// Its Redis, if live state is in Redis.
     pub redis: Option<redis::RedisServer>,
     client: Client<HttpConnector, Full<Bytes>>,
 }
@@ -152,13 +152,13 @@ impl Running {
     }
 }
 
-/// The part of a configuration that puts live state into Redis; it follows the part `[live]`. Answers wait for it
-/// longer than by default, because machines that run tests are busy.
+/// The part of a configuration that puts live state into Redis; it follows the part `[live]`. Its timeouts are longer
+/// than by default, because machines that run tests are busy.
 pub fn in_redis(url: &str) -> String {
     format!("[live.redis]\nurls = ['{url}']\ntimeout_ms = 1000\nappend_timeout_ms = 4000\n")
 }
 
-/// Asks every path that can show items, and returns the ids of all that it shows.
+/// Calls every path that can show items, and returns the ids of all shown items.
 pub async fn shown(running: &Running, n: usize) -> Vec<String> {
     let mut shown = Vec::new();
     let (item, user) = (|n| shop::item("a", n), shop::user(n));

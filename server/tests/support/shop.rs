@@ -68,7 +68,7 @@ pub fn publish_with_first_user(store: &Path, shop: &str, version: &str, mark: &s
     store.publish(version).unwrap();
 }
 
-/// Writes and publishes a version whose users table says these consents of user `n`, by column.
+/// Writes and publishes a version whose users table has these consents of user `n`, by column.
 pub fn publish_with_consents(
     store: &Path,
     shop: &str,
@@ -144,7 +144,7 @@ fn snapshot(version: &str, mark: &str) -> Snapshot {
     snapshot
 }
 
-/// Half a chance for buyers, a tenth or so for others, less for goods that nobody bought yet.
+/// Half a chance for buyers, about a tenth for others, less for items without sales.
 fn likelihood() -> Likelihood {
     let constant = |value| {
         let mut trees = Trees::default();
@@ -226,7 +226,7 @@ fn bundles() -> Bundles {
     Bundles::new(&[20; ITEMS], sets).unwrap()
 }
 
-/// The co-purchase scores again, as a learner of item-item weights would say them.
+/// The co-purchase scores again, in the form of item-item weights.
 fn lists() -> ItemLists {
     let co_purchase = co_purchase();
     let list = |n: u32| co_purchase.pairs(n).map(|p| (p.item, p.score)).collect();
@@ -239,13 +239,13 @@ fn popularity() -> Popularity {
     Popularity::new(score, [counts.clone(), counts.clone(), counts.clone()], counts)
 }
 
-/// In store `S1` item 9 sells best and item 8 next; elsewhere nothing is known.
+/// In store `S1` item 9 sells best and item 8 next; other localities are unknown.
 fn localities() -> Localities {
     let items = vec![(9, 90.0), (8, 80.0)];
     Localities::new(&[Locality { kind: Kind::Store, value: "S1".to_owned(), rest: 0.5, items }]).unwrap()
 }
 
-/// One axis a taste; item 28 has no vector.
+/// One axis per taste; item 28 has no vector.
 fn embedding() -> Embedding {
     let axis = |n: usize| (0..TASTES).map(move |d| if d == taste(n) { 1.0 } else { 0.0 });
     let items = (0..ITEMS).flat_map(|n| axis(n).map(move |v| if n == 28 { 0.0 } else { v })).collect();

@@ -116,7 +116,7 @@ pub enum Group {
     Holdout,
 }
 
-/// An audience, with everything needed to write it.
+/// An audience, with all data needed to serialize it.
 pub struct Audience {
     pub model: Arc<Loaded>,
     pub query: AudienceQuery,
@@ -135,7 +135,7 @@ impl Audience {
     /// As one document.
     ///
     /// # Errors
-    /// `internal`, when it cannot be written.
+    /// `internal`, if it cannot be serialized.
     pub fn whole(&self, call: &Call, unknown: &[String]) -> Result<Response, Problem> {
         let users: Vec<AudienceUser<'_>> = (0..self.prospects.len()).map(|n| self.user(n)).collect();
         let asked = self.query.items.len() + usize::from(self.query.described.is_some());
@@ -158,7 +158,7 @@ impl Audience {
         json(&response, 512 + 240 * self.prospects.len())
     }
 
-    /// Within what the probabilities speak.
+    /// The horizon of the probabilities.
     pub fn within(&self) -> Option<Within> {
         self.model.snapshot.likelihood.as_ref().map(|likelihood| match likelihood.horizon {
             Horizon::Days(days) => Within::Days { days },
@@ -209,7 +209,7 @@ impl Audience {
         bought.reason()
     }
 
-    /// What the user bought of something that goes with the goods, or that they resemble.
+    /// The user's purchases of an item that goes with the given items, or that they resemble.
     fn bought_companion<'a>(&self, snapshot: &'a Snapshot, user: UserIx, other: ItemIx) -> Reason<'a> {
         let times = snapshot.history.of(user).find(|p| p.ix == other).map_or(0, |p| p.baskets);
         let goods = |item: &u32| self.query.items.binary_search(item).is_ok();

@@ -38,7 +38,7 @@ pub fn wanted(headers: &HeaderMap) -> bool {
     lines > whole
 }
 
-/// The audience as a response that is written as fast as it is read.
+/// The audience as a response that is written at the speed at which the client reads.
 pub fn response(audience: Audience) -> Response {
     let version = HeaderValue::from_str(&audience.model.snapshot.version).ok();
     let within = match audience.within() {

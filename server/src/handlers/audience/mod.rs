@@ -43,7 +43,7 @@ pub async fn post(
     // The semaphore is never closed.
     let permit = Arc::clone(&app.heavy).acquire_owned().await.ok();
     let work = move || {
-        // Released when the work is done, even if nobody waits for it any more.
+        // Released when the work is done, even if the caller has left.
         let _permit = permit;
         if let Some(live) = call.shop.live_store() {
             query.since = reactions_since(live, &model.snapshot, &query.items);
@@ -59,7 +59,7 @@ pub async fn post(
     tokio::task::spawn_blocking(work).await.map_err(failed)?
 }
 
-/// Nobody is found while it is not known who refuses: after a start, until Redis has answered once.
+/// Fails while consents are unknown: after a start, until Redis has answered once.
 fn require_consents(live: Option<&Live>) -> Result<(), Problem> {
     match live.is_none_or(Live::knows_consents) {
         true => Ok(()),

@@ -1,4 +1,4 @@
-//! The question of `/audience`.
+//! The request of `/audience`.
 
 use qianmian_models::audience::{AudienceQuery, Goods};
 use qianmian_models::ids::ItemIx;
@@ -71,11 +71,11 @@ fn usual_count() -> Count<100_000> {
 }
 
 impl<'a> AudienceRequest<'a> {
-    /// The question in the model's terms, and the goods that are left out of it because they cannot be sold
-    /// now; ids that the model does not know go into `unknown`.
+    /// The query in the model's terms, and the items left out of it because they cannot be sold now; ids that the model
+    /// does not know go into `unknown`.
     ///
     /// # Errors
-    /// No goods at all, or a number out of bounds.
+    /// No items at all, or a number out of bounds.
     pub fn query<'r>(
         &'r self,
         view: View<'_>,
@@ -94,7 +94,7 @@ impl<'a> AudienceRequest<'a> {
         Ok((query, off_sale))
     }
 
-    /// Checks what the types of the fields do not; gives the price of the described item.
+    /// Checks that the types of the fields do not make; returns the price of the described item.
     fn check(&self, currency: Currency) -> Result<Option<Money>, Problem> {
         let problem =
             |field: &str, cure: String| Problem::new(Code::InvalidField, cure).at_field(field.to_owned());

@@ -1,4 +1,4 @@
-//! `POST /identities/link`: identities that are one person's.
+//! `POST /identities/link`: links the identities of one person.
 
 use std::sync::Arc;
 

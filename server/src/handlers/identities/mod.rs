@@ -1,4 +1,4 @@
-//! `/identities`: which identities are one person's.
+//! `/identities`: the identities of people.
 
 mod link;
 mod person;

@@ -1,4 +1,4 @@
-//! `POST /identities/undo`: a merge is undone.
+//! `POST /identities/undo`: undoes a merge.
 
 use std::sync::Arc;
 
