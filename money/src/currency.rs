@@ -122,7 +122,7 @@ impl Currency {
         amount.at(self.digits).and_then(|(minor, _)| Money::new(minor))
     }
 
-    /// A number of a file, rounded half away from zero, and whether rounding changed it; `None` beyond the largest
+    /// A number of a file, rounded half away from zero, and true if rounding changed it; `None` beyond the largest
     /// amount.
     pub fn rounded(&self, number: Exact) -> Option<(Money, bool)> {
         let (minor, changed) = number.rounded(self.digits)?;

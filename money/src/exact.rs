@@ -79,7 +79,7 @@ impl Exact {
         limit.is_none_or(|limit| mantissa < limit || (mantissa == limit && !self.is_cut))
     }
 
-    /// The product; `None` where it has more than 38 digits.
+    /// The product; `None` if it has more than 38 digits.
     pub fn times(self, other: Self) -> Option<Self> {
         let mantissa = self.mantissa.checked_mul(other.mantissa)?;
         let scale = self.scale.checked_add(other.scale)?;

@@ -1,6 +1,6 @@
 //! Amounts of money, exact from file to answer.
 //!
-//! | type | what it is |
+//! | type | meaning |
 //! |---|---|
 //! | [`Money`] | an amount in minor units of the shop's currency (fen, cents), 8 bytes |
 //! | [`Currency`] | the shop's currency and its number of decimals; turns text and decimals into [`Money`] and back |

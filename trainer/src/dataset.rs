@@ -1,8 +1,8 @@
 //! The dataset that learners read: order lines in dense indices, over one vocabulary of orders and catalog.
 //!
 //! Items of the catalog that were never bought are rows too: they can be found by their attributes, named in a filter
-//! and sold tomorrow. Cutting a [`Dataset`] at a moment keeps the vocabulary, so that a model of the past and what
-//! followed it share dense indices.
+//! and sold later. Cutting a [`Dataset`] at a moment keeps the vocabulary, so that a model of the past and the later
+//! purchases share dense indices.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

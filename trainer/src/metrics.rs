@@ -50,7 +50,7 @@ fn hits<'a>(ranked: &'a [u32], truth: &'a FxHashSet<u32>, k: usize) -> impl Iter
 }
 
 /// Area under the ROC curve: the probability that a buyer ranks before a non-buyer, among `n_users` users.
-/// Users that are not in `ranked` tie at the end, and a tie counts half (Hanley & McNeil 1982). NaN where
+/// Users that are not in `ranked` tie at the end, and a tie counts half (Hanley & McNeil 1982). NaN if
 /// there is no buyer or no non-buyer.
 pub fn auc(ranked: &[u32], truth: &FxHashSet<u32>, n_users: usize) -> f64 {
     let others = n_users.saturating_sub(truth.len()) as f64;

@@ -1,8 +1,8 @@
-//! Progress of long work: numbered stages, as a bar with an ETA on a terminal, else as one JSON line for each
-//! finished stage on standard error, so that results can be piped.
+//! Progress of long work in numbered stages: a bar with an ETA on a terminal, else one JSON line for each
+//! finished stage. Both go to standard error, so that results can be piped.
 //!
-//! A [`Reporter`] that knows its [`plan`](Reporter::plan) numbers its stages: "step 3 of 14". The plan is the
-//! number of stages that will run, no estimate; a stage that has nothing to do is still a step.
+//! A [`Reporter`] with a [`plan`](Reporter::plan) numbers its stages: "step 3 of 14". The plan is the exact
+//! number of stages, not an estimate; a stage without work is still a step.
 
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
@@ -40,7 +40,7 @@ impl Reporter {
         Self { output, plan: None, parts: Vec::new() }
     }
 
-    /// Reports nothing: for work inside of work that reports itself.
+    /// Reports nothing: for work within a reported stage.
     pub fn silent() -> Self {
         Self { output: Output::Silent, plan: None, parts: Vec::new() }
     }
@@ -51,7 +51,7 @@ impl Reporter {
         Self { plan: Some(Arc::new(plan)), ..self.clone() }
     }
 
-    /// For stages that are part of `name`, such as "rehearsal 2 of 3".
+    /// A reporter for stages that are part of `name`, such as "rehearsal 2 of 3".
     pub fn part(&self, name: impl Into<String>) -> Self {
         let mut reporter = self.clone();
         reporter.parts.push(name.into());
@@ -142,7 +142,7 @@ impl Stage {
         self.bar.inc(units);
     }
 
-    /// Sets the work that is done, and how much there is.
+    /// Sets the units done and the units in all.
     pub fn set(&self, done: u64, total: u64) {
         self.bar.set_length(total);
         self.bar.set_position(done);

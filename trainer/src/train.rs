@@ -1,7 +1,7 @@
 //! A training run: the order of the stages, from a dataset to a snapshot, and from a snapshot to a written artifact.
 //!
-//! First the rehearsal: indexes are learned from past folds, and from what users bought afterwards the weights of the
-//! sources, the rankers, the likelihoods and the localities that help. Then the indexes are learned from all of the data.
+//! First the rehearsal: indexes are learned from past folds; the purchases after them train the weights of the sources,
+//! the rankers and the likelihoods, and select the localities that help. Then the indexes are learned from all data.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -28,18 +28,18 @@ use crate::learn::indexes::{self, CatalogIndexes, Indexes};
 use crate::learn::{ann, bundles, likelihood, localities, ranking, user_knn};
 use crate::progress::Reporter;
 
-/// Sizes of bundles, each a unit of work.
+/// Sizes of bundles; each is a unit of work.
 const BUNDLE_SIZES: u64 = 4;
 
-/// A snapshot in memory and what its manifest will say of it.
+/// A snapshot in memory and the contents of its manifest.
 pub struct Trained {
     /// Everything that was learned.
     pub snapshot: Snapshot,
-    /// Baskets that co-purchase was counted over.
+    /// Baskets counted for co-purchase.
     pub n_baskets: u64,
     /// Metrics of the rehearsal and the sections that were left out, for the manifest.
     pub metrics: Metrics,
-    /// Sections that were left out, with the reason.
+    /// Sections left out, with the reason.
     pub left_out: BTreeMap<String, String>,
 }
 
@@ -55,7 +55,7 @@ struct Rehearsed {
     metrics: Option<Rehearsal>,
 }
 
-/// A run whose past folds are cut, so that its number of stages is known.
+/// A training run with its past folds cut, so that the number of stages is known.
 pub struct Training<'a> {
     dataset: &'a Dataset,
     config: &'a TrainingConfig,
@@ -84,7 +84,7 @@ impl<'a> Training<'a> {
         (self.splits.len() + 1) * (indexes::STEPS + 2) + ranking + graphs + 3
     }
 
-    /// True if a graph of the items is built, and one of the users. Below the configured sizes an exact scan is
+    /// True for items and for users if a graph is built. Below the configured sizes an exact scan is
     /// faster (decisions 4 and 51).
     fn graphs(&self) -> [bool; 2] {
         let n_users = self.dataset.n_users();
@@ -95,7 +95,7 @@ impl<'a> Training<'a> {
         ]
     }
 
-    /// Learns everything: how to rank from the past folds, then all indexes from all of the data. Reports
+    /// Learns the ranking from the past folds, then all indexes from all data. Reports
     /// [`steps`](Self::steps) stages.
     pub fn learn(mut self, reporter: &Reporter) -> anyhow::Result<Trained> {
         let (dataset, config, splits) = (self.dataset, self.config, std::mem::take(&mut self.splits));
@@ -129,7 +129,7 @@ impl<'a> Training<'a> {
         Ok(Trained { snapshot, n_baskets, metrics, left_out })
     }
 
-    /// Builds the graphs of the served model. Past folds have none: nothing in the rehearsal needs them.
+    /// Builds the graphs of the served model. The rehearsal needs none.
     fn build_graphs(&self, snapshot: &mut Snapshot, reporter: &Reporter) -> anyhow::Result<()> {
         let [items, users] = self.graphs();
         if items {
@@ -150,7 +150,7 @@ impl<'a> Training<'a> {
     }
 }
 
-/// Learns the neighbors of all items, by everything else that the snapshot knows.
+/// Learns the neighbors of all items from the other indexes of the snapshot.
 fn learn_similar(snapshot: &mut Snapshot, reporter: &Reporter) -> anyhow::Result<()> {
     let stage = reporter.stage("similar items", snapshot.items.len() as u64);
     let of = |item: ItemIx| {
@@ -198,7 +198,7 @@ fn cold_items(dataset: &Dataset, splits: &[Split]) -> Vec<ItemIx> {
     (0..).zip(is_cold).filter(|(_, cold)| *cold).map(|(item, _)| item).collect()
 }
 
-/// Learns the indexes of past folds, then how to rank from what users bought afterwards.
+/// Learns the indexes of past folds, then the ranking from the purchases after them.
 fn rehearse(
     dataset: &Dataset,
     splits: Vec<Split>,
@@ -270,7 +270,7 @@ pub fn write(
     Ok(writer.finish(manifest)?)
 }
 
-/// A version named by the time, unique within the shop.
+/// A version name from the time, unique within the shop.
 fn free_version(folder: &Path, now: DateTime<Utc>) -> String {
     let base = now.format("%Y%m%dT%H%M%SZ").to_string();
     let taken = |name: &str| folder.join(name).exists();

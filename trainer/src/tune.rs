@@ -1,9 +1,9 @@
 //! Self-tuning: a search of the parameters that matter, on the last month of the data.
 //!
-//! Every trial learns from all data before the window and is measured on it, as `evaluate` does. The defaults are tried
-//! first; then each trial changes one or two parameters of the best so far. A trial qualifies only if no task falls below
-//! the defaults, and the best one has the highest mean ratio to them, so the result is never worse than the defaults on
-//! the window. The search ends with its budget (decision 18).
+//! Every trial learns from all data before the window and is measured on it, as in `evaluate`. The first trial has the
+//! defaults; each further trial changes one or two parameters of the best so far. A trial qualifies only if no task is
+//! below the defaults; the best one has the highest mean ratio to them. So the result is never worse than the defaults
+//! on the window. The search ends with its budget (decision 18).
 
 use std::time::{Duration, Instant};
 
@@ -21,13 +21,13 @@ use crate::progress::Reporter;
 const TASKS: [(&str, &str); 3] = [("recommend", "ndcg@10"), ("audience", "recall@100"), ("bundle", "mrr@20")];
 /// Days of the window; at most a quarter of the data is used.
 const DAYS: i64 = 30;
-/// Attempts to find a change that was not tried before; without one the search ends.
+/// Attempts to find an untried change; if none is found, the search ends.
 const ATTEMPTS: usize = 50;
 
-/// One parameter that is searched.
+/// A parameter of the search.
 struct Parameter {
     name: &'static str,
-    /// True if it matters only if users are known.
+    /// True if it has no effect without known users.
     of_users: bool,
     /// Factors that are tried.
     steps: &'static [f64],
@@ -126,20 +126,20 @@ pub struct Search {
 /// One set of parameters, with its scores.
 #[derive(Debug, Clone, Serialize)]
 pub struct Trial {
-    /// The parameters that are searched.
+    /// The values of the parameters of the search.
     pub parameters: serde_json::Map<String, serde_json::Value>,
     /// The metric of each task.
     pub scores: serde_json::Map<String, serde_json::Value>,
     /// Mean ratio to the defaults over the tasks.
     pub gain: f64,
-    /// True if no task fell below the defaults.
+    /// True if no task is below the defaults.
     pub sound: bool,
     /// Duration, seconds.
     pub seconds: f64,
 }
 
-/// Searches from `start` on for about `budget`: no trial begins after it, but the first one always runs. Returns the best
-/// configuration and all trials. Without cases in the window it returns `start`.
+/// Searches from `start` for about `budget`: no trial begins after it, but the first one always runs. Returns the
+/// best configuration and all trials. Without cases in the window it returns `start`.
 ///
 /// # Errors
 /// Fails if training fails.
@@ -174,7 +174,7 @@ pub fn tune(
 struct TrialRunner<'a> {
     dataset: &'a Dataset,
     window: Window,
-    /// Scores of the first trial, of the tasks with cases.
+    /// Scores of the first trial on the tasks with cases.
     defaults: Vec<(&'static str, f64)>,
 }
 
@@ -207,7 +207,7 @@ fn parameters(config: &TrainingConfig, dataset: &Dataset) -> serde_json::Map<Str
     parameters_of(dataset).map(value).collect()
 }
 
-/// The parameters that matter to this data.
+/// The parameters that have an effect on this data.
 fn parameters_of(dataset: &Dataset) -> impl Iterator<Item = &'static Parameter> {
     let (users, times) = (dataset.n_users() > 0, dataset.time_kind != TimeKind::None);
     PARAMETERS.iter().filter(move |p| (users || !p.of_users) && (times || p.name != "half_life_days"))
@@ -219,7 +219,7 @@ fn rounded(value: f64) -> f64 {
     (value * scale).round() / scale
 }
 
-/// `best` with one or two parameters changed, so that the combination was not tried before.
+/// `best` with one or two parameters changed to an untried combination.
 fn changed(
     best: &TrainingConfig,
     dataset: &Dataset,

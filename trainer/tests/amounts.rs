@@ -15,7 +15,7 @@ const ORDERS: &str = "order_id,user_id,item_id,ordered_at,quantity,unit_price,ro
     4,cat,pot,2025-01-04,1,0.1,r1,\n";
 const ITEMS: &str = "item_id,price,cost\ntea,131072.01,99999.99\ncup,12.345,\npot,,0\n";
 
-/// A configuration of these orders and items, and more lines.
+/// Writes a configuration of these orders and items, with the lines `more`.
 fn written(folder: &Path, more: &str) -> PathBuf {
     std::fs::write(folder.join("orders.csv"), ORDERS).unwrap();
     std::fs::write(folder.join("items.csv"), ITEMS).unwrap();

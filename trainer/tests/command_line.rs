@@ -49,7 +49,7 @@ fn examples_are_plain_ids_or_json_strings() {
     assert_eq!(ids(&["--json"]), "\"ann \\\"a\\\"\"\n");
 }
 
-/// The stages of a run with a rehearsal, which count to the end without a gap.
+/// The step numbers of a run with a rehearsal have no gap.
 #[test]
 fn stages_are_numbered_to_the_last_one() {
     let folder = folder();

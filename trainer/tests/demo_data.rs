@@ -50,7 +50,7 @@ fn table(folder: &Path, name: &str) -> Vec<Row> {
     csv::Reader::from_reader(text(folder, name).as_bytes()).deserialize().map(|row| row.unwrap()).collect()
 }
 
-/// A line that is no return.
+/// An order line that is not a return.
 struct Purchase {
     order: String,
     /// Empty for a guest.
@@ -364,7 +364,7 @@ fn tastes_beat_popularity_which_beats_chance() {
     }
     assert!(after.len() > 200, "{}", after.len());
 
-    // Hits among ten popular items, weighted by what is known of the person.
+    // Hits among ten popular items, weighted by the person's history.
     let hits = |weight: &dyn Fn(&[&Purchase], &str) -> f64| -> usize {
         let of_user = |(user, truth): (&&str, &BTreeSet<&str>)| {
             let mut scored: Vec<(f64, &str)> =

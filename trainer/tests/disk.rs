@@ -1,8 +1,8 @@
 //! A disk that fills up while an artifact is written: the run fails with the file's name, the published version stays,
 //! and nothing half-written is left.
 //!
-//! The disk is a tmpfs of 16 MB in a mount namespace of its own, which needs `unshare` and permission to use it; without,
-//! the tests are reported as skipped.
+//! The disk is a tmpfs of 16 MB in a mount namespace of its own, which needs `unshare` and permission to use it;
+//! otherwise the tests are reported as skipped.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -17,7 +17,7 @@ const PAGE: u64 = 4096;
 const MANIFEST_PAGES: u64 = 4;
 
 /// Publishes a tiny version on a small disk, fills the disk until `$FREE` pages are left, trains on the
-/// demo shop, and copies what the disk holds then to `$OUT`. Exits with the training's code.
+/// demo shop, and copies the content of the disk to `$OUT`. Exits with the training's code.
 const SCRIPT: &str = r#"
 set -eu
 mount -t tmpfs -o size=16m,mode=755 none "$DISK" || exit 100

@@ -125,7 +125,7 @@ fn a_stored_version_is_measured_like_a_trained_one() {
         let metrics = |task: &Value| task["methods"][0]["metrics"].as_array().unwrap().clone();
         for (a, b) in metrics(stored).iter().zip(metrics(trained)) {
             let (left, right) = (a["mean"].as_f64().unwrap(), b["mean"].as_f64().unwrap());
-            // Each is asked at the end of its data, hours apart, and ids are numbered differently.
+            // Each model is queried at the end of its data, hours apart, and numbers ids differently.
             assert!((left - right).abs() < 0.02 * (1.0 + right), "{}: {a} {b}", stored["name"]);
         }
     }

@@ -26,7 +26,7 @@ enum Moment {
     Writing(usize),
     /// This long after the version got its name, while it is verified and published.
     Named(Duration),
-    /// As soon as the new pointer file exists beside the old one.
+    /// As soon as the new pointer file exists in addition to the old one.
     Pointing,
 }
 
@@ -119,7 +119,7 @@ fn killed_run_leaves_a_complete_version_published() {
         demo.check(&format!("{moment:?}"));
         interrupted += usize::from(demo.hidden(".writing-").is_some());
     }
-    // Otherwise the moments missed their targets, and nothing was tested.
+    // Otherwise most kills came after the end of the process and tested nothing.
     assert!(running > moments.len() / 2, "{running} of {} were killed before their end", moments.len());
     assert!(interrupted > 0, "no run was killed while it wrote");
 

@@ -1,4 +1,4 @@
-//! Imports only point down: no two modules of the trainer import each other, directly or by others.
+//! Imports have no cycles: no two modules of the trainer import each other, directly or indirectly.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -34,7 +34,7 @@ fn modules_of_the_trainer_have_no_import_circle() {
     for root in ["lib", "main"] {
         imports.remove(root);
     }
-    // Modules that import nothing that is left are taken away, until none is left but those in circles.
+    // Modules that import no remaining module are removed until only those in cycles remain.
     while let Some(leaf) = imports
         .iter()
         .find(|(_, of)| of.iter().all(|name| !imports.contains_key(name)))

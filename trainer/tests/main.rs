@@ -1,6 +1,6 @@
 //! All integration tests of the trainer in one binary, so that they link once.
 //!
-//! Most run the real binary ([`support`]). A test that depends on how long a run takes calls [`support::alone`]
+//! Most run the real binary ([`support`]). A test that depends on the duration of a run calls [`support::alone`]
 //! first; a test that needs a disk of its own mounts it in a namespace of a child process.
 #![expect(clippy::unwrap_used, reason = "tests")]
 

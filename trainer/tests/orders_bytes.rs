@@ -1,4 +1,4 @@
-//! Any bytes into every reader: an error or an account that holds every line, and never a panic.
+//! Any bytes in every reader give an error or an account of every line, and never a panic.
 
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
@@ -12,7 +12,7 @@ use crate::orders_workbooks::{sheet, workbook};
 /// 2026-01-01T00:00:00Z.
 const NOW: i64 = 1_767_225_600;
 
-/// Reads a file; checks what comes of it.
+/// Reads a file and checks the result.
 fn check(folder: &Path, name: &str, bytes: &[u8], section: &str) {
     std::fs::write(folder.join(name), bytes).unwrap();
     let config = Config::parse(&section.replace("FILE", name), folder).unwrap();
@@ -23,7 +23,7 @@ fn check(folder: &Path, name: &str, bytes: &[u8], section: &str) {
         assert!(inputs.orders.lines.iter().all(|line| line.quantity > 0.0));
         let is_plain = summary.understood.iter().all(|facts| facts.encoding.is_none());
         let is_text = [".csv", ".tsv", ".jsonl", ".txt"].iter().any(|end| name.ends_with(end));
-        // Old files end their lines with a return alone.
+        // Lines of old files end with a carriage return only.
         if is_text && is_plain && bytes.contains(&b'\n') {
             let lines = bytes.iter().filter(|byte| **byte == b'\n').count()
                 + usize::from(bytes.last() != Some(&b'\n'));

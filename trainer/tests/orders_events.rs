@@ -1,4 +1,4 @@
-//! Events beside orders: what only they tell of counts, once, and browsing never does.
+//! Events beside orders: purchases missing from the orders count once, and browsing never counts.
 
 use qianmian_trainer::config::Config;
 use qianmian_trainer::orders::{EventSummary, GUEST, Inputs, ReadOptions, Reason, read};

@@ -1,4 +1,4 @@
-//! The same orders in every format that is read, and the tables beside them.
+//! The same orders in every supported format, and the other tables.
 
 use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use qianmian_money::Money;

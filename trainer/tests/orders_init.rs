@@ -1,4 +1,4 @@
-//! `init` and `train` on files that nobody has described.
+//! `init` and `train` on files without a configuration.
 
 use serde_json::Value;
 

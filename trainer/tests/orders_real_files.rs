@@ -1,7 +1,7 @@
 //! The example configurations on the real files that they were written for.
 //!
 //! The files are not part of the project. Set `QIANMIAN_DATA` to their folder; without it they are
-//! looked for in `../shared/data` beside the workspace, and the tests say loudly when they are skipped.
+//! expected in `../shared/data` beside the workspace. Skipped tests are reported.
 
 use qianmian_money::Money;
 use qianmian_trainer::config::Config;
@@ -61,7 +61,7 @@ fn online_retail_reads_as_it_is() {
     assert_eq!(orders.time_kind, TimeKind::Timestamps);
     let pieces: f64 = orders.all_lines().map(|line| f64::from(line.quantity)).sum();
     assert_eq!(pieces, 4_398_729.0);
-    // Customer numbers lost their `.0`, codes their lower case, titles their variants.
+    // Customer numbers have no `.0`, codes are in upper case, and each item has one title.
     assert!(orders.user_ids.binary_search(&"17850".to_owned()).is_ok());
     assert!(orders.item_ids.iter().all(|id| *id == id.to_uppercase() && id != "POST"));
     assert_eq!(item(&inputs, "85123A").title.as_deref(), Some("WHITE HANGING HEART T-LIGHT HOLDER"));

@@ -233,7 +233,7 @@ fn pyarrow_and_polars_read_every_section_in_place() {
     done(&args!["train", "--config", config, "--store", store]);
     let artifact = shop(&store).artifact(None).unwrap();
     let manifest = artifact.manifest();
-    // Trees of their own for items new to the users are kept only where they rank better.
+    // Separate trees for items new to the user are kept only if they rank better.
     let is_written = |name: &str| name != "new_ranker" || manifest.sections.contains_key(name);
     let written: Vec<_> = COLUMNS.iter().filter(|(name, _)| is_written(name)).collect();
     assert!(
@@ -276,7 +276,7 @@ fn python_reads_the_lists_and_ids_of_the_snapshot() {
     let (item, user) = (snapshot.items.len() as u32 - 1, snapshot.users.len() as u32 - 1);
     assert_eq!(last("items", "item_id"), snapshot.items.id(item));
     assert_eq!(last("users", "user_id"), snapshot.users.id(user));
-    // serde_json reads a double to within its last bit, so numbers are compared as what they are: f32.
+    // serde_json may be off by the last bit of a double, so numbers are compared as f32, their type in the section.
     let number = |value: &Value| value.as_f64().unwrap() as f32;
     let purchases = last("history", "purchases");
     assert!(snapshot.history.of(user).len() > 0);

@@ -1,4 +1,4 @@
-//! The trainer decides by measurement: which localities help, and which parameters.
+//! The trainer selects localities and parameters by measurement.
 
 use std::path::{Path, PathBuf};
 
@@ -10,8 +10,8 @@ use qianmian_models::snapshot::Snapshot;
 use qianmian_models::view::View;
 use serde_json::Value;
 
-/// Every day eight new users buy, each in one of two stores, and again three weeks later. If `apart`, each store sells
-/// items of its own.
+/// Every day eight new users buy, each in one of two stores, and again three weeks later. If `apart`, each store
+/// sells items of its own.
 fn stores(folder: &Path, apart: bool) -> PathBuf {
     let mut csv = csv::Writer::from_path(folder.join("orders.csv")).unwrap();
     csv.write_record(["order_id", "user_id", "item_id", "ordered_at", "store_id"]).unwrap();

@@ -1,4 +1,4 @@
-//! Unusual shops, trained and asked as a server asks.
+//! Unusual shops, trained and queried as by a server.
 
 use std::path::Path;
 
@@ -23,7 +23,7 @@ fn trained<'a>(
     snapshot
 }
 
-/// Asks for every user and every item; answers name what is there, once each, with finite scores.
+/// Queries every user and every item; answers have existing ids, each once, with finite scores.
 fn ask_everything(snapshot: &Snapshot) {
     let check = |mut found: Vec<(u32, f32)>, rows: usize| {
         assert!(found.iter().all(|&(ix, score)| (ix as usize) < rows && score.is_finite()), "{found:?}");

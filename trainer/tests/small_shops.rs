@@ -1,4 +1,4 @@
-//! Small and odd shops: whatever is trained can be opened, warmed and asked, and all of its numbers are finite.
+//! Small and unusual shops: every trained version can be opened, warmed and queried, and all its numbers are finite.
 
 use chrono::Utc;
 use proptest::prelude::*;
@@ -12,7 +12,7 @@ use qianmian_trainer::{gate, train};
 
 use crate::support::folder;
 
-/// 2030-01-01T00:00:00Z, after all orders that are made up.
+/// 2030-01-01T00:00:00Z, after all generated orders.
 const NOW: i64 = 1_893_456_000;
 
 /// The size and seed of a generated shop.
@@ -43,7 +43,7 @@ fn shapes() -> impl Strategy<Value = Shape> {
 }
 
 impl Shape {
-    /// Order lines as CSV; what is bought, when and at what price follows from the seed.
+    /// Order lines as CSV; items, times and prices follow from the seed.
     fn orders(&self) -> String {
         let mut csv = "order_id,user_id,item_id,ordered_at,unit_price\n".to_owned();
         let mut state = self.seed;
@@ -86,7 +86,7 @@ proptest! {
         let store = ShopStore::new(folder.path(), "default").unwrap();
         let _lock = store.lock().unwrap();
         let artifact = train::write(&trained, &dataset, &config, &store, Utc::now(), serde_json::Value::Null).unwrap();
-        // Opens and warms the version: every section is read and a slate, neighbors and an audience are asked for.
+        // Opens and warms the version: every section is read, and a slate, neighbors and an audience are computed.
         let version = artifact.manifest().version.clone();
         gate::publish(&store, &version, Some("a small shop"), Utc::now()).unwrap();
         let snapshot = Snapshot::open(&store.artifact(None).unwrap()).unwrap();
@@ -104,7 +104,7 @@ proptest! {
     }
 }
 
-/// The shop that used to be published although no server could open it: 4 members, 60 items.
+/// Regression test: a version of this shop was published although no server could open it; 4 members, 60 items.
 #[test]
 fn few_members_with_many_items_get_a_model_that_opens() {
     for (users, items) in [(1, 400), (4, 60), (8, 400), (2, 1)] {

@@ -30,7 +30,7 @@ pub struct Args {
     /// Length of the test window.
     #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=366))]
     days: u32,
-    /// Windows to measure, each of --days, one before the other; a step each where only the order is known.
+    /// Windows to measure, each of --days, one before the other; a step each if only the order is known.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=24))]
     windows: u32,
     /// Measure the next item of anonymous visits instead: every tenth user is left out of training.

@@ -22,7 +22,7 @@ use super::store::StoreArgs;
 pub struct Args {
     #[command(flatten)]
     store: StoreArgs,
-    /// Keep so many of the newest versions.
+    /// Keep this many of the newest versions.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     keep: u16,
     /// Remove only versions created longer ago than this: a number with d (days), h (hours) or m (minutes).

@@ -14,7 +14,7 @@ use crate::progress::Reporter;
 /// The input data.
 #[derive(Debug, clap::Args)]
 pub struct InputArgs {
-    /// Training configuration: tables, column names, cleaning rules (TOML). Without one, the files tell what they are.
+    /// Training configuration: tables, column names, cleaning rules (TOML) [default: detected from the files].
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Order files (CSV, JSON, Parquet, Arrow, Excel; plain, .gz, .zst; globs) instead of the configured ones.
@@ -26,7 +26,7 @@ pub struct InputArgs {
     /// Write the account of all lines and rows here, as JSON.
     #[arg(long, value_name = "FILE")]
     account: Option<PathBuf>,
-    /// Stop where anything about the files had to be guessed.
+    /// Stop if anything about the files had to be guessed.
     #[arg(long)]
     strict: bool,
     /// Stop when more than this share of the rows is rejected.

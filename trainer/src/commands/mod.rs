@@ -40,7 +40,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Look at files, say what they are and write a commented configuration for them.
+    /// Detect the format and columns of files, and write a commented configuration for them.
     Init(init::Args),
     /// Learn from orders, write a new version to the model store and publish it.
     Train(train::Args),

@@ -82,7 +82,7 @@ struct CommonArgs {
     /// The answers; the ending is the format: .csv, .tsv, .jsonl (each also .gz, .zst) or .parquet.
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
-    /// Most rows a key.
+    /// Most rows per key.
     #[arg(long, value_name = "K")]
     count: usize,
     /// Answer as of this moment: RFC 3339 or a date (UTC), at most a week after the end of the model's data

@@ -11,7 +11,7 @@ pub struct Zone {
     zone: TimeZone,
     /// Seconds east of UTC for a fixed offset; `None` for a named zone.
     fixed: Option<i64>,
-    /// The last local quarter of an hour asked for, in quarters since 1970, and its offset in seconds.
+    /// The last local quarter of an hour looked up, in quarters since 1970, and its offset in seconds.
     last: (i64, i64),
 }
 

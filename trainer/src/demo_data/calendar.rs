@@ -1,7 +1,7 @@
 //! The days of the demo shop: traffic, seasons, festivals, sales.
 //!
 //! Days are numbered from 0, the first day of the window; the day after the last is `until`.
-//! Everything is tabulated once, so simulating a user only looks numbers up.
+//! All values are computed once, so the simulation of a user only reads tables.
 
 use chrono::{Datelike, Days, NaiveDate, NaiveTime};
 

@@ -1,7 +1,7 @@
 //! The catalog of the demo shop: brands, items, and the items of each kind.
 //!
 //! Items are grouped by kind; within a kind the first is always on sale, and demand falls with the rank by a Zipf law.
-//! The `sku` in the files is shuffled, so an id tells nothing about popularity.
+//! The `sku` in the files is shuffled, so an id reveals nothing about popularity.
 
 use super::assortment::{ShelfMaker, make_brands};
 use super::dice::{Alias, Dice, Purpose, running_sums};

@@ -108,7 +108,7 @@ pub enum Models<'a> {
     Stored {
         /// The artifacts.
         models: &'a [Stored],
-        /// Configures what the baselines learn.
+        /// Training options of the baselines.
         training: &'a TrainingConfig,
     },
 }

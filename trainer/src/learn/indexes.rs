@@ -1,7 +1,7 @@
 //! All indexes of one dataset, assembled into a snapshot: everything of an artifact except rankers and weights.
 //!
-//! Every number of an index is finite: a learner that cannot give finite numbers, or that has nothing to learn from,
-//! leaves its section out, and [`Indexes::left_out`] says why.
+//! Every number of an index is finite. If a learner cannot give finite numbers, or has nothing to learn from, its
+//! section is left out, with the reason in [`Indexes::left_out`].
 
 use std::collections::BTreeMap;
 

@@ -30,7 +30,7 @@ const MIN_NEW_USERS: usize = 30;
 /// Items of a slate.
 const COUNT: usize = 10;
 
-/// The popularity of every locality of `kinds`; `None` where no locality is known.
+/// The popularity of every locality of `kinds`; `None` if no locality is known.
 pub fn learn(dataset: &Dataset, popularity: &Popularity, kinds: &[Kind]) -> Result<Option<Localities>> {
     let mut counts: BTreeMap<(Kind, u16), BTreeMap<u32, f32>> = BTreeMap::new();
     for line in dataset.lines() {

@@ -1,6 +1,6 @@
-//! User ids that are one person's: the orders under any of them count as one user's.
+//! Merges the user ids of one person: orders under any of them count as orders of one user.
 //!
-//! The identities table says so in rows of the type `user_id`: its value is another user id of the person.
+//! Aliases are rows of the identities table with the type `user_id`: the value is another user id of the person.
 
 use rustc_hash::FxHashMap;
 
@@ -10,8 +10,8 @@ use super::types::Identity;
 /// The type of an identity that is a user id.
 pub const USER_ID: &str = "user_id";
 
-/// Puts what was bought under an alias down to the user that it is of, and gives the number of aliases that
-/// anything was bought under. An alias of an alias is one of the last one; a circle counts as its last row says.
+/// Replaces aliases by their user in purchases and returns; returns the number of aliases replaced. Chains are
+/// followed to the last user; a row that would close a circle is ignored.
 pub fn apply(raw: &mut Raw, identities: &[Identity]) -> usize {
     let mut of: FxHashMap<u32, u32> = FxHashMap::default();
     for identity in identities.iter().filter(|identity| identity.kind == USER_ID) {
@@ -25,7 +25,7 @@ pub fn apply(raw: &mut Raw, identities: &[Identity]) -> usize {
     let mut used: FxHashMap<u32, u32> = FxHashMap::default();
     let users = raw.lines.iter_mut().map(|line| &mut line.user);
     for user in users.chain(raw.returns.iter_mut().map(|back| &mut back.user)) {
-        // Guests have a number of their own, which is nobody's alias.
+        // The number of guests is no alias.
         if of.contains_key(user) {
             *user = *used.entry(*user).or_insert_with(|| person(&of, *user));
         }
@@ -33,7 +33,7 @@ pub fn apply(raw: &mut Raw, identities: &[Identity]) -> usize {
     used.len()
 }
 
-/// The user whose alias, over any number of steps, `user` is. There are no circles: only roots get a way on.
+/// The last user of the chain of aliases from `user`. There are no circles: only ends of chains get a successor.
 fn person(of: &FxHashMap<u32, u32>, mut user: u32) -> u32 {
     while let Some(&next) = of.get(&user) {
         user = next;

@@ -9,13 +9,13 @@ use super::warnings::Code;
 use qianmian_money::Money;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-/// Pieces below this are the dust of subtraction.
+/// Quantities below this are rounding errors of subtraction.
 const DUST: f64 = 1e-4;
 
-/// A basket whose rows span more is probably several baskets under one order id.
+/// Rows of one order id that span more time are probably several baskets.
 const WIDE_BASKET_SECONDS: i64 = 7 * 86_400;
 
-/// Turns what was read into orders, and gives by old item number the new one (`u32::MAX` for none).
+/// Turns the rows read into orders; also returns the new number of each old item number (`u32::MAX` for none).
 /// Completes the counts of `summary`.
 pub fn arrange(mut raw: Raw, mut summary: Summary, time_kind: TimeKind, cap: usize) -> (Orders, Vec<u32>) {
     warn_of_wide_baskets(&raw.baskets, time_kind, &mut summary);
@@ -46,8 +46,8 @@ fn warn_of_wide_baskets(baskets: &[Basket], time_kind: TimeKind, summary: &mut S
     }
 }
 
-/// Of baskets with more rows than `cap`: the first `cap` distinct items in reading order.
-/// Later items take their places where returns undo them.
+/// The distinct items, in reading order, of baskets with more rows than `cap`. More than `cap` are kept, since
+/// returns may remove some of the first.
 fn first_items(raw: &Raw, cap: usize) -> FxHashMap<u32, Vec<u32>> {
     let mut items: FxHashMap<u32, (Vec<u32>, FxHashSet<u32>)> = FxHashMap::default();
     for line in &raw.lines {
@@ -61,7 +61,8 @@ fn first_items(raw: &Raw, cap: usize) -> FxHashMap<u32, Vec<u32>> {
     items.into_iter().map(|(basket, (order, _))| (basket, order)).collect()
 }
 
-/// Sums the rows of one item in one basket into one line; pieces without a price are priced as the others. Leaves the lines sorted by (basket, item); gives the rows that went away.
+/// Sums the rows of one item in one basket into one line; pieces without a price get the mean price of the others.
+/// Leaves the lines sorted by (basket, item); returns the number of rows merged away.
 fn merge(lines: &mut Vec<Line>) -> u64 {
     lines.sort_unstable_by_key(|line| (line.basket, line.item));
     let before = lines.len();
@@ -105,8 +106,8 @@ fn sum(rows: &[Line]) -> Line {
     line
 }
 
-/// Lets each return undo pieces of the most recent purchases of the same user and item that are not
-/// later than it, returns in order of time. Lines of which nothing is left go away.
+/// Subtracts each return, in order of time, from the most recent purchases of the same user and item that are not
+/// later than the return. Removes lines with no piece left.
 fn net(lines: &mut Vec<Line>, mut returns: Vec<Return>, summary: &mut Summary) {
     returns.sort_by_key(|back| back.at);
     let mut purchases: FxHashMap<(u32, u32), Vec<usize>> =
@@ -141,7 +142,7 @@ fn net(lines: &mut Vec<Line>, mut returns: Vec<Return>, summary: &mut Summary) {
     summary.netted_out = (before - lines.len()) as u64;
 }
 
-/// Takes out the lines of giant baskets that are not among the first `cap` items that are left.
+/// Removes and returns the lines of giant baskets beyond the first `cap` remaining items.
 fn split_beyond_cap(
     lines: &mut Vec<Line>,
     first_items: &FxHashMap<u32, Vec<u32>>,
@@ -225,7 +226,7 @@ fn renumber(
 fn number_baskets(lines: &[Line], n_old: usize) -> (Vec<u32>, u32) {
     let mut order: Vec<(i64, u32)> = Vec::new();
     for line in lines {
-        // The lines of a basket stand together.
+        // The lines of a basket are adjacent.
         if order.last().is_none_or(|(_, basket)| *basket != line.basket) {
             order.push((line.at, line.basket));
         }
@@ -239,11 +240,11 @@ fn number_baskets(lines: &[Line], n_old: usize) -> (Vec<u32>, u32) {
     (new_of_old, order.len() as u32)
 }
 
-/// The names that are used, sorted, and the new number of each old one.
+/// The used names, sorted, and the new number of each old number.
 fn sorted(dictionary: Dictionary, used: impl Iterator<Item = u32>) -> (Vec<String>, Vec<u32>) {
     let mut is_used = vec![false; dictionary.len()];
     for old in used {
-        // Guests and lines without a channel or store have a number beyond the dictionary's, or one that no line has.
+        // The number for a guest, or for no channel or store, is outside the dictionary, or no line has it.
         if let Some(is_used) = is_used.get_mut(old as usize) {
             *is_used = true;
         }

@@ -1,4 +1,4 @@
-//! Values of canonical columns into the typed rows of the tables beside the orders.
+//! Converts values of canonical columns to the typed rows of the items and users tables.
 
 use super::summary::Reason;
 use super::times::Times;
@@ -6,10 +6,10 @@ use super::types::{Item, User};
 use super::values::{list, price, stock, within, yes};
 use qianmian_money::{Currency, Money};
 
-/// The readers of a column of times, and the number of the file that a value is from.
+/// The readers of a column of times, and the number of the value's file.
 pub type TimesOf<'a> = (&'a mut Option<Times>, usize);
 
-/// Prices and costs in the shop's currency, and how many of them were rounded to its decimals.
+/// Reads prices and costs in the shop's currency, and counts those rounded to its decimals.
 #[derive(Debug, Clone, Copy)]
 pub struct Prices {
     currency: Currency,
@@ -30,7 +30,7 @@ impl Prices {
     }
 }
 
-/// Sets one attribute of an item; other columns are passed over.
+/// Sets one attribute of an item; other columns are ignored.
 ///
 /// # Errors
 /// Fails if the value is no valid number or time.

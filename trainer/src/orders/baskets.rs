@@ -1,8 +1,8 @@
 //! Groups order lines into baskets.
 //!
-//! A basket is one order id of one user: order numbers that two people share (a counter that starts anew in each store)
-//! do not mix their goods. Without order ids it is a line that holds a list, a person's day, or what a guest buys at one
-//! moment; without times each line is one.
+//! A basket is one order id of one user, so an order number that two people share (a counter that restarts in each
+//! store) does not mix their items. Without order ids, a basket is a line that holds a list, the lines of a person on
+//! one day, or the lines of a guest at one moment; without times, each line is a basket.
 
 use super::dictionary::Dictionary;
 use super::guests::is_guest_word;
@@ -15,7 +15,7 @@ use rustc_hash::FxHashMap;
 
 /// The facts that assign a row to a basket.
 pub struct Place<'a> {
-    /// As it counts; `None` where there are no order ids.
+    /// The normalized order id; `None` if there are no order ids.
     pub order_id: Option<&'a str>,
     /// As [`super::types::Line::user`].
     pub user: u32,
@@ -25,25 +25,25 @@ pub struct Place<'a> {
     pub file: usize,
     /// As in [`Raw::states`].
     pub state: i64,
-    /// A purchase, which dates the basket; else one that did not last.
+    /// True for a purchase, which dates the basket; false for a cancelled one.
     pub is_purchase: bool,
 }
 
-/// Numbers baskets.
+/// Assigns numbers to baskets.
 pub struct Baskets {
     kind: Kind,
-    /// The zone whose days make baskets where there are no order ids.
+    /// The zone of the days that make baskets if there are no order ids.
     zone: Zone,
-    /// There are order ids.
+    /// True if there are order ids.
     pub has_orders: bool,
-    /// There are times.
+    /// True if there are times.
     pub has_times: bool,
     keys: Dictionary,
     last_key: Vec<u8>,
     key: Vec<u8>,
     last: u32,
     guests: FxHashMap<u32, bool>,
-    /// Lines whose order the line before has too, one of them of a person and the other of nobody.
+    /// Adjacent lines of one order id, one with a person and one without.
     pub mixed_orders: u64,
 }
 
@@ -54,7 +54,7 @@ impl Baskets {
         Self { kind, zone, has_orders, has_times, keys, last_key, key, last: 0, guests, mixed_orders: 0 }
     }
 
-    /// True if lines of one order id are a basket.
+    /// True if the lines of one order id make a basket.
     pub fn are_orders(&self) -> bool {
         self.has_orders && self.kind == Kind::OrderId
     }
@@ -81,12 +81,12 @@ impl Baskets {
             None => self.add_key_without_order(place, row, raw),
         };
         if !has_key {
-            // Numbers of baskets with a key and of those without come from one count.
+            // A basket without a key gets its own number as a key, so all baskets are numbered by one dictionary.
             self.key.clear();
             self.key.extend_from_slice(b"\0\0");
             self.key.extend_from_slice(&new.to_le_bytes());
         }
-        // The lines of a basket mostly stand together.
+        // The lines of a basket are mostly adjacent.
         if self.key != self.last_key {
             self.last = self.keys.code(&self.key).context("more baskets than can be numbered")?;
             std::mem::swap(&mut self.key, &mut self.last_key);
@@ -106,7 +106,7 @@ impl Baskets {
         Ok(basket)
     }
 
-    /// Adds what tells a basket without an order id from others; `false` where each line is one.
+    /// Appends the key of a basket without an order id; `false` if the line is a basket of its own.
     fn add_key_without_order(&mut self, place: &Place<'_>, row: &Row<'_>, raw: &Raw) -> bool {
         self.key.extend_from_slice(b"\0");
         if row.element.is_some() && !self.has_orders {
@@ -124,7 +124,7 @@ impl Baskets {
         if is_guest {
             self.key.extend_from_slice(&at.to_le_bytes());
             self.key.extend_from_slice(row.get(OrderColumn::StoreId as usize).unwrap_or("").as_bytes());
-            // At midnight stands a date alone, which says nothing of who bought together.
+            // Midnight means a date without a time of day, which does not show who bought together.
             return local.rem_euclid(DAY_SECONDS) != 0;
         }
         if matches!(self.kind, Kind::OrderId | Kind::Day) {

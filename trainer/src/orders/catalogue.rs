@@ -1,4 +1,4 @@
-//! A catalogue out of the orders themselves: for each attribute of an item its most frequent value.
+//! A catalog from the orders themselves: for each attribute of an item its most frequent value.
 
 use super::attributes::{Prices, set};
 use super::dictionary::Dictionary;
@@ -24,7 +24,7 @@ impl Catalogue {
         Self { columns, values, counts: FxHashMap::default() }
     }
 
-    /// Takes a row of an item, by the number that the item has while reading.
+    /// Counts the attributes in a row of `item`, a number valid while reading.
     pub fn observe(&mut self, row: &Row<'_>, item: u32) {
         for (place, (&column, values)) in self.columns.iter().zip(&mut self.values).enumerate() {
             if let Some(value) = row.value(column)
@@ -36,8 +36,8 @@ impl Catalogue {
         }
     }
 
-    /// One entry for each of `item_ids`; `new_of_old` gives an item's place there. Of values that
-    /// are equally frequent the smallest by bytes stands. A value that does not fit its attribute
+    /// One entry for each of `item_ids`; `new_of_old` has the index of each item there. Of equally
+    /// frequent values the smallest in byte order wins. A value that is invalid for its attribute
     /// (a price that is no number) is left out.
     pub fn into_items(
         self,
@@ -63,7 +63,7 @@ impl Catalogue {
             let new = new_of_old.get(item as usize).map_or(usize::MAX, |new| *new as usize);
             if let Some(item) = items.get_mut(new) {
                 let column = columns[self.columns[place as usize]];
-                // A value that does not fit is as good as none.
+                // An invalid value is ignored.
                 let text = &names[place as usize][value as usize];
                 let _ = set(item, column, text, (&mut *launched_at, 0), prices);
             }

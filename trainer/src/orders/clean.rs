@@ -1,4 +1,4 @@
-//! One row at a time: is it a purchase, a return, or neither, and of what by whom.
+//! Classifies each row: a purchase, a return, or neither; and normalizes its values.
 
 use super::baskets::{Baskets, Place};
 use super::catalogue::Catalogue;
@@ -17,7 +17,7 @@ use qianmian_money::{Exact, Money};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::borrow::Cow;
 
-/// Why a row gives no line: it is bad, or the whole run cannot go on.
+/// The reason why a row gives no line: it is rejected, or the whole run fails.
 pub(super) enum Stop {
     Reject(Reason),
     Fatal(anyhow::Error),
@@ -43,22 +43,22 @@ pub struct Reading {
     pub updated: Option<Times>,
     /// The decimal mark of each file.
     pub decimals: Vec<Decimal>,
-    /// Columns that are carried down.
+    /// Columns carried down from an order's first line.
     pub fill: FillDown,
-    /// Columns of ids whose `.0` is taken off.
+    /// Columns of ids from which `.0` is removed.
     pub floats: Vec<OrderColumn>,
-    /// By file: true if it has quantities.
+    /// By file: true if it has quantities, or if its format is sequences, baskets or one-hot.
     pub has_quantity: Vec<bool>,
     /// Assigns rows to baskets.
     pub baskets: Baskets,
-    /// True if several files, or an `updated_at`, may speak of one line.
+    /// True if one line may occur in several states: in several files, or with different `updated_at`.
     pub has_states: bool,
 }
 
-/// Counts of values that were corrected while reading; see [`Summary`] for rows.
+/// Counts for warnings, such as corrected ids and unreadable prices; see [`Summary`] for rows.
 #[derive(Debug, Default, Clone)]
 pub struct Notes {
-    /// Ids that lost a `.0`, and those that kept it.
+    /// Ids from which `.0` was removed, and those that kept it.
     pub floats_cured: u64,
     /// See `floats_cured`.
     pub floats_kept: u64,
@@ -74,7 +74,7 @@ pub struct Notes {
     pub negative_cancelled: u64,
     /// Lines of price 0 that count.
     pub free_lines: u64,
-    /// Equal lines that were taken for pieces, and for duplicates, where no quantity is written.
+    /// In files without quantities: equal lines counted as pieces, and those counted as duplicates.
     pub equal_pieces: u64,
     /// See `equal_pieces`.
     pub equal_duplicates: u64,
@@ -82,7 +82,7 @@ pub struct Notes {
     pub with_room: u64,
     /// See `with_room`.
     pub with_merchant: u64,
-    /// Purchase rows whose room or merchant is beyond the number that is kept.
+    /// Purchase rows whose room or merchant is beyond the limit on their number.
     pub beyond_codes: u64,
 }
 
@@ -93,17 +93,17 @@ pub struct Cleaner<'r> {
     pub reading: Reading,
     /// Purchases, returns and baskets so far.
     pub raw: Raw,
-    /// The account so far.
+    /// The row counts so far.
     pub summary: Summary,
-    /// Counts of values that were corrected while reading.
+    /// Counts for warnings.
     pub notes: Notes,
     /// Words of the status column.
     pub statuses: Statuses,
-    /// The catalogue that the orders' own columns give.
+    /// The catalog from the orders' own columns.
     pub catalogue: Catalogue,
     scratch: Vec<u8>,
     seen: FxHashSet<u128>,
-    /// Digests of the rows of the order at hand, where no quantity is written.
+    /// Digests of the rows of the current order, in files without quantities.
     run: FxHashSet<u128>,
     run_key: (usize, String),
     excluded: FxHashMap<Box<str>, bool>,
@@ -128,7 +128,7 @@ impl<'r> Cleaner<'r> {
         }
     }
 
-    /// Counts a row that is read, good or bad.
+    /// Counts a row read, good or bad.
     ///
     /// # Errors
     /// Fails if the run has more rows than it allows.
@@ -140,12 +140,12 @@ impl<'r> Cleaner<'r> {
         Ok(())
     }
 
-    /// Takes a row. `Ok(Some(reason))` is a rejected row, which the caller counts and writes.
+    /// Processes a row. `Ok(Some(reason))` is a rejected row, which the caller counts and writes.
     ///
     /// # Errors
     /// Fails if there are too many ids to number.
     pub fn take(&mut self, row: &Row<'_>, file: &SourceFile) -> anyhow::Result<Option<Reason>> {
-        // In a sequence the same item twice is two steps, no duplicate.
+        // In a sequence, the same item twice is two steps, not a duplicate.
         if row.at.is_none() && self.is_duplicate(row, file.number) {
             self.summary.duplicates += 1;
             return Ok(None);
@@ -161,8 +161,8 @@ impl<'r> Cleaner<'r> {
         }
     }
 
-    /// True for a row that is an earlier one once more. Where no quantity is written, equal lines that stand together in one
-    /// order are pieces, unless the configuration says otherwise.
+    /// True if the row repeats an earlier one. In files without quantities, equal lines of one order in adjacent rows
+    /// are pieces, unless the configuration says otherwise.
     fn is_duplicate(&mut self, row: &Row<'_>, file: usize) -> bool {
         let digest = row.digest(&mut self.scratch);
         let is_new = self.seen.insert(digest);
@@ -177,7 +177,7 @@ impl<'r> Cleaner<'r> {
             self.run_key.1.clear();
             self.run_key.1.push_str(order);
         }
-        // Only what this run wrote first: lines that an earlier file wrote have counted, pieces and all.
+        // `run` has only lines that are new in this order; lines of an earlier file are complete with all pieces.
         let stands_together = self.run.contains(&digest);
         if is_new {
             self.run.insert(digest);
@@ -266,7 +266,7 @@ impl<'r> Cleaner<'r> {
         Ok(())
     }
 
-    /// An id as it counts: normalised, without a float's `.0`, with the digits that a spreadsheet hid.
+    /// The normalized id: without the `.0` of a float, and with the digits hidden by scientific notation.
     fn id<'a>(
         &mut self,
         written: &'a str,
@@ -296,8 +296,8 @@ impl<'r> Cleaner<'r> {
         }
     }
 
-    /// The price that a line writes, if there is one that can be read. An amount below zero makes a return of a
-    /// positive quantity.
+    /// The price in a line; `None` if it is missing or unreadable. An amount below zero with a positive quantity
+    /// makes the quantity negative, a return.
     fn price<'v>(
         &mut self,
         unit: Option<&'v str>,
@@ -317,7 +317,7 @@ impl<'r> Cleaner<'r> {
         Some(Price { amount: amount.abs(), is_total: unit.is_none(), written })
     }
 
-    /// The price of all pieces, rounded once. An amount beyond the largest one cannot be right and is unknown.
+    /// The price of all pieces, rounded once; `None` for an amount beyond the largest one, which must be wrong.
     fn paid(&mut self, price: Price<'_>, quantity: f64) -> Option<Money> {
         let all = || price.amount.times(Exact::of(quantity)?);
         let total = if price.is_total { Some(price.amount) } else { all() };
@@ -331,7 +331,7 @@ impl<'r> Cleaner<'r> {
         Some(paid)
     }
 
-    /// Pseudo-items are few and their rows many, so each written id is matched once.
+    /// True if the item id matches `exclude_items`. Cached, because few pseudo-items have many rows.
     fn is_excluded(&mut self, written: &str) -> bool {
         let Some(pattern) = &self.rules.exclude_items else {
             return false;
@@ -340,7 +340,7 @@ impl<'r> Cleaner<'r> {
             return known;
         }
         let excluded = pattern.is_match(written) || pattern.is_match(&normalise(written, self.rules.item_id));
-        // A broken column must not fill the memory with what is no id anyway.
+        // Values too long for an id are not cached, to bound the memory for a broken column.
         if written.len() <= super::values::MAX_ID_BYTES {
             self.excluded.insert(written.into(), excluded);
         }
@@ -358,11 +358,11 @@ impl<'r> Cleaner<'r> {
         let column = OrderColumn::OrderedAt as usize;
         let value = row.value(column).or_else(|| fill.get(row, column).map(Cow::Borrowed));
         let at = value.and_then(|value| times.read(file, &value)).ok_or(Reason::UnparsableTime)?;
-        // A day of grace for clocks and zones.
+        // One day of tolerance for wrong clocks and zones.
         if at > self.rules.now.saturating_add(DAY_SECONDS) { Err(Reason::FutureTime) } else { Ok(at) }
     }
 
-    /// The later of two states of a line is right.
+    /// The state of a line, `updated_at` or the number of the file; the largest state of a line wins.
     fn state(&mut self, row: &Row<'_>, file: usize) -> i64 {
         let updated = row.value(OrderColumn::UpdatedAt as usize);
         match (&mut self.reading.updated, updated) {
@@ -382,12 +382,12 @@ impl<'r> Cleaner<'r> {
     }
 }
 
-/// A price as a line writes it.
+/// A price in a line.
 #[derive(Clone, Copy)]
 struct Price<'v> {
     /// Zero or more.
     amount: Exact,
-    /// It is of all pieces.
+    /// True if it is the price of all pieces.
     is_total: bool,
     written: &'v str,
 }
@@ -404,8 +404,8 @@ pub(super) fn numbered(dictionary: &mut Dictionary, id: &str) -> anyhow::Result<
     dictionary.code(id.as_bytes()).context("more ids than can be numbered")
 }
 
-/// The number of a room or merchant. Those beyond [`NONE_CODE`] are none, and their rows are counted: a marketplace may
-/// have more of them than are of use here.
+/// The number of a room or merchant. At most [`NONE_CODE`] different ones are kept, as a marketplace may have very
+/// many; further ones give [`NONE_CODE`], and their rows are counted in `beyond`.
 pub(super) fn code_within(
     dictionary: &mut Dictionary,
     value: Option<&str>,
@@ -417,7 +417,7 @@ pub(super) fn code_within(
     let is_full = dictionary.len() >= usize::from(NONE_CODE);
     let number = if is_full { dictionary.find(id.as_bytes()) } else { Some(numbered(dictionary, &id)?) };
     *beyond += u64::from(number.is_none());
-    // Fewer than `NONE_CODE` were given.
+    // Numbers are below `NONE_CODE`.
     Ok(number.map_or(NONE_CODE, |number| number as u16))
 }
 

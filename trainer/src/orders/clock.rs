@@ -1,11 +1,11 @@
-//! Calendar times and epochs out of text.
+//! Parses calendar times and epochs.
 
 use super::month_names::month;
 
-/// Seconds since 1970 as the value's own clock shows, and its zone where it carries one.
+/// Local time in seconds since 1970, and the zone as seconds east of UTC; `None` if the value has no zone.
 pub type Clock = (i64, Option<i32>);
 
-/// The order in which the numbers of a date stand where it does not begin with its year.
+/// The order of day and month in a date that does not begin with its year.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DateOrder {
     /// `25/12/2010`.
@@ -14,17 +14,17 @@ pub enum DateOrder {
     Mdy,
 }
 
-/// Two digits of a year from this on are of the century before.
+/// Two-digit years from this on are 19xx, smaller ones 20xx.
 const CENTURY: i64 = 70;
 
-/// A date or an epoch in digits only; an epoch is UTC whatever the zone.
+/// A date or an epoch in digits only; an epoch is always UTC.
 pub fn digits(value: &str) -> Option<Clock> {
     let (whole, fraction) = value.split_once('.').unwrap_or((value, ""));
     let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     if whole.is_empty() || !is_number(whole) || !is_number(fraction) {
         return None;
     }
-    // Only an epoch has decimals that mean something.
+    // Only an epoch can have decimals other than 0.
     let is_whole = fraction.bytes().all(|byte| byte == b'0');
     let part = |range: std::ops::Range<usize>| whole.get(range)?.parse::<i64>().ok();
     let date = || Some(days(part(0..4)?, part(4..6)?, part(6..8)?)? * 86_400);
@@ -42,7 +42,7 @@ pub fn digits(value: &str) -> Option<Clock> {
     }
 }
 
-/// An epoch that a spreadsheet wrote as `1.43322E+12`, and the seconds within which it is exact.
+/// An epoch in the scientific notation of spreadsheets, `1.43322E+12`, and its precision in seconds.
 pub fn scientific(value: &str) -> Option<(i64, f64)> {
     let (mantissa, exponent) = value.split_once(['E', 'e'])?;
     let exponent: i32 = exponent.strip_prefix('+').unwrap_or(exponent).parse().ok()?;
@@ -61,7 +61,7 @@ pub fn scientific(value: &str) -> Option<(i64, f64)> {
     Some(((number / unit) as i64, if exponent + 1 > digits { exact_to } else { 0.0 }))
 }
 
-/// The moment of a day that a spreadsheet counts from 1899-12-30: `45292.4` is 2024-01-01 09:36.
+/// A time as a spreadsheet's days since 1899-12-30: `45292.4` is 2024-01-01 09:36.
 pub fn serial(value: &str) -> Option<Clock> {
     let days: f64 = value.parse().ok()?;
     let seconds = ((days - SERIAL_OF_1970) * 86_400.0).round();
@@ -71,7 +71,7 @@ pub fn serial(value: &str) -> Option<Clock> {
 /// 1970-01-01 as spreadsheets count days.
 pub const SERIAL_OF_1970: f64 = 25_569.0;
 
-/// A calendar time. `order` settles dates that begin with neither their year nor the name of their month.
+/// A calendar time. `order` applies to dates that begin with neither the year nor the name of the month.
 pub fn civil(value: &str, order: DateOrder) -> Option<Clock> {
     let mut rest = Scanner(value.as_bytes());
     rest.skip_weekday();
@@ -86,11 +86,11 @@ pub fn civil(value: &str, order: DateOrder) -> Option<Clock> {
 }
 
 fn clock(hour: i64, minute: i64, second: i64) -> Option<i64> {
-    // A leap second is the second before it.
+    // A leap second counts as second 59.
     (hour < 24 && minute < 60 && second <= 60).then(|| hour * 3600 + minute * 60 + second.min(59))
 }
 
-/// Days since 1970-01-01 of a date of the Gregorian calendar that exists.
+/// Days since 1970-01-01 of a Gregorian date; `None` if there is no such date.
 fn days(year: i64, month: i64, day: i64) -> Option<i64> {
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let length = match month {
@@ -113,7 +113,7 @@ fn days(year: i64, month: i64, day: i64) -> Option<i64> {
 struct Scanner<'a>(&'a [u8]);
 
 impl Scanner<'_> {
-    /// A number of 1 to 8 digits, and how many they were.
+    /// A number of 1 to 8 digits, and the count of digits.
     fn number(&mut self) -> Option<(i64, usize)> {
         let width = self.0.iter().take(9).take_while(|byte| byte.is_ascii_digit()).count();
         if !(1..=8).contains(&width) {
@@ -212,7 +212,7 @@ impl Scanner<'_> {
         self.skip_spaces();
         let (third, last_width) = self.number()?;
         self.skip_any(&["日", "号"]);
-        // Some write `31.01.2024.` or `2024. 1. 31.`.
+        // Formats `31.01.2024.` and `2024. 1. 31.`.
         if matches!(self.0, [b'.'] | [b'.', b' ', ..]) {
             self.0 = &self.0[1..];
         }
@@ -250,8 +250,8 @@ impl Scanner<'_> {
         Some(found)
     }
 
-    /// `8:26`, `08:26:00.5 PM`, `08:26:00+08:00`, `下午8时26分`, and apart from the date `18` and `0826`; to the end of
-    /// the value.
+    /// `8:26`, `08:26:00.5 PM`, `08:26:00+08:00`, `下午8时26分`, and, if separated from the date, `18` and `0826`; up to
+    /// the end of the value.
     fn time_of_day(&mut self, apart: bool) -> Option<Clock> {
         let early = self.half_of_day();
         self.skip_spaces();
@@ -283,7 +283,7 @@ impl Scanner<'_> {
         let late = early.or_else(|| self.half_of_day());
         if let Some(afternoon) = late {
             (hour <= 23).then_some(())?;
-            // Some write 下午14:05.
+            // Format 下午14:05.
             if hour <= 12 {
                 hour = hour % 12 + if afternoon { 12 } else { 0 };
             }
@@ -296,7 +296,7 @@ impl Scanner<'_> {
         !self.0.first().is_some_and(|byte| byte.is_ascii_digit() || *byte == b':')
     }
 
-    /// True if the half of the day that stands here is the second one.
+    /// Reads AM or PM, also in Chinese, Japanese and Korean; true for PM, `None` if neither is there.
     fn half_of_day(&mut self) -> Option<bool> {
         if self.skip_any(&["上午", "凌晨", "早上", "清晨", "午前", "오전"]) {
             return Some(false);
@@ -325,7 +325,7 @@ impl Scanner<'_> {
         match self.0 {
             [] => Some(named.then_some(0)),
             [sign @ (b'+' | b'-'), offset @ ..] => {
-                // A browser writes the zone's name behind: `GMT+0800 (CST)`.
+                // Browsers append the zone's name: `GMT+0800 (CST)`.
                 let offset = offset.split(|byte| *byte == b' ').next().unwrap_or_default();
                 let digits: Vec<i32> =
                     offset.iter().filter(|&&b| b != b':').map(|b| i32::from(*b) - 48).collect();

@@ -1,13 +1,13 @@
-//! Outside ids to dense numbers, in order of first appearance.
+//! Maps outside ids to dense numbers, in order of first appearance.
 
 use rustc_hash::FxHasher;
 use std::hash::Hasher;
 
-/// An empty place of the table.
+/// An empty slot of the table.
 const FREE: u64 = u64::MAX;
 
-/// Numbers of distinct byte strings: one copy of each in one arena, and 24 to 40 bytes beside it.
-/// The table holds what tells nearly all ids apart, and growing it touches no id.
+/// Numbers of distinct byte strings. Memory: one copy of each in one arena, plus 24 to 40 bytes.
+/// The table holds half of each hash, so most comparisons and the growth of the table need no id.
 #[derive(Debug, Default)]
 pub struct Dictionary {
     /// (half a hash << 32 | number) or [`FREE`]; a power of two, at most half full.
@@ -15,13 +15,13 @@ pub struct Dictionary {
     arena: Vec<u8>,
     /// End of each id in the arena, by number.
     ends: Vec<usize>,
-    /// Rows of a basket repeat their ids, so the last one asked for is tried first.
+    /// The last number looked up, which is tried first: adjacent rows repeat their ids.
     last: u32,
 }
 
 impl Dictionary {
-    /// The number of `id`, a new one where it was not seen before. `None` when all are taken;
-    /// `u32::MAX` is never given, it marks guests.
+    /// The number of `id`, a new one if it was not seen before. `None` if all numbers are used;
+    /// `u32::MAX` is never used, because it marks guests.
     pub fn code(&mut self, id: &[u8]) -> Option<u32> {
         if (self.last as usize) < self.ends.len() && self.id(self.last) == id {
             return Some(self.last);
@@ -52,12 +52,12 @@ impl Dictionary {
         self.ends.len()
     }
 
-    /// The id of a number that was given, as text.
+    /// The id of a number, as text.
     pub fn name(&self, code: u32) -> String {
         String::from_utf8_lossy(self.id(code)).into_owned()
     }
 
-    /// The number of an id that was seen.
+    /// The number of an id; `None` if it was not seen.
     pub fn find(&self, id: &[u8]) -> Option<u32> {
         if self.table.is_empty() {
             return None;
@@ -74,13 +74,13 @@ impl Dictionary {
         None
     }
 
-    /// The ids by number. Ids that are not text have replacement characters instead.
+    /// The ids by number. Invalid UTF-8 is replaced by U+FFFD.
     pub fn into_names(self) -> Vec<String> {
         (0..self.ends.len()).map(|code| String::from_utf8_lossy(self.id(code as u32)).into_owned()).collect()
     }
 
-    /// Sorts the ids for which `used` holds by bytes. Gives them, and by old number the new one;
-    /// `u32::MAX` stands for an unused one.
+    /// The ids for which `used` is true, in byte order, and the new number of each old number;
+    /// `u32::MAX` for unused ones.
     pub fn into_sorted(self, used: impl Fn(u32) -> bool) -> (Vec<String>, Vec<u32>) {
         // Numbers are u32, so both directions fit.
         let mut old: Vec<u32> = (0..self.ends.len() as u32).filter(|old| used(*old)).collect();
@@ -121,7 +121,7 @@ impl Dictionary {
 fn half_hash(id: &[u8]) -> u32 {
     let mut hasher = FxHasher::default();
     hasher.write(id);
-    // An id's bytes alone are not told from the same with zeros behind; the length tells.
+    // The hash of the bytes alone does not distinguish an id from the same id with zeros appended; the length does.
     hasher.write_usize(id.len());
     (hasher.finish() >> 16) as u32
 }

@@ -1,4 +1,4 @@
-//! Whatever is doubtful about what was read, said with numbers and a cure.
+//! Adds warnings about doubtful data, with numbers and a cure.
 
 use super::clean::{Notes, Reading};
 use super::layout::Layout;
@@ -12,7 +12,7 @@ use qianmian_money::Currency;
 use qianmian_suggest::{nearest, similarity};
 use rustc_hash::FxHashMap;
 
-/// Fewest baskets to say that something holds for all of them.
+/// Fewest baskets for a warning about all of them.
 const MIN_BASKETS: usize = 20;
 
 /// The findings of a run that warnings are derived from.
@@ -21,7 +21,7 @@ pub struct Found<'a> {
     pub layout: &'a Layout,
     /// Findings in the first rows.
     pub findings: &'a Findings,
-    /// Counts of corrected values.
+    /// Counts from reading.
     pub notes: &'a Notes,
     /// The settings that rows were read with.
     pub reading: &'a Reading,
@@ -29,11 +29,11 @@ pub struct Found<'a> {
     pub config: &'a OrdersConfig,
     /// The currency of all amounts.
     pub currency: Currency,
-    /// There is no column of times, and the configuration does not say so.
+    /// True if there is no column of times and the configuration does not say so.
     pub time_untold: bool,
 }
 
-/// Says what is doubtful about files, columns and values.
+/// Adds the warnings about files, columns and values.
 pub fn say(summary: &mut Summary, found: &Found<'_>) {
     of_files(summary);
     of_columns(summary, found);
@@ -318,7 +318,7 @@ fn of_values(summary: &mut Summary, found: &Found<'_>) {
     }
 }
 
-/// Says what holds for all baskets and should not.
+/// Adds the warnings about suspicious properties of all baskets.
 pub fn of_baskets(orders: &mut Orders) {
     let n_baskets = orders.n_baskets as usize;
     if n_baskets < MIN_BASKETS {
@@ -352,7 +352,7 @@ pub fn of_baskets(orders: &mut Orders) {
     }
 }
 
-/// Says how many prices and costs of items were rounded to the currency's decimals.
+/// Warns about prices and costs of items that were rounded to the currency's decimals.
 pub fn say_rounded(summary: &mut Summary, currency: Currency, rounded: u64) {
     if rounded > 0 {
         let text = format!(
@@ -369,7 +369,7 @@ fn plain(canonical: &str) -> &str {
     canonical.split_once('.').map_or(canonical, |(_, name)| name)
 }
 
-/// The first of a list, and how many more there are.
+/// The first `most` of a list, and the number of the others.
 fn few(list: &[String], most: usize) -> String {
     let shown = list.iter().take(most).cloned().collect::<Vec<_>>().join(", ");
     if list.len() > most { format!("{shown} and {} more", list.len() - most) } else { shown }

@@ -1,7 +1,7 @@
-//! A configuration for files that nobody has described: what kind of files they are, and which column is which.
+//! Drafts a configuration for files without one: detects the kind of files and their columns.
 //!
-//! Names decide first. Where there are none, the content does: event logs by their types, one-hot baskets by their
-//! yes and no, baskets by lines of different lengths, columns of a file without a header by what their values look like.
+//! Column names decide first, then the content: event logs are detected by event types, one-hot baskets by cells with
+//! yes and no, baskets by lines of different lengths, and columns of a file without a header by their values.
 
 use super::events::is_event_type;
 use super::source::{Event, Flow, Source};
@@ -10,10 +10,10 @@ use crate::config::{Column, Config, EventsConfig, Format, Header, OrderColumn, T
 use std::cell::Cell;
 use std::path::PathBuf;
 
-/// Rows that are looked at.
+/// Rows that are examined.
 const ROWS: usize = 2000;
 
-/// Titles of lines that are no goods.
+/// Titles of lines that are not products.
 const NO_GOODS: [&str; 24] = [
     "tip",
     "tips",
@@ -41,7 +41,7 @@ const NO_GOODS: [&str; 24] = [
     "补差价",
 ];
 
-/// A configuration that reads `files`, by what is in them.
+/// A configuration for `files`, detected from their content.
 ///
 /// # Errors
 /// Fails if a file cannot be read at all.
@@ -92,7 +92,7 @@ fn sample(source: &Source) -> anyhow::Result<Vec<Vec<String>>> {
     Ok(rows)
 }
 
-/// Cells say yes or no, or 1 and 0, in nearly every column.
+/// True if three quarters of the columns have only yes and no, or 1 and 0.
 fn is_one_hot(rows: &[Vec<String>]) -> bool {
     const WORDS: [&str; 18] = [
         "", "0", "1", "true", "false", "t", "f", "yes", "no", "y", "n", "sim", "não", "nao", "si", "oui",
@@ -105,7 +105,7 @@ fn is_one_hot(rows: &[Vec<String>]) -> bool {
     width >= 3 && rows.len() >= 2 && columns * 4 >= width * 3
 }
 
-/// Lines of different lengths, the first one of which is a basket too: its cells come again in the others.
+/// True for a file of baskets: lines of different lengths, and the cells of the first line occur in other lines.
 fn are_baskets(header: &[String], is_text: bool, source: &Source) -> anyhow::Result<bool> {
     let (mut bad, mut all, mut again) = (0, 0, 0);
     source.each_row(&[], &Cell::new(0), &mut |_, event| {
@@ -129,11 +129,11 @@ fn are_baskets(header: &[String], is_text: bool, source: &Source) -> anyhow::Res
         Ok(if all >= ROWS { Flow::Enough } else { Flow::Next })
     })?;
     let is_ragged = bad * 4 >= all;
-    // In a table the names of columns are no values; a table of numbers has rows of one length.
+    // In a table, column names do not occur as values, and all rows have one length.
     Ok(all >= 2 && again > 0 && (is_ragged || (is_text && again * 4 >= all as u64)))
 }
 
-/// True if a column holds types of events, purchases among them or not.
+/// The first column in which nine tenths of the values are event types.
 fn event_type_column(rows: &[Vec<String>], width: usize) -> Option<usize> {
     (0..width).find(|&column| {
         let words: Vec<&String> =
@@ -161,8 +161,8 @@ fn into_events(config: &mut Config, options: TableConfig) {
     });
 }
 
-/// Columns of a file without a header, by what their values look like: one of times, one of types, and of the others
-/// the first that is not a small number for persons and the second for items.
+/// Assigns the columns of a file without a header by their values: one of times, one of event types; of the others
+/// that do not hold small numbers, the first is the user and the second the item.
 fn by_content(config: &mut Config, header: &[String], rows: &[Vec<String>], delimiter: Option<String>) {
     let values =
         |column: usize| rows.iter().filter_map(move |row| row.get(column)).filter(|cell| !cell.is_empty());
@@ -177,7 +177,7 @@ fn by_content(config: &mut Config, header: &[String], rows: &[Vec<String>], deli
     let distinct = |column: usize| values(column).collect::<std::collections::HashSet<_>>().len();
     let is_number = |column: usize| share(column, &|value| value.parse::<f64>().is_ok()) > 0.95;
     let is_decimal = |column: usize| share(column, &|value| value.contains('.')) > 0.5;
-    // Ratings and pieces are small numbers of few values.
+    // Ratings and quantities are small numbers with few distinct values.
     let is_small = |column: usize| {
         is_number(column)
             && (distinct(column) <= 10 || is_decimal(column))
@@ -260,7 +260,7 @@ fn fall_back_on_titles(
     Ok(())
 }
 
-/// True if the orders' files have attributes of items.
+/// True if the orders' files have columns with attributes of items.
 fn has_attributes(source: &Source, config: &Config) -> anyhow::Result<bool> {
     let options = TableConfig { from_orders: true, ..TableConfig::default() };
     let wanted: Vec<_> = ["title", "category", "brand"]

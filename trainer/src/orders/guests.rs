@@ -1,14 +1,14 @@
-//! User ids that stand for nobody, and persons who are too many at once.
+//! User ids that mean "no user", and user ids with so many lines that they are probably no single person.
 //!
-//! Words such as NULL, 匿名 and walk-in are guests. A number such as 0 is one unless the ids around it (1, 2) are
-//! persons too and it buys no more than they do.
+//! Words such as NULL, 匿名 and walk-in are guests. A number such as 0 is a guest unless the ids 1 and 2 exist and it
+//! buys no more than they do.
 
 use super::raw::Raw;
 use super::types::GUEST;
 use super::warnings::{Code, Warning};
 use crate::config::{Outsized, folded};
 
-/// Words for nobody, by [`folded`].
+/// Words for guests, by [`folded`].
 #[rustfmt::skip]
 const WORDS: &[&str] = &[
     "null", "na", "nan", "none", "n", "nil", "undefined", "unknown", "guest", "guests", "guestuser",
@@ -23,24 +23,24 @@ const WORDS: &[&str] = &[
     "аноним", "розничныйпокупатель",
 ];
 
-/// Lines from which a person may be outsized.
+/// Fewest lines of an outsized person.
 const MIN_LINES: u64 = 30;
 
-/// Share of all persons' lines from which one is outsized.
+/// Smallest share of all persons' lines of an outsized person.
 const SHARE: f64 = 0.05;
 
-/// And so many times the lines of the mean person.
+/// Smallest ratio of an outsized person's lines to the mean.
 const TIMES_MEAN: f64 = 10.0;
 
-/// True if a word stands for nobody whatever the other ids are.
+/// True if a word means a guest, regardless of the other ids.
 pub fn is_guest_word(word: &str) -> bool {
     let folded = folded(word);
-    // `-`, `--`, `.`, `?` have no letters; neither has `😀`, which names a person.
+    // `-`, `--`, `.`, `?` have no letters and mean a guest; `😀` has none either, but names a person.
     (folded.is_empty() && word.is_ascii()) || WORDS.contains(&folded.as_str())
 }
 
-/// Makes guests of the persons that stand for nobody, and says so with their lines; says which persons have an outsized
-/// share, and makes guests of them where the configuration asks for it.
+/// Turns user ids that mean no user into guests, and outsized persons if configured. Returns warnings about both,
+/// with the numbers of lines.
 pub fn apply(raw: &mut Raw, words: &[String], outsized: Option<Outsized>) -> Vec<Warning> {
     let mut warnings = Vec::new();
     let mut lines = vec![0u64; raw.users.len()];
@@ -76,7 +76,7 @@ pub fn apply(raw: &mut Raw, words: &[String], outsized: Option<Outsized>) -> Vec
     warnings
 }
 
-/// Numbers that systems write for nobody: 0, -1, 00000000, 9999999999, 13800000000.
+/// True for numbers that systems write for no user: 0, -1, 00000000, 9999999999, 13800000000.
 fn is_sentinel(name: &str, code: u32, raw: &Raw, lines: &[u64]) -> bool {
     let digits = name.strip_prefix('-').unwrap_or(name);
     let same = |digit: u8| !digits.is_empty() && digits.bytes().all(|byte| byte == digit);
@@ -86,7 +86,7 @@ fn is_sentinel(name: &str, code: u32, raw: &Raw, lines: &[u64]) -> bool {
     if name != "0" {
         return false;
     }
-    // Persons who are numbered from 0 on have 1 and 2 beside it, and buy alike.
+    // If persons are numbered from 0, then 1 and 2 exist and buy about as much.
     let others: Vec<u64> = ["1", "2"]
         .iter()
         .filter_map(|id| raw.users.find(id.as_bytes()))
@@ -113,7 +113,7 @@ fn outsized_persons(lines: &[u64], guests: &mut [bool], outsized: Option<Outsize
     }
     found.sort_unstable_by_key(|(lines, code)| (std::cmp::Reverse(*lines), *code));
     let count = found.iter().map(|(lines, _)| lines).sum();
-    // Ids stay out of the text: it may reach a log.
+    // The text has no ids, because it may be logged.
     let shares: Vec<String> = found
         .iter()
         .take(5)

@@ -3,7 +3,7 @@
 use super::source::Wanted;
 use crate::config::{OrderColumn, Table, TableConfig};
 
-/// The columns of a table, in order of addition. Of the orders, [`OrderColumn`] is the number of its column.
+/// The columns of a table, in order of addition. For the orders, the number of a column is its [`OrderColumn`].
 #[derive(Debug, Default)]
 pub struct Layout {
     /// The columns to look for in every file.
@@ -11,7 +11,7 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Adds a column; gives its number, from 0.
+    /// Adds a column; returns its number, from 0.
     pub fn add(&mut self, wanted: Wanted) -> usize {
         self.wanted.push(wanted);
         self.wanted.len() - 1
@@ -28,7 +28,8 @@ impl Layout {
         self.wanted.iter().map(|wanted| wanted.name.as_str())
     }
 
-    /// The number of a column that a rule names: a canonical one of the orders, else one of the files, which is added.
+    /// The number of a column named by a rule: a canonical column of the orders, else a column of the files, which is
+    /// added.
     pub fn of_rule(&mut self, column: &str, rule: &str, need: super::source::Need) -> usize {
         if let Some(column) = OrderColumn::named(column) {
             return column as usize;

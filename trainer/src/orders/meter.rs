@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-/// Called now and then while reading, with bytes on disk read, bytes on disk in all, and rows read.
+/// Called from time to time while reading, with bytes read, bytes in all (both on disk), and rows read.
 pub type Progress<'a> = &'a dyn Fn(u64, u64, u64);
 
 /// Rows between two calls.
@@ -17,7 +17,7 @@ pub struct Meter<'a> {
 }
 
 impl<'a> Meter<'a> {
-    /// Starts at nothing of `total` bytes.
+    /// Starts at 0 of `total` bytes.
     pub fn new(progress: Progress<'a>, total: u64) -> Self {
         Self { progress, total, read: Cell::new(0), rows: Cell::new(0) }
     }

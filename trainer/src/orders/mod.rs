@@ -1,15 +1,15 @@
 //! Order files in, clean lines out: the trainer's input side.
 //!
 //! [`read`] streams every file row by row (Parquet by batches), turns outside ids into dense
-//! indexes while it reads, sends bad rows to a rejects file and accounts for each row in a
+//! indexes while it reads, writes bad rows to a rejects file and counts each row in a
 //! [`Summary`]. Nothing is dropped silently: the parts of the summary add up to the rows read.
 //!
-//! A row goes `source` (files, unpacking, columns) -> `clean` (purchase, return or reject) ->
-//! `aliases` (user ids of one person) -> `arrange` (merge, net returns, cap, renumber, sort). Purchases that only
-//! `events` tell of join before `aliases`.
+//! A row passes `source` (files, unpacking, columns) -> `clean` (purchase, return or reject) ->
+//! `aliases` (user ids of one person) -> `arrange` (merge, net returns, cap, renumber, sort). Purchases that are
+//! only in `events` are added before `aliases`.
 //!
-//! Memory: 40 bytes a purchase line (twice that for moments while the list grows), one copy of every
-//! distinct id with about 40 bytes beside it, and 17 to 34 bytes a distinct row for finding exact
+//! Memory: 40 bytes per purchase line (twice that for moments while the list grows), one copy of every
+//! distinct id plus about 40 bytes, and 17 to 34 bytes per distinct row to find exact
 //! duplicates; never a string per line.
 
 mod aliases;

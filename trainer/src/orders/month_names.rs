@@ -1,4 +1,4 @@
-//! Names of months, by their beginnings.
+//! Recognizes names of months by their first letters.
 
 /// By month, the beginnings of its names in English, German, Dutch, French, Spanish, Italian and Portuguese.
 const BEGINNINGS: [&[&str]; 12] = [

@@ -1,9 +1,9 @@
 //! Decides whether the order of lines is the order of purchases in data without times.
 //!
-//! Lines of a sequence promise an order, but many public files hold sets, sorted by id or shuffled. Rows
-//! without times stand in some order, which says something where people buy again and nothing where each row
-//! is a fact of its own. What holds is settled from the data, because the ranking is learned from what came
-//! last: a last item that is the largest id teaches the wrong thing.
+//! Lines of a sequence should be in order of time, but many public files hold sets, sorted by id or shuffled.
+//! The order of rows without times is meaningful in data where people buy again, and meaningless in data where
+//! each row stands alone. The decision is made from the data, because the ranking is learned from the last
+//! purchases: if the last item is only the largest id, it learns the wrong thing.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -12,22 +12,22 @@ use rustc_hash::FxHashSet;
 use super::types::{DAY_SECONDS, GUEST, Line, Orders, SEQUENCE_END, TimeKind};
 use super::warnings::Code;
 
-/// From this share of lines that buy again what the same user has in another basket, people buy again.
+/// Smallest share of repeated (user, item) lines from which users are taken to buy again.
 const REPEATS: f64 = 0.05;
-/// Of neighbors in a line, the share in order of ids that no real order has.
+/// Share of adjacent pairs in order of ids above which a line counts as sorted by id.
 const SORTED: f64 = 0.97;
-/// Fewest users (neighbors in a line) to find that an order says nothing.
+/// Fewest users, or adjacent pairs, with which an order is judged to be meaningless.
 const MIN_USERS: usize = 200;
-/// Fewest users who came more than once to find that times count their own baskets.
+/// Fewest users with several times with which times are judged to be counts of each user's baskets.
 const MIN_STARTS: usize = 50;
-/// Items of a user that are looked at, the last.
+/// Last items of a user that are examined.
 const MAX_ITEMS: usize = 30;
-/// Users who are looked at, evenly drawn.
+/// Users who are examined, evenly spaced.
 const MAX_USERS: usize = 20_000;
-/// Standard errors above which neighbors in a line are nearer than others.
+/// Standard errors above which adjacent items are significantly more related than others.
 const SURE: f64 = 3.0;
 
-/// Settles what the times of `orders` mean and sets them to it; what it found goes into the warnings.
+/// Decides the meaning of the times of `orders` and sets the times accordingly; adds a warning about a change.
 pub fn settle(orders: &mut Orders) {
     let finding = match orders.time_kind {
         TimeKind::Timestamps => {
@@ -62,8 +62,8 @@ pub fn settle(orders: &mut Orders) {
     }
 }
 
-/// True if most users who came more than once came first on the first day of all, as with order numbers and
-/// on no calendar.
+/// True if most users with several times begin on the very first day of the data: then times are numbers of each
+/// user's orders, not a calendar.
 fn begin_together(orders: &Orders) -> bool {
     let mut spans: Vec<(i64, i64)> = vec![(i64::MAX, i64::MIN); orders.user_ids.len()];
     for line in orders.all_lines().filter(|line| line.user != GUEST) {
@@ -77,7 +77,7 @@ fn begin_together(orders: &Orders) -> bool {
 }
 
 impl Orders {
-    /// True if users buy again what they bought before, as in most shops and in no catalogue of ratings.
+    /// True if users buy the same items again, as in most shops; false for data sets of ratings.
     pub fn buy_again(&self) -> bool {
         let known = self.all_lines().filter(|line| line.user != GUEST);
         let mut pairs: Vec<(u32, u32)> = known.map(|line| (line.user, line.item)).collect();
@@ -88,8 +88,8 @@ impl Orders {
     }
 }
 
-/// Gives every user's last basket the time [`SEQUENCE_END`] and each earlier one a day less; guests' baskets
-/// stand at the end.
+/// Gives every user's last basket the time [`SEQUENCE_END`] and each earlier one a day less; guests' baskets get
+/// [`SEQUENCE_END`].
 fn count_back(orders: &mut Orders) {
     let mut user_of = vec![GUEST; orders.n_baskets as usize];
     orders.all_lines().for_each(|line| user_of[line.basket as usize] = line.user);
@@ -102,8 +102,7 @@ fn count_back(orders: &mut Orders) {
     number(orders, &at);
 }
 
-/// Puts the baskets of a set into an order of chance, so that whatever takes the first or the last of them
-/// takes any.
+/// Shuffles the baskets, so that code that takes the first or last of them takes random ones.
 fn shuffle(orders: &mut Orders) {
     let first = orders.all_lines().map(|line| line.at).min().unwrap_or(0);
     let mut at: Vec<i64> = (0..i64::from(orders.n_baskets)).map(|n| first + n).collect();
@@ -112,7 +111,7 @@ fn shuffle(orders: &mut Orders) {
     number(orders, &at);
 }
 
-/// Gives every basket its time, and numbers baskets anew by it.
+/// Sets the time of every basket, and renumbers baskets in order of time.
 fn number(orders: &mut Orders, at: &[i64]) {
     let mut order: Vec<u32> = (0..orders.n_baskets).collect();
     order.sort_by_key(|&basket| at[basket as usize]);
@@ -127,7 +126,7 @@ fn number(orders: &mut Orders, at: &[i64]) {
     }
 }
 
-/// Why the order of sequences says nothing, if it does not.
+/// The reason why the order of sequences is meaningless; `None` if it is not.
 fn unordered(orders: &Orders) -> Option<&'static str> {
     let sequences = Sequences::new(orders);
     if sequences.are_sorted(&orders.item_ids) {
@@ -153,7 +152,8 @@ impl Sequences {
         Self(users.iter().step_by(step).map(items).collect())
     }
 
-    /// True if nearly all lines rise, or fall, by id: as numbers where all ids are, else as text.
+    /// True if nearly all adjacent items are in ascending, or in descending, order of ids: as numbers if all ids are
+    /// numbers, else as text.
     fn are_sorted(&self, item_ids: &[String]) -> bool {
         let numbers: Option<Vec<u64>> = item_ids.iter().map(|id| id.parse().ok()).collect();
         // Dense indices are in the order of the ids as text.
@@ -215,7 +215,7 @@ mod tests {
 
     const N_ITEMS: u32 = 60;
 
-    /// One item a basket, each user's items in the order given.
+    /// One item per basket, each user's items in the given order.
     fn orders(users: &[Vec<u32>], time_kind: TimeKind) -> Orders {
         let mut lines = Vec::new();
         for (user, items) in users.iter().enumerate() {
@@ -255,7 +255,7 @@ mod tests {
         }
     }
 
-    /// A walk around a circle of items for each of 2,000 users, starting anywhere.
+    /// 2,000 users who each walk around a circle of items from a random start.
     fn walks() -> Vec<Vec<u32>> {
         (0..2_000u32).map(|user| (0..8).map(|n| (user * 7 + n * 2 + user % 3) % N_ITEMS).collect()).collect()
     }
@@ -316,7 +316,7 @@ mod tests {
         assert_eq!(counted.time_kind, TimeKind::Steps);
         let last = counted.lines.iter().filter(|line| line.at == SEQUENCE_END).count();
         assert_eq!(last, users.len(), "every user's last basket stands at the end");
-        // The same users who begin one after the other are on a calendar.
+        // The same users beginning one after the other are on a calendar.
         let mut calendar = orders(&users, TimeKind::Timestamps);
         calendar.lines.iter_mut().for_each(|line| line.at *= DAY_SECONDS);
         settle(&mut calendar);

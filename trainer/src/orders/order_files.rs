@@ -1,4 +1,4 @@
-//! The orders' files: what they are, then every row of them, then what is doubtful.
+//! Reads the orders' files: detects their format, cleans every row, and adds warnings.
 
 use super::aliases;
 use super::arrange::arrange;
@@ -28,9 +28,9 @@ use qianmian_money::Currency;
 use qianmian_suggest::similarity;
 use std::cell::Cell;
 
-/// The orders and the events beside them, found.
+/// The files of the orders and of the events.
 pub struct OrderFiles {
-    /// `None` where events are the only source.
+    /// `None` if events are the only source.
     source: Option<Source>,
     events: Option<Events>,
 }
@@ -62,7 +62,7 @@ impl OrderFiles {
         self.source.as_ref().map_or(0, Source::bytes) + self.events.as_ref().map_or(0, Events::bytes)
     }
 
-    /// The orders, and the catalogue that their own columns give where the configuration asks for it.
+    /// The orders, and the catalog from their own columns if the configuration asks for it.
     ///
     /// # Errors
     /// Fails if a file cannot be read, a needed column is missing, too many rows are bad or no purchase remains.
@@ -149,7 +149,7 @@ impl OrderFiles {
         source.check(&Layout::of_table(Table::Orders, &config.orders.source(), &|_| false).wanted)
     }
 
-    /// The first rows beside what becomes of them.
+    /// The first rows, each with its outcome.
     ///
     /// # Errors
     /// As [`OrderFiles::read`].
@@ -219,7 +219,7 @@ impl OrderFiles {
     }
 }
 
-/// A line as it counts.
+/// A cleaned line as text.
 fn cleaned(line: &Line, raw: &Raw, row: &Row<'_>, currency: Currency) -> String {
     let user = if line.user == GUEST { "a guest".to_owned() } else { raw.users.name(line.user) };
     let order = row.get(OrderColumn::OrderId as usize).unwrap_or("-");
@@ -230,7 +230,7 @@ fn cleaned(line: &Line, raw: &Raw, row: &Row<'_>, currency: Currency) -> String 
     format!("order {order} of {user}: {} x {item}{price}, {}", line.quantity, at.unwrap_or_default())
 }
 
-/// Settles what the columns are and what the first rows tell.
+/// Locates the columns and examines the first rows.
 fn plan(source: &mut Source, config: &Config) -> anyhow::Result<Plan> {
     let options = config.orders.source();
     let untold = !config.orders.timeless && !source.is_sequences() && has_no_times(source, &options)?;
@@ -247,7 +247,7 @@ fn plan(source: &mut Source, config: &Config) -> anyhow::Result<Plan> {
     let mut attributes = Vec::new();
     if let Some(section) = config.items.as_ref().filter(|section| section.from_orders) {
         for column in Table::Items.names() {
-            // An order's `status` is not its item's, unless the configuration says so.
+            // The `status` of an order is not that of its item, unless the configuration says so.
             let shared = column == "status" && !section.columns.contains_key(column);
             if column != "item_id" && !shared {
                 attributes.push(layout.add(Wanted::of(Table::Items, column, false, section)));
@@ -312,7 +312,7 @@ fn reading(source: &Source, plan: &Plan, orders: &OrdersConfig, now: i64) -> any
     })
 }
 
-/// True if the configuration names no column of times and no file has one, nor one whose name sounds like it.
+/// True if the configuration names no column or format of times and no file has a column with such a name.
 fn has_no_times(source: &Source, options: &TableConfig) -> anyhow::Result<bool> {
     let column = OrderColumn::OrderedAt.name();
     if options.columns.contains_key(column) || options.time_format.is_some() {
@@ -342,7 +342,7 @@ fn each_row(
     rejects: &mut Rejects,
 ) -> anyhow::Result<Lines> {
     let mut tally = Tally::default();
-    // The lines of totals at the end of an export belong together.
+    // Totals at the end of an export are several adjacent lines.
     let mut within_totals = false;
     let by_file = source.each_row(&layout.wanted, meter.read(), &mut |file, event| {
         cleaner.count()?;
@@ -378,7 +378,7 @@ fn each_row(
     Ok(lines)
 }
 
-/// True if a row that is no order line is a total, a remark or a rule below the rows.
+/// True if a row that is no order line is a total, a remark or a ruled line.
 fn is_total(shown: &str) -> bool {
     const WORDS: [&str; 24] = [
         "合计",
@@ -417,7 +417,7 @@ fn is_total(shown: &str) -> bool {
         || WORDS.iter().any(|word| lower.starts_with(word))
 }
 
-/// Gives each visit of a person a basket of its own: lines with no more than `gap` seconds between them.
+/// Splits baskets into visits: the lines of a person with at most `gap` seconds between one and the next.
 fn split_by_gap(raw: &mut Raw, gap: i64) -> anyhow::Result<()> {
     let mut order: Vec<u32> =
         (0..raw.lines.len() as u32).filter(|&n| raw.lines[n as usize].user != GUEST).collect();
@@ -449,7 +449,7 @@ fn split_by_gap(raw: &mut Raw, gap: i64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Persons, baskets and their order, once all rows are there.
+/// Completes persons, baskets and their order after all rows are read.
 fn finish(
     mut raw: Raw,
     mut summary: Summary,

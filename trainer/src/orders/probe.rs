@@ -1,5 +1,5 @@
-//! Detects from the first rows of the orders: decimal marks, lists in cells, values that stand on an order's first
-//! line only, ids that went through a float.
+//! Detects from the first rows of the orders: decimal marks, lists in cells, values that are only on an order's first
+//! line, ids stored as floats.
 
 use super::layout::Layout;
 use super::source::{Event, Flow, Row, Source};
@@ -8,13 +8,13 @@ use crate::config::{Decimal, OrderColumn};
 use rustc_hash::FxHashSet;
 use std::cell::Cell;
 
-/// Rows of each file that are looked at.
+/// Rows of each file that are examined.
 const ROWS: usize = 5000;
 
 /// Separators of lists in cells.
 const SEPARATORS: [&str; 6] = [",", ";", "|", "、", "，", "；"];
 
-/// Order-level columns that may stand on an order's first line only.
+/// Order-level columns that may have a value on an order's first line only.
 pub const FILLABLE: [OrderColumn; 6] = [
     OrderColumn::OrderId,
     OrderColumn::UserId,
@@ -30,15 +30,15 @@ const IDS: [OrderColumn; 3] = [OrderColumn::OrderId, OrderColumn::UserId, OrderC
 /// Properties of the files, detected from their first rows.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub struct Findings {
-    /// The decimal mark of each file, where its numbers tell.
+    /// The decimal mark of each file; `None` if its numbers do not show it.
     pub decimals: Vec<Option<Decimal>>,
-    /// Columns that stand on an order's first line only.
+    /// Columns that have a value on an order's first line only.
     pub fill_down: Vec<OrderColumn>,
-    /// The separator of lists in the cells of items, and whether they can be nothing else.
+    /// The separator of lists in the cells of items, and true if these are certainly lists.
     pub lists: Option<(String, bool)>,
-    /// Of the rows that were looked at, those whose item holds the separator.
+    /// Of the examined rows, those whose item holds the separator.
     pub list_rows: u64,
-    /// Columns of ids that are all whole floats.
+    /// Columns in which all ids are whole floats.
     pub floats: Vec<OrderColumn>,
 }
 
@@ -83,12 +83,12 @@ struct Ids {
     others: u64,
 }
 
-/// Of one order-level column: orders that have it on the first of their lines only, and on others too.
+/// For one order-level column: the orders with a value on the first line only, and those with values on others.
 #[derive(Debug, Default, Clone, Copy)]
 struct Filled {
     first_only: u64,
     further: u64,
-    /// Of the order at hand: whether the first line has a value, and another one.
+    /// For the current order: true if the first line has a value, and true if a later one has.
     first: bool,
     later: bool,
 }
@@ -166,7 +166,7 @@ impl FileProbe {
     }
 }
 
-/// The columns that stand on first lines only, in all files together.
+/// The columns that have values on first lines only, over all files.
 fn fill_down(files: &[FileProbe]) -> Vec<OrderColumn> {
     let sum = |of: &dyn Fn(&FileProbe) -> u64| files.iter().map(of).sum::<u64>();
     let is_filled = |(n, column): &(usize, OrderColumn)| {
@@ -216,8 +216,8 @@ impl ListProbe {
         }
     }
 
-    /// The separator and whether lists are certain, and the cells that hold it. Lists have parts that come again in
-    /// other cells, as items do.
+    /// The separator, true if lists are certain, and the number of cells with the separator. The parts of lists are
+    /// items, which occur again in other cells.
     fn told(&self, item_source: &str) -> (Option<(String, bool)>, u64) {
         if self.cells > 0 && self.bracketed == self.cells {
             return (Some((",".to_owned(), true)), self.bracketed);
@@ -236,7 +236,7 @@ impl ListProbe {
     }
 }
 
-/// True if a column's name promises more than one item.
+/// True if a column's name suggests several items.
 fn is_called_list(name: &str) -> bool {
     let lower = name.to_lowercase();
     let plural =

@@ -3,7 +3,7 @@
 use super::dictionary::Dictionary;
 use super::types::Line;
 
-/// A return that waits for the purchase that it undoes.
+/// A return that is not yet subtracted from its purchase.
 #[derive(Debug, Clone, Copy)]
 pub struct Return {
     /// As [`Line::at`].
@@ -16,7 +16,7 @@ pub struct Return {
     pub quantity: f32,
 }
 
-/// A purchase that did not last.
+/// A cancelled purchase.
 #[derive(Debug, Clone, Copy)]
 pub struct Cancelled {
     /// As [`Line::user`].
@@ -42,22 +42,22 @@ pub struct Basket {
     pub rows: u32,
     /// The state of its first line.
     pub state: i64,
-    /// Lines of another state speak of it too.
+    /// True if it also has lines of another state.
     pub is_again: bool,
 }
 
-/// Purchases and returns of all files under the numbers of first appearance.
+/// Purchases and returns of all files, with ids numbered by first appearance.
 #[derive(Default)]
 pub struct Raw {
     /// Purchase rows in reading order, at their own times.
     pub lines: Vec<Line>,
-    /// By line, its state where lines may have several: the later one is right.
+    /// The state of each line, if lines may have several states; the latest one counts. Else empty.
     pub states: Vec<i64>,
     /// Return rows of known users in reading order.
     pub returns: Vec<Return>,
-    /// Returns of persons who turned out to be guests.
+    /// Returns of user ids that were found to be guests.
     pub returns_of_guests: u64,
-    /// Purchase rows whose status says that they did not last.
+    /// Purchase rows with a status of cancelled or refunded.
     pub cancelled: Vec<Cancelled>,
     /// By number of first appearance.
     pub baskets: Vec<Basket>,

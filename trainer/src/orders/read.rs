@@ -1,4 +1,4 @@
-//! The whole of reading, in order.
+//! Reads all tables, in order.
 
 use super::doubts::say_rounded;
 use super::events::Events;
@@ -11,7 +11,7 @@ use super::types::Inputs;
 use crate::config::{Config, Table, TableConfig};
 use std::path::PathBuf;
 
-/// Choices of a run that are not the shop's.
+/// Options of a run that are independent of the shop.
 #[derive(Debug, Clone)]
 pub struct ReadOptions {
     /// Start of the run, unix seconds; purchases more than a day later are rejected.
@@ -20,7 +20,7 @@ pub struct ReadOptions {
     pub rejects: Option<PathBuf>,
     /// Share of a table's rows that may be rejected, 0 to 1.
     pub max_reject_ratio: f64,
-    /// Most rows of the orders' files together; more is an error.
+    /// Most rows in all files of the orders; more is an error.
     pub max_lines: u64,
 }
 
@@ -36,7 +36,7 @@ impl ReadOptions {
 /// # Errors
 /// Fails if a file is missing, empty, cut off or in another encoding, a column is missing, a time
 /// format is not clear, no purchase remains, or more than `max_reject_ratio` of a table is bad.
-/// The rejects file is written then too, with the rows that were rejected so far.
+/// Even then the rejects file is written, with the rows rejected so far.
 pub fn read(config: &Config, options: &ReadOptions, progress: Progress<'_>) -> anyhow::Result<Inputs> {
     let mut opened = Opened::open(config, options)?;
     let meter = Meter::new(progress, opened.bytes());
@@ -49,7 +49,7 @@ pub fn read(config: &Config, options: &ReadOptions, progress: Progress<'_>) -> a
     Ok(inputs)
 }
 
-/// The first rows of the orders beside what becomes of each; none where events are the only source.
+/// The first rows of the orders, each with its outcome; empty if events are the only source.
 ///
 /// # Errors
 /// As [`read`].
@@ -61,7 +61,7 @@ pub fn preview(config: &Config, options: &ReadOptions, rows: usize) -> anyhow::R
 /// The detected format and columns of the orders' files, for a configuration that cannot read them yet.
 ///
 /// # Errors
-/// Fails if a file is empty, or not what its format says.
+/// Fails if a file is empty or invalid for its format.
 pub fn facts(config: &Config) -> anyhow::Result<Vec<FileFacts>> {
     OrderFiles::open(config, None)?.facts(config)
 }
@@ -100,7 +100,7 @@ impl<'a> Opened<'a> {
         meter: &Meter<'_>,
         rejects: &mut Rejects,
     ) -> anyhow::Result<Inputs> {
-        // First, because they say which user ids are one.
+        // Identities come first, because they hold the aliases of users.
         let identities =
             self.identities.as_ref().map(|table| table.identities(meter, rejects)).transpose()?;
         let (identities, summary) = identities.unzip();

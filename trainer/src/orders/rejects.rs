@@ -7,10 +7,10 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
-/// Longest part of a rejected row that is kept, in characters.
+/// Most characters of a rejected row that are kept.
 const SHOWN_CHARS: usize = 2000;
 
-/// Writes rejected rows as they come: columns file, line, reason, row. The file appears under its
+/// Writes rejected rows as they occur: columns file, line, reason, row. The file gets its final
 /// name only when it is complete.
 pub struct Rejects {
     path: Option<PathBuf>,
@@ -63,7 +63,7 @@ impl Rejects {
 
 impl Drop for Rejects {
     fn drop(&mut self) {
-        // Reading failed half-way; what stands in the file so far is not the whole account.
+        // Reading failed half-way, so the file is incomplete.
         if let (Some(_), Some(path)) = (self.writer.take(), self.path.take()) {
             let _ = std::fs::remove_file(temporary(&path));
         }
@@ -116,10 +116,10 @@ impl Tally {
         self.reasons.iter().map(|(reason, (count, _, _))| (*reason, *count)).collect()
     }
 
-    /// Stops when more than `max_ratio` of `rows` were rejected.
+    /// Fails if more than `max_ratio` of `rows` were rejected.
     ///
     /// # Errors
-    /// Names the three most frequent reasons with a place each, and the cure.
+    /// The error names the three most frequent reasons with a place each, and the cure.
     pub fn check(&self, table: &str, rows: u64, max_ratio: f64) -> anyhow::Result<()> {
         let total = self.total();
         if total as f64 <= max_ratio * rows as f64 {

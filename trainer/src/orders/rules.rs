@@ -31,7 +31,7 @@ pub struct Rules {
     pub exclude_items: Option<Regex>,
     /// Lines of price 0.
     pub free_lines: Option<KeepOrDrop>,
-    /// Equal lines where no quantity is written.
+    /// Meaning of equal lines in files without quantities.
     pub equal_lines: Option<EqualLines>,
     /// The definition of a basket.
     pub baskets: Baskets,
@@ -39,7 +39,7 @@ pub struct Rules {
     pub currency: Currency,
     /// Start of the run, unix seconds.
     pub now: i64,
-    /// Most rows of all files together.
+    /// Most rows in all files.
     pub max_lines: u64,
     keep_when: Patterns,
     drop_when: Patterns,
@@ -48,10 +48,10 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Compiles a section; columns that only rules name are added to `layout`.
+    /// Compiles a section; columns used only by rules are added to `layout`.
     ///
     /// # Errors
-    /// Fails if a pattern is no regular expression.
+    /// Fails if a pattern is not a valid regular expression.
     pub fn new(config: &Config, layout: &mut Layout, now: i64, max_lines: u64) -> anyhow::Result<Self> {
         let orders = &config.orders;
         let how = |column: OrderColumn| orders.normalise.get(column.name()).copied();
@@ -85,19 +85,19 @@ impl Rules {
         })
     }
 
-    /// True if the row filters leave the row out.
+    /// True if `keep_when` or `drop_when` excludes the row.
     pub fn leaves_out(&self, row: &Row<'_>, fill: &FillDown) -> bool {
         let matches =
             |(column, pattern): &(usize, Regex)| pattern.is_match(fill.get(row, *column).unwrap_or(""));
         !self.keep_when.iter().all(matches) || self.drop_when.iter().any(matches)
     }
 
-    /// True if a column of the row says that it never happened.
+    /// True if the row matches `cancelled_when`.
     pub fn cancels(&self, row: &Row<'_>, fill: &FillDown) -> bool {
         any(&self.cancelled_when, row, fill)
     }
 
-    /// True if a column of the row says that it is a return.
+    /// True if the row matches `returned_when`.
     pub fn returns(&self, row: &Row<'_>, fill: &FillDown) -> bool {
         any(&self.returned_when, row, fill)
     }
@@ -109,19 +109,19 @@ fn any(patterns: &Patterns, row: &Row<'_>, fill: &FillDown) -> bool {
         .any(|(column, pattern)| fill.get(row, *column).is_some_and(|value| pattern.is_match(value)))
 }
 
-/// Values of an order's first line, for its other lines.
+/// Carries values of an order's first line down to its other lines.
 #[derive(Debug, Default)]
 pub struct FillDown {
     columns: Vec<OrderColumn>,
     order: String,
     file: usize,
     values: Vec<Option<String>>,
-    /// Values that were carried down.
+    /// Number of values carried down.
     pub filled: u64,
 }
 
 impl FillDown {
-    /// Carries these columns down.
+    /// Starts with the columns to carry down.
     pub fn new(columns: Vec<OrderColumn>) -> Self {
         let values = vec![None; OrderColumn::ALL.len()];
         Self { columns, order: String::new(), file: usize::MAX, values, filled: 0 }
@@ -132,7 +132,7 @@ impl FillDown {
         &self.columns
     }
 
-    /// Takes note of a row before its values are asked for.
+    /// Records the values of a row; to be called before `get`.
     pub fn see(&mut self, row: &Row<'_>, file: usize) {
         if self.columns.is_empty() {
             return;

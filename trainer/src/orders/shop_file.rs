@@ -1,4 +1,4 @@
-//! A commented configuration for a shop's files, with what was understood of them in numbers.
+//! Writes a commented configuration for a shop's files, with the findings in numbers.
 
 use super::statuses::Status;
 use super::summary::Summary;
@@ -7,9 +7,9 @@ use crate::config::{Column, Config, Format, Header, OrderColumn};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-/// The configuration's text. `config` is what was read with, `summary` what came of it; columns, encodings and choices
-/// that the files told are written down, so that the next run guesses nothing. `name` gives a file's name as the
-/// configuration should write it.
+/// The configuration's text. `config` was used for reading, `summary` is the result; detected columns, encodings and
+/// options are written down, so that the next run guesses nothing. `name` gives the name of a file for the
+/// configuration.
 pub fn write(config: &Config, summary: &Summary, name: &dyn Fn(&str) -> String) -> String {
     let mut text = String::from(
         "# What was understood of these files, and how they are read. Check it, correct it, train on it.\n# Every field is \
@@ -77,7 +77,7 @@ fn orders(text: &mut String, config: &Config, summary: &Summary, name: &dyn Fn(&
     }
 }
 
-/// The fields that say how files are written.
+/// The fields of the files' format.
 fn format_lines(
     text: &mut String,
     format: Option<Format>,
@@ -158,7 +158,7 @@ fn columns(
     }
 }
 
-/// The choices that the content told.
+/// The options detected from the content.
 fn choices(text: &mut String, config: &Config, summary: &Summary) {
     let orders = &config.orders;
     let mut told = |code: Code, line: String| {

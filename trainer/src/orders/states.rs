@@ -1,14 +1,14 @@
-//! Later states of an order line: where exports overlap, what a later one says of a line replaces what an earlier one
-//! said. A line is known by its order, item and time; the state is the line's `updated_at`, else the number of its file.
+//! Later states of an order line: if exports overlap, the later state of a line replaces the earlier one. A line is
+//! identified by its basket, item and time; its state is `updated_at`, else the number of its file.
 
 use super::raw::Raw;
 use rustc_hash::FxHashMap;
 
-/// An order line, whatever its state.
+/// The identity of an order line: basket, item, time.
 type Key = (u32, u32, i64);
 
-/// Takes out earlier states of lines that have a later one; gives their number. Only baskets that more than one state
-/// speaks of are looked at.
+/// Removes earlier states of lines that have a later one; returns the number of lines removed. Only baskets with
+/// several states are examined.
 pub fn replace(raw: &mut Raw) -> u64 {
     if raw.states.is_empty() {
         return 0;

@@ -1,14 +1,14 @@
 //! The meaning of status words: bought, or a purchase that was cancelled or refunded.
 //!
-//! Words are compared without case, spaces and punctuation. A word that is not known counts as bought, unless a part of
-//! it says cancelled; either way it is listed in the account with its rows.
+//! Words are compared without case, spaces and punctuation. An unknown word counts as bought, unless a part of it
+//! means cancelled; in both cases the account lists it with its rows.
 
 use crate::config::{StatusMeaning, folded};
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Purchases that stand, partly refunded ones among them.
+/// Words for completed purchases, including partly refunded ones.
 #[rustfmt::skip]
 const BOUGHT: &[&str] = &[
     "paid", "complete", "completed", "done", "finished", "success", "successful", "succeeded", "ok", "active",
@@ -31,7 +31,7 @@ const BOUGHT: &[&str] = &[
     "afgerond", "оплачен", "выполнен", "доставлен", "отправлен", "завершен",
 ];
 
-/// Purchases that never happened, or were given back whole.
+/// Words for purchases that were cancelled, or refunded completely.
 #[rustfmt::skip]
 const CANCELLED: &[&str] = &[
     "cancelled", "canceled", "cancel", "cancelled by customer", "cancelled by seller", "void", "voided", "refunded",
@@ -52,14 +52,14 @@ const CANCELLED: &[&str] = &[
     "отменен", "отменён", "возврат", "возвращен", "не оплачен",
 ];
 
-/// Parts of words that say that a purchase did not last.
+/// Parts of words that mean cancelled or refunded.
 #[rustfmt::skip]
 const CANCELLED_PARTS: &[&str] = &[
     "cancel", "refunded", "void", "chargeback", "已取消", "交易关闭", "退款成功", "全额退款", "已退款", "作废",
     "キャンセル", "취소", "storn", "annul", "anulad",
 ];
 
-/// Parts of words that say that only a part was given back.
+/// Parts of words that mean a partial refund.
 const PARTLY: &[&str] = &["部分", "partial", "teil", "partiel", "parcial"];
 
 /// A word of the column.
@@ -93,11 +93,11 @@ pub struct Statuses {
     seen: FxHashMap<Box<str>, Seen>,
 }
 
-/// Most words that are kept apart; a column with more holds no statuses.
+/// Most words that are counted separately; a column with more is not a status.
 const MAX_WORDS: usize = 10_000;
 
 impl Statuses {
-    /// With the configuration's own words.
+    /// Starts with the words of the configuration.
     pub fn new(configured: &BTreeMap<String, StatusMeaning>) -> Self {
         let configured = configured.iter().map(|(word, meaning)| (folded(word), *meaning)).collect();
         Self { configured, seen: FxHashMap::default() }

@@ -1,4 +1,4 @@
-//! The account of a run: where every physical line and every row that was read went.
+//! The account of a run: the outcome of every physical line and every row read.
 
 use super::events::EventSummary;
 use super::source::{FileFacts, Lines};
@@ -8,7 +8,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Why a row went to the rejects file.
+/// The reason why a row was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
@@ -26,27 +26,27 @@ pub enum Reason {
     UnparsableTime,
     /// The time lies more than a day after the start of the run.
     FutureTime,
-    /// The quantity is no finite number of at most 1e6 pieces either way.
+    /// The quantity is not a finite number within ±1e6 pieces.
     BadQuantity,
-    /// The price is no finite number from 0 to 1e9. Of orders it is only counted, since it costs no purchase.
+    /// The price is not a finite number from 0 to 1e9. In orders it is only counted: the purchase counts without one.
     BadPrice,
     /// Another number of the row is not finite or outside its range.
     BadNumber,
     /// The row is not valid UTF-8.
     InvalidUtf8,
-    /// The row has not as many columns as the header.
+    /// The row and the header have different numbers of columns.
     WrongColumnCount,
     /// The row is not one JSON object.
     MalformedJson,
-    /// An object stands where a plain value should.
+    /// A value is an object instead of a plain value.
     NotPlain,
     /// The lists of a row have different lengths.
     UnequalLists,
-    /// A cell of a one-hot basket says neither yes nor no nor how many.
+    /// A cell of a one-hot basket is neither yes, no nor a quantity.
     UnclearCell,
     /// A spreadsheet rounded an id: `6.92E+11`.
     RoundedId,
-    /// A sequence's user already had a line.
+    /// A user of a sequence file has a second line.
     RepeatedUser,
 }
 
@@ -82,8 +82,8 @@ impl Reason {
 pub struct Summary {
     /// Physical lines of all files.
     pub lines: Lines,
-    /// Rows in all files, headers and blank lines apart, with the purchases and refunds that only the events tell
-    /// of. In sequences, one (user, item) is a row.
+    /// Rows in all files, without headers and blank lines, plus purchases and refunds that are only in the events.
+    /// In sequences, each (user, item) is a row.
     pub rows_read: u64,
     /// Part: lines in `Orders::lines`.
     pub kept_lines: u64,
@@ -93,19 +93,19 @@ pub struct Summary {
     pub merged: u64,
     /// Part: return rows (a negative quantity or amount, or `returned_when`).
     pub returns: u64,
-    /// Part: purchase lines that returns undid completely.
+    /// Part: purchase lines that were returned completely.
     pub netted_out: u64,
     /// Part: rows of pseudo-items (`exclude_items`).
     pub excluded: u64,
-    /// Part: rows whose status or `cancelled_when` says that they never happened or did not last.
+    /// Part: rows that are cancelled or refunded by their status or by `cancelled_when`.
     pub cancelled: u64,
-    /// Part: rows that `keep_when` and `drop_when` leave out.
+    /// Part: rows excluded by `keep_when` or `drop_when`.
     pub left_out: u64,
     /// Part: lines of price 0 (`free_lines = "drop"`).
     pub free: u64,
     /// Part: earlier states of lines that a later one replaced.
     pub replaced: u64,
-    /// Part: rows of totals and remarks, which are no order lines.
+    /// Part: rows of totals and remarks, which are not order lines.
     pub totals: u64,
     /// Part: rows with quantity 0, which are neither a purchase nor a return.
     pub zero_quantity: u64,
@@ -113,13 +113,13 @@ pub struct Summary {
     pub capped_lines: u64,
     /// Part: rows in the rejects file.
     pub rejected: u64,
-    /// Of `returns`: those that undid at least a piece of an earlier purchase.
+    /// Of `returns`: those subtracted, at least in part, from an earlier purchase.
     pub returns_matched: u64,
-    /// Of `returns`: those of guests, which match nothing.
+    /// Of `returns`: those of guests, which match no purchase.
     pub returns_of_guests: u64,
     /// Of `kept_lines`: those of guest baskets.
     pub guest_lines: u64,
-    /// User ids whose orders count as those of another (identities of the type `user_id`).
+    /// Aliases replaced by their user (identities of the type `user_id`).
     pub aliases: u64,
     /// Baskets with more than `max_basket_items` items.
     pub capped_baskets: u64,
@@ -134,13 +134,13 @@ pub struct Summary {
     pub time_format: Option<String>,
     /// Words of the status column.
     pub statuses: BTreeMap<String, Status>,
-    /// Purchase rows, before merging and returns, that name a livestream room, and a merchant.
+    /// Purchase rows with a livestream room, before merging and returns.
     pub with_room: u64,
-    /// See `with_room`.
+    /// Purchase rows with a merchant, before merging and returns.
     pub with_merchant: u64,
     /// Columns whose values were carried down from an order's first line.
     pub filled_down: Option<Vec<&'static str>>,
-    /// The separator of lists in cells, used or only suspected.
+    /// The separator of lists in cells, used or suspected.
     pub split: Option<String>,
     /// Columns of ids that went through a float.
     pub float_columns: Vec<&'static str>,
@@ -171,7 +171,7 @@ impl Summary {
         ]
     }
 
-    /// True if every row is accounted for, once.
+    /// True if every row is counted exactly once.
     pub fn adds_up(&self) -> bool {
         self.parts().iter().map(|(_, count)| count).sum::<u64>() == self.rows_read
     }
@@ -188,7 +188,7 @@ impl Summary {
 
     /// The detected format and columns of the files, in a few lines of text.
     pub fn understanding(&self) -> String {
-        /// Most files that are described one by one.
+        /// Most files that are described individually.
         const FILES: usize = 3;
         let mut text = String::new();
         for facts in self.understood.iter().take(FILES) {
@@ -271,9 +271,9 @@ pub struct TableSummary {
     pub table: &'static str,
     /// Rows in all files.
     pub rows_read: u64,
-    /// Entries that the table gave.
+    /// Entries of the table.
     pub kept: u64,
-    /// Rows whose key an earlier row had; the first row stands.
+    /// Rows whose key occurred in an earlier row; the first row counts.
     pub repeated: u64,
     /// Rows in the rejects file.
     pub rejected: u64,

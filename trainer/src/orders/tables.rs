@@ -1,4 +1,4 @@
-//! The tables beside the orders: items, users, identities.
+//! Reads the items, users and identities tables.
 
 use super::aliases;
 use super::attributes::{Prices, set, set_user};
@@ -15,7 +15,7 @@ use crate::config::{Config, Normalise, Table, TableConfig};
 use qianmian_money::Currency;
 use std::collections::BTreeMap;
 
-/// One table, opened.
+/// One opened table.
 pub struct TableReader<'a> {
     table: Table,
     source: Source,
@@ -54,7 +54,7 @@ impl<'a> TableReader<'a> {
         self.source.bytes()
     }
 
-    /// The catalogue, sorted by id.
+    /// The catalog, sorted by id.
     ///
     /// # Errors
     /// Fails if a file cannot be read, a needed column is missing or too many rows are bad.
@@ -101,7 +101,7 @@ impl<'a> TableReader<'a> {
                 let time = (time, file.number);
                 match row.value(number) {
                     Some(value) => set_user(&mut user, column, &value, time)?,
-                    // An empty cell is no answer, but it tells that the shop asks.
+                    // An empty cell is recorded as `None`: the shop has this consent column, but no answer of the user.
                     None if column.starts_with("consent") => {
                         user.consents.insert(column.to_owned(), None);
                     }
@@ -127,7 +127,7 @@ impl<'a> TableReader<'a> {
         let parse = |row: &Row<'_>, _: &SourceFile| -> Result<((String, String), Identity), Reason> {
             let user_id = id(row.get(0), how, Reason::NoId)?.into_owned();
             let kind = id(row.get(1), None, Reason::NoId)?.into_owned();
-            // A user id is written as those of the orders are.
+            // User ids are normalized as in the orders.
             let how_value = how.filter(|_| kind == aliases::USER_ID);
             let value = id(row.get(2), how_value, Reason::NoId)?.into_owned();
             Ok(((kind.clone(), value.clone()), Identity { user_id, kind, value }))
@@ -135,7 +135,7 @@ impl<'a> TableReader<'a> {
         self.entries(&layout, meter, rejects, parse)
     }
 
-    /// The table's columns, and then `more`.
+    /// The table's columns, followed by `more`.
     fn layout(&self, required: &[&str], more: &[String]) -> Layout {
         let mut layout = Layout::of_table(self.table, self.options, &|name| required.contains(&name));
         for column in more {
@@ -158,7 +158,7 @@ impl<'a> TableReader<'a> {
         Ok(names)
     }
 
-    /// A detected format wins here, because one `time_format` cannot fit a table's two columns.
+    /// Readers of a column of times. A detected format has priority, because one `time_format` may not fit two columns.
     fn time(&self, column: &str) -> anyhow::Result<Option<Times>> {
         detect(&self.source, self.table, column, self.options, self.now)
     }

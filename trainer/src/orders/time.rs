@@ -1,7 +1,7 @@
-//! Times as sources write them: what a column's values say of its format, and what each value means.
+//! Formats of times: detection from a column's values, and parsing of values.
 //!
-//! Most values tell all by themselves, so a column may mix styles. Two things are settled for a whole file: whether
-//! the day or the month stands first, and what plain numbers are.
+//! Most values are unambiguous, so a column may mix styles. Two properties are decided for a whole file: the order of
+//! day and month, and the meaning of plain numbers.
 
 use super::clock::{Clock, DateOrder, civil, digits, scientific, serial};
 use super::types::DAY_SECONDS;
@@ -11,20 +11,20 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime};
 /// The meaning of numbers too small for an epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Numbers {
-    /// No times.
+    /// Not times.
     None,
-    /// Days counted from some first one, or a user's orders.
+    /// Days counted from some first day, or numbers of a user's orders.
     Count,
-    /// Days as spreadsheets count them.
+    /// Days since 1899-12-30, as in spreadsheets.
     Serial,
 }
 
 /// The time format of a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TimeFormat {
-    /// Any style that tells itself.
+    /// Any unambiguous style.
     Plain {
-        /// Of dates that begin with neither their year nor the name of a month.
+        /// Order of day and month in dates that begin with neither the year nor the name of a month.
         order: Option<DateOrder>,
         /// The meaning of small numbers.
         numbers: Numbers,
@@ -36,15 +36,15 @@ pub enum TimeFormat {
 /// Evidence of one value about its column's time format.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Guess {
-    /// It is a time by itself.
+    /// An unambiguous time.
     Time,
-    /// It is a time with the numbers of its date in this order.
+    /// A time whose date must have this order of day and month.
     Order(DateOrder),
-    /// Day first or month first; a value with a number above 12 would tell.
+    /// A time with day first or month first; only a number above 12 would decide.
     Ambiguous,
     /// A number too small for an epoch.
     Number(f64),
-    /// The value is no time that this module knows.
+    /// Not a known format of time.
     Unknown,
 }
 
@@ -79,20 +79,20 @@ fn small_number(value: &str) -> Option<f64> {
 #[derive(Debug, Clone)]
 pub struct TimeReader {
     format: TimeFormat,
-    /// Of values that carry no zone.
+    /// Zone of values without one.
     zone: Zone,
     last: (String, Option<i64>),
-    /// Seconds within which the last value is exact.
+    /// Precision of the last value, in seconds.
     last_exact_to: f64,
-    /// Values that a spreadsheet rounded, and the seconds within which the worst of them is exact.
+    /// Number of values rounded by a spreadsheet, and the coarsest precision of them in seconds.
     pub rounded: (u64, f64),
 }
 
 impl TimeReader {
-    /// `zone` as in the configuration; UTC where absent.
+    /// Starts with the configuration's `zone`; UTC if absent.
     ///
     /// # Errors
-    /// Fails if the zone is not known.
+    /// Fails if the zone is unknown.
     pub fn new(format: TimeFormat, zone: Option<&str>) -> anyhow::Result<Self> {
         let zone = zone.map_or_else(|| Ok(Zone::utc()), Zone::parse)?;
         Ok(Self { format, zone, last: (String::new(), None), last_exact_to: 0.0, rounded: (0, 0.0) })
@@ -103,8 +103,8 @@ impl TimeReader {
         &self.format
     }
 
-    /// Unix seconds of `value`, fractions cut off. `None` where it does not fit the format or lies
-    /// outside the years 1900 to 2199. Lines of a basket repeat their time, so the last is kept.
+    /// Unix seconds of `value`, fractions truncated. `None` if it does not match the format or is
+    /// outside the years 1900 to 2199. Caches the last value, because lines of a basket repeat their time.
     pub fn read(&mut self, value: &str) -> Option<i64> {
         if self.last.0 != value {
             self.last_exact_to = 0.0;
@@ -128,7 +128,7 @@ impl TimeReader {
         };
         let by_order = civil(value, order.unwrap_or(DateOrder::Dmy));
         if let Some(clock) = by_order {
-            // Without an order only what does not depend on it is read.
+            // With an unknown order, only dates that do not depend on it are accepted.
             return Some(clock)
                 .filter(|clock| order.is_some() || civil(value, DateOrder::Mdy) == Some(*clock));
         }
@@ -146,7 +146,7 @@ impl TimeReader {
         }
     }
 
-    /// For people: the format and the zone.
+    /// The format and the zone in readable form.
     pub fn describe(&self) -> String {
         let format = match &self.format {
             TimeFormat::Plain { numbers: Numbers::Count, .. } => {
@@ -164,14 +164,14 @@ impl TimeReader {
     }
 }
 
-/// A whole number too short to be a date or an epoch.
+/// A whole number with too few digits for a date or an epoch.
 pub fn count(value: &str) -> Option<i64> {
     let whole = value.strip_suffix(".0").unwrap_or(value);
     let is_count = (1..=7).contains(&whole.len()) && whole.bytes().all(|byte| byte.is_ascii_digit());
     whole.parse().ok().filter(|days| is_count && *days < MAX_AT / DAY_SECONDS)
 }
 
-/// 1900-01-01 and 2200-01-01: beyond them stand placeholders, not purchases.
+/// 1900-01-01 and 2200-01-01: times beyond them are placeholders, not purchases.
 const MIN_AT: i64 = -2_208_988_800;
 const MAX_AT: i64 = 7_258_118_400;
 
@@ -180,7 +180,7 @@ fn named(value: &str, pattern: &str) -> Option<Clock> {
         return Some((time.naive_local().and_utc().timestamp(), Some(time.offset().local_minus_utc())));
     }
     if let Ok(time) = NaiveDateTime::parse_from_str(value, pattern) {
-        // %s is an epoch, which is UTC whatever the zone.
+        // %s is an epoch, which is always UTC.
         return Some((time.and_utc().timestamp(), pattern.contains("%s").then_some(0)));
     }
     let date = NaiveDate::parse_from_str(value, pattern).ok()?;

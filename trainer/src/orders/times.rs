@@ -1,4 +1,4 @@
-//! Settling the time format of a column, file by file, before its table is read.
+//! Decides the time format of a column, file by file, before its table is read.
 
 use super::clock::{DateOrder, SERIAL_OF_1970};
 use super::source::{Event, Flow, Need, Source, Wanted};
@@ -8,32 +8,32 @@ use crate::config::{Table, TableConfig};
 use anyhow::bail;
 use std::cell::Cell;
 
-/// Values that are looked at where none is ambiguous.
+/// Values that are examined per file, unless dates are ambiguous.
 const LOOKED_AT: u32 = 1000;
 
-/// 1990-01-01 as spreadsheets count days; whole numbers below are no dates of a shop.
+/// 1990-01-01 as a spreadsheet's day number; smaller whole numbers are not dates of a shop.
 const FIRST_SERIAL: f64 = 32_874.0;
 
-/// The readers of one column: one a file.
+/// The readers of one column, one per file.
 #[derive(Debug, Clone)]
 pub struct Times {
     readers: Vec<TimeReader>,
 }
 
 impl Times {
-    /// Unix seconds of a value of a file, by the file's number; see [`TimeReader::read`].
+    /// Unix seconds of a value in file number `file`; see [`TimeReader::read`].
     pub fn read(&mut self, file: usize, value: &str) -> Option<i64> {
         self.readers.get_mut(file)?.read(value)
     }
 
-    /// Values that a spreadsheet rounded, and the seconds within which the worst of them is exact.
+    /// Number of values rounded by a spreadsheet, and the coarsest precision of them in seconds.
     pub fn rounded(&self) -> (u64, f64) {
         self.readers
             .iter()
             .fold((0, 0.0), |sum, reader| (sum.0 + reader.rounded.0, sum.1.max(reader.rounded.1)))
     }
 
-    /// True if numbers were taken for the days of a spreadsheet.
+    /// True if numbers are read as day numbers of a spreadsheet.
     pub fn are_serials(&self) -> bool {
         let is_serial = |reader: &TimeReader| {
             matches!(reader.format(), TimeFormat::Plain { numbers: Numbers::Serial, .. })
@@ -41,7 +41,7 @@ impl Times {
         self.readers.iter().any(is_serial)
     }
 
-    /// True if numbers were taken for counted days.
+    /// True if numbers are read as counted days.
     pub fn are_counts(&self) -> bool {
         let is_count = |reader: &TimeReader| {
             matches!(reader.format(), TimeFormat::Plain { numbers: Numbers::Count, .. })
@@ -49,7 +49,7 @@ impl Times {
         self.readers.iter().any(is_count)
     }
 
-    /// For people: each way of writing once.
+    /// All formats in readable form, each once.
     pub fn describe(&self) -> String {
         let mut ways: Vec<String> = Vec::new();
         for way in self.readers.iter().map(TimeReader::describe) {
@@ -61,11 +61,11 @@ impl Times {
     }
 }
 
-/// Readers for the times of an optional column; `None` where no file has a value in it. The
-/// values decide; the configuration's `time_format` is for those that leave it open.
+/// Readers for the times of an optional column; `None` if no file has a value in it. The
+/// values decide; the configuration's `time_format` is used if they are ambiguous.
 ///
 /// # Errors
-/// Fails if neither tells the format.
+/// Fails if neither decides the format.
 pub fn detect(
     source: &Source,
     table: Table,
@@ -83,14 +83,14 @@ pub fn detect(
     }
 }
 
-/// Readers for the times of the orders: as configured, else as the values tell.
+/// Readers for the times of the orders: as configured, else detected from the values.
 ///
 /// # Errors
 /// Fails if the column is missing or its format is not clear.
 pub fn of_orders(source: &Source, options: &TableConfig, now: i64) -> anyhow::Result<Times> {
     let formats = match &options.time_format {
         Some(pattern) => same(source, pattern),
-        // Without any value each row is rejected on its own, whatever the format.
+        // Without any value, each row is rejected individually with any format.
         None => scan(source, Table::Orders, "ordered_at", options, now)?.0,
     };
     readers(formats, options)
@@ -107,8 +107,8 @@ fn readers(formats: Vec<TimeFormat>, options: &TableConfig) -> anyhow::Result<Ti
     Ok(Times { readers })
 }
 
-/// Looks at the beginning of each file; to its end where all dates are ambiguous. Gives the formats and whether there
-/// was any value.
+/// Examines the beginning of each file, or the whole file if all dates are ambiguous. Returns the formats, and true
+/// if there was any value.
 fn scan(
     source: &Source,
     table: Table,
@@ -123,7 +123,7 @@ fn scan(
     }
     let facts = source.check(std::slice::from_ref(&wanted))?;
     let mut seen: Vec<Seen> = source.files().iter().map(|_| Seen::default()).collect();
-    // A file is not read through for a column that it has not.
+    // A file without the column is not read.
     if facts.iter().any(|facts| !facts.columns.is_empty()) {
         source.each_row(std::slice::from_ref(&wanted), &Cell::new(0), &mut |file, event| {
             let Event::Row(row) = event else { return Ok(Flow::Next) };
@@ -199,11 +199,11 @@ impl Seen {
         self.values >= LOOKED_AT && (self.ambiguous.is_none() || self.order.is_some())
     }
 
-    /// The format, with `order` as other files tell it.
+    /// The format; `order` is the order of day and month in other files.
     ///
     /// # Errors
-    /// Fails if no value tells day from month, or none is a time. `field` is the configuration's name of the option
-    /// that settles it.
+    /// Fails if the order of day and month is ambiguous, or if no value is a time. `field` is the configuration's
+    /// option that decides it.
     fn format(
         &self,
         order: Option<DateOrder>,

@@ -4,13 +4,13 @@ use super::summary::{Summary, TableSummary};
 use qianmian_money::{Currency, Money};
 use std::collections::BTreeMap;
 
-/// `Line::user` of a basket that nobody signed for.
+/// `Line::user` of a basket without a user.
 pub const GUEST: u32 = u32::MAX;
 
-/// `Line::channel`, `Line::store`, `Line::room` and `Line::merchant` where the source names none.
+/// `Line::channel`, `Line::store`, `Line::room` and `Line::merchant` if the source has none.
 pub const NONE_CODE: u16 = u16::MAX;
 
-/// Seconds in a day; one step of a sequence.
+/// Seconds in a day, which is also one step of a sequence.
 pub const DAY_SECONDS: i64 = 86_400;
 
 /// 2020-01-01T00:00:00Z, the time of the last item of every sequence.
@@ -19,7 +19,7 @@ pub const SEQUENCE_END: i64 = 1_577_836_800;
 /// One net purchase of one item in one basket. 40 bytes, so that ten million lines fit in 400 MB.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Line {
-    /// Unix seconds, UTC: the earliest time that any line of the basket carries.
+    /// Unix seconds, UTC: the earliest time of the basket's lines.
     /// Without times it is the number of the basket's first row (see [`TimeKind`]).
     pub at: i64,
     /// Dense, in order of `at`: `0..n_baskets`.
@@ -55,10 +55,10 @@ impl Line {
 pub enum TimeKind {
     /// Real times of purchase.
     Timestamps,
-    /// Only the order of each user's items is known. One step is one day, counted back
-    /// from [`SEQUENCE_END`], where every user's last item stands; each item is a basket.
+    /// Only the order of each user's baskets is known. One step is one day, counted back
+    /// from [`SEQUENCE_END`], the time of every user's last basket. In sequence files each item is a basket.
     Steps,
-    /// Nothing is known. `at` still orders baskets: of guests by their rows in the files, of users by chance.
+    /// Times and order are unknown. `at` still orders baskets: guests' by row, users' at random.
     None,
 }
 
@@ -69,20 +69,20 @@ pub struct Orders {
     pub item_ids: Vec<String>,
     /// Outside ids of the users that have a line, sorted by bytes; the position is the dense index.
     pub user_ids: Vec<String>,
-    /// Names of sales channels, sorted by bytes.
+    /// Names of sales channels, in byte order.
     pub channels: Vec<String>,
-    /// Ids of stores, sorted by bytes.
+    /// Ids of stores, in byte order.
     pub stores: Vec<String>,
-    /// Ids of livestream rooms, sorted by bytes.
+    /// Ids of livestream rooms, in byte order.
     pub rooms: Vec<String>,
-    /// Ids of merchants, sorted by bytes.
+    /// Ids of merchants, in byte order.
     pub merchants: Vec<String>,
     /// Net purchases, sorted by (at, basket, item), at most one line per basket and item.
-    /// A basket's lines stand together.
+    /// The lines of a basket are adjacent.
     pub lines: Vec<Line>,
-    /// Net purchases beyond the first `max_basket_items` items of a giant basket, sorted alike.
-    /// They are real (a user's history may use them) but would make co-purchase counts quadratic,
-    /// so they are kept apart. Their items, users and baskets are in the vocabularies too.
+    /// Net purchases beyond the first `max_basket_items` items of a giant basket, in the same order.
+    /// They count for users' histories but not for co-purchase, whose cost is quadratic in the basket size.
+    /// Their items, users and baskets are in the vocabularies too.
     pub beyond_cap: Vec<Line>,
     /// Number of baskets in `lines`.
     pub n_baskets: u32,
@@ -99,12 +99,12 @@ impl Orders {
     }
 }
 
-/// One item of the catalogue. An absent value is `None` or empty, never a blank string.
+/// One item of the catalog. An absent value is `None` or empty, never a blank string.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Item {
-    /// Outside id, normalised like the orders' item ids.
+    /// Outside id, normalized like the orders' item ids.
     pub item_id: String,
-    /// Name as shown to a shopper.
+    /// Name as shown to shoppers.
     pub title: Option<String>,
     /// Path from the root, `a/b/c`.
     pub category: Option<String>,
@@ -114,7 +114,7 @@ pub struct Item {
     pub merchant_id: Option<String>,
     /// Address of a picture.
     pub image_url: Option<String>,
-    /// The source's own word, such as `active`.
+    /// The status word of the source, such as `active`.
     pub status: Option<String>,
     /// Price of one piece, not negative.
     pub price: Option<Money>,
@@ -126,18 +126,18 @@ pub struct Item {
     pub launched_at: Option<i64>,
     /// Free labels, in the source's order, without repeats.
     pub tags: Vec<String>,
-    /// Stores that sell the item; empty means that the source does not say.
+    /// Stores that sell the item; empty if unknown.
     pub store_ids: Vec<String>,
 }
 
 /// One user of the users table.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct User {
-    /// Outside id, normalised like the orders' user ids.
+    /// Outside id, normalized like the orders' user ids.
     pub user_id: String,
-    /// Unix seconds of that day's midnight UTC.
+    /// Unix seconds of midnight UTC of the birthday.
     pub birthday: Option<i64>,
-    /// The source's own word.
+    /// The word of the source.
     pub gender: Option<String>,
     /// City of residence.
     pub city: Option<String>,
@@ -149,28 +149,28 @@ pub struct User {
     pub registered_at: Option<i64>,
     /// Free labels, in the source's order, without repeats.
     pub tags: Vec<String>,
-    /// Columns whose names start with `consent`, by column name; `None` is an empty cell. A cell that is neither a clear
-    /// yes nor empty is `false`: consent is never assumed.
+    /// Consents, by the names of columns that start with `consent`; `None` for an empty cell. A cell that is neither a
+    /// clear yes nor empty is `false`: consent is never assumed.
     pub consents: BTreeMap<String, Option<bool>>,
 }
 
-/// One name by which a channel knows a user.
+/// An identifier of a user in a channel.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Identity {
-    /// Outside id, normalised like the orders' user ids.
+    /// Outside id, normalized like the orders' user ids.
     pub user_id: String,
-    /// The `type` column: `wechat_unionid`, `phone_sha256`, `member_card` ...; `user_id`: another user id of theirs.
+    /// The `type` column: `wechat_unionid`, `phone_sha256`, `member_card` ...; `user_id` for an alias of the user.
     pub kind: String,
-    /// The id within that kind.
+    /// The identifier within that kind.
     pub value: String,
 }
 
-/// Everything that a training run reads.
+/// The input data of a training run.
 #[derive(Debug, Clone)]
 pub struct Inputs {
     /// Cleaned order history.
     pub orders: Orders,
-    /// The catalogue, sorted by item id, one entry per id. May name items that were never bought.
+    /// The catalog, sorted by item id, one entry per id. May have items that were never bought.
     pub items: Vec<Item>,
     /// Users, sorted by id, one entry per id.
     pub users: Vec<User>,

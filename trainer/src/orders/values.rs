@@ -1,6 +1,6 @@
-//! Single values: ids, numbers, lists.
+//! Parses single values: ids, numbers, lists.
 //!
-//! Numbers are read as people write them: with thousand marks, a decimal comma, currencies and units.
+//! Numbers may have thousands separators, a decimal comma, currencies and units.
 
 use super::source::LIST_MARK;
 use super::summary::Reason;
@@ -8,19 +8,19 @@ use crate::config::{Decimal, Normalise};
 use qianmian_money::{Currency, Exact, Money};
 use std::borrow::Cow;
 
-/// Longest id in bytes, after trimming and normalising.
+/// Longest id in bytes, after trimming and normalization.
 pub const MAX_ID_BYTES: usize = 256;
 
-/// Most pieces in a line, either way.
+/// Largest absolute quantity of a line.
 const MAX_QUANTITY: f64 = 1e6;
 
-/// Highest price of one piece, and of all pieces of a line, in whole units of the currency.
+/// Highest price of a piece and of a line, in whole units of the currency.
 const MAX_PRICE: i64 = 1_000_000_000;
 
-/// Most pieces in stock, either way.
+/// Largest absolute stock.
 const MAX_STOCK: f64 = 1e9;
 
-/// Applies a normalisation to a trimmed value. Borrows where nothing changes, which is nearly always.
+/// Normalizes a trimmed value. Borrows if nothing changes, the usual case.
 pub fn normalise(value: &str, how: Option<Normalise>) -> Cow<'_, str> {
     match how {
         None | Some(Normalise::Trim) => Cow::Borrowed(value),
@@ -49,10 +49,10 @@ fn strip_decimal(value: &str) -> &str {
     }
 }
 
-/// A normalised id of a length that is allowed; `missing` where there is none.
+/// The normalized id, at most [`MAX_ID_BYTES`] long.
 ///
 /// # Errors
-/// `missing`, or [`Reason::IdTooLong`].
+/// `missing` without a value, or [`Reason::IdTooLong`].
 pub fn id(value: Option<&str>, how: Option<Normalise>, missing: Reason) -> Result<Cow<'_, str>, Reason> {
     let id = normalise(value.ok_or(missing)?, how);
     if id.len() > MAX_ID_BYTES { Err(Reason::IdTooLong) } else { Ok(id) }
@@ -61,15 +61,15 @@ pub fn id(value: Option<&str>, how: Option<Normalise>, missing: Reason) -> Resul
 /// The effect of a spreadsheet on an id of many digits.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Scientific {
-    /// Nothing.
+    /// None: the id is not in scientific notation.
     No,
-    /// It has all its digits, which are these.
+    /// All digits are known; these are the digits.
     Exact(String),
-    /// It lost digits, so that different ids look alike: `6.92E+11`.
+    /// Digits are lost, so different ids became equal: `6.92E+11`.
     Rounded,
 }
 
-/// True if an id is a number in scientific notation, as spreadsheets write it.
+/// Recognizes an id in the scientific notation of spreadsheets.
 pub fn scientific_id(id: &str) -> Scientific {
     let bytes = id.as_bytes();
     let is_digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
@@ -80,7 +80,7 @@ pub fn scientific_id(id: &str) -> Scientific {
     let (whole, decimals) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let signed = exponent.strip_prefix('+');
-    // `1E5` may well be an item's code.
+    // `1E5` may be a code of an item.
     if whole.len() != 1 || !is_number(decimals) || (signed.is_none() && decimals.is_empty()) {
         return Scientific::No;
     }
@@ -97,12 +97,12 @@ pub fn scientific_id(id: &str) -> Scientific {
     }
 }
 
-/// True if an id is a whole number that went through a float: `17000.0`.
+/// True if an id is a whole number that was stored as a float: `17000.0`.
 pub fn is_whole_float(id: &str) -> bool {
     strip_decimal(id).len() < id.len()
 }
 
-/// True if a value is a word that databases and programs write for nothing.
+/// True if a value is a word for null in databases and programs.
 pub fn is_null(value: &str) -> bool {
     value.len() <= 9
         && matches!(value.as_bytes()[0], b'N' | b'n' | b'\\' | b'#' | b'(' | b'<' | b'u' | b'U')
@@ -130,8 +130,8 @@ pub fn is_null(value: &str) -> bool {
         )
 }
 
-/// A number as people write it: `1,200.50`, `1.200,50`, `1'200`, `1 200`, `¥12`, `12.00 EUR`, `3件`, `(5.00)`, `5-`.
-/// `decimal` settles what one group of three digits is: `1,200`. `None` for anything else.
+/// A number in any usual notation: `1,200.50`, `1.200,50`, `1'200`, `1 200`, `¥12`, `12.00 EUR`, `3件`, `(5.00)`,
+/// `5-`. `decimal` decides the meaning of a single mark before three digits: `1,200`. `None` for anything else.
 pub fn number(value: &str, decimal: Decimal) -> Option<f64> {
     written(value, decimal, |text| text.parse().ok()).filter(|number: &f64| number.is_finite())
 }
@@ -141,7 +141,7 @@ fn exact(value: &str, decimal: Decimal) -> Option<Exact> {
     written(value, decimal, Exact::parse)
 }
 
-/// Reads a number by `read` from plain text: digits with a sign, a point and an exponent, as far as there are.
+/// Rewrites a number as plain text (sign, digits, decimal point, exponent) and parses it with `read`.
 fn written<T>(value: &str, decimal: Decimal, read: impl Fn(&str) -> Option<T>) -> Option<T> {
     if decimal == Decimal::Point
         && value.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+' | b'e' | b'E'))
@@ -154,9 +154,9 @@ fn written<T>(value: &str, decimal: Decimal, read: impl Fn(&str) -> Option<T>) -
     if negative { read(&format!("-{text}")) } else { read(&text) }
 }
 
-/// The digits and marks of a number without what stands around them, and whether it is below zero.
+/// The digits and marks of a number without currency and unit, and true if it is negative.
 fn bare(value: &str) -> Option<(String, bool)> {
-    /// Longest currency or unit.
+    /// Longest currency or unit, in characters.
     const AROUND: usize = 8;
     let (mut digits, mut negative) = (String::new(), false);
     let (mut before, mut after) = (0, 0);
@@ -186,11 +186,11 @@ fn bare(value: &str) -> Option<(String, bool)> {
             _ => return None,
         }
     }
-    // Letters alone before a number are a currency, not a code such as `A12`.
+    // Only letters known as a currency may precede the number; `A12` is a code.
     let letters: String = value.chars().take_while(|c| !c.is_ascii_digit()).collect();
     let is_code = letters.chars().any(|c| c.is_ascii_alphabetic())
         && !CURRENCIES.contains(&letters.trim().trim_end_matches('.').to_uppercase().as_str());
-    // Neither `1e999` nor `1e` is a number of a unit `e`.
+    // `1e999` and `1e` are not numbers with the unit `e`.
     let exponent =
         value.bytes().zip(value.bytes().skip(1)).any(|(a, b)| matches!(a, b'e' | b'E') && b.is_ascii_digit())
             || matches!(value.as_bytes(), [.., b'0'..=b'9', b'e' | b'E']);
@@ -223,7 +223,7 @@ fn is_currency(c: char) -> bool {
     )
 }
 
-/// The number with a point before its decimals and no thousand marks.
+/// The number with a decimal point and without thousands separators.
 fn pointed(digits: &str, decimal: Decimal) -> Option<String> {
     let digits = digits.replace('\'', "");
     let digits = digits.trim_end_matches(['.', ',']);
@@ -249,7 +249,7 @@ fn pointed(digits: &str, decimal: Decimal) -> Option<String> {
     Some(format!("{}.{decimals}", whole.replace(other, "")))
 }
 
-/// True if a mark stands before each three digits, or as in India before two and at last three.
+/// True if the marks separate groups of three digits, or as in India groups of two and a last one of three.
 fn is_grouped(digits: &str, mark: char) -> bool {
     let groups: Vec<&str> = digits.split(mark).collect();
     let [first, middle @ .., last] = groups.as_slice() else { return false };
@@ -279,10 +279,10 @@ fn within_range(
     number(value, decimal).filter(|number| (lowest..=highest).contains(number)).ok_or(reason)
 }
 
-/// Pieces, negative for a return; 1 where the source says nothing.
+/// The quantity in pieces, negative for a return; 1 if there is no value.
 ///
 /// # Errors
-/// [`Reason::BadQuantity`] for what is no finite number of at most 1e6 either way.
+/// [`Reason::BadQuantity`] unless it is a finite number within ±1e6.
 pub fn quantity(value: Option<&str>, decimal: Decimal) -> Result<f64, Reason> {
     let value = value.filter(|value| !is_null(value));
     value.map_or(Ok(1.0), |value| {
@@ -290,19 +290,19 @@ pub fn quantity(value: Option<&str>, decimal: Decimal) -> Result<f64, Reason> {
     })
 }
 
-/// An amount of money, below zero for one that is paid back.
+/// An amount of money, negative for a refund.
 ///
 /// # Errors
-/// [`Reason::BadPrice`] for what is no number of at most 1e9 either way.
+/// [`Reason::BadPrice`] unless it is a number within ±1e9.
 pub fn amount(value: &str, decimal: Decimal) -> Result<Exact, Reason> {
     exact(value, decimal).filter(|amount| amount.is_within(MAX_PRICE)).ok_or(Reason::BadPrice)
 }
 
-/// A price or cost of one piece, and whether it had more decimals than the currency has. Those are rounded, not refused:
-/// files hold computed prices (12.345) and prices that went through a float (12.700000000000001).
+/// A price or cost of one piece, and true if it had more decimals than the currency. Those are rounded, not rejected:
+/// files hold computed prices (12.345) and prices that were stored as floats (12.700000000000001).
 ///
 /// # Errors
-/// [`Reason::BadPrice`] for what is no number from 0 to 1e9.
+/// [`Reason::BadPrice`] unless it is a number from 0 to 1e9.
 pub fn price(value: &str, currency: Currency) -> Result<(Money, bool), Reason> {
     let price = amount(value, Decimal::Point)?;
     if price.is_negative() {
@@ -311,12 +311,12 @@ pub fn price(value: &str, currency: Currency) -> Result<(Money, bool), Reason> {
     currency.rounded(price).ok_or(Reason::BadPrice)
 }
 
-/// Pieces that can be sold: part of a piece is none, and what was sold beyond the stock leaves none either.
+/// Pieces that can be sold: fractions are truncated, and negative stock is 0.
 ///
 /// # Errors
-/// [`Reason::BadNumber`] for what is no finite number of at most 1e9 either way.
+/// [`Reason::BadNumber`] unless it is a finite number within ±1e9.
 pub fn stock(value: &str) -> Result<u32, Reason> {
-    // Within 0 and 1e9 after the clamp.
+    // Within 0..=1e9 after the clamp.
     let pieces = within_range(value, Decimal::Point, -MAX_STOCK, MAX_STOCK, Reason::BadNumber);
     pieces.map(|pieces| pieces.max(0.0) as u32)
 }
@@ -329,7 +329,7 @@ pub fn within(value: &str, limit: f64) -> Result<f32, Reason> {
     within_range(value, Decimal::Point, -limit, limit, Reason::BadNumber).map(|number| number as f32)
 }
 
-/// The members of a list in one cell, separated by `|`, `;`, `,` or their Chinese forms; trimmed,
+/// The elements of a list in one cell, separated by `|`, `;`, `,` or their Chinese forms; trimmed,
 /// without blanks and repeats, in order.
 pub fn list(value: &str) -> Vec<String> {
     let mut members: Vec<String> = Vec::new();
@@ -342,7 +342,7 @@ pub fn list(value: &str) -> Vec<String> {
     members
 }
 
-/// True if a cell clearly says yes.
+/// True if a cell is a clear yes.
 pub fn yes(value: &str) -> bool {
     matches!(value.to_lowercase().as_str(), "1" | "true" | "t" | "yes" | "y" | "granted" | "是" | "同意")
 }

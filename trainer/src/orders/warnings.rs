@@ -15,7 +15,7 @@ pub enum Code {
     ColumnMissingInFile,
     /// A column looks like a misspelt canonical one.
     ColumnLooksMisspelt,
-    /// No column of persons: all baskets are guests'.
+    /// No column of persons: all baskets are guest baskets.
     NoUsers,
     /// No column of times.
     NoTimes,
@@ -31,21 +31,21 @@ pub enum Code {
     ListsSplit,
     /// Item ids look like lists.
     ItemsLookLikeLists,
-    /// Ids lost a `.0`.
+    /// `.0` was removed from ids.
     IdsThroughFloat,
-    /// Ids end in `.0` here and there.
+    /// Some ids end in `.0`.
     IdsEndInPointZero,
     /// Ids were rounded by a spreadsheet; their rows are rejected.
     IdsRounded,
-    /// Words of the status column that are not known.
+    /// Unknown words in the status column.
     UnknownStatus,
     /// Rows that match `cancelled_when` have a negative quantity.
     CancelledRowsAreNegative,
-    /// User ids that stand for nobody.
+    /// User ids that mean no user.
     GuestWords,
     /// A person has an outsized share of all lines.
     OutsizedPerson,
-    /// Equal lines of an order, and what they were taken for.
+    /// Equal lines of an order, counted as pieces or as duplicates.
     EqualLines,
     /// Later states of order lines replaced earlier ones.
     LaterStates,
@@ -53,17 +53,17 @@ pub enum Code {
     FreeLines,
     /// Prices that cannot be read.
     UnreadablePrices,
-    /// More rooms or merchants than are kept.
+    /// More rooms or merchants than the limit.
     RoomsBeyondLimit,
     /// Amounts have more decimals than the currency has.
     AmountsRounded,
-    /// Amounts below zero were taken for returns.
+    /// Amounts below zero were read as returns.
     NegativeAmounts,
-    /// Times are days as spreadsheets count them.
+    /// Times are day numbers of spreadsheets.
     SpreadsheetDays,
     /// Times were rounded by a spreadsheet.
     TimesRounded,
-    /// A decimal comma was told by the numbers.
+    /// A decimal comma was detected from the numbers.
     DecimalComma,
     /// Baskets that span more than a week.
     WideBaskets,
@@ -82,7 +82,7 @@ pub enum Code {
 }
 
 impl Code {
-    /// The code as the account writes it.
+    /// The code as text, as in the account.
     pub fn text(self) -> String {
         serde_json::to_value(self)
             .ok()
@@ -90,7 +90,7 @@ impl Code {
             .unwrap_or_default()
     }
 
-    /// True if the run rests on a guess that `--strict` refuses.
+    /// True for a guess that `--strict` refuses.
     pub fn is_guess(self) -> bool {
         matches!(
             self,
@@ -114,14 +114,14 @@ impl Code {
 pub struct Warning {
     /// Its kind.
     pub code: Code,
-    /// Rows, ids or baskets that it is about; 0 where nothing is counted.
+    /// Number of rows, ids or baskets concerned; 0 if nothing is counted.
     pub count: u64,
     /// One sentence with the numbers and the cure.
     pub text: String,
 }
 
 impl Warning {
-    /// A warning about `count` things.
+    /// A warning about `count` rows, ids or baskets.
     pub fn new(code: Code, count: u64, text: impl Into<String>) -> Self {
         Self { code, count, text: text.into() }
     }

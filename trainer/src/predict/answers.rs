@@ -1,4 +1,4 @@
-//! Asking the model about a chunk of keys, on all cores.
+//! Answers a chunk of keys from the model, on all cores.
 
 use std::borrow::Cow;
 use std::sync::OnceLock;
@@ -26,12 +26,12 @@ const PARTS: usize = 64;
 pub struct Answers<'a> {
     view: View<'a>,
     request: &'a Request,
-    /// The slate of users that the model does not know, and of those who do not allow personal ones.
+    /// The slate of unknown users, and of users without consent to personal answers.
     anonymous: OnceLock<Vec<Scored>>,
 }
 
 impl<'a> Answers<'a> {
-    /// By `snapshot`, at the request's moment, as its users allow.
+    /// Answers from `snapshot`, at the request's moment, within the users' consents.
     pub fn new(snapshot: &'a Snapshot, consents: &'a Consents, request: &'a Request) -> Self {
         let view = View::as_trained(snapshot).with_consents(consents);
         let view = view.at(request.at.unwrap_or(snapshot.data_until));
@@ -72,7 +72,7 @@ impl<'a> Answers<'a> {
         }
     }
 
-    /// Best first. A key that the model does not know gets nothing, except a user, who gets best sellers.
+    /// The answer to a key, best first. An unknown key gets an empty answer, but an unknown user gets best sellers.
     fn answer(&self, key: &Key<'_>, tally: &mut Tally) -> Cow<'_, [Scored]> {
         let (view, count) = (self.view, self.request.count);
         let answer: Vec<Scored> = match (self.request.kind, key.known) {
@@ -95,7 +95,7 @@ impl<'a> Answers<'a> {
                 complements.iter().map(|c| scored(c.item, c.score)).collect()
             }
             (Kind::Audience, items) => {
-                // As the server does: nobody is sought for an item that cannot be bought.
+                // As in the server: an item that is off sale has no audience.
                 let items: Vec<_> = items.iter().copied().filter(|&item| view.on_sale(item)).collect();
                 let exclude_buyers = self.request.exclude_bought;
                 let query = AudienceQuery { items, exclude_buyers, count, ..AudienceQuery::default() };
@@ -107,7 +107,7 @@ impl<'a> Answers<'a> {
         Cow::Owned(answer)
     }
 
-    /// True if `user` allows personal answers; those who do not are counted.
+    /// True if `user` allows personal answers; counts users who do not.
     fn may_personalize(&self, user: u32, tally: &mut Tally) -> bool {
         let allows = self.view.allows(Purpose::Personalization, user);
         tally.without_consent += u64::from(!allows);

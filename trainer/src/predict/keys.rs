@@ -1,4 +1,4 @@
-//! The keys of the input, a chunk at a time, with their indices in the model.
+//! Reads the keys of the input in chunks, with their indices in the model.
 
 use std::cell::Cell;
 
@@ -17,7 +17,7 @@ const KEY: usize = 0;
 const CART_ITEM: usize = 1;
 const CART_USER: usize = 2;
 
-/// The columns that a kind reads; all others are ignored.
+/// The columns that are read for a kind; all others are ignored.
 pub fn columns(kind: Kind) -> Vec<Wanted> {
     let wanted = |column: &str, need| Wanted::plain(column.to_owned(), column, need);
     let mut columns = vec![wanted(kind.key_column(), Need::Required)];
@@ -32,9 +32,9 @@ pub fn columns(kind: Kind) -> Vec<Wanted> {
 pub struct Key<'a> {
     /// Its outside id.
     pub id: &'a str,
-    /// The user, the item, or the distinct items of the cart, if the model knows them.
+    /// The user, the item, or the distinct items of the cart, as far as the model knows them.
     pub known: &'a [u32],
-    /// The cart's user, if the input names one that the model knows.
+    /// The cart's user; `None` if the input names none or the model does not know the user.
     pub owner: Option<u32>,
 }
 
@@ -68,7 +68,7 @@ impl Chunk {
         self.owners.push(None);
     }
 
-    /// Adds to the last key.
+    /// Adds an index to the last key.
     fn add(&mut self, ix: u32) {
         self.known.push(ix);
         if let Some(last) = self.ends.last_mut() {
@@ -76,7 +76,7 @@ impl Chunk {
         }
     }
 
-    /// Gives the last key an owner, unless it has one.
+    /// Sets the owner of the last key, unless it has one.
     fn own(&mut self, user: u32) {
         if let Some(owner) = self.owners.last_mut() {
             owner.get_or_insert(user);
@@ -111,7 +111,7 @@ pub struct KeyReader<'a> {
 }
 
 impl<'a> KeyReader<'a> {
-    /// For chunks of `chunk_keys` keys.
+    /// Starts a reader with chunks of `chunk_keys` keys.
     pub fn new(snapshot: &'a Snapshot, kind: Kind, chunk_keys: usize) -> Self {
         let (chunk, counts, carts) = Default::default();
         Self { snapshot, kind, chunk_keys, chunk, counts, carts }
@@ -195,10 +195,10 @@ impl<'a> KeyReader<'a> {
 /// The carts so far.
 #[derive(Default)]
 struct Carts {
-    /// 128 bits of BLAKE3 of each: no two carts collide in practice.
+    /// 128 bits of BLAKE3 of each cart's id: no two carts collide in practice.
     seen: FxHashSet<u128>,
     current: Option<String>,
-    /// Of the current cart.
+    /// Distinct items of the current cart.
     items: FxHashSet<u32>,
 }
 
@@ -232,13 +232,13 @@ fn value<'r>(file: &SourceFile, row: &Row<'r>, slot: usize) -> anyhow::Result<&'
     let missing = if slot == CART_ITEM { Reason::NoItem } else { Reason::NoId };
     let value = row.get(slot);
     match id(value, None, missing) {
-        // Without normalization, an id is the value itself.
+        // The id is not normalized, so it is the value itself.
         Ok(_) => Ok(value.unwrap_or_default()),
         Err(reason) => Err(bad_row(file, row.line, reason, &row.show())),
     }
 }
 
-/// A batch rejects no rows: a missing answer would be noticed only where it is used.
+/// The error for a bad row. Batches reject no rows, because a missing answer would be noticed too late.
 fn bad_row(file: &SourceFile, line: u64, reason: Reason, shown: &str) -> anyhow::Error {
     let cure = match reason {
         Reason::InvalidUtf8 => format!("; {}", encoding_cure()),

@@ -27,11 +27,11 @@ use output::OutputFile;
 
 pub use summary::Summary;
 
-/// Keys of a chunk if answers are short.
+/// Most keys of a chunk, for short answers.
 const MAX_CHUNK_KEYS: usize = 4_096;
-/// Keys of a chunk if answers are long: enough to keep the cores busy.
+/// Fewest keys of a chunk, for long answers: enough to keep the cores busy.
 const MIN_CHUNK_KEYS: usize = 32;
-/// Rows of the answers to a chunk between those bounds: 8 bytes each, then about 30 as text.
+/// Rows of the answers to a chunk, within those bounds: 8 bytes each, then about 30 as text.
 const CHUNK_ROWS: usize = 1 << 21;
 
 /// The question about every key.
@@ -77,9 +77,10 @@ impl Kind {
 pub struct Request {
     /// The question about every key.
     pub kind: Kind,
-    /// Most rows a key, from 1 to [`Kind::max_count`].
+    /// Most rows per key, from 1 to [`Kind::max_count`].
     pub count: usize,
-    /// The moment to answer as of, unix seconds, clamped to what the model can know, as the server does ([`View::at`](qianmian_models::view::View::at)); the end of the model's data if absent.
+    /// The moment of the answers, unix seconds, clamped to the model's range as in the server
+    /// ([`View::at`](qianmian_models::view::View::at)); if absent, the end of the model's data.
     pub at: Option<i64>,
     /// Leave out items that the user bought (recommend), or users who bought the item (audience).
     pub exclude_bought: bool,
@@ -98,18 +99,18 @@ impl Request {
         Ok(())
     }
 
-    /// Keys that are answered between two writes; independent of the number of threads, as the output is.
+    /// Number of keys per chunk; independent of the number of threads, like the output.
     fn chunk_keys(&self) -> usize {
         (CHUNK_ROWS / self.count).clamp(MIN_CHUNK_KEYS, MAX_CHUNK_KEYS)
     }
 }
 
-/// Answers every key of `input` (a path or a pattern) into the file `output`, in the order of the input. A repeated key is
-/// answered again.
+/// Writes the answers to every key of `input` (a path or a pattern) to the file `output`, in the order of the input. A
+/// repeated key is answered again.
 ///
 /// # Errors
 /// Fails if the request is invalid, a row of the input is bad (named by file and line), a file cannot be read to its
-/// end, or the output cannot be written. A file of that name then stays as it was.
+/// end, or the output cannot be written. An existing output file is then unchanged.
 pub fn predict(
     snapshot: &Snapshot,
     request: &Request,

@@ -18,7 +18,7 @@ use crate::orders::source::{Compression, Source, by_ending, packed_by_ending};
 /// The zstd level: the lowest, so that compression keeps up with the model.
 const ZSTD_LEVEL: i32 = 1;
 
-/// A file that gets its name by [`OutputFile::finish`]; if dropped before, it is removed.
+/// A file that gets its final name in [`OutputFile::finish`]; if dropped before, it is removed.
 pub struct OutputFile {
     /// `None` once finished.
     sink: Option<Sink>,
@@ -35,10 +35,10 @@ enum Sink {
 }
 
 impl OutputFile {
-    /// Starts the file `path`, whose ending is its format.
+    /// Starts the file `path`; its ending decides the format.
     ///
     /// # Errors
-    /// Fails if the ending is not known, the file is one of `source`, or it cannot be created.
+    /// Fails if the ending is unknown, the file is one of `source`, or it cannot be created.
     pub fn create(path: &Path, request: &Request, source: &Source) -> anyhow::Result<Self> {
         let (encoder, compression) = format(path, request)?;
         let same =
@@ -130,7 +130,7 @@ impl Sink {
             (Self::Plain(out), Part::Text(text)) => out.write_all(&text)?,
             (Self::Gzip(out), Part::Text(text)) => out.write_all(&text)?,
             (Self::Zstd(out), Part::Text(text)) => out.write_all(&text)?,
-            // Row groups of a million rows bound what the writer holds.
+            // Row groups of a million rows bound the writer's memory.
             (Self::Parquet(out), Part::Batch(batch)) => out.write(&batch)?,
             // A Parquet file has no header row.
             (Self::Parquet(_), Part::Text(text)) if text.is_empty() => {}
@@ -139,7 +139,7 @@ impl Sink {
         Ok(())
     }
 
-    /// Writes buffered bytes and syncs: only then is it known that the disk had room.
+    /// Writes buffered bytes and syncs, because a full disk may be reported only then.
     fn finish(self) -> anyhow::Result<()> {
         let buffered = match self {
             Self::Plain(out) => out,

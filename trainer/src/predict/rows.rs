@@ -18,12 +18,12 @@ pub enum Encoder {
     Delimited {
         /// Between two cells.
         delimiter: u8,
-        /// It names the columns.
+        /// Decides the names of the columns.
         kind: Kind,
         /// True if `'` is written before cells that a spreadsheet would run as a formula.
         neutralize: bool,
     },
-    /// One JSON object a line.
+    /// One JSON object per line.
     JsonLines(Kind),
     /// Arrow columns, for Parquet.
     Columns(SchemaRef),
@@ -34,7 +34,7 @@ pub enum Encoder {
 pub enum Part {
     /// Whole lines.
     Text(Vec<u8>),
-    /// The same as columns.
+    /// The rows as columns.
     Batch(RecordBatch),
 }
 
@@ -81,7 +81,7 @@ impl Encoder {
     }
 }
 
-/// A part under construction. `key` is the beginning that all rows of a key share, encoded once.
+/// A part under construction. `key` is the common beginning of all rows of a key, encoded once.
 pub enum PartBuilder {
     /// See [`Encoder::Delimited`].
     Delimited {
@@ -94,7 +94,7 @@ pub enum PartBuilder {
     },
     /// See [`Encoder::JsonLines`].
     JsonLines {
-        /// It names the columns.
+        /// Decides the names of the columns.
         kind: Kind,
         /// The object up to the rank.
         key: Vec<u8>,
@@ -156,7 +156,7 @@ impl PartBuilder {
     /// The finished part.
     ///
     /// # Errors
-    /// Never in practice: the columns are as long as each other.
+    /// Never in practice: all columns have the same length.
     pub fn finish(self) -> anyhow::Result<Part> {
         match self {
             Self::Delimited { out, .. } | Self::JsonLines { out, .. } => Ok(Part::Text(out)),
@@ -167,7 +167,7 @@ impl PartBuilder {
 
 impl Columns {
     fn push(&mut self, key: &str, answer: &[Scored], vocabulary: &Vocabulary) {
-        // Answers have at most 100,000 rows.
+        // Answers have at most 100,000 rows, so the rank fits.
         for (rank, found) in (1..).zip(answer) {
             self.key.append_value(key);
             self.rank.append_value(rank);

@@ -1,4 +1,4 @@
-//! The summary of a run.
+//! The summary of a run of `predict`.
 
 use std::fmt;
 use std::time::Duration;
@@ -16,11 +16,11 @@ pub struct Tally {
     pub keys: u64,
     /// Keys with at least one row.
     pub answered: u64,
-    /// Answered keys with fewer rows than asked for.
+    /// Answered keys with fewer rows than requested.
     pub short: u64,
     /// Keys that the model does not know: users, items, carts without a known item.
     pub unknown: u64,
-    /// Keys of users who do not allow personal answers; of audiences, candidates who do not allow to be contacted.
+    /// Keys of users who do not allow personal answers; for audiences, candidates who do not allow contact.
     pub without_consent: u64,
     /// Rows.
     pub rows: u64,
@@ -46,7 +46,7 @@ pub struct Summary {
     pub version: String,
     /// The moment of the answers, unix seconds.
     pub at: i64,
-    /// True if the moment that was asked for is beyond what the model can know.
+    /// True if the requested moment was outside of the model's range and was clamped.
     pub at_held: bool,
     /// Rows of the input.
     pub rows_read: u64,

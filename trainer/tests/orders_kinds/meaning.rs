@@ -66,7 +66,7 @@ fn words_for_nobody_are_guests() {
     let orders = shop(&text);
     assert_eq!((orders.user_ids.join(" "), orders.summary.guest_lines), ("M1 M2".into(), 8));
     assert_raised(Code::GuestWords, &orders, &shop(&format!("{HEADER}\n{}", rows(9, |_| String::new()))));
-    // Persons who are counted from 0 on are persons.
+    // If persons are numbered from 0, then 0 is a person.
     let counted =
         (0..9).fold(format!("{HEADER}\n"), |text, i| text + &format!("O{i},{},P,2024-01-01\n", i % 3));
     assert_eq!(shop(&counted).user_ids.len(), 3);

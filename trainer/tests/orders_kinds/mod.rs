@@ -1,4 +1,4 @@
-//! Every kind of export that shops really have, made here: what it becomes, and what is said of it.
+//! Kinds of exports that real shops have, written here: the resulting orders and the warnings.
 
 mod meaning;
 mod shapes;
@@ -42,7 +42,7 @@ fn shop(text: &str) -> Orders {
     shop_with("", text)
 }
 
-/// Every line as `order-less` text: `user item quantity`.
+/// Every line as text without its order: `user item quantity`.
 fn lines(orders: &Orders) -> Vec<String> {
     let line = |line: &qianmian_trainer::orders::Line| {
         let user = if line.user == GUEST { "-" } else { &orders.user_ids[line.user as usize] };
@@ -51,7 +51,7 @@ fn lines(orders: &Orders) -> Vec<String> {
     orders.lines.iter().map(line).collect()
 }
 
-/// `n` rows `O,M,A,2024-01-DD` with more cells that `more` gives.
+/// `n` rows `O,M,A,2024-01-DD` with further cells from `more`.
 fn rows(n: usize, more: impl Fn(usize) -> String) -> String {
     (0..n).fold(String::new(), |mut text, i| {
         writeln!(text, "O{i},M{},A{},2024-01-{:02}{}", i / 2, i % 3, i + 1, more(i)).unwrap();

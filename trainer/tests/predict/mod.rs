@@ -1,5 +1,5 @@
-//! `predict`, with the real binary: the answers of the serving code, in every format,
-//! or no output at all.
+//! `predict`, with the real binary: the answers equal those of the serving code in every format; after an error
+//! there is no output.
 
 mod shop;
 
@@ -35,7 +35,7 @@ fn table(column: &'static str, keys: &[String]) -> Rows {
 
 type Found = Vec<(u32, f32)>;
 
-/// True if a user allows something, as the users table says.
+/// True if a user allows a purpose, by the users table.
 fn allows(shop: &Shop, purpose: Purpose, user: u32) -> bool {
     shop.snapshot
         .user_attributes
@@ -162,7 +162,7 @@ fn a_cart_of_a_known_user_is_answered_personally() {
     let (shop, folder) = (shop(), tempfile::tempdir().unwrap());
     let s = &shop.snapshot;
     let carts = &shop.carts[..600];
-    // The owner stands in the cart's last row only; every third cart has none, and every other third a stranger.
+    // The owner is in the cart's last row only; a third of the carts has none, and another third an unknown user.
     let owner = |n: usize| match n % 3 {
         0 => None,
         1 => Some("stranger".to_owned()),
@@ -337,7 +337,7 @@ fn a_count_has_bounds_that_the_error_names() {
     assert!(error.contains("unexpected argument '--exclude-bought'"), "{error}");
 }
 
-/// Runs on a file of these bytes and checks that an earlier output stays as it is, and alone.
+/// Runs on a file of these bytes and checks that an earlier output is unchanged and no other file is left.
 fn error_of(kind: &str, name: &str, bytes: &[u8]) -> String {
     let (shop, folder) = (shop(), tempfile::tempdir().unwrap());
     let (input, output) = (folder.path().join(name), folder.path().join("out.csv"));
@@ -384,7 +384,7 @@ fn a_bad_row_is_an_error_with_its_file_line_and_reason() {
         &error_of("recommend", "in.jsonl", b"{\"user_id\": 1}\n{\n"),
         &["in.jsonl:2", "malformed json"],
     );
-    // Far behind the first chunk, when rows have long been written.
+    // The bad row is far beyond the first chunk, after other rows were written.
     let late = "user_id,x\n".to_owned() + &"u,1\n".repeat(10_000) + " ,1\n";
     assert_says(&error_of("recommend", "in.csv", late.as_bytes()), &["in.csv:10002", "no id"]);
 }
@@ -432,7 +432,7 @@ fn a_full_disk_leaves_no_half_output() {
     let input = write(folder.path(), "in.csv", &table("user_id", &users(shop)));
     for ending in ["csv", "jsonl.zst", "parquet"] {
         let output = folder.path().join(format!("out.{ending}"));
-        // The limit on a file's size stands in for the disk's; the signal must not end the process.
+        // A limit on the file size simulates a full disk; the signal must not end the process.
         let mut command = std::process::Command::new("sh");
         command.args(["-c", "trap '' XFSZ; ulimit -f 16; exec \"$0\" \"$@\""]).args(shop.arguments(
             "recommend",

@@ -77,21 +77,21 @@ impl Shop {
     }
 }
 
-/// Predicts; gives what was said on standard output.
+/// Predicts; returns standard output.
 pub fn success(shop: &Shop, kind: &str, input: &Path, output: &Path, more: &[&str]) -> String {
     let done = shop.predict(kind, input, output, more);
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     String::from_utf8(done.stdout).unwrap()
 }
 
-/// Fails to predict, with an exit code of its own choice; gives the error.
+/// Expects `predict` to fail without a panic; returns the error.
 pub fn failure(shop: &Shop, kind: &str, input: &Path, output: &Path, more: &[&str]) -> String {
     let done = shop.predict(kind, input, output, more);
     assert!(matches!(done.status.code(), Some(1 | 2)), "{done:?}");
     String::from_utf8(done.stderr).unwrap()
 }
 
-/// A table of text, to be an input.
+/// A table of text for an input file.
 pub struct Rows {
     pub columns: Vec<&'static str>,
     pub rows: Vec<Vec<Option<String>>>,
@@ -104,7 +104,7 @@ impl Rows {
     }
 }
 
-/// Writes an input by the ending of its name, between other columns that must not matter.
+/// Writes an input in the format of its ending, with other columns around that must be ignored.
 pub fn write(folder: &Path, name: &str, rows: &Rows) -> PathBuf {
     let path = folder.join(name);
     let format = name.split('.').nth(1).unwrap();
@@ -155,7 +155,7 @@ fn jsonl(rows: &Rows) -> Vec<u8> {
 }
 
 fn write_parquet(path: &Path, rows: &Rows) {
-    // Bytes that are no text, which no reader of texts could pass over without leaving the column out.
+    // A column of bytes that are not text, so a reader that does not skip the column fails.
     let other: ArrayRef = Arc::new(BinaryArray::from_iter_values(rows.rows.iter().map(|_| [0xff, 0xfe])));
     let column = |n: usize| -> ArrayRef {
         Arc::new(rows.rows.iter().map(|row| row[n].as_deref()).collect::<StringArray>())
@@ -167,7 +167,7 @@ fn write_parquet(path: &Path, rows: &Rows) {
     out.close().unwrap();
 }
 
-/// Key, rank, what was found, score.
+/// Key, rank, answer, score.
 pub type Row = (String, i32, String, f32);
 
 /// The bytes of a file as they are.
@@ -207,7 +207,7 @@ pub fn rows_of(path: &Path) -> Vec<Row> {
 }
 
 fn row_of_json(line: &str) -> Row {
-    // In the order of writing, which is that of the columns.
+    // The keys are in the order of the columns.
     let object: serde_json::Map<String, Value> = serde_json::from_str(line).unwrap();
     let id = |name: &str| object[name].as_str().unwrap().to_owned();
     let key = ["user_id", "item_id", "cart_id"]

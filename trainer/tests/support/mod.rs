@@ -14,7 +14,7 @@ use tempfile::TempDir;
 /// The binary under test.
 pub const TRAINER: &str = env!("CARGO_BIN_EXE_qianmian-trainer");
 
-/// A temporary folder on the build's disk, where a sync is real.
+/// A temporary folder on the build's disk, where a sync really writes.
 pub fn folder() -> TempDir {
     TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
 }
@@ -35,16 +35,16 @@ pub struct Said {
 static PROCESSES: RwLock<()> = RwLock::new(());
 
 thread_local! {
-    /// True if this thread's test is the one that is alone.
+    /// True if this thread's test is running alone.
     static ALONE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// While it lives, no other test runs a trainer process.
+/// Guard: while it exists, no other test runs a trainer process.
 pub struct Alone {
     _lock: RwLockWriteGuard<'static, ()>,
 }
 
-/// Waits until no other test runs a trainer process. For tests that depend on how long a run takes.
+/// Waits until no other test runs a trainer process. For tests that depend on the duration of a run.
 pub fn alone() -> Alone {
     let _lock = PROCESSES.write().unwrap_or_else(PoisonError::into_inner);
     ALONE.set(true);
@@ -57,7 +57,7 @@ impl Drop for Alone {
     }
 }
 
-/// Runs a process to its end, beside other tests' processes but never beside a test that is [`alone`].
+/// Runs a process to its end, in parallel with other tests' processes but never with a test that is [`alone`].
 pub fn finished(command: &mut Command) -> Output {
     let _lock = (!ALONE.get()).then(|| PROCESSES.read().unwrap_or_else(PoisonError::into_inner));
     command.output().unwrap()
@@ -150,7 +150,7 @@ pub fn leftovers(shop: &ShopStore) -> Vec<String> {
     names(shop.folder()).into_iter().filter(|name| name.starts_with('.') && name != ".lock").collect()
 }
 
-/// Reports, past the test runner's capture, that a test cannot run here.
+/// Reports that a test cannot run here, bypassing the test runner's capture of output.
 pub fn skipped(why: &str) {
     let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
 }

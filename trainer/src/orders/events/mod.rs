@@ -1,11 +1,12 @@
-//! Events as a source of order lines: purchases and refunds that the orders do not tell of.
+//! Events as a source of order lines: purchases and refunds that are missing from the orders.
 //!
-//! An event has no quantity and mostly no order id. So what one person buys in one visit, each within a minute
-//! after the one before, is a basket, a piece of each item at the event's value; a refund gives one piece back.
+//! An event has no quantity and mostly no order id. So a basket is a series of purchases of one person in one visit,
+//! each within a minute of the previous one. Each purchase is one piece at the event's value; a refund returns one
+//! piece.
 //! If the orders have the same user, item and day (UTC), bought or cancelled, the orders win and the event is
 //! skipped. Browsing is skipped: it is no purchase. Without orders, events are the only source.
 //! Anybody can send storefront events: beside orders, their purchases and refunds are left to the orders.
-//! An event without an id is known by all its columns.
+//! An event without an id is identified by all its columns.
 
 mod summary;
 
@@ -28,7 +29,7 @@ use crate::config::{Config, Decimal, EventColumn, Normalise, Table, TableConfig,
 use qianmian_money::Money;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-/// Purchases that follow each other this closely are of one basket.
+/// Longest time between two consecutive purchases of one basket.
 const TOGETHER_SECONDS: i64 = 60;
 
 /// Types of events that are purchases, by [`folded`].
@@ -42,7 +43,7 @@ const PURCHASES: &[&str] = &[
 /// Types of events that are refunds.
 const REFUNDS: &[&str] = &["refund", "refunded", "return", "returned", "退款", "退货", "返品", "환불"];
 
-/// Other types, by which an event log is told.
+/// Other event types, with which an event log is recognized.
 #[rustfmt::skip]
 const OTHERS: &[&str] = &[
     "view", "pv", "pageview", "productview", "viewitem", "detail", "click", "cart", "addtocart", "removefromcart",
@@ -50,15 +51,15 @@ const OTHERS: &[&str] = &[
     "impression", "checkout", "begincheckout", "浏览", "点击", "加购", "加购物车", "收藏", "曝光", "分享", "搜索",
 ];
 
-/// True if a word is a type of events.
+/// True if a word is a known event type.
 pub fn is_event_type(word: &str) -> bool {
     [PURCHASES, REFUNDS, OTHERS].iter().any(|words| words.contains(&folded(word).as_str()))
 }
 
-/// Most types that the account lists.
+/// Most event types in the account.
 const MAX_TYPES: usize = 100;
 
-/// The events' files, found.
+/// The events' files and the settings for reading them.
 pub struct Events {
     source: Source,
     options: TableConfig,
@@ -70,15 +71,15 @@ pub struct Events {
     now: i64,
 }
 
-/// A purchase that an event tells of.
+/// A purchase event.
 #[derive(Debug, Clone, Copy)]
 struct Bought {
     at: i64,
     /// A number of `Raw::users`, or [`GUEST`].
     user: u32,
-    /// The visit, numbered for this run; `u32::MAX` where none is said.
+    /// The visit, numbered for this run; `u32::MAX` for none.
     session: u32,
-    /// The order, numbered for this run; `u32::MAX` where none is said.
+    /// The order, numbered for this run; `u32::MAX` for none.
     order: u32,
     item: u32,
     paid: Option<Money>,
@@ -98,7 +99,7 @@ enum Told {
 }
 
 impl Events {
-    /// Finds the files; `None` where the configuration names no events.
+    /// Finds the files; `None` if the configuration names no events.
     ///
     /// # Errors
     /// As [`Source::open`].
@@ -132,7 +133,7 @@ impl Events {
         self.source.bytes()
     }
 
-    /// Adds what the orders do not tell of to `raw`, and accounts for it in their `summary`.
+    /// Adds purchases and refunds that are missing from the orders to `raw`, and counts them in `summary`.
     ///
     /// # Errors
     /// Fails if a file cannot be read, a needed column is missing or too many rows are bad.
@@ -242,11 +243,11 @@ struct Rows<'r> {
     rules: &'r Rules,
     times: Option<Times>,
     raw: &'r mut Raw,
-    /// True if there are orders, which confirm purchases.
+    /// True if there are orders; storefront events are then left to them.
     has_orders: bool,
     sessions: Dictionary,
     orders: Dictionary,
-    /// The ids of the events that count, or the whole of those without one, by 128 bits of a hash.
+    /// 128-bit hashes of the ids of purchases and refunds seen, or of the whole event if it has no id.
     seen: FxHashSet<u128>,
     /// Rows by type.
     types: FxHashMap<Box<str>, u64>,
@@ -284,7 +285,7 @@ impl Rows<'_> {
         let value = row.value(EventColumn::OccurredAt as usize);
         let at = self.times.as_mut().zip(value).and_then(|(times, value)| times.read(file, &value));
         let at = at.ok_or(Reason::UnparsableTime)?;
-        // A day of grace for clocks and zones.
+        // One day of tolerance for wrong clocks and zones.
         if at > self.rules.now.saturating_add(DAY_SECONDS) {
             return Err(Reason::FutureTime.into());
         }
@@ -319,8 +320,8 @@ impl Rows<'_> {
         Ok(Told::Bought(Bought { at, user, session, order, item, paid, channel, room }))
     }
 
-    /// The price of the one piece that an event is of, rounded to the currency's decimals; `None` where none is written,
-    /// or none that can be read, which is counted.
+    /// The price of the event's piece, rounded to the currency's decimals; `None` if it is missing or unreadable.
+    /// Unreadable ones are counted.
     fn paid(&mut self, written: Option<&str>) -> Option<Money> {
         let amount = amount(written?, Decimal::Point).ok().filter(|amount| !amount.is_negative());
         let paid = amount.and_then(|amount| self.rules.currency.rounded(amount));
@@ -335,11 +336,11 @@ fn short(id: &str) -> u128 {
     u128::from_le_bytes(half)
 }
 
-/// Who, what and when, unix seconds.
+/// User, item and time in unix seconds.
 type Fact = (u32, u32, i64);
 
-/// Those of `told` that the orders do not know, by user, item and day. Memory grows with the events, not with
-/// the orders.
+/// The events of `told` that are missing from the orders, by user, item and day. Memory grows with the events, not
+/// with the orders.
 fn unknown<T>(
     told: Vec<T>,
     raw: &Raw,
@@ -356,7 +357,7 @@ fn unknown<T>(
     told.into_iter().filter(|told| !days[&day(fact(told))]).collect()
 }
 
-/// Adds purchases as lines, those that belong together under one basket.
+/// Groups purchases into baskets and adds them as lines.
 fn add_baskets(mut bought: Vec<Bought>, raw: &mut Raw) -> anyhow::Result<()> {
     bought.sort_by_key(|b| (b.user, b.order, b.session, b.at));
     let together = |a: &Bought, b: &Bought| {

@@ -1,4 +1,4 @@
-//! The account of the events: where every row went.
+//! The account of the events: the outcome of every row.
 
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -12,19 +12,19 @@ use crate::orders::summary::Reason;
 pub struct EventSummary {
     /// Physical lines of all files.
     pub lines: Lines,
-    /// Rows in all files, headers and blank lines apart.
+    /// Rows in all files, without headers and blank lines.
     pub rows_read: u64,
     /// Part: purchases that became order lines.
     pub purchases: u64,
     /// Part: refunds that became returns.
     pub refunds: u64,
-    /// Part: purchases and refunds that the orders tell of too: of the same user, item and day.
+    /// Part: purchases and refunds that are also in the orders: of the same user, item and day.
     pub in_orders: u64,
-    /// Part: purchases and refunds that a storefront tells of, beside orders, which confirm them.
+    /// Part: purchases and refunds sent by a storefront when there are orders; they count only through the orders.
     pub unconfirmed: u64,
-    /// Part: what no model is made of: other types, and purchases and refunds where they are not wanted.
+    /// Part: events not used for training: other types, and purchases and refunds if `purchases` is off.
     pub unused: u64,
-    /// Part: rows whose `event_id` an earlier row had; the first row stands.
+    /// Part: rows whose `event_id` occurred in an earlier row; the first row counts.
     pub repeated: u64,
     /// Part: rows of pseudo-items (`orders.exclude_items`).
     pub excluded: u64,
@@ -34,9 +34,9 @@ pub struct EventSummary {
     pub rejects: BTreeMap<Reason, u64>,
     /// Rows by type.
     pub types: BTreeMap<String, u64>,
-    /// Purchases whose value is no price; they count without one.
+    /// Purchases whose value is no price; they count without a price.
     pub unreadable_values: u64,
-    /// Purchases whose room is beyond the number that is kept; they count without one.
+    /// Purchases whose room is beyond the limit on rooms; they count without a room.
     pub rooms_left_out: u64,
     /// The detected format and columns of each file.
     pub understood: Vec<FileFacts>,
@@ -59,7 +59,7 @@ impl EventSummary {
         ]
     }
 
-    /// True if every row is accounted for, once.
+    /// True if every row is counted exactly once.
     pub fn adds_up(&self) -> bool {
         self.parts().iter().map(|(_, count)| count).sum::<u64>() == self.rows_read
     }

@@ -1,6 +1,6 @@
 //! Rows of Parquet and Arrow IPC files, a batch at a time, every value as text.
 //!
-//! The fields of structs are columns by path, `customer.id`; lists give one value an element.
+//! The fields of structs are columns by path, `customer.id`; lists give one value per element.
 
 use super::Lines;
 use super::bytes::read_error;
@@ -54,7 +54,7 @@ fn ipc(file: &SourceFile) -> anyhow::Result<Box<dyn RecordBatchReader>> {
     })
 }
 
-/// A reader whose panics are errors: `arrow_ipc` trusts the offsets that a file holds.
+/// A reader that turns panics into errors, because `arrow_ipc` does not check the offsets in a file.
 struct Guarded(Box<dyn RecordBatchReader>);
 
 impl Iterator for Guarded {
@@ -83,7 +83,7 @@ fn damaged<T>() -> Result<T, ArrowError> {
 /// The names of the file's columns.
 ///
 /// # Errors
-/// Fails if the file is not what its format says.
+/// Fails if the file is not valid for its format.
 pub fn header(file: &SourceFile) -> anyhow::Result<Vec<String>> {
     let mut names = Vec::new();
     match file.format {
@@ -103,7 +103,7 @@ fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
-/// The columns that a field gives.
+/// Calls `each` with the name of every column of a field.
 fn leaves(field: &Field, name: &str, depth: usize, each: &mut dyn FnMut(&str)) {
     let inner = match field.data_type() {
         DataType::List(inner) | DataType::LargeList(inner) if depth == 0 => Some(inner.as_ref()),
@@ -125,8 +125,8 @@ fn leaves(field: &Field, name: &str, depth: usize, each: &mut dyn FnMut(&str)) {
     }
 }
 
-/// Gives every row to `sink`, and to `read` the part of the file's bytes that the rows stand for.
-/// Without `whole`, the columns that `shape` does not use are not even unpacked where the format allows it.
+/// Passes every row to `sink`, and adds the rows' share of the file's bytes to `read`.
+/// Without `whole`, columns that `shape` does not use are not decoded, if the format allows it.
 ///
 /// # Errors
 /// Fails if the file cannot be read to its end, or uses a codec or type that is not supported.
@@ -193,7 +193,7 @@ pub fn each(
     Ok(Lines { rows: done, ..Lines::default() })
 }
 
-/// The top-level columns that hold what is read.
+/// The top-level columns that hold the columns used by `shape`.
 fn used_roots(fields: &Fields, shape: &Shape<'_>) -> BTreeSet<usize> {
     let mut root_of = Vec::new();
     for (root, field) in fields.iter().enumerate() {
@@ -208,7 +208,7 @@ fn used_roots(fields: &Fields, shape: &Shape<'_>) -> BTreeSet<usize> {
     cells.filter_map(|cell| root_of.get(cell).copied()).collect()
 }
 
-/// The columns of `all` as text; `None` for those that the batch has not.
+/// The columns of `all` as text; `None` for those missing in the batch.
 fn texts(batch: &RecordBatch, all: &[String]) -> Result<Vec<Option<LargeStringArray>>, ArrowError> {
     let mut found: Vec<(String, LargeStringArray)> = Vec::new();
     for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
@@ -269,7 +269,7 @@ fn flatten(
     }
 }
 
-/// A field of a struct is null where the struct is.
+/// The field `part` of a struct, set to null in rows in which the struct is null.
 fn with_nulls_of(part: &ArrayRef, whole: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     if whole.null_count() == 0 || part.data_type().is_nested() {
         return Ok(part.clone());
@@ -280,10 +280,10 @@ fn with_nulls_of(part: &ArrayRef, whole: &ArrayRef) -> Result<ArrayRef, ArrowErr
     Ok(std::sync::Arc::new(rows.collect::<LargeStringArray>()))
 }
 
-/// One column as text: numbers in their shortest form, times as RFC 3339, what is nested further as it prints.
+/// One column as text: numbers in their shortest form, times as RFC 3339, deeper nested values in display format.
 fn text(column: &ArrayRef) -> Result<LargeStringArray, ArrowError> {
     let column = match column.data_type() {
-        // A named zone only says how to print; the value is UTC, and is printed so.
+        // A named zone affects only the display; the value is UTC and is written in UTC.
         DataType::Timestamp(unit, Some(_)) => {
             cast(column, &DataType::Timestamp(*unit, Some("+00:00".into())))?
         }
@@ -305,7 +305,7 @@ fn text(column: &ArrayRef) -> Result<LargeStringArray, ArrowError> {
     }
 }
 
-/// Whole numbers without a decimal point, so that ids that went through a float are ids again.
+/// Numbers as text; whole floats have no decimal point, so that ids stored as floats are read correctly.
 fn numbers(column: &ArrayRef) -> LargeStringArray {
     let text = |number: Option<f64>| {
         let number = number.filter(|number| !number.is_nan())?;

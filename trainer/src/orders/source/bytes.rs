@@ -1,4 +1,4 @@
-//! A file's bytes, unpacked, counted, in UTF-8 and free of a byte order mark.
+//! Reads a file's bytes: decompressed, counted, as UTF-8 and without a byte order mark.
 
 use super::encoding::{Decoded, detect};
 use super::files::{Compression, SourceFile};
@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 
-/// Longest line in bytes; the limit keeps a file without line ends from filling the memory.
+/// Longest line in bytes; the limit bounds the memory for a file without line ends.
 pub const MAX_ROW_BYTES: u64 = 64 << 20;
 
 const BUFFER: usize = 1 << 18;
@@ -18,17 +18,17 @@ const BUFFER: usize = 1 << 18;
 pub struct TextEncoding {
     /// The encoding.
     pub encoding: &'static Encoding,
-    /// Bytes of the mark before the text.
+    /// Length of the byte order mark, in bytes.
     pub mark: usize,
     /// True if detected from the bytes, false if configured.
     pub guessed: bool,
 }
 
 impl TextEncoding {
-    /// The encoding of a file: the named one, else the one that its bytes tell.
+    /// The encoding of a file: the one named by `label`, else detected from the bytes.
     ///
     /// # Errors
-    /// Fails if the file cannot be read, holds nothing, or `label` names no encoding.
+    /// Fails if the file cannot be read or is empty, or if `label` names no encoding.
     pub fn of(file: &SourceFile, label: Option<&str>) -> anyhow::Result<Self> {
         let read = Cell::new(0);
         let mut text = unpacked(file, &read)?;
@@ -50,10 +50,10 @@ impl TextEncoding {
     }
 }
 
-/// Opens `file` for reading unpacked text. `read` grows by the packed bytes as they are read.
+/// Opens `file` for reading decompressed text. `read` counts the compressed bytes read.
 ///
 /// # Errors
-/// Fails if the file cannot be opened or starts damaged.
+/// Fails if the file cannot be opened, or if its beginning is damaged.
 pub fn open<'a>(
     file: &SourceFile,
     encoding: TextEncoding,
@@ -118,7 +118,7 @@ impl Read for Counted<'_> {
 /// Reads one line without its end into `line` (cleared first). `false` at the end of the file.
 ///
 /// # Errors
-/// Fails if reading fails or the line is longer than [`MAX_ROW_BYTES`].
+/// Fails on an I/O error, or if the line is longer than [`MAX_ROW_BYTES`].
 pub fn read_line(text: &mut dyn BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
     line.clear();
     let mut limited = text.take(MAX_ROW_BYTES);

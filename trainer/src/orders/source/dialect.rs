@@ -6,38 +6,38 @@ use crate::config::{Format, Header, TableConfig, folded};
 use crate::orders::time::guess;
 use std::collections::HashSet;
 
-/// Records that are looked at.
+/// Records that are examined.
 const RECORDS: usize = 200;
 
-/// Records among which the header is looked for.
+/// First records in which the header is searched.
 const BEFORE: usize = 50;
 
-/// Delimiters that are tried, the likeliest first.
+/// Candidate delimiters, the likeliest first.
 const CANDIDATES: [&str; 8] = [",", "\t", ";", "|", "::", "^", "\u{1}", " "];
 
 /// The dialect of a delimited file.
 #[derive(Debug, Clone)]
 pub struct Dialect {
-    /// Between cells, and at the end of lines.
+    /// Delimiter, quoting and line end.
     pub writing: Writing,
-    /// The delimiter as the configuration writes it.
+    /// The delimiter in the notation of the configuration.
     pub delimiter: String,
-    /// Physical lines before the header, or before the first row where there is no header.
+    /// Physical lines before the header or, without a header, before the first row.
     pub before: u64,
     /// True if a line names the columns.
     pub has_header: bool,
-    /// The columns' names; 1, 2, 3 ... where nothing names them.
+    /// The columns' names; 1, 2, 3 ... without a header.
     pub names: Vec<String>,
-    /// Cells of most rows.
+    /// Number of cells in most rows.
     pub width: usize,
     /// The first rows, for messages.
     pub examples: Vec<Vec<String>>,
-    /// The delimiter, the header or the lines before it were told by the content.
+    /// True if the delimiter, the header or the lines before it were detected from the content.
     pub guessed: bool,
 }
 
 impl Dialect {
-    /// Takes the first line for the header, as one-hot baskets have it whatever it looks like.
+    /// Takes the first line as the header, for one-hot baskets, whose header may look like data.
     pub fn name_columns(&mut self, sample: &[u8]) {
         let lines = read_sample(sample, true, &self.writing);
         if let Some(line) = lines.iter().find(|line| line.line > self.before && !line.is_blank()) {
@@ -47,18 +47,18 @@ impl Dialect {
     }
 }
 
-/// Column names that mean something, by [`folded`].
+/// Known column names, by [`folded`].
 pub struct Known(HashSet<String>);
 
 impl Known {
-    /// These names.
+    /// Collects the names.
     pub fn new<'a>(names: impl Iterator<Item = &'a str>) -> Self {
-        // A number is no name: a file without a header may hold it as a value.
+        // A number is no column name: it may be a value of a file without a header.
         let is_name = |name: &String| !name.is_empty() && name.parse::<f64>().is_err();
         Self(names.map(folded).filter(is_name).collect())
     }
 
-    /// Of these names, how many mean something.
+    /// The number of distinct known names among `cells`.
     pub fn count(&self, cells: &[String]) -> usize {
         let found: HashSet<String> =
             cells.iter().map(|cell| folded(cell)).filter(|name| self.0.contains(name)).collect();
@@ -77,13 +77,13 @@ impl Line {
         self.cells.iter().all(|cell| plain(cell).is_none())
     }
 
-    /// Cells up to the last that is not blank.
+    /// Number of cells up to the last one that is not blank.
     fn filled(&self) -> usize {
         self.cells.iter().rposition(|cell| plain(cell).is_some()).map_or(0, |last| last + 1)
     }
 }
 
-/// Tells the dialect of a text by its beginning; `whole` says that the text ends there.
+/// Detects the dialect of a text from its beginning; `whole` is true if `sample` is the whole text.
 pub fn sniff(sample: &[u8], whole: bool, format: Format, options: &TableConfig, known: &Known) -> Dialect {
     let line_end = if sample.contains(&b'\n') || !sample.contains(&b'\r') { b'\n' } else { b'\r' };
     let backslash = memchr::memmem::find(sample, b"\\\"").is_some()
@@ -105,7 +105,7 @@ pub fn sniff(sample: &[u8], whole: bool, format: Format, options: &TableConfig, 
     dialect
 }
 
-/// The dialect of rows that are cut into cells already, given with their lines.
+/// Detects the dialect of rows that are already split into cells, given with their lines.
 pub fn of_cells(rows: Vec<(u64, Vec<String>)>, options: &TableConfig, known: &Known) -> Dialect {
     let lines = rows.into_iter().map(|(line, cells)| Line { line, cells }).collect();
     let writing = Writing { delimiter: Delimiter::Byte(b','), backslash: false, line_end: b'\n' };
@@ -165,7 +165,7 @@ fn read_sample(sample: &[u8], whole: bool, writing: &Writing) -> Vec<Line> {
     lines
 }
 
-/// The delimiter that gives most lines the same width of two or more, and known names.
+/// The delimiter with which most lines have the same width of two or more, and with which known names occur.
 fn best(
     read: impl Fn(&str) -> (Vec<Line>, Writing),
     format: Format,
@@ -180,7 +180,7 @@ fn best(
         let names = lines.iter().take(BEFORE).map(|line| known.count(&line.cells)).max().unwrap_or(0);
         let score =
             if width < 2 { 0.0 } else { share + 0.02 * width.min(20) as f64 + 0.3 * names.min(4) as f64 };
-        // White space stands within values too, so it is tried where nothing else separates.
+        // White space also occurs within values, so it is chosen only if no other delimiter fits.
         let tells = best.as_ref().is_none_or(|(other, ..)| score > *other && (text != " " || *other < 0.8));
         if tells {
             best = Some((score, lines, writing, text));
@@ -195,7 +195,7 @@ fn best(
     }
 }
 
-/// The width of most lines, and the share of lines that have it; more cells count where the rest is blank.
+/// The width of most lines, and the share of lines with it; a wider line counts if its further cells are blank.
 fn common_width(lines: &[Line]) -> (usize, f64) {
     let lines: Vec<&Line> = lines.iter().filter(|line| !line.is_blank()).collect();
     let mut widths: Vec<usize> = lines.iter().map(|line| line.cells.len()).collect();
@@ -207,7 +207,7 @@ fn common_width(lines: &[Line]) -> (usize, f64) {
     (width, lines.iter().filter(fits).count() as f64 / lines.len() as f64)
 }
 
-/// The place of the header among the lines, `None` where there is none; and whether the content told it.
+/// The index of the header among the lines, `None` if there is none; and true if that was detected from the content.
 fn find_header(lines: &[Line], width: usize, options: &TableConfig, known: &Known) -> (Option<usize>, bool) {
     match &options.header {
         Some(Header::Line(false) | Header::Names(_)) => return (None, false),
@@ -237,12 +237,11 @@ fn fits(line: &Line, width: usize) -> bool {
     line.cells.len() == width || line.filled() == width || line.cells.len() + 1 == width
 }
 
-/// True if a cell is a number or a time, which no column name is.
+/// True if any cell is a number or a time, which a column name is not.
 fn looks_like_data(line: &Line) -> bool {
     let cells: Vec<&str> = line.cells.iter().filter_map(|cell| plain(cell)).collect();
     let is_value = |cell: &&str| cell.parse::<f64>().is_ok() || guess(cell).is_time();
     let values = cells.iter().filter(|cell| is_value(cell)).count();
-    // Item ids may name the columns of one-hot baskets: then every cell is a number, and different.
     values > 0 && !cells.is_empty()
 }
 

@@ -1,21 +1,21 @@
-//! Text of any encoding as UTF-8.
+//! Detects the encoding of a text and decodes it to UTF-8.
 //!
-//! The encoding is told by a byte order mark, by zeros between the letters (UTF-16), or by the bytes around the
-//! first letter that is not ASCII. UTF-8 is passed on as it is, so that a broken row is seen as one.
+//! The encoding is detected from a byte order mark, from zeros between the letters (UTF-16), or from the bytes around
+//! the first letter that is not ASCII. UTF-8 is passed through unchanged, so that an invalid row is noticed.
 
 use encoding_rs::{Decoder, EUC_JP, Encoding, GB18030, GBK, UTF_8, UTF_16BE, UTF_16LE};
 use std::io::{self, BufRead, Read};
 
-/// Bytes around the first letter that is not ASCII, by which an encoding is told.
+/// Length in bytes of the sample, the first one with a letter that is not ASCII.
 const SAMPLE: usize = 64 << 10;
 
-/// Most bytes that are read in search of such a letter.
+/// Most bytes that are searched for such a letter.
 const SEARCH: usize = 64 << 20;
 
 /// The encoding of a text, with the length of its byte order mark.
 ///
 /// # Errors
-/// Fails if reading fails.
+/// Fails on an I/O error.
 pub fn detect(text: &mut dyn Read) -> io::Result<(&'static Encoding, usize)> {
     let mut sample = Vec::new();
     text.take(SAMPLE as u64).read_to_end(&mut sample)?;
@@ -36,7 +36,7 @@ pub fn detect(text: &mut dyn Read) -> io::Result<(&'static Encoding, usize)> {
     Ok((narrow(&sample), 0))
 }
 
-/// UTF-16 without a mark: every other byte of its ASCII letters is zero.
+/// Detects UTF-16 without a byte order mark: every other byte of ASCII letters is zero.
 fn wide(sample: &[u8]) -> Option<&'static Encoding> {
     let zeros = |odd: usize| sample.iter().skip(odd).step_by(2).filter(|byte| **byte == 0).count();
     let half = sample.len() / 2;
@@ -61,15 +61,15 @@ fn narrow(sample: &[u8]) -> &'static Encoding {
     let mut detector = chardetng::EncodingDetector::new();
     detector.feed(sample, true);
     let guess = detector.guess(None, false);
-    // Short Chinese texts look like any code page of one byte a letter, or like Japanese without kana.
+    // Short Chinese texts can be mistaken for a single-byte code page, or for Japanese without kana.
     if (guess.is_single_byte() || guess == EUC_JP) && looks_chinese(sample) {
         return GB18030;
     }
-    // GB18030 holds all of GBK.
+    // GB18030 is a superset of GBK.
     if guess == GBK { GB18030 } else { guess }
 }
 
-/// True if nearly all letters beyond ASCII are pairs of bytes that hold the frequent characters of GB2312.
+/// True if nearly all non-ASCII bytes form pairs in the range of the frequent characters of GB2312.
 fn looks_chinese(sample: &[u8]) -> bool {
     let (mut frequent, mut others, mut at) = (0, 0, 0);
     while at < sample.len() {
@@ -79,7 +79,7 @@ fn looks_chinese(sample: &[u8]) -> bool {
                 frequent += 1;
                 at += 2;
             }
-            // The sample may cut a pair.
+            // The end of the sample may split a pair.
             (_, None) => at += 1,
             _ => {
                 others += 1;
@@ -90,7 +90,7 @@ fn looks_chinese(sample: &[u8]) -> bool {
     frequent >= 2 && others * 10 <= frequent
 }
 
-/// Letters beyond ASCII that are valid UTF-8, and places that are not. A letter cut off at the end is neither.
+/// The number of non-ASCII letters in valid UTF-8, and of invalid sequences. A letter cut off at the end is neither.
 fn utf8_letters(sample: &[u8]) -> (usize, usize) {
     let (mut letters, mut broken, mut rest) = (0, 0, sample);
     let count = |text: &str| text.chars().filter(|c| !c.is_ascii()).count();
@@ -108,7 +108,7 @@ fn utf8_letters(sample: &[u8]) -> (usize, usize) {
     }
 }
 
-/// Decodes what it reads into UTF-8; what has no meaning in the encoding becomes U+FFFD.
+/// Decodes its input to UTF-8; sequences invalid in the encoding become U+FFFD.
 pub struct Decoded<R> {
     input: R,
     decoder: Decoder,
@@ -118,7 +118,7 @@ pub struct Decoded<R> {
 }
 
 impl<R: BufRead> Decoded<R> {
-    /// Reads `input`, whose byte order mark is passed over already.
+    /// Reads `input` from after its byte order mark.
     pub fn new(input: R, encoding: &'static Encoding) -> Self {
         let decoder = encoding.new_decoder_without_bom_handling();
         Self { input, decoder, text: Vec::new(), given: 0, ended: false }

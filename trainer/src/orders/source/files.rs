@@ -1,4 +1,4 @@
-//! From patterns to files: which exist, how they are written and how they are compressed.
+//! Resolves patterns to files, and detects their formats and compressions.
 
 use crate::config::Format;
 use anyhow::{Context, bail};
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// The compression of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
-    /// As they are.
+    /// Not compressed.
     Plain,
     /// gzip, of one or more members.
     Gzip,
@@ -47,7 +47,7 @@ impl SourceFile {
 /// `field` is the configuration's name for the patterns.
 ///
 /// # Errors
-/// Fails if a pattern matches nothing (naming the nearest file), is a folder, or a file is empty or no table at all.
+/// Fails if a pattern matches nothing (naming the nearest file) or is a folder, or if a file is empty or no table.
 pub fn expand(field: &str, patterns: &[String], format: Option<Format>) -> anyhow::Result<Vec<SourceFile>> {
     if patterns.is_empty() {
         bail!("{field}: no files are named; give a file or a pattern such as \"data/*.csv.zst\"");
@@ -64,7 +64,7 @@ pub fn expand(field: &str, patterns: &[String], format: Option<Format>) -> anyho
     Ok(files)
 }
 
-/// A name that exists is meant literally, whatever characters it has.
+/// The files that match `pattern`. An existing name is taken literally, even with characters of patterns.
 fn matches(field: &str, pattern: &str) -> anyhow::Result<Vec<PathBuf>> {
     let literal = PathBuf::from(pattern);
     if literal.is_dir() {
@@ -87,7 +87,7 @@ fn matches(field: &str, pattern: &str) -> anyhow::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// "; the nearest name in data/ is `orders.csv`", or what else helps.
+/// "; the nearest name in data/ is `orders.csv`", or another hint.
 fn near_file(wanted: &Path) -> String {
     let folder = match wanted.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -132,7 +132,7 @@ fn inspect(path: PathBuf, format: Option<Format>, number: usize) -> anyhow::Resu
     Ok(SourceFile { path, format, compression, bytes, number, folders })
 }
 
-/// The format that a file's first bytes tell, whatever its name is.
+/// The format detected from a file's first bytes, regardless of its name.
 fn by_content(magic: &[u8], path: &Path) -> anyhow::Result<Option<Format>> {
     let start =
         String::from_utf8_lossy(magic).trim_start_matches(['\u{feff}', ' ', '\n', '\r', '\t']).to_lowercase();
@@ -151,7 +151,7 @@ fn by_content(magic: &[u8], path: &Path) -> anyhow::Result<Option<Format>> {
     })
 }
 
-/// `data/date=2024-01-01/part.csv` holds the column `date`.
+/// The columns in the names of folders: `data/date=2024-01-01/part.csv` has the column `date`.
 fn folders(path: &Path) -> Vec<(String, String)> {
     let names =
         path.parent().into_iter().flat_map(Path::components).filter_map(|part| part.as_os_str().to_str());
@@ -163,7 +163,7 @@ fn folders(path: &Path) -> Vec<(String, String)> {
     names.filter_map(pair).collect()
 }
 
-/// `%3A` is `:`.
+/// Decodes percent-encoding: `%3A` is `:`.
 fn unescaped(value: &str) -> String {
     let mut bytes = Vec::with_capacity(value.len());
     let mut rest = value.as_bytes();
@@ -184,7 +184,7 @@ fn unescaped(value: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// The compression that a name in lower case promises.
+/// The compression indicated by the ending of a name in lower case.
 pub fn packed_by_ending(lower_name: &str) -> Compression {
     if lower_name.ends_with(".gz") {
         Compression::Gzip
@@ -195,10 +195,10 @@ pub fn packed_by_ending(lower_name: &str) -> Compression {
     }
 }
 
-/// Content decides; a name that promises a compression which the content has not is an error.
+/// The compression of the content; it is an error if the name indicates a compression and the content has none.
 fn compression(lower_name: &str, magic: &[u8]) -> anyhow::Result<Compression> {
     let promised = packed_by_ending(lower_name);
-    // zstd may begin with a skippable frame, 0x184D2A50 to 0x184D2A5F.
+    // A zstd file may begin with a skippable frame, 0x184D2A50 to 0x184D2A5F.
     let found = match magic {
         [0x1f, 0x8b, ..] => Compression::Gzip,
         [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Compression::Zstd,
@@ -210,7 +210,7 @@ fn compression(lower_name: &str, magic: &[u8]) -> anyhow::Result<Compression> {
     Ok(found)
 }
 
-/// The format that a name in lower case promises, its compression apart.
+/// The format indicated by the ending of a name in lower case, without the ending of its compression.
 pub fn by_ending(lower_name: &str) -> Option<Format> {
     let name = [".gz", ".zst", ".zstd"].iter().find_map(|end| lower_name.strip_suffix(end));
     match name.unwrap_or(lower_name).rsplit_once('.')?.1 {

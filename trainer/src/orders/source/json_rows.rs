@@ -1,4 +1,4 @@
-//! Rows of JSON objects. Nested values are columns by path: `customer.id`; arrays give one value an element.
+//! Rows of JSON objects. Nested values are columns by path: `customer.id`; arrays give one value per element.
 
 use super::Lines;
 use super::bytes::read_error;
@@ -13,14 +13,14 @@ use serde_json::Value;
 use std::fmt::{self, Write as _};
 use std::io::BufRead;
 
-/// The keys of the first objects are the file's columns.
+/// First objects whose keys become the file's columns.
 const HEADER_ROWS: usize = 1000;
 
 /// Most columns of a file.
 const MAX_COLUMNS: usize = 2000;
 
-/// The paths of the plain values in the file's first objects, in order of appearance, and the paths of values that are
-/// objects only.
+/// The paths of plain values in the file's first objects, in order of appearance, and the paths of values that are
+/// always objects.
 ///
 /// # Errors
 /// Fails if the file cannot be read.
@@ -32,7 +32,7 @@ pub fn keys(
     let (mut keys, mut objects) = (Vec::new(), Vec::new());
     let mut left = HEADER_ROWS;
     json_values::each(file, text, layout, &mut |written| {
-        // A row that is no object is met again, and rejected, when rows are read.
+        // A row that is no object is skipped here; it is rejected when rows are read.
         if let Ok(value @ Value::Object(_)) = serde_json::from_slice(written.bytes) {
             paths(&value, "", &mut keys, &mut objects);
         }
@@ -69,8 +69,8 @@ fn add(path: &str, keys: &mut Vec<String>) {
     }
 }
 
-/// Gives every row to `sink`. `names` are the file's columns; a row's spans follow their order, and only those that
-/// `shape` uses are filled.
+/// Passes every row to `sink`. `names` are the file's columns; a row's spans are in their order, and only those used
+/// by `shape` are filled.
 ///
 /// # Errors
 /// Fails if the file cannot be read to its end, or `sink` fails.
@@ -149,7 +149,7 @@ impl Tree {
         root
     }
 
-    /// A key may hold dots itself, so every way to cut the path is a way to the column.
+    /// A key may contain dots, so every way to split the path at dots leads to the column.
     fn insert(&mut self, path: &str, column: usize) {
         self.child(path).column = Some(column);
         if let Some((key, rest)) = path.split_once('.') {
@@ -176,9 +176,9 @@ impl Tree {
 
 /// The values of one object, by column.
 struct Values {
-    /// `None` where absent or null.
+    /// `None` if absent or null.
     cells: Vec<Option<String>>,
-    /// True if an object stands where a plain value should.
+    /// True if the value is an object instead of a plain value.
     nested: Vec<bool>,
 }
 
@@ -217,11 +217,11 @@ impl Values {
     }
 }
 
-/// A place of the object, and what is read there.
+/// A position in the object, with the columns to read there.
 struct At<'a> {
     tree: &'a Tree,
     values: &'a mut Values,
-    /// Lists within an element of a list are joined by `|`.
+    /// True within an element of a list; inner lists are joined by `|`.
     in_array: bool,
 }
 
@@ -311,7 +311,7 @@ impl<'de> Visitor<'de> for At<'_> {
     }
 }
 
-/// A key, as the branch of the tree that it names.
+/// Deserializes a key as the branch of the tree with this name.
 struct Key<'a>(&'a Tree);
 
 impl<'de, 'a> DeserializeSeed<'de> for Key<'a> {

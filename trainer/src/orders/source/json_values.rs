@@ -1,7 +1,7 @@
-//! The values of a JSON file, one after the other, whatever stands around them.
+//! Reads the values of a JSON file one after the other, in any layout.
 //!
-//! A file is an object a line, objects one after the other over several lines, one array of objects, or one object
-//! that holds such an array (the answer of a web API).
+//! A file has one object per line, a sequence of objects over several lines, one array of objects, or one object
+//! that contains such an array (the answer of a web API).
 
 use super::bytes::{MAX_ROW_BYTES, read_error, read_line};
 use super::files::SourceFile;
@@ -9,7 +9,7 @@ use anyhow::bail;
 use serde_json::Value;
 use std::io::{BufRead, Read};
 
-/// Deepest place of an array within an answer.
+/// Greatest depth of an array within an answer.
 const MAX_DEPTH: usize = 4;
 
 /// The layout of the values in a file.
@@ -33,7 +33,7 @@ pub struct Written<'a> {
     pub bytes: &'a [u8],
 }
 
-/// Tells the layout by the file's beginning; `is_row` says whether an object looks like a row of the table.
+/// Detects the layout from the file's beginning; `is_row` is true for an object that looks like a row of the table.
 ///
 /// # Errors
 /// Fails if the file cannot be read.
@@ -57,7 +57,7 @@ pub fn layout(
             Ok(value) => {
                 within(&value, is_row).filter(|_| rest_is_blank(text)).map_or(Layout::Lines, Layout::Within)
             }
-            // The first line of an object of several lines; a broken row of many has others after it.
+            // The first line of an object over several lines, unless the next line starts another object.
             Err(_) if trimmed == b"{" || !second_line_starts_anew(text) => {
                 let mut whole = line.clone();
                 whole.push(b'\n');
@@ -84,7 +84,7 @@ fn second_line_starts_anew(text: &mut dyn BufRead) -> bool {
     text.fill_buf().is_ok_and(|rest| rest.trim_ascii_start().first() == Some(&b'{'))
 }
 
-/// The path of the longest array of row-like objects in an object that is no row itself.
+/// The path of the longest array of row-like objects in an object that is not a row itself.
 fn within(value: &Value, is_row: &dyn Fn(&Value) -> bool) -> Option<Vec<String>> {
     if is_row(value) {
         return None;
@@ -119,7 +119,7 @@ fn look(
     }
 }
 
-/// Gives every value to `sink` until it wants no more; gives the number of physical lines read.
+/// Passes every value to `sink` until it returns false; returns the number of physical lines read.
 ///
 /// # Errors
 /// Fails if the file cannot be read to its end, an array is never closed, or `sink` fails.

@@ -10,11 +10,11 @@ use qianmian_suggest::nearest;
 /// The need for a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
-    /// The table makes no sense without it.
+    /// The table cannot be read without it.
     Required,
-    /// The configuration names it, so its absence is a mistake.
+    /// The configuration names it, so its absence is an error.
     Named,
-    /// Read where it is there.
+    /// Read if present.
     Optional,
 }
 
@@ -27,18 +27,18 @@ pub struct Wanted {
     pub canonical: String,
     /// The source columns' names.
     pub sources: Vec<String>,
-    /// Names that are tried where the configuration names none.
+    /// Names that are tried if the configuration names none.
     pub aliases: &'static [&'static str],
     /// Decides between an error and a skip if the column is missing.
     pub need: Need,
     /// The way several source columns combine into one value.
     pub parts: Parts,
-    /// Its cells may hold a list, each element of which is a row.
+    /// True if its cells may hold a list, each element of which becomes a row.
     pub may_be_list: bool,
 }
 
 impl Wanted {
-    /// A canonical column under a configuration.
+    /// A canonical column, with the options of its table.
     pub fn of(table: Table, column: &str, required: bool, options: &TableConfig) -> Self {
         let named = options.columns.get(column);
         let sources = named.map_or_else(|| vec![column.to_owned()], |column| column.names().to_vec());
@@ -94,9 +94,9 @@ pub struct FileFacts {
     pub columns: Vec<(String, Vec<String>, bool)>,
     /// Columns that are not read.
     pub unused: Vec<String>,
-    /// The encoding's label where it is not UTF-8.
+    /// The encoding's label; `None` for UTF-8.
     pub encoding: Option<String>,
-    /// The delimiter where it is not the format's own.
+    /// The delimiter; `None` if it is the format's default.
     pub delimiter: Option<String>,
     /// Physical lines before the header.
     pub lines_before: u64,
@@ -159,7 +159,7 @@ pub(super) fn resolve(
         if found[number].is_empty() && !named(slot) && !baskets {
             let is_free = |column: &usize| !taken.contains(column);
             let (columns, by_alias) = by_name(slot, &header, &is_free);
-            // Items may share a column of the orders, but not that of an id.
+            // A column of the items may also be a column of the orders, but not of an id.
             if slot.canonical.starts_with("orders.") || slot.canonical.starts_with("events.") {
                 taken.extend(&columns);
             }
@@ -187,7 +187,7 @@ pub(super) fn resolve(
         }
         let is_there = !found[number].is_empty() || spread.iter().any(|(column, _)| *column == number);
         let stands_for_itself = file.format == Format::Sequences || baskets || (one_hot && number == item);
-        // A column that only other files have is said, not refused.
+        // A configured column that only some files have gives a warning, not an error.
         let may_lack = match slot.need {
             Need::Optional => true,
             Need::Named => slot.sources.iter().any(|source| is_elsewhere(source)),
@@ -241,7 +241,7 @@ fn exactly(name: &str, header: &[String]) -> Option<usize> {
     exact.or_else(|| header.iter().position(|column| is_called(column, name)))
 }
 
-/// The column that has the slot's own name, or the first of its other names; whether it is another name.
+/// The column with the slot's own name, or the first of its aliases; and true if found by an alias.
 fn by_name(slot: &Wanted, header: &[String], is_free: &dyn Fn(&usize) -> bool) -> (Vec<usize>, bool) {
     let find = |name: &str| {
         let fits = |column: &usize| is_free(column) && is_called(&header[*column], name);
@@ -249,7 +249,7 @@ fn by_name(slot: &Wanted, header: &[String], is_free: &dyn Fn(&usize) -> bool) -
         exact.or_else(|| (0..header.len()).find(fits))
     };
     let own = slot.sources.first().map_or("", String::as_str);
-    // An item's price may be the line's too, where the column is called so.
+    // A column of the items may also be one of the orders, such as the price, if it has exactly this name.
     let shared =
         || header.iter().position(|name| name == own).filter(|_| slot.canonical.starts_with("items."));
     if let Some(column) = find(own).or_else(shared) {
@@ -262,7 +262,7 @@ fn by_name(slot: &Wanted, header: &[String], is_free: &dyn Fn(&usize) -> bool) -
     let Some(column) = by_alias else { return (Vec::new(), false) };
     let mut columns = vec![column];
     if slot.parts == Parts::Moment {
-        // A date and its time of day often stand in two columns.
+        // A date and its time of day are often in two columns.
         let of = |names: &[&str]| names.iter().find_map(|name| find(name));
         let (date, time) = (of(&DATES), of(&TIMES));
         match (date, time) {

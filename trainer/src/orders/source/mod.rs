@@ -1,7 +1,7 @@
-//! Rows of a table, whatever its files are: found, unpacked, decoded, with their columns located.
+//! Rows of a table from files of any format: found, decompressed, decoded, with their columns located.
 //!
-//! A source yields rows of cells by canonical column. What the content of a file told (encoding, delimiter, header,
-//! columns) is kept in [`FileFacts`], so that it can be said.
+//! A source yields rows of cells by canonical column. Properties detected from the content of a file (encoding,
+//! delimiter, header, columns) are kept in [`FileFacts`] for the account.
 
 mod arrow_rows;
 mod bytes;
@@ -35,7 +35,7 @@ use std::io::Read as _;
 use text_rows::Shape;
 use unnest::Unnester;
 
-/// Bytes of a file's beginning that tell how it is written.
+/// Bytes of a file's beginning from which its layout is detected.
 const SAMPLE: u64 = 256 << 10;
 
 /// Counts of a file's physical lines by outcome; for Parquet and Arrow files, of their rows.
@@ -47,9 +47,9 @@ pub struct Lines {
     pub header: u64,
     /// Lines before the header.
     pub before: u64,
-    /// Blank lines; of JSON also those that hold nothing but brackets.
+    /// Blank lines; for JSON also lines with only brackets.
     pub blank: u64,
-    /// Of `rows`: lines with a quote that is never closed, read as they are.
+    /// Of `rows`: lines with a quote that is never closed, read literally.
     pub literal: u64,
 }
 
@@ -72,10 +72,10 @@ impl Lines {
 /// The origin of the file names; it decides which cure an error can offer, and which columns are read.
 #[derive(Debug, Clone, Copy)]
 enum NamedBy {
-    /// A section of the configuration, which can map column names. Rows are read whole, so that
-    /// exact duplicates can be told.
+    /// A section of the configuration, which can map column names. All columns are read, so that
+    /// exact duplicates can be detected.
     Section(Table),
-    /// An argument of the command line. Only the wanted columns are read, where the format can.
+    /// An argument of the command line. Only the wanted columns are read, if the format allows it.
     Argument(&'static str),
 }
 
@@ -117,10 +117,10 @@ pub struct Source {
 }
 
 impl Source {
-    /// Finds the table's files and looks at their beginnings.
+    /// Finds the table's files and examines their beginnings.
     ///
     /// # Errors
-    /// Fails if a pattern matches nothing, or a file is empty or not what its format says.
+    /// Fails if a pattern matches nothing, or if a file is empty or invalid for its format.
     pub fn open(table: Table, options: &TableConfig) -> anyhow::Result<Self> {
         let name = table.name();
         let files = files::expand(&format!("{name}.files"), &options.files, options.format)?;
@@ -149,7 +149,7 @@ impl Source {
         Ok(Self { named_by: NamedBy::Argument(argument), files, bodies, split: None })
     }
 
-    /// Reads cells of items, quantities and prices as lists with this separator.
+    /// Sets the separator of lists in cells of items, quantities and prices.
     pub fn split_lists(&mut self, separator: Option<String>) {
         self.split = separator.filter(|separator| !separator.is_empty());
     }
@@ -159,7 +159,7 @@ impl Source {
         self.has_format(Format::Sequences)
     }
 
-    /// True if the files are of a format that all of them have.
+    /// True if all files have this format.
     pub fn has_format(&self, format: Format) -> bool {
         self.files.first().is_some_and(|file| file.format == format)
     }
@@ -174,7 +174,7 @@ impl Source {
         self.files.iter().map(|file| file.bytes).sum()
     }
 
-    /// The column names of each file, in order, those of its folders behind them.
+    /// The column names of each file, in order, followed by those of its folders.
     pub fn headers(&self) -> Vec<Vec<String>> {
         let header = |(file, body): (&SourceFile, &Body)| {
             let mut names = body.names();
@@ -184,7 +184,7 @@ impl Source {
         self.files.iter().zip(&self.bodies).map(header).collect()
     }
 
-    /// Checks every file for the columns, before any is read through; gives what was found.
+    /// Checks every file for the columns before any file is read completely; returns the findings.
     ///
     /// # Errors
     /// Fails if a needed column is missing, naming the nearest one.
@@ -193,8 +193,8 @@ impl Source {
         self.files.iter().zip(&self.bodies).map(facts).collect()
     }
 
-    /// Gives every row of every file to `sink`; `read` grows by the bytes on disk as they are read. Gives where the
-    /// lines of each file went.
+    /// Passes every row of every file to `sink`; `read` counts the bytes on disk read so far. Returns the line counts
+    /// of each file.
     ///
     /// # Errors
     /// Fails if a needed column is missing, a file cannot be read to its end, or `sink` fails.
@@ -268,7 +268,7 @@ impl Source {
     }
 }
 
-/// Looks at the beginning of a file.
+/// Detects the layout of a file from its beginning.
 fn look(file: &SourceFile, options: &TableConfig, known: &Known) -> anyhow::Result<Body> {
     let read = Cell::new(0);
     let label = options.encoding.as_deref();
@@ -308,7 +308,7 @@ fn look(file: &SourceFile, options: &TableConfig, known: &Known) -> anyhow::Resu
     }
 }
 
-/// True if a source column is called so, whatever its case, spaces and punctuation are.
+/// True if a source column has this name, ignoring case, spaces and punctuation.
 fn is_called(column: &str, name: &str) -> bool {
     column == name || folded(column) == folded(name)
 }

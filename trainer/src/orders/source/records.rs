@@ -1,7 +1,7 @@
-//! Lines of delimited text into records: cells, quotes, and how many physical lines each record took.
+//! Parses delimited text into records: cells, quotes, and the number of physical lines of each record.
 //!
-//! A quote that is never closed must not swallow the lines after it. A record of more than one line is believed only
-//! where its quotes close before a delimiter, it has the width of the file and none of its inner lines is a whole
+//! A quote that is never closed must not swallow the lines after it. A record of more than one line is accepted only
+//! if its quotes close before a delimiter, it has the width of the file, and none of its inner lines is a complete
 //! record by itself; else its first line is read literally and the others are read again.
 
 use super::bytes::MAX_ROW_BYTES;
@@ -24,7 +24,7 @@ pub enum Delimiter {
 }
 
 impl Delimiter {
-    /// The delimiter that a text names; a space stands for runs of white space.
+    /// The delimiter written in the configuration; a space means runs of white space.
     pub fn of(text: &str) -> Self {
         match text.as_bytes() {
             b" " => Self::Spaces,
@@ -50,13 +50,13 @@ pub struct Writing {
 pub struct Record {
     /// Its first line, from 1.
     pub line: u64,
-    /// Physical lines that it took.
+    /// Number of its physical lines.
     pub lines: u64,
-    /// As written, without the last line's end; behind it cells whose quotes were doubled.
+    /// The record as written, without the last line end, followed by cells with unescaped quotes.
     pub bytes: Vec<u8>,
     /// The cells.
     pub spans: Vec<Span>,
-    /// A quote stood where none makes sense, so the line was read as it is.
+    /// True if the line was read literally because of a stray quote.
     pub literal: bool,
 }
 
@@ -64,7 +64,7 @@ pub struct Record {
 pub struct Records<R> {
     input: R,
     writing: Writing,
-    /// Cells of a record, 0 where not known.
+    /// Number of cells of a record; 0 if unknown.
     width: usize,
     next_line: u64,
     again: VecDeque<Vec<u8>>,
@@ -85,7 +85,7 @@ impl<R: BufRead> Records<R> {
         Self { input, writing, width: 0, next_line, again: VecDeque::new() }
     }
 
-    /// Expects this many cells of each record from here on.
+    /// Sets the expected number of cells of the following records.
     pub fn expect(&mut self, width: usize) {
         self.width = width;
     }
@@ -93,7 +93,7 @@ impl<R: BufRead> Records<R> {
     /// Reads the next record, blank lines included. `false` at the end.
     ///
     /// # Errors
-    /// Fails if reading fails or a line is longer than 64 MiB.
+    /// Fails on an I/O error, or if a line is longer than 64 MiB.
     pub fn read(&mut self, record: &mut Record) -> io::Result<bool> {
         record.bytes.clear();
         record.spans.clear();
@@ -164,7 +164,7 @@ impl<R: BufRead> Records<R> {
         }
     }
 
-    /// True if a record of several lines is one.
+    /// True if a record over several lines is accepted as one record.
     fn believes(&self, record: &Record, ends: &[usize]) -> bool {
         if self.width == 0 {
             return true;
@@ -190,7 +190,7 @@ impl<R: BufRead> Records<R> {
     }
 }
 
-/// Cuts a line at its delimiters, quotes being letters like others. Lines are at most 64 MiB, so offsets fit.
+/// Splits a line at its delimiters; quotes are ordinary characters. Lines are at most 64 MiB, so offsets fit in u32.
 fn split(line: &[u8], delimiter: &Delimiter, spans: &mut Vec<Span>) {
     let mut start = 0;
     match delimiter {
@@ -223,7 +223,7 @@ fn split(line: &[u8], delimiter: &Delimiter, spans: &mut Vec<Span>) {
     spans.push((start as u32, line.len() as u32));
 }
 
-/// Cuts a text whose cells may stand in quotes. Cells with quotes inside are appended to `bytes` without them.
+/// Splits a text whose cells may be quoted. Cells with escaped quotes are appended to `bytes` unescaped.
 fn cut(bytes: &mut Vec<u8>, writing: &Writing, spans: &mut Vec<Span>) -> Quoted {
     let length = bytes.len();
     let mut at = 0;
@@ -274,7 +274,7 @@ fn closing(bytes: &[u8], start: usize, backslash: bool) -> Option<(usize, bool)>
     None
 }
 
-/// The width of the delimiter at `at`; 0 at the end, `None` where something else stands.
+/// The width of the delimiter at `at`; 0 at the end of the text, `None` if there is no delimiter.
 fn delimiter_at(bytes: &[u8], at: usize, delimiter: &Delimiter) -> Option<usize> {
     let rest = &bytes[at.min(bytes.len())..];
     match delimiter {
@@ -370,7 +370,7 @@ mod tests {
         let got = read(&text, ",", false, 3);
         assert_eq!(got.len(), 502);
         assert_eq!(got[0].2, ["a", "\"tea", "1"]);
-        // Both quotes look like one pair around 60 whole records.
+        // The two stray quotes look like one pair around 60 complete records.
         let text = format!("a,b,\"tea\n{}c,d,e\"\n", "x,y,z\n".repeat(60));
         assert_eq!(read(&text, ",", false, 3).len(), 62);
     }

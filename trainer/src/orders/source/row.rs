@@ -1,4 +1,4 @@
-//! One row as text, however its file is written.
+//! One row as text, independent of the format of its file.
 
 use crate::orders::summary::Reason;
 use std::borrow::Cow;
@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::xxh3_128;
 /// Byte range of one source column within [`Row::text`]; [`ABSENT`] for a null.
 pub type Span = (u32, u32);
 
-/// The span of a cell that is null or not there.
+/// The span of a null or missing cell.
 pub const ABSENT: Span = (u32::MAX, u32::MAX);
 
 /// Separates the elements of a list within one cell: arrays of JSON, Parquet and Arrow.
@@ -20,7 +20,7 @@ pub enum Place {
     Cell(usize),
     /// A text that all rows of the file share, such as the value of a folder's name.
     Constant(usize),
-    /// All cells whose names fit a name with `*`; each is a row of its own.
+    /// All cells whose column names match a name with `*`; each becomes a row of its own.
     Spread(Vec<usize>),
 }
 
@@ -31,11 +31,11 @@ pub enum Parts {
     First,
     /// Joined by `/`, from the root.
     Path,
-    /// A date, and the time of day where that stands apart.
+    /// A date, and its time of day if that is a separate column.
     Moment,
 }
 
-/// The source columns of one canonical column in one file; none where the file has no such column.
+/// The source columns of one canonical column in one file; empty if the file has no such column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Located {
     /// In the order of the configuration.
@@ -67,27 +67,27 @@ pub struct Element<'a> {
 /// A row of valid UTF-8.
 #[derive(Clone, Copy)]
 pub struct Row<'a> {
-    /// Line of the file where the row starts, from 1; in Parquet the row's number.
+    /// First line of the row in the file, from 1; in Parquet the number of the row.
     pub line: u64,
-    /// All cells, as `spans` cuts them.
+    /// The text of all cells, split by `spans`.
     pub text: &'a str,
-    /// One span a source column.
+    /// One span per source column.
     pub spans: &'a [Span],
-    /// By canonical column, where its value is.
+    /// The locations of values, by canonical column.
     pub columns: &'a [Located],
     /// The texts that all rows of the file share.
     pub constants: &'a [String],
-    /// The row as written, where that differs from its cells.
+    /// The row as written, if that differs from its cells.
     pub raw: Option<&'a str>,
-    /// The time that the format itself gives the row (sequences), unix seconds.
+    /// The time derived from the format (sequences), unix seconds.
     pub at: Option<i64>,
     /// The element of the row, if the row holds a list.
     pub element: Option<Element<'a>>,
 }
 
 impl<'a> Row<'a> {
-    /// The value of a column without white space and spreadsheet marks; of alternatives the first that is not
-    /// blank. `None` where it is null, blank or not in the file.
+    /// The value of a column without white space and spreadsheet marks; of several source columns the first that is not
+    /// blank. `None` if it is null, blank or not in the file.
     pub fn get(&self, column: usize) -> Option<&'a str> {
         if let Some(element) = self.element {
             match element.values.get(column) {
@@ -103,7 +103,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// The value of a column whose parts may have to be joined.
+    /// The value of a column, with its parts joined if needed.
     pub fn value(&self, column: usize) -> Option<Cow<'a, str>> {
         let located = self.columns.get(column)?;
         if located.places.len() < 2 || located.parts == Parts::First {
@@ -134,8 +134,8 @@ impl<'a> Row<'a> {
         self.text.get(start as usize..end as usize)
     }
 
-    /// 128 bits of XXH3 over the whole row, so that two different rows of a shop are not taken for one. Where
-    /// cells end goes in too: `ab,c` is not `a,bc`. `scratch` is overwritten.
+    /// 128 bits of XXH3 over the whole row, so that different rows do not collide in practice. The ends of
+    /// cells are hashed too: `ab,c` differs from `a,bc`. `scratch` is overwritten.
     pub fn digest(&self, scratch: &mut Vec<u8>) -> u128 {
         scratch.clear();
         match self.raw {
@@ -169,10 +169,10 @@ impl<'a> Row<'a> {
     }
 }
 
-/// A cell without white space around it and without the marks by which spreadsheets keep a number text: `="001"`,
-/// `'001` and `` `001 ``. `None` where nothing is left.
+/// A cell without surrounding white space and without the marks with which spreadsheets keep a number as text:
+/// `="001"`, `'001` and `` `001 ``. `None` if nothing is left.
 pub fn plain(value: &str) -> Option<&str> {
-    // Nearly no value has white space or a mark around it; two bytes tell.
+    // Fast path: few values have white space or a mark, and the first and last byte show it.
     let value = match value.as_bytes() {
         [first, .., last] if first.is_ascii_alphanumeric() && last.is_ascii_graphic() => return Some(value),
         _ => value.trim(),
@@ -187,7 +187,7 @@ pub fn plain(value: &str) -> Option<&str> {
     (!value.is_empty()).then_some(value)
 }
 
-/// `8:26`, `08:26:00`, `8:26 PM`, `上午8:26`, or a bare hour or `0826`.
+/// True for `8:26`, `08:26:00`, `8:26 PM`, `上午8:26`, a bare hour or `0826`.
 fn is_time_of_day(value: &str) -> bool {
     let digits = value.bytes().all(|byte| byte.is_ascii_digit());
     (digits && (value.len() <= 4 || value.len() == 6))
@@ -195,7 +195,7 @@ fn is_time_of_day(value: &str) -> bool {
         || (value.contains('时') && !value.contains('年'))
 }
 
-/// Without the midnight that spreadsheets put behind a date.
+/// The date without the midnight that spreadsheets append.
 fn date_only(value: &str) -> &str {
     match value.split_once([' ', 'T']) {
         Some((date, time))
@@ -207,7 +207,7 @@ fn date_only(value: &str) -> &str {
     }
 }
 
-/// Cells as one line of CSV, unreadable bytes replaced.
+/// Cells as one line of CSV, with invalid bytes replaced.
 pub fn join<'a>(cells: impl Iterator<Item = &'a [u8]>) -> String {
     let mut line = String::new();
     for (i, cell) in cells.enumerate() {
@@ -230,25 +230,25 @@ pub fn join<'a>(cells: impl Iterator<Item = &'a [u8]>) -> String {
 pub enum Event<'a> {
     /// A row that could be read.
     Row(&'a Row<'a>),
-    /// A row that could not.
+    /// A row that could not be read.
     Bad {
         /// As [`Row::line`].
         line: u64,
-        /// Why.
+        /// The reason.
         reason: Reason,
         /// The row as far as it can be shown.
         shown: String,
     },
 }
 
-/// True if the receiver wants more rows.
+/// The receiver's answer to a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flow {
     /// Go on.
     Next,
     /// Go on with the next file.
     NextFile,
-    /// Stop reading; the rest does not matter.
+    /// Stop reading.
     Enough,
 }
 

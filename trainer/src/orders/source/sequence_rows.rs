@@ -1,4 +1,4 @@
-//! Sequences: one line a user, the user and then its items in order, white space between.
+//! Sequences: one line per user with the user and then its items in order, separated by white space.
 
 use super::Lines;
 use super::bytes::{read_error, read_line};
@@ -12,7 +12,7 @@ use std::io::BufRead;
 /// The columns of a sequence file.
 pub const COLUMNS: [&str; 2] = ["user_id", "item_id"];
 
-/// Gives one row for each item of each line, with its time (see `TimeKind::Steps`).
+/// Passes one row for each item of each line to `sink`, with its time (see `TimeKind::Steps`).
 ///
 /// # Errors
 /// Fails if the file cannot be read to its end.
@@ -47,7 +47,7 @@ pub fn each(
     Ok(lines)
 }
 
-/// A user whose items stand on two lines has no one order of them.
+/// Rejects the second line of a user, because the order of items over two lines is unknown.
 fn check<'a>(bytes: &'a [u8], seen: &mut FxHashSet<Box<str>>) -> Result<&'a str, Reason> {
     let text = std::str::from_utf8(bytes).map_err(|_| Reason::InvalidUtf8)?;
     let mut words = text.split_whitespace();

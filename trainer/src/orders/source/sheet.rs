@@ -1,6 +1,6 @@
 //! Excel workbooks, xlsx and xls: the cells of a sheet as text.
 //!
-//! A sheet is held in memory as one text; workbooks have at most a million rows a sheet. Dates are written year
+//! A sheet is held in memory as one text; sheets have at most a million rows. Dates are written year
 //! first, whole numbers without a decimal point.
 
 use super::dialect::{Dialect, Known, of_cells};
@@ -14,14 +14,14 @@ use qianmian_suggest::nearest;
 use std::fmt::Write as _;
 use std::io::Cursor;
 
-/// Rows of a sheet that tell its header.
+/// First rows of a sheet in which its header is searched.
 const HEAD: usize = 200;
 
-/// The rows of all sheets that have the chosen sheet's columns.
+/// The rows of all sheets with the columns of the chosen sheet.
 pub struct Sheet {
     /// Names of the sheets that are read.
     pub sheets: Vec<String>,
-    /// Names of the sheets that are not, because their columns are others.
+    /// Names of the sheets that are not read, because they have other columns.
     pub others: Vec<String>,
     /// The position of the header.
     pub dialect: Dialect,
@@ -77,14 +77,14 @@ impl Sheet {
         let dialect = found[best].2.clone();
         let (mut sheets, mut others) = (Vec::new(), Vec::new());
         let (mut text, mut rows) = (String::new(), Vec::new());
-        // The chosen sheet comes first, so that its header is met first.
+        // The chosen sheet comes first, so that its header is read first.
         let chosen = found.remove(best);
         for (sheet, range, other) in std::iter::once(chosen).chain(found) {
             if other.names != dialect.names || other.has_header != dialect.has_header {
                 others.push(sheet);
                 continue;
             }
-            // Of later sheets only the rows behind their header are read.
+            // The lines before the header of later sheets are skipped.
             let skipped = if sheets.is_empty() { 0 } else { other.before as usize };
             let offset = rows.len() as u64;
             for (n, row) in range.rows().enumerate().skip(skipped) {
@@ -96,7 +96,7 @@ impl Sheet {
         Ok(Self { sheets, others, dialect, text, rows })
     }
 
-    /// Fills in the record of a row; `false` behind the last.
+    /// Fills `record` with a row; `false` after the last one.
     pub fn read(&self, row: usize, record: &mut Record) -> bool {
         let Some((line, spans)) = self.rows.get(row) else { return false };
         record.bytes.clear();
@@ -123,7 +123,7 @@ fn text_of(cell: &Data) -> String {
 }
 
 fn write_cell(cell: &Data, text: &mut String) {
-    // Writing to a string does not fail.
+    // Writing to a string cannot fail.
     let _ = match cell {
         Data::Empty | Data::Error(_) => Ok(()),
         Data::String(value) | Data::DateTimeIso(value) | Data::DurationIso(value) => text.write_str(value),
@@ -135,7 +135,7 @@ fn write_cell(cell: &Data, text: &mut String) {
     };
 }
 
-/// A date with its time of day; a time of day alone where the day is 0.
+/// A date with its time of day; only the time of day if the day is 0.
 fn write_time(time: &ExcelDateTime, text: &mut String) -> std::fmt::Result {
     let (year, month, day, hour, minute, second, _) = time.to_ymd_hms_milli();
     if time.as_f64() < 1.0 || time.is_duration() {

@@ -1,4 +1,4 @@
-//! Rows of delimited text, and of sheets, whose rows are records too.
+//! Rows of delimited text and of sheets, both as records.
 
 use super::Lines;
 use super::dialect::Dialect;
@@ -7,17 +7,17 @@ use super::row::{Event, Flow, Located, Row, Sink, Span, join};
 use super::unnest::Unnester;
 use crate::orders::summary::Reason;
 
-/// The columns of a file, and what its rows become.
+/// The columns of a file and the shape of its rows.
 pub struct Shape<'a> {
     /// By canonical column.
     pub columns: &'a [Located],
     /// The texts that all rows share.
     pub constants: &'a [String],
-    /// True if records may be of any width, as baskets are.
+    /// True if records may have any width, as in files of baskets.
     pub ragged: bool,
 }
 
-/// Gives every row after the header to `sink` and counts the physical lines.
+/// Passes every row after the header to `sink` and counts the physical lines.
 ///
 /// # Errors
 /// Fails if the file cannot be read to its end, or `sink` fails.
@@ -82,7 +82,7 @@ fn is_blank(record: &Record) -> bool {
     !record.spans.iter().any(is_filled)
 }
 
-/// Files that were put one after the other repeat their header.
+/// True if the record repeats the header, as in concatenated files.
 fn repeats_header(record: &Record, dialect: &Dialect) -> bool {
     let cell = |&(start, end): &Span| record.bytes[start as usize..end as usize].trim_ascii();
     dialect.has_header
@@ -91,8 +91,8 @@ fn repeats_header(record: &Record, dialect: &Dialect) -> bool {
         && record.spans.iter().map(cell).eq(dialect.names.iter().map(|name| name.as_bytes()))
 }
 
-/// The text of a record and its cells, or what is wrong with it. Cells beyond the header may be blank, and a
-/// header's last names too.
+/// The text of a record, with its cells in `spans`, or the reason to reject it. A record may be wider than the header
+/// if the further cells are blank.
 fn cells<'a>(
     record: &'a Record,
     width: usize,
@@ -108,7 +108,7 @@ fn cells<'a>(
         }
     }
     let Ok(text) = std::str::from_utf8(&record.bytes) else { return Err(Reason::InvalidUtf8) };
-    // The mark of what an encoding cannot hold.
+    // The replacement character for sequences invalid in the encoding.
     if text.contains('\u{fffd}') {
         return Err(Reason::InvalidUtf8);
     }

@@ -1,7 +1,7 @@
-//! Rows that hold several order lines: lists in cells, nested arrays, items spread over columns.
+//! Splits rows that hold several order lines: lists in cells, nested arrays, items spread over columns.
 //!
-//! Each element becomes a row. Columns that hold lists of the same length go together, element by element; a
-//! column with one value gives it to every element.
+//! Each element becomes a row. Lists of the same length are combined element by element; a column with one value
+//! gives it to every element.
 
 use super::row::{Element, Event, Flow, Instead, LIST_MARK, Place, Row, Sink, Span};
 use crate::orders::summary::Reason;
@@ -23,9 +23,9 @@ pub struct Unnest {
     pub lists: Vec<usize>,
     /// The separator of lists in cells.
     pub split: Option<String>,
-    /// Cells may hold [`LIST_MARK`].
+    /// True if cells may hold [`LIST_MARK`].
     pub nested: bool,
-    /// One-hot baskets: the cells that stand for items, each with the constant that holds its item's id.
+    /// One-hot baskets: the cells of items, each with the number of the constant that holds the item's id.
     pub one_hot: Vec<(usize, usize)>,
     /// The canonical columns of item and quantity, for one-hot baskets.
     pub item: usize,
@@ -33,7 +33,7 @@ pub struct Unnest {
     pub quantity: usize,
 }
 
-/// Gives the elements of rows; its buffers are used again.
+/// Splits rows into elements; its buffers are reused.
 pub struct Unnester<'a> {
     unnest: &'a Unnest,
     lists: Vec<(usize, Vec<Span>)>,
@@ -41,13 +41,13 @@ pub struct Unnester<'a> {
 }
 
 impl<'a> Unnester<'a> {
-    /// For the rows of one file.
+    /// Starts for the rows of one file.
     pub fn new(unnest: &'a Unnest) -> Self {
         let lists = unnest.lists.iter().map(|column| (*column, Vec::new())).collect();
         Self { unnest, lists, values: Vec::new() }
     }
 
-    /// Gives `row` to `sink`, or each of its elements.
+    /// Passes `row`, or each of its elements, to `sink`.
     ///
     /// # Errors
     /// Fails if `sink` fails.
@@ -81,7 +81,7 @@ impl<'a> Unnester<'a> {
             }
             let element = Element { number: number as u32, values: &self.values };
             let row = Row { element: Some(element), ..*row };
-            // A basket of three items leaves the fourth of its columns blank.
+            // A basket of three items has blanks in the further columns of items.
             if longest > 1 && item.is_some() && row.get(self.unnest.item).is_none() {
                 continue;
             }
@@ -145,7 +145,7 @@ fn held(value: &str, name: &str) -> Held {
     }
 }
 
-/// The values of a column in one row; whether it holds a list.
+/// Appends the values of a column in one row to `spans`; returns true if it holds a list.
 fn elements(row: &Row<'_>, column: usize, unnest: &Unnest, spans: &mut Vec<Span>) -> bool {
     let Some(located) = row.columns.get(column) else { return false };
     let [place] = located.places.as_slice() else { return false };
