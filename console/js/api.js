@@ -37,12 +37,17 @@ export async function send(request, signal) {
   }
 }
 
-/** Sends a request and returns its JSON answer, with the revision of a document as `etag`. Throws a `Refusal`. */
-export async function ask(request, signal) {
+/** Sends a request and returns its JSON answer, with the revision of a document as `etag`. Throws a `Refusal`. What a busy server
+ *  refused before any work is sent again, `retries` times. */
+export async function ask(request, signal, retries = 2) {
   const response = await send(request, signal);
   const text = await response.text();
   const isJson = (response.headers.get('content-type') ?? '').includes('json');
   const body = isJson && text ? JSON.parse(text) : {};
+  if (body.code === 'overloaded' && retries > 0) {
+    await new Promise((done) => setTimeout(done, 1000 * (Number(response.headers.get('retry-after')) || 1)));
+    return ask(request, signal, retries - 1);
+  }
   if (!response.ok) throw new Refusal(response.status, body);
   return { ...body, etag: response.headers.get('etag') };
 }

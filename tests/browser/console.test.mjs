@@ -24,7 +24,7 @@ test('logging in follows the scopes of the key', async () => {
   await page.getByLabel('Key').fill(shop.reader.key);
   await page.getByRole('button', { name: 'Log in' }).click();
   await page.locator('nav').waitFor();
-  assert.deepEqual(await page.locator('nav a').allInnerTexts(), ['Person', 'Item']);
+  assert.deepEqual(await page.locator('nav a').allInnerTexts(), ['Person', 'Item', 'Rooms']);
   await page.goto(`${shop.api}/console/#/item?id=${shop.item}`);
   await page.locator('#on-sale').waitFor();
   assert.equal(await page.locator('#take-off').count(), 0);
@@ -182,6 +182,21 @@ test('an audience has probabilities, a holdout and a file without formulas', asy
   assert.deepEqual(rows.slice(1).map((row) => row.split(',')[5]), users.map((user) => user.group));
   const hostile = await page.evaluate(async () => (await import('./js/csv.js')).csv(['a'], [['=1+1'], ['+86'], [-2], ['a"b,c']]));
   assert.equal(hostile, '\uFEFFa\r\n\'=1+1\r\n\'+86\r\n-2\r\n"a""b,c"\r\n');
+  await done(page);
+});
+
+test('figures are read from Prometheus text', async () => {
+  const page = await open(shop, '', { key: null });
+  const figures = await page.evaluate(async () => {
+    const { parse, quantile, rate, sum } = await import('./js/metrics.js');
+    const text = (fast, slow) => `# TYPE h histogram\nh_bucket{route="/a\\"b",le="0.1"} ${fast}\nh_bucket{route="/a\\"b",le="1"} ${fast + slow}\nh_bucket{route="/a\\"b",le="+Inf"} ${fast + slow}\nlag NaN\n`;
+    const [before, after] = [parse(text(10, 0)), parse(text(20, 10))];
+    const of = { route: '/a"b' };
+    return [quantile(before, after, 'h', of, 0.25), quantile(before, after, 'h', of, 0.75), quantile(after, after, 'h', of, 0.5),
+      rate(before, after, 2, 'h_bucket', { le: '1' }), rate(after, before, 2, 'h_bucket', { le: '1' }), Number.isNaN(sum(after, 'lag')), sum(after, 'none')];
+  });
+  // Of 20 answers 10 took at most 0.1 s and 10 at most 1 s; interpolated inside their buckets.
+  assert.deepEqual(figures, [0.05, 0.55, null, 10, 0, true, undefined]);
   await done(page);
 });
 

@@ -48,7 +48,7 @@ export async function start() {
   const other = `http://127.0.0.1:${otherPort}`;
   const [operator, reader, storefront] = [newKey('read,events,write,admin'), newKey('read'), newKey('storefront')];
   const settings = join(folder, 'server.toml');
-  writeFileSync(settings, `cors.origins = ["${other}"]\n[live]\nfolder = "${join(folder, 'live')}"\n${operator.entry}\n${reader.entry}\n${storefront.entry}\n`);
+  writeFileSync(settings, `cors.origins = ["${other}"]\nlimits.queue_seconds = 5\n[live]\nfolder = "${join(folder, 'live')}"\n${operator.entry}\n${reader.entry}\n${storefront.entry}\n`);
   const server = spawn(SERVER, ['run', '--config', settings, '--store', store, '--listen', `127.0.0.1:${port}`], { stdio: ['ignore', 'ignore', 'pipe'] });
   let log = '';
   server.stderr.on('data', (text) => { log += text; });

@@ -3,14 +3,12 @@
 import { el, field, fill, section, table } from '../dom.js';
 import { moment, t, term } from '../i18n.js';
 import { ask, pathOf } from '../api.js';
-import { act } from '../journal.js';
-import { attempt, button, confirmed, curlButton, explain, link, say } from '../shell.js';
-import { remembered } from '../session.js';
-import { previewPanel } from '../preview.js';
+import { button, confirmed, curlButton, explain, link, say } from '../shell.js';
+import { commandsOf } from '../scene/commands.js';
+import { draftOf } from '../scene/draft.js';
+import { previewPanel } from '../scene/preview.js';
 
 const PRESETS = ['home', 'product', 'cart', 'checkout', 'order_done', 'buy_again', 'new_arrivals', 'trending', 'category', 'brand', 'guess_you_like', 'festival'];
-/** A pause of typing after which the draft is checked. */
-const CHECK_AFTER_MS = 500;
 
 const LIST = { path: '/scenes' };
 
@@ -37,72 +35,48 @@ async function drawScene(main, name, page) {
   const absent = (error) => (error.status === 404 ? null : Promise.reject(error));
   const current = await ask({ path }, page.signal).catch(absent);
   const past = await ask({ path: `${path}/history` }, page.signal).catch(absent);
+  const commands = commandsOf(name, current, past !== null);
   const why = el('input', { name: 'why', id: 'why' });
   const strict = el('input', { type: 'checkbox', name: 'strict' });
-  const text = el('textarea', { id: 'draft', rows: 18, spellcheck: 'false', 'aria-label': t('edit'), value: JSON.stringify(current?.scene ?? { preset: 'home' }, null, 2) });
-  const warnings = el('div', { id: 'warnings', 'aria-live': 'polite' });
   const problem = el('div', { id: 'problem', role: 'alert' });
-  const author = () => ({ who: remembered('who') ?? 'console', why: why.value });
-  const over = current && current.revision > 0 ? { 'if-match': current.etag } : past ? {} : { 'if-none-match': '*' };
-  const undoRequest = (answer) => ({ method: 'POST', path: `${path}/undo`, query: { who: remembered('who') ?? 'console' }, headers: { 'if-match': `"${answer.revision}"` } });
 
-  const parsed = () => {
-    try {
-      return JSON.parse(text.value);
-    } catch (error) {
-      fill(warnings, el('p', { class: 'bad' }, t('not_json', { reason: error.message })));
-      return null;
-    }
-  };
-  const change = async (title, request, undo) => {
+  const run = async (command) => {
     fill(problem);
     try {
-      await act(title, request, undo);
-      say(title);
+      await command();
+      say(t('done'));
       page.again();
     } catch (error) {
-      const isConflict = error.status === 412;
       const revision = /\d+/.exec(error.problem?.detail ?? '')?.[0] ?? '?';
-      fill(problem, el('p', { class: 'bad' }, isConflict ? t('conflict', { revision }) : explain(error)), isConflict ? button(t('reload_scene'), page.again) : null);
+      fill(problem, error.status === 412 ? [el('p', { class: 'bad' }, t('conflict', { revision })), button(t('reload_scene'), page.again)] : el('p', { class: 'bad' }, explain(error)));
     }
   };
   const save = () => {
-    const body = parsed();
-    if (body) change(t('saved', { name }), { method: 'PUT', path, query: { ...author(), strict: strict.checked || null }, headers: over, body }, undoRequest);
+    const body = draft.parsed();
+    if (body) run(() => commands.save(body, why.value, strict.checked));
   };
   const remove = async () => {
-    if (await confirmed(t('delete'), t('delete_text'))) change(t('deleted', { name }), { method: 'DELETE', path, query: author(), headers: over }, undoRequest);
+    if (await confirmed(t('delete'), t('delete_text'))) run(() => commands.remove(why.value));
   };
-  const back = () => change(t('change_undone', { name }), { method: 'POST', path: `${path}/undo`, query: author(), headers: over }, undoRequest);
-
-  const preview = previewPanel(name, parsed, page);
-  const check = async () => {
-    const scene = parsed();
-    if (!scene) return;
-    try {
-      const answer = await ask({ method: 'POST', path: `${path}/preview`, body: { scene } }, page.signal);
-      fill(warnings, answer.warnings.length === 0 ? el('p', { class: 'good' }, t('no_warnings')) : el('ul', { class: 'warnings' }, answer.warnings.map((warning) =>
-        el('li', { 'data-warning': warning.code }, el('b', {}, warning.field), ' ', warning.detail))));
-    } catch (error) {
-      if (error.name !== 'AbortError') fill(warnings, el('p', { class: 'bad' }, explain(error)));
-    }
-  };
-  let waiting;
-  text.addEventListener('input', () => { clearTimeout(waiting); waiting = setTimeout(check, CHECK_AFTER_MS); });
-  text.addEventListener('keydown', (event) => { if ((event.ctrlKey || event.metaKey) && event.key === 's') { event.preventDefault(); save(); } });
-  const presets = el('select', { 'aria-label': t('preset'), id: 'preset', onchange: () => { text.value = JSON.stringify({ ...parsed(), preset: presets.value }, null, 2); check(); } },
+  const draft = draftOf(path, current?.scene ?? { preset: 'home' }, save, page.signal);
+  const presets = el('select', { 'aria-label': t('preset'), id: 'preset', onchange: () => draft.set({ ...draft.parsed(), preset: presets.value }) },
     el('option', { value: '' }, t('use_preset')), PRESETS.map((preset) => el('option', { value: preset }, preset)));
-  const isEdited = current?.origin === 'edited';
-  const state = current ? `${term('origin', current.origin)}${isEdited ? ` · ${t('revision')} ${current.revision} · ${current.who} · ${moment(current.at)}` : ''}` : t('new_scene');
 
-  fill(main, el('p', { class: 'path' }, el('a', { href: link('scenes') }, t('page.scenes')), ' / '), el('h1', {}, name, ' ', el('small', {}, state)),
+  fill(main, el('p', { class: 'path' }, el('a', { href: link('scenes') }, t('page.scenes')), ' / '), el('h1', {}, name, ' ', el('small', {}, stateOf(current))),
     el('div', { class: 'columns' },
-      section(t('edit'), [presets, curlButton({ path })], text,
+      section(t('edit'), [presets, curlButton({ path })], draft.text,
         el('div', { class: 'row' }, field(t('why_change'), why), field(t('strict'), strict), button(t('save'), save, { class: 'primary', id: 'save' }),
-          past ? button(t('undo_change'), back, { id: 'undo' }) : null, isEdited ? button(t('delete'), remove, { id: 'delete' }) : null), problem),
-      section(t('warnings'), null, warnings)),
-    preview, past ? history(past.revisions, (scene) => { text.value = JSON.stringify(scene, null, 2); text.focus(); check(); }, path) : null);
-  await check();
+          past ? button(t('undo_change'), () => run(() => commands.undo(why.value)), { id: 'undo' }) : null,
+          current?.origin === 'edited' ? button(t('delete'), remove, { id: 'delete' }) : null), problem),
+      section(t('warnings'), null, draft.warnings)),
+    previewPanel(name, draft.parsed, page), past ? history(past.revisions, draft.set, path) : null);
+  await draft.check();
+}
+
+function stateOf(scene) {
+  if (!scene) return t('new_scene');
+  const change = scene.origin === 'edited' ? ` · ${t('revision')} ${scene.revision} · ${scene.who} · ${moment(scene.at)}` : '';
+  return term('origin', scene.origin) + change;
 }
 
 function history(revisions, load, path) {

@@ -1,11 +1,11 @@
 // A draft of a scene beside what is served: for named people item by item, for a sample in figures.
 
-import { el, facts, field, fill, section, table } from './dom.js';
-import { number, percent, t } from './i18n.js';
-import { ask, pathOf } from './api.js';
-import { named } from './cards.js';
-import { attempt } from './shell.js';
-import { cardOf } from './titles.js';
+import { el, facts, field, fill, section, table } from '../dom.js';
+import { number, percent, t } from '../i18n.js';
+import { ask, pathOf } from '../api.js';
+import { named } from '../cards.js';
+import { attempt } from '../shell.js';
+import { cardOf } from '../titles.js';
 
 /** The panel of the scene `name`. `draft` returns the scene as it stands in the editor, or null. */
 export function previewPanel(name, draft, page) {
