@@ -53,7 +53,7 @@ fn dot(bencher: Bencher<'_, '_>, dimension: usize) {
     });
 }
 
-/// The best 20 or 200 of as many scores as the second number says.
+/// The best 20 or 200 of many scores; the arguments are the two numbers.
 #[divan::bench(args = [(20, 2_000), (20, 30_000), (200, 2_000), (200, 30_000)])]
 fn best(bencher: Bencher<'_, '_>, (k, n): (usize, usize)) {
     let scores = Numbers(2).units(n);

@@ -187,7 +187,7 @@ mod tests {
         UserAttribute { consents: vec![(CONSENT_CONTACT.to_owned(), contact)], ..UserAttribute::default() }
     }
 
-    /// Two users who said yes and no about contact, and 70 who did not say.
+    /// Two users who allow and refuse contact, and 70 without a recorded consent.
     fn attributes() -> UserAttributes {
         let mut users = vec![said(Some(true)), said(Some(false))];
         users.resize(72, UserAttribute::default());

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// Why an artifact could not be written, opened, verified or understood.
+/// The reason for which an artifact could not be written, opened, verified or understood.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file could not be read, mapped or written.
@@ -49,7 +49,7 @@ pub enum Error {
         /// The section's name.
         section: String,
     },
-    /// The section is intact but does not hold what the format says.
+    /// The section is intact, but its content does not follow the format.
     #[error("section `{section}`: expected {expected}, got {got}")]
     Malformed {
         /// The section's name.

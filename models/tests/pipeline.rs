@@ -247,7 +247,7 @@ fn a_person_gets_what_they_buy_again_and_again_before_the_rest() {
 #[test]
 fn complements_know_purchases_since_training() {
     let snapshot = support::snapshot();
-    // Nobody that the model knows: item 2 twice, with item 0 once.
+    // A person unknown to the model: item 2 bought twice, once together with item 0.
     let (at, then) = (support::UNTIL + 60, support::UNTIL + 3_600);
     let person = Query { bought: vec![(2, at), (2, then), (0, then)], exclude: vec![1], ..Query::default() };
     let personal = personal_complements(View::as_trained(&snapshot), &[3], &person, 3);

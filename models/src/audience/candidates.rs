@@ -1,4 +1,4 @@
-//! Candidate sources, goods -> people: each proposes users with a score of its own.
+//! Candidate sources, items -> people: each proposes users with a score of its own.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 

@@ -114,7 +114,7 @@ pub fn audience(view: View<'_>, query: &AudienceQuery) -> Audience {
         people.sort_by(|a, b| b.score.total_cmp(&a.score));
         people.truncate(query.count);
     }
-    // One person may be found by several sources, and for each of several goods.
+    // Several sources, and several items, may find the same person.
     denied.sort_unstable();
     denied.dedup();
     Audience { people, without_consent: denied.len() }

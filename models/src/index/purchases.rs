@@ -72,7 +72,7 @@ impl Purchase {
             .then(|| (self.last_at - self.first_at) as f32 / 86_400.0 / (self.baskets - 1) as f32)
     }
 
-    /// Whether, at `at` (unix seconds), the usual gap between two purchases is over: never after one alone.
+    /// True if, at `at` (unix seconds), the mean gap between two purchases has passed; never after a single purchase.
     pub fn is_due(&self, at: i64) -> bool {
         let since = (at - i64::from(self.last_at)).max(0) as f32 / 86_400.0;
         self.mean_gap_days().is_some_and(|gap| gap > 0.0 && since >= gap)

@@ -12,7 +12,7 @@ pub const KINDS: usize = 3;
 /// Separates the parts of a category path.
 const SEPARATOR: char = '/';
 
-/// The traits of every item. A code means the same kind and value wherever it stands.
+/// The traits of every item. Equal codes mean the same kind and value.
 #[derive(Debug, Clone, Default)]
 pub struct Traits {
     codes: Vec<[Option<u32>; KINDS]>,

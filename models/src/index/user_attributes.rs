@@ -16,7 +16,7 @@ use crate::storage::section::{self, Section, StringLists};
 
 /// The section's name.
 pub const SECTION: &str = "user_attributes";
-/// Consent to be contacted at all.
+/// Consent to be contacted.
 pub const CONSENT_CONTACT: &str = "consent_contact";
 /// Consent to personalized answers.
 pub const CONSENT_PERSONALIZATION: &str = "consent_personalization";

@@ -12,7 +12,7 @@ use crate::kernels::topk::{Scored, TopK};
 
 /// Rows of a block.
 const ROWS: usize = 16;
-/// Numbers of a row that stand side by side.
+/// Adjacent numbers of a row.
 const GROUP: usize = 4;
 /// The same four numbers of 16 rows.
 type Line = [i8; ROWS * GROUP];
@@ -52,7 +52,7 @@ struct Facts {
 struct Query {
     groups: Vec<[u8; GROUP]>,
     scale: f32,
-    /// Length of the vector that the codes stand for.
+    /// Length of the encoded vector.
     norm: f32,
     /// Length of the difference to the query.
     error: f32,

@@ -151,7 +151,7 @@ impl<'a> Steer<'a> {
     }
 }
 
-/// True if a rule says anything about the slots after the first `shown` of a list.
+/// True if a rule concerns slots after the first `shown` of a list.
 fn reaches(action: &Action, shown: usize) -> bool {
     match action {
         Action::Pin { slot, .. } => *slot >= shown,

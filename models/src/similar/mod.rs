@@ -21,7 +21,8 @@ pub struct Similar {
     pub score: f32,
     /// The source that contributed most.
     pub source: Source,
-    /// The given item that contributed most by co-purchase or by its attributes; `None` if no item did.
+    /// The given item that contributed most by co-purchase, attributes or an external
+    /// source; `None` if no item did.
     pub because: Option<ItemIx>,
 }
 
@@ -77,7 +78,7 @@ struct Found {
 }
 
 impl Found {
-    /// Vectors are searched with all items together, so that no single one is the reason.
+    /// Nearness by vectors is no reason; co-purchase, attributes and external scores are.
     fn of(asked: ItemIx, evidence: &Evidence) -> Self {
         let of_item = [Source::CoPurchase, Source::Content, Source::External1, Source::External2];
         let largest = of_item.iter().map(|source| evidence[*source as usize]).fold(0.0, f32::max);

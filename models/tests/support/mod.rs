@@ -126,7 +126,7 @@ pub fn snapshot() -> Snapshot {
     snapshot
 }
 
-/// Every second user refuses to be contacted; the last one says nothing.
+/// Every second user refuses to be contacted; the last one has no recorded consent.
 fn user_attributes(n: u32) -> UserAttribute {
     let consents = (n < 5).then(|| (CONSENT_CONTACT.to_owned(), Some(n.is_multiple_of(2))));
     UserAttribute {

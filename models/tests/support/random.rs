@@ -95,7 +95,7 @@ impl Dice {
     }
 }
 
-/// The shop that `seed` draws; `repeats` says whether its users buy the same items again.
+/// The shop that `seed` draws; with `repeats`, its users buy the same items again.
 pub fn shop(z: Size, seed: u64, repeats: bool) -> Snapshot {
     let mut dice = Dice(seed);
     let d = &mut dice;

@@ -33,7 +33,7 @@ const MIN_PROPOSALS: usize = 200;
 pub struct Input<'a> {
     view: View<'a>,
     query: &'a Query,
-    /// The items that stand for the user.
+    /// The items that represent the user.
     seeds: Vec<Seed>,
     popularity: Popularity<'a>,
     vectors: Vectors<'a>,
@@ -89,7 +89,7 @@ impl Input<'_> {
         ranked.filter(|&item| scores.is_allowed(item))
     }
 
-    /// True if the person has a history, a session or a vector to personalize by.
+    /// True if a source other than popularity scored an item, or the user has a vector.
     pub fn is_personal(&self, scores: &Scores) -> bool {
         let popularity = Source::Popularity as usize;
         scores.sources().iter().any(|&source| source != popularity)
