@@ -153,7 +153,7 @@ fn row(
     writeln!(out, "{store:14}  {callers:7}  {batch:11}  {rate:16.0}  {p50:6.2}  {p99:6.2}  {bytes:11.0}")
 }
 
-/// Bytes of memory that Redis says it uses.
+/// Bytes of memory used, as reported by Redis.
 fn used(server: &RedisServer) -> f64 {
     let info = server.say("INFO memory");
     let line = info.lines().find_map(|line| line.strip_prefix("used_memory:"));

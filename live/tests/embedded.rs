@@ -95,7 +95,7 @@ async fn a_clock_set_forward_and_back_frees_no_id() {
         }
         assert_eq!(store.append(first(), NOW).await.unwrap(), [Outcome::Duplicate]);
     }
-    // A restart with a wrong clock, too: running time goes on where it was.
+    // A restart with a wrong clock, too: the running time continues.
     drop(store);
     store = folder.open();
     let sweep = Sweep { now: NOW + 10 * TTL, uptime_ms: day / 2, keep_from: u64::MAX };

@@ -15,7 +15,7 @@ use qianmian_live::people::{Name, People};
 use qianmian_money::Decimal;
 
 /// The moment of the tests, and the `ttl` of their stores; milliseconds.
-/// In the past, because Redis goes by a clock of its own.
+/// In the past, because Redis uses a clock of its own.
 pub const NOW: i64 = 1_700_000_000_000;
 pub const TTL: i64 = 7 * 86_400_000;
 

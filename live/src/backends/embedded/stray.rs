@@ -19,7 +19,7 @@ pub(super) fn move_aside(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
     let keyspaces = folder.join("keyspaces");
     let mut found =
         entries(folder, |name, is_folder| !is_journal(name) || (is_number(name, ".jnl") && !is_folder))?;
-    // Files among the keyspaces are skipped by fjall; folders are taken for keyspaces.
+    // fjall skips files among the keyspaces, but treats every folder as a keyspace.
     found.extend(entries(&keyspaces, |name, is_folder| is_number(name, "") || !is_folder)?);
     for keyspace in subfolders(&keyspaces)? {
         for part in ["tables", "blobs"] {

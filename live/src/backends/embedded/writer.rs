@@ -209,7 +209,7 @@ impl<'t> Group<'t> {
         }
     }
 
-    /// True if state stands under a key.
+    /// True if a state is stored under a key.
     pub(super) fn has_state(&self, key: &[u8]) -> Result<bool, StoreError> {
         match self.users.get(key) {
             Some(state) => Ok(!state.is_empty()),

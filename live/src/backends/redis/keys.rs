@@ -72,7 +72,7 @@ impl Keys {
     }
 
     pub(super) fn seen(&self, event_id: &str) -> String {
-        // The tag stands before the id, so that no id can change it.
+        // The tag comes before the id, so that no id can change it.
         format!("{{qm:{}}}:seen:{event_id}", self.shop)
     }
 
