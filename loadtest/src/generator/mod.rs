@@ -89,7 +89,7 @@ pub struct ServerUsage {
 ///
 /// # Errors
 /// A lane lacks ids, a connection could not be opened before the start, or the watched process ended;
-/// whatever else happens is counted.
+/// all other failures are counted.
 pub fn run(lanes: &[Lane], server: Option<&Process>) -> anyhow::Result<Run> {
     EventLoop::new(lanes, server)?.run()
 }

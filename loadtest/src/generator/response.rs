@@ -54,7 +54,7 @@ impl ResponseReader {
         self.head = None;
     }
 
-    /// True if the response is complete; `closed` says that no further byte will come.
+    /// True if the response is complete; `closed` is true if no further byte will come.
     ///
     /// # Errors
     /// The bytes are not HTTP/1.1, exceed [`MAX_BYTES`], or end before the response does.
