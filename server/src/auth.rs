@@ -128,7 +128,7 @@ impl Keyring {
         Self { keys }
     }
 
-    /// True if there are no keys at all, so that nobody needs one.
+    /// True if there are no keys, so that callers need none.
     pub fn is_open(&self) -> bool {
         self.keys.is_empty()
     }

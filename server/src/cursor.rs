@@ -1,8 +1,8 @@
-//! Cursors: where the next page of a list begins, signed.
+//! Cursors: the signed position of the next page of a list.
 //!
-//! A cursor holds what the list has shown, by hashes of ids: the next page is made of all other items, by the model, the
-//! prices and the rules of its own moment. So it holds across swaps, and no server keeps anything for it. It says whose
-//! it is and when it ends, and is signed by a key that the servers of a deployment share (decision 100).
+//! A cursor holds what the list has shown, by hashes of ids: the next page is made of all other items, by the model,
+//! the prices and the rules of its own moment. So it holds across swaps, and no server keeps anything for it. It says
+//! whose it is and when it ends, and is signed by a key that the servers of a deployment share (decision 100).
 //!
 //! Layout, little-endian, in base64url: format (1 byte), end (unix seconds, 8), person (8), scene (8), number of items
 //! shown elsewhere (2), hashes of items (8 each), those shown elsewhere first; blake3 of all that, keyed (32).

@@ -45,9 +45,9 @@ pub enum Access {
 /// The caller.
 #[derive(Debug, Clone)]
 pub enum Caller {
-    /// A server of the shop: it may speak for everybody.
+    /// A server of the shop: it may act for everyone.
     Server,
-    /// A storefront: it speaks for the user of its token, or for nobody.
+    /// A storefront: it acts for the user of its token, or for no one.
     Storefront(Option<String>),
 }
 
@@ -153,7 +153,7 @@ impl Guard {
         }
     }
 
-    /// The caller, if the key has the scope of the route.
+    /// The caller, if the key has a scope that the route accepts.
     fn caller(&self, grant: &Grant<'_>, request: &Request) -> Result<Caller, Problem> {
         let (wanted, is_shared) = match &self.access {
             // Routes without a key are answered before this check.

@@ -13,7 +13,7 @@ use crate::auth::Scope;
 use crate::guard::{Access, USER_TOKEN};
 use crate::problem::{Code, MEDIA_TYPE, ProblemBody};
 
-/// The names of the security schemes: of keys, and of user tokens beside storefront keys.
+/// The names of the security schemes: keys, and user tokens that come with storefront keys.
 const KEY: &str = "key";
 const TOKEN: &str = "user_token";
 

@@ -1,7 +1,7 @@
 //! `/healthz`, `/readyz` and `/metrics` at an address of their own, on a thread of their own.
 //!
-//! While all other threads are busy with answers, the platform still learns how the server is, and scrapes it. The thread
-//! lives until the server has stopped, so that a draining server is not taken for a dead one.
+//! While all other threads are busy with answers, the platform can still check the server, and scrape it. The thread
+//! lives until the server has stopped, so that a draining server does not look dead.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ impl Probes {
     /// Listens on the first of `addresses` that is free.
     ///
     /// # Errors
-    /// None is, or the operating system refuses the thread.
+    /// No address is free, or the operating system refuses the thread.
     pub fn start(config: &Config, app: &Arc<App>, addresses: &[SocketAddr]) -> anyhow::Result<Self> {
         let listener = std::net::TcpListener::bind(addresses)
             .with_context(|| format!("cannot listen for probes on {addresses:?}"))?;
@@ -46,7 +46,7 @@ impl Probes {
         Ok(Self { address, stop })
     }
 
-    /// Where they are answered.
+    /// The address at which probes are answered.
     pub fn address(&self) -> SocketAddr {
         self.address
     }

@@ -278,7 +278,7 @@ fn log_early_end(ended: hyper::Result<()>) {
     }
 }
 
-/// Answers one request, and records its duration on the connection.
+/// Answers one request, which counts as in flight on its connection until the last byte is written.
 async fn answer(
     service: TowerToHyperService<Router>,
     activity: Arc<Activity>,

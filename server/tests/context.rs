@@ -1,4 +1,4 @@
-//! Live state in answers: a purchase since training is a reason, like one that the model knows.
+//! Live state in answers: a purchase since training is a reason, like one in the training data.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};

@@ -78,7 +78,7 @@ async fn documented(running: &Running) -> Vec<Documented> {
 }
 
 impl Documented {
-    /// True if `status` says that the key was let through. Calls of one document come in any order: it may not be
+    /// True if `status` says that the key was accepted. Calls of one document come in any order: it may not be
     /// there.
     fn is_let_through(&self, status: u16) -> bool {
         let is_document = ["/scenes/", "/rooms/"].iter().any(|path| self.path.starts_with(path));

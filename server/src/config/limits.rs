@@ -64,7 +64,7 @@ impl Limits {
     }
 }
 
-/// The largest rate that can be limited, requests per second; 0 is no limit.
+/// Checks a rate limit: 0.001 to 1,000,000 requests per second, or 0 for no limit.
 pub(super) fn per_second(field: &str, got: f64) -> Result<(), ConfigError> {
     match got == 0.0 || (0.001..=1e6).contains(&got) {
         true => Ok(()),

@@ -54,7 +54,7 @@ impl Activity {
         Answering(Arc::clone(self))
     }
 
-    /// Records if the answer was given before the request's body was read.
+    /// Records `unread`: true if the answer was given before the request's body was read.
     pub fn set_unread(&self, unread: bool) {
         self.unread.store(unread, Ordering::Relaxed);
     }

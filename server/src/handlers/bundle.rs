@@ -83,7 +83,7 @@ pub enum Mode {
 const CHOICE: usize = 4;
 
 impl BundleRequest<'_> {
-    /// Checks what no single field says.
+    /// Checks that involve several fields.
     ///
     /// # Errors
     /// Sets would have at least more items than at most.

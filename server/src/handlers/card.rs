@@ -83,7 +83,7 @@ impl Bought {
         self.is_due |= purchase.is_due(now);
     }
 
-    /// Adds a purchase that the model does not know, at unix seconds. A later purchase means that nothing is due.
+    /// Adds a purchase that the model does not know, at `at` (unix seconds). If it is the latest one, nothing is due.
     pub fn add_since(&mut self, at: i64) {
         self.times = self.times.saturating_add(1);
         self.is_due &= at < self.last_at;

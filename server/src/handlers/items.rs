@@ -1,4 +1,5 @@
-//! `/items`: changes of price, stock and on-sale state, used by every answer from then on; and an item as it stands.
+//! `/items`: changes of price, stock and on-sale state, used by every answer from then on; and the
+//! current state of an item.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -159,7 +159,7 @@ pub async fn post(call: Call, State(app): State<Arc<App>>, body: JsonBody) -> Re
 }
 
 impl PageRequest<'_> {
-    /// Checks what no single field says.
+    /// Checks that involve several fields.
     fn check(&self) -> Result<(), Problem> {
         let wrong =
             |field: String, detail: String| Err(Problem::new(Code::InvalidField, detail).at_field(field));

@@ -48,7 +48,7 @@ impl Live {
     /// The same, with the store's own error.
     ///
     /// # Errors
-    /// As the store.
+    /// Those of the store.
     pub async fn try_write(
         &self,
         address: (&str, &str),
@@ -63,7 +63,7 @@ impl Live {
     /// earlier one.
     ///
     /// # Errors
-    /// As the store.
+    /// Those of the store.
     pub async fn undo_document_as(
         &self,
         address: (&str, &str),

@@ -31,7 +31,7 @@ pub struct Restarts {
 }
 
 impl Restarts {
-    /// Of the worker `name`, whose counter is given.
+    /// For the worker `name`, with its counter.
     pub fn new(name: &'static str, counter: Counter, health: Arc<Health>) -> Self {
         Self { name, counter, health }
     }
