@@ -45,7 +45,7 @@ pub struct Shopper {
     pub dog: bool,
     /// Day of registration; may lie before the window.
     pub registered: i32,
-    /// The first day after the user's last visit.
+    /// The first day on which the user no longer buys.
     pub leaves: i32,
     /// Activity; 1 is the median.
     pub activity: f32,

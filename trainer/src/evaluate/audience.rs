@@ -38,7 +38,7 @@ const MIN_BUYERS: usize = 10;
 const MIN_OF_KIND: usize = 3;
 /// More items than this are not measured; every n-th is.
 const MAX_ITEMS: usize = 2_000;
-/// Every user is ranked for every item: users times items is at most this.
+/// Bound of users times items, as every user is ranked for every item; see [`affordable`].
 const BUDGET: usize = 80_000_000;
 /// Users in each method's ranking; all others tie at the end.
 const DEPTH: usize = 1_000;

@@ -56,7 +56,7 @@ const DEPTH: usize = 20;
 const SHOWN: usize = 10;
 /// More users than this are not measured; every n-th is.
 const MAX_USERS: usize = 25_000;
-/// Baselines search neighbors among all users: users times cases is at most this.
+/// Bound of users times cases, as baselines search neighbors among all users; see [`affordable`].
 const BUDGET: usize = 600_000_000;
 
 /// Users with their purchases in the window.

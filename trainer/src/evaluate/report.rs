@@ -53,7 +53,7 @@ impl Report {
 /// One task: every method on the same cases.
 #[derive(Debug, Serialize)]
 pub struct Task {
-    /// Such as `recommend`, `audience` or `bundle`.
+    /// Name, such as `recommend`, `audience` or `bundle`.
     pub name: &'static str,
     /// Users, items or carts measured.
     pub cases: usize,
@@ -103,7 +103,7 @@ impl Role {
 /// A metric's mean over the cases.
 #[derive(Debug, Serialize)]
 pub struct Metric {
-    /// Such as `ndcg@10`.
+    /// Name, such as `ndcg@10`.
     pub name: &'static str,
     /// Mean over the cases to which it applies; 0 without such cases.
     pub mean: f64,

@@ -8,7 +8,7 @@ use crate::metrics::mean;
 /// One task over all windows.
 #[derive(Debug, Serialize)]
 pub struct Rolled {
-    /// Such as `recommend`, `audience` or `bundle`.
+    /// Name of the task, such as `recommend`, `audience` or `bundle`.
     pub task: &'static str,
     /// The metrics, in the order of the values below.
     pub metrics: Vec<&'static str>,

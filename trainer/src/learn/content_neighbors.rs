@@ -25,7 +25,7 @@ const SLACK: f32 = 1e-4;
 
 /// The most similar items of some items, best first, with the cosine: above 0, up to 1.
 pub struct ContentNeighbors {
-    /// By item; empty for items that were not searched.
+    /// The neighbors of each item; empty for items that were not searched.
     of: Vec<Vec<(ItemIx, f32)>>,
 }
 

@@ -1,7 +1,7 @@
 //! User ids that mean "no user", and user ids with so many lines that they are probably no single person.
 //!
-//! Words such as NULL, 匿名 and walk-in are guests. A number such as 0 is a guest unless the ids 1 and 2 exist and it
-//! buys no more than they do.
+//! Words such as NULL, 匿名 and walk-in are guests, and so are numbers such as 00000000. The id 0 is a guest unless the
+//! ids 1 and 2 exist and it has at most ten times the lines of the larger of them.
 
 use super::raw::Raw;
 use super::types::GUEST;
@@ -86,7 +86,7 @@ fn is_sentinel(name: &str, code: u32, raw: &Raw, lines: &[u64]) -> bool {
     if name != "0" {
         return false;
     }
-    // If persons are numbered from 0, then 1 and 2 exist and buy about as much.
+    // If persons are numbered from 0, then 1 and 2 exist, with numbers of lines of the same order.
     let others: Vec<u64> = ["1", "2"]
         .iter()
         .filter_map(|id| raw.users.find(id.as_bytes()))

@@ -1,6 +1,6 @@
 //! Recognizes names of months by their first letters.
 
-/// By month, the beginnings of its names in English, German, Dutch, French, Spanish, Italian and Portuguese.
+/// First letters of the names of each month in English, German, Dutch, French, Spanish, Italian and Portuguese.
 const BEGINNINGS: [&[&str]; 12] = [
     &["jan", "jän", "ene", "gen"],
     &["feb", "fev", "fév"],

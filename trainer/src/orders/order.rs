@@ -14,7 +14,7 @@ use super::warnings::Code;
 
 /// Smallest share of repeated (user, item) lines from which users are taken to buy again.
 const REPEATS: f64 = 0.05;
-/// Share of adjacent pairs in order of ids above which a line counts as sorted by id.
+/// Share of adjacent pairs in order of ids above which the lines count as sorted by id.
 const SORTED: f64 = 0.97;
 /// Fewest users, or adjacent pairs, with which an order is judged to be meaningless.
 const MIN_USERS: usize = 200;

@@ -83,7 +83,7 @@ struct Ids {
     others: u64,
 }
 
-/// For one order-level column: the orders with a value on the first line only, and those with values on others.
+/// Counts for one order-level column: orders with a value on the first line only, and orders with values on others.
 #[derive(Debug, Default, Clone, Copy)]
 struct Filled {
     first_only: u64,

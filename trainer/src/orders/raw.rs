@@ -59,7 +59,7 @@ pub struct Raw {
     pub returns_of_guests: u64,
     /// Purchase rows with a status of cancelled or refunded.
     pub cancelled: Vec<Cancelled>,
-    /// By number of first appearance.
+    /// Baskets, numbered by first appearance.
     pub baskets: Vec<Basket>,
     /// Item ids.
     pub items: Dictionary,

@@ -161,7 +161,7 @@ struct Seen {
     unknown: Option<(String, String)>,
     unknowns: u32,
     numbers: u32,
-    /// Of the numbers, those with decimals.
+    /// Number of `numbers` with decimals.
     decimals: u32,
     least: f64,
     most: f64,

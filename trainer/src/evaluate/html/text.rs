@@ -59,7 +59,7 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// With this caption and these column titles, which are text.
+    /// Starts a table with a caption and column titles, all plain text.
     pub(super) fn new<S: AsRef<str>>(caption: &str, head: impl IntoIterator<Item = S>) -> Self {
         let head = head.into_iter().map(|title| escape(title.as_ref())).collect();
         Self { caption: escape(caption), head, rows: Vec::new() }

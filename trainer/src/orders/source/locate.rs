@@ -23,7 +23,7 @@ pub enum Need {
 pub struct Wanted {
     /// Its own name: `user_id`.
     pub name: String,
-    /// For messages: `orders.user_id`.
+    /// Its name in messages: `orders.user_id`.
     pub canonical: String,
     /// The source columns' names.
     pub sources: Vec<String>,

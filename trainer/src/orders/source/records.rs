@@ -52,7 +52,7 @@ pub struct Record {
     pub line: u64,
     /// Number of its physical lines.
     pub lines: u64,
-    /// The record as written, without the last line end, followed by cells with unescaped quotes.
+    /// The record as written, without the last line end, followed by the unescaped text of cells with escaped quotes.
     pub bytes: Vec<u8>,
     /// The cells.
     pub spans: Vec<Span>,

@@ -60,7 +60,7 @@ pub enum Instead {
 pub struct Element<'a> {
     /// Counted from 0 within the row.
     pub number: u32,
-    /// By canonical column.
+    /// Values by canonical column.
     pub values: &'a [Instead],
 }
 

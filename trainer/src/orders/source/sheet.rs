@@ -26,7 +26,7 @@ pub struct Sheet {
     /// The position of the header.
     pub dialect: Dialect,
     text: String,
-    /// By row, its line and its cells.
+    /// The line number and the cells of each row.
     rows: Vec<(u64, Vec<Span>)>,
 }
 

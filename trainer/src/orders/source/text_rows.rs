@@ -9,7 +9,7 @@ use crate::orders::summary::Reason;
 
 /// The columns of a file and the shape of its rows.
 pub struct Shape<'a> {
-    /// By canonical column.
+    /// Locations of values, by canonical column.
     pub columns: &'a [Located],
     /// The texts that all rows share.
     pub constants: &'a [String],
