@@ -93,7 +93,7 @@ pub struct Consents {
 /// The users who allow one purpose.
 #[derive(Debug)]
 struct Allowed {
-    /// One bit a user.
+    /// One bit per user.
     bits: Box<[AtomicU64]>,
     /// Users without it.
     denied: AtomicUsize,

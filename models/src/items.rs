@@ -51,7 +51,7 @@ impl Items<'_> {
         }
     }
 
-    /// [`on_sale`](Self::on_sale) of 64 items a word, the first item in the lowest bit.
+    /// [`on_sale`](Self::on_sale) of 64 items per word, the first item in the lowest bit.
     pub(crate) fn on_sale_words(&self) -> Vec<u64> {
         let mut words: Vec<u64> = match self.overlay {
             Some(overlay) => overlay.on_sale_words().collect(),

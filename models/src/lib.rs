@@ -10,7 +10,7 @@
 //! | [`ids`] | external id <-> dense index |
 //! | [`storage`] | one mapped section; one version; one shop's versions |
 //! | [`kernels`] | dot products, top k, tree ensembles |
-//! | [`index`] | one index a file: its columns, its reader, its queries |
+//! | [`index`] | one index per file: its columns, its reader, its queries |
 //! | [`source`], [`blend`] | the candidate sources and their weights |
 //! | [`snapshot`] | all indexes of one artifact, opened |
 //! | [`overlay`], [`items`], [`scene`], [`view`] | the inputs of an answer |

@@ -34,9 +34,9 @@ pub struct ItemNews {
 pub struct Overlay {
     /// Shares the snapshot's memory.
     trained: Catalog,
-    /// One bit an item.
+    /// One bit per item.
     on_sale: Box<[AtomicU64]>,
-    /// One cell an item; absent until the first news.
+    /// One cell per item; absent until the first news.
     cells: OnceLock<Box<[Cell]>>,
     /// Number of changes so far.
     revision: AtomicU64,
@@ -169,7 +169,7 @@ impl Overlay {
         self.on_sale[item as usize / 64].load(Ordering::Relaxed) >> (item % 64) & 1 == 1
     }
 
-    /// [`on_sale`](Self::on_sale) of 64 items a word, the first item in the lowest bit.
+    /// [`on_sale`](Self::on_sale) of 64 items per word, the first item in the lowest bit.
     pub(crate) fn on_sale_words(&self) -> impl Iterator<Item = u64> + '_ {
         self.on_sale.iter().map(|word| word.load(Ordering::Relaxed))
     }

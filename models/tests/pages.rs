@@ -82,7 +82,7 @@ proptest! {
                         prop_assert_eq!(!told(unmet), is_met);
                     }
                 }
-                // What every page satisfies, the list satisfies.
+                // A rule that every page satisfies holds for the whole list, too.
                 action => {
                     let Some((got, is_met)) = truth(action, snapshot, &inputs, &list.items) else { continue };
                     let is_told = list.pages.iter().any(|(_, unmet)| told(unmet));

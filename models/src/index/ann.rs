@@ -1,6 +1,6 @@
 //! A flat HNSW graph (Malkov & Yashunin 2018) over the rows of [`Factors`], searched by inner product.
 //!
-//! Sections `item_graph`, `user_graph`: one row a vector; `level` (the highest layer it is on), `base`
+//! Sections `item_graph`, `user_graph`: one row per vector; `level` (the highest layer it is on), `base`
 //! (its neighbors on layer 0) and `upper` (a list of `{layer, row}` for the layers above). The trainer
 //! builds it; here it is two arrays and a walk, without locks or allocation per candidate.
 

@@ -48,7 +48,7 @@ pub struct Catalog {
     tags: StringLists,
     store_ids: StringLists,
     merchant_ids: StringLists,
-    /// One bit an item; derived.
+    /// One bit per item; derived.
     on_sale: Arc<[u64]>,
 }
 
@@ -72,7 +72,7 @@ pub struct Attributes {
 }
 
 impl Catalog {
-    /// From one entry an item, in vocabulary order; prices and costs are in `currency`.
+    /// From one entry per item, in vocabulary order; prices and costs are in `currency`.
     ///
     /// # Errors
     /// More tags or stores than a list column holds.
@@ -176,7 +176,7 @@ impl Catalog {
         self.on_sale[item as usize / 64] >> (item % 64) & 1 == 1
     }
 
-    /// [`on_sale`](Self::on_sale) of all items, one bit an item, the first item in the lowest bit.
+    /// [`on_sale`](Self::on_sale) of all items, one bit per item, the first item in the lowest bit.
     pub(crate) fn on_sale_bits(&self) -> &[u64] {
         &self.on_sale
     }

@@ -1,6 +1,6 @@
 //! Co-purchase: for each item, the items that share baskets with it, best first.
 //!
-//! Section `co_purchase`: one row an item; `baskets` (how many baskets hold it) and `pairs`, a list of
+//! Section `co_purchase`: one row per item; `baskets` (how many baskets hold it) and `pairs`, a list of
 //! `{item, baskets, score}` with at most the trainer's top-N. Support, confidence and lift follow from
 //! the counts and are computed on reading, so that they can never disagree with them.
 

@@ -1,6 +1,6 @@
 //! Identities: the users' ids in channels, so that an audience can be exported by channel id.
 //!
-//! Section `identities`: one row a user; `kinds` and `values`, two lists of strings of one length: the type of the
+//! Section `identities`: one row per user; `kinds` and `values`, two lists of strings of one length: the type of the
 //! identity (`wechat_unionid`, `phone_sha256`, `member_card`, ...) and the id within it, in order of both.
 
 use arrow_array::RecordBatch;

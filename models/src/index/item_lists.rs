@@ -22,7 +22,7 @@ pub struct ItemLists {
 }
 
 impl ItemLists {
-    /// From one list an item, heaviest first.
+    /// From one list per item, heaviest first.
     pub fn new(section: &str, lists: &[Vec<(ItemIx, f32)>]) -> Result<Self> {
         Ok(Self {
             offsets: section::offsets(section, lists.iter().map(Vec::len))?,

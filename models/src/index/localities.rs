@@ -1,6 +1,6 @@
 //! Popularity by store, city and channel, for people of whom nothing else is known.
 //!
-//! Section `localities`: one row a locality; `kind` (`store`, `city` or `channel`), `value` (the store's id, the
+//! Section `localities`: one row per locality; `kind` (`store`, `city` or `channel`), `value` (the store's id, the
 //! city's or the channel's name), `rest` and a list `items` of `{item, weight}`, heaviest first. A weight is
 //! the item's decayed baskets in the locality, shrunk towards the shop's and on the scale of `popularity.score`;
 //! an item that is not listed weighs `rest` times its `popularity.score`.
@@ -72,7 +72,7 @@ pub struct Localities {
 }
 
 impl Localities {
-    /// From one entry a locality; of two of the same name the last is found.
+    /// From one entry per locality; of two of the same name the last is found.
     pub fn new(localities: &[Locality]) -> Result<Self> {
         let items: Vec<Vec<(ItemIx, f32)>> = localities.iter().map(|p| p.items.clone()).collect();
         let kinds = StringArray::from_iter_values(localities.iter().map(|p| p.kind.name()));

@@ -103,7 +103,7 @@ const COUNTS: [&str; 3] = ["baskets", "first_at", "last_at"];
 const TIERS: [&str; 3] = ["recency", "frequency", "monetary"];
 
 impl Profiles {
-    /// From one entry a user, in vocabulary order.
+    /// From one entry per user, in vocabulary order.
     pub fn new(users: &[Profile]) -> Self {
         let counts = [
             users.iter().map(|u| u.baskets).collect(),

@@ -1,6 +1,6 @@
 //! Purchases in both directions: `history` (user -> items) and `buyers` (item -> users).
 //!
-//! Both sections have one row a user (an item) and a list `purchases` of `{item | user, baskets,
+//! Both sections have one row per user (or item) and a list `purchases` of `{item | user, baskets,
 //! first_at, last_at, decayed}`, latest purchase first. Times are unix seconds UTC in 32 bits.
 
 use std::sync::Arc;

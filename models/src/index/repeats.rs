@@ -1,6 +1,6 @@
 //! Repeat rates of items and repeat counts of users. Derived when a snapshot is opened, in one pass over the histories.
 //!
-//! Cost: 4 bytes an item and a user.
+//! Cost: 4 bytes per item and per user.
 
 use crate::ids::{ItemIx, UserIx};
 use crate::index::purchases::Purchases;

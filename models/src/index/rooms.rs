@@ -1,6 +1,6 @@
 //! Sales of livestream rooms, from the orders that name a room.
 //!
-//! Section `rooms`: one row a room in byte order; `room_id`, `baskets`, `units` (pieces, net of returns), `amount`
+//! Section `rooms`: one row per room in byte order; `room_id`, `baskets`, `units` (pieces, net of returns), `amount`
 //! (minor units; lines without a price count 0), `first_at`, `last_at` (unix seconds) and a list `items` of `{item,
 //! weight}`, the most sold first; a weight is a number of pieces. Absent where no order names a room.
 
@@ -51,7 +51,7 @@ pub struct Rooms {
 }
 
 impl Rooms {
-    /// From one entry a room, in byte order of their ids.
+    /// From one entry per room, in byte order of their ids.
     ///
     /// # Errors
     /// The ids do not rise, or a list is too long for its column.

@@ -2,7 +2,7 @@
 //!
 //! Section `similar`: one row per item, one column `items`, a list of `{item, co_purchase, factors, content,
 //! external_1, external_2}`, most similar first. A number is the source's score as a share of its best for the row, in
-//! units of 1/65535. Cost: 14 bytes an entry, in the mapped file.
+//! units of 1/65535. Cost: 14 bytes per entry, in the mapped file.
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! User attributes other than purchases: for segments, filters and consent.
 //!
-//! Section `user_attributes`: one row a user; `gender`, `city` (empty where unknown), `birthday` (days since
+//! Section `user_attributes`: one row per user; `gender`, `city` (empty where unknown), `birthday` (days since
 //! 1970-01-01), `registered_at` (unix seconds; both null where unknown), `tags` (a list of strings), and one boolean
 //! column per kind of consent, named as in the users table (`consent_contact`, `consent_personalization`,
 //! `consent_sms`, ...; null where none is recorded).
@@ -52,7 +52,7 @@ pub struct UserAttributes {
 }
 
 impl UserAttributes {
-    /// From one entry a user, in vocabulary order.
+    /// From one entry per user, in vocabulary order.
     ///
     /// # Errors
     /// More tags than a list column holds.

@@ -2,7 +2,7 @@
 //!
 //! Section `user_knn`: one row per user, one column `items`, a list of `{item, score, recent}`. Scores are shares of
 //! the user's best, in units of 1/65535: an answer divides every source's scores by its best anyway. `score` has a long
-//! memory and `recent` a short one. Cost: 8 bytes an entry, in the mapped file.
+//! memory and `recent` a short one. Cost: 8 bytes per entry, in the mapped file.
 
 use std::sync::Arc;
 

@@ -4,8 +4,8 @@
 //! k-th best lower bound cannot be among the best; the others, a few times k, are scored exactly. A scan reads a
 //! quarter of the bytes of the rows; its cost is memory bandwidth.
 //!
-//! Layout: 16 rows a block, in lines of 4 numbers a row, so that sums run down a register and never across one. Cost:
-//! `dim + 12` bytes a row.
+//! Layout: 16 rows per block, in lines of 4 numbers per row, so that sums run down a register and never across one.
+//! Cost: `dim + 12` bytes a row.
 
 use crate::kernels::simd;
 use crate::kernels::topk::{Scored, TopK};
@@ -16,7 +16,7 @@ const ROWS: usize = 16;
 const GROUP: usize = 4;
 /// The same four numbers of 16 rows.
 type Line = [i8; ROWS * GROUP];
-/// One sum a row.
+/// One sum per row.
 type Sums = [i32; ROWS];
 
 /// Largest code of a row.

@@ -181,7 +181,7 @@ pub struct StringLists {
 }
 
 impl StringLists {
-    /// From one list a row.
+    /// From one list per row.
     ///
     /// # Errors
     /// As [`offsets`].

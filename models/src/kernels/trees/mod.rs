@@ -1,6 +1,6 @@
 //! An ensemble of regression trees, for ranking.
 //!
-//! Sections `ranker`, `likely_repeat`, `likely_new`: one row a node, trees one after another, a node before its
+//! Sections `ranker`, `likely_repeat`, `likely_new`: one row per node, trees one after another, a node before its
 //! children; `tree`, `feature` (a column of the row of features, whose names are the section's metadata `features`),
 //! `threshold`, `left`, `right` (rows; a leaf names itself twice) and `value` (what a leaf adds). A feature at most the
 //! threshold goes left; NaN goes right.
