@@ -109,7 +109,7 @@ impl Connection {
     }
 
     /// Sends groups of commands, each group about keys of one hash tag, in one round trip: as one pipeline, or on a
-    /// cluster as one pipeline a group, all at once. Returns each group's answers, in order.
+    /// cluster as one pipeline per group, all at once. Returns each group's answers, in order.
     pub(super) async fn ask_all(&self, groups: Vec<Vec<Cmd>>) -> Result<Vec<Vec<Value>>, RedisError> {
         if groups.is_empty() {
             return Ok(Vec::new());
