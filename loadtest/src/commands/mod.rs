@@ -1,4 +1,4 @@
-//! The commands, one a file, and the arguments that several of them share.
+//! The commands, one per file, and the arguments that several of them share.
 
 pub mod args;
 pub mod floor;
