@@ -28,7 +28,7 @@ pub struct KeyConfig {
     /// replaced one by one.
     #[serde(default)]
     pub user_token_secrets: Vec<String>,
-    /// A file with further such secrets, one a line, such as a mounted secret.
+    /// A file with further such secrets, one per line, such as a mounted secret.
     #[serde(default)]
     pub user_token_secret_file: Option<PathBuf>,
     /// Requests per second, instead of the limit in `limits`; 0 is no limit.
