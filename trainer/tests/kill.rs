@@ -1,5 +1,5 @@
-//! A process killed at any moment of a training run or a publish leaves the store intact: `latest.json` names a complete
-//! version, every listed version is complete, and the next writer removes the rest.
+//! A process killed at any moment of a training run or a publish leaves the store intact: `latest.json` names a
+//! complete version, every listed version is complete, and the next writer removes the rest.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -1,8 +1,8 @@
 //! `gc`: removes old versions from the model store.
 //!
-//! A version is removed if it is not among the newest ones, is old enough, and nothing needs it: `latest.json` names the
-//! version to serve and the one to roll back to, and the gate compares with the parent of the version to serve. A server
-//! that pinned another version keeps serving it from the files it has open, until it restarts.
+//! A version is removed if it is not among the newest ones, is old enough, and nothing needs it: `latest.json` names
+//! the version to serve and the one to roll back to, and the gate compares with the parent of the version to serve. A
+//! server that pinned another version keeps serving it from the files it has open, until it restarts.
 
 use std::collections::BTreeSet;
 use std::time::SystemTime;

@@ -89,12 +89,12 @@ struct CommonArgs {
     /// [default: the end of the data].
     #[arg(long, value_name = "TIME", value_parser = moment)]
     at: Option<i64>,
-    /// Write `'` before CSV and TSV cells that a spreadsheet would run as a formula (those that begin with =, +, -, @, a
-    /// tab or a carriage return). Off by default, because it changes ids that programs read.
+    /// Write `'` before CSV and TSV cells that a spreadsheet would run as a formula (those that begin with =, +, -, @,
+    /// a tab or a carriage return). Off by default, because it changes ids that programs read.
     #[arg(long)]
     neutralize_formulas: bool,
-    /// Users whose consent to be contacted is unknown: allow, deny, or deny_if_recorded (deny if the users table has the
-    /// column). Those who said no are in no audience.
+    /// Users whose consent to be contacted is unknown: allow, deny, or deny_if_recorded (deny if the users table has
+    /// the column). Those who said no are in no audience.
     #[arg(long, value_name = "RULE", default_value = "deny_if_recorded")]
     unknown_contact: Unknown,
     /// Users whose consent to personal answers is unknown: allow, deny or deny_if_recorded. Those who said no get best

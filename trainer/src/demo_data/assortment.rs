@@ -100,8 +100,8 @@ impl ShelfMaker<'_> {
         }
     }
 
-    /// The first day and the day from which the item fades: 3 in 10 are launched inside the window, and 3 in 10 fade some
-    /// time after their first months.
+    /// The first day and the day from which the item fades: 3 in 10 are launched inside the window, and 3 in 10 fade
+    /// some time after their first months.
     fn lifetime(&self, dice: &mut Dice) -> (i32, i32) {
         let launched = if dice.chance(0.3) {
             dice.below(self.days as usize) as i32
@@ -122,8 +122,8 @@ fn one_of<'a>(words: &'a str, dice: &mut Dice) -> &'a str {
     words.split(' ').nth(dice.below(n)).unwrap_or(words)
 }
 
-/// A price in fen within the kind's range, a quarter of it (in logarithms) for each band, with the usual endings: 12.90,
-/// 128.00, 1299.00.
+/// A price in fen within the kind's range, a quarter of it (in logarithms) for each band, with the usual endings:
+/// 12.90, 128.00, 1299.00.
 fn price(kind: &Kind, band: u8, dice: &mut Dice) -> u32 {
     let (low, high) = kind.price;
     let yuan = low * (high / low).powf((f32::from(band) + dice.unit()) / 4.0);

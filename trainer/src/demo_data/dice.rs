@@ -1,7 +1,7 @@
 //! Seeded random numbers: the only source of randomness of the demo shop.
 //!
-//! Every part of the catalog and every user has a [`Dice`] of its own, a ChaCha8 stream named by (seed, purpose, number).
-//! A user therefore depends on the seed and the user's number only, not on threads or other users.
+//! Every part of the catalog and every user has a [`Dice`] of its own, a ChaCha8 stream named by (seed, purpose,
+//! number). A user therefore depends on the seed and the user's number only, not on threads or other users.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};

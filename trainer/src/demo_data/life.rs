@@ -1,8 +1,8 @@
 //! The purchases of a user: trip after trip through the window.
 //!
-//! Trips have two causes. *Needs* are kinds that run out: each comes due every cycle and causes a trip. *Browsing* trips
-//! arrive by the shop's traffic and the user's activity. Every trip buys the needs that are due or nearly due, fills the
-//! basket by taste, and adds complements.
+//! Trips have two causes. *Needs* are kinds that run out: each comes due every cycle and causes a trip. *Browsing*
+//! trips arrive by the shop's traffic and the user's activity. Every trip buys the needs that are due or nearly due,
+//! fills the basket by taste, and adds complements.
 
 use super::cart::{Cart, Line, MAX_ORDERS, Trip};
 use super::dice::Dice;

@@ -1,9 +1,10 @@
 //! Demo data: a realistic shop, generated from a seed.
 //!
-//! `demo-data` generates an omnichannel retailer: a catalog (`catalog`, by `assortment` from the tables of `kind_table`),
-//! cities, stores and livestream rooms (`places`), the year with its seasons and sales (`calendar`), and users (`shopper`)
-//! with their trips (`life`) and carts (`cart`). The data have the structure that a recommender should find: tastes for
-//! departments, brands, styles and price bands, items that are bought again, complements, seasons, new items.
+//! `demo-data` generates an omnichannel retailer: a catalog (`catalog`, by `assortment` from the tables of
+//! `kind_table`), cities, stores and livestream rooms (`places`), the year with its seasons and sales (`calendar`), and
+//! users (`shopper`) with their trips (`life`) and carts (`cart`). The data have the structure that a recommender
+//! should find: tastes for departments, brands, styles and price bands, items that are bought again, complements,
+//! seasons, new items.
 //!
 //! The same arguments give the same bytes on any number of threads, since every user has random numbers of their own.
 //! Memory holds the catalog and a few chunks of users, never all orders.
@@ -47,8 +48,8 @@ pub struct DemoDataArgs {
     /// Folder to write to; it is created if missing, and files of an earlier run are replaced.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// Number of users, 1,000 to 10,000,000. 5,000 are enough for a first look (a second); 1,000,000 make a load test (a
-    /// minute or two).
+    /// Number of users, 1,000 to 10,000,000. 5,000 are enough for a first look (a second); 1,000,000 make a load test
+    /// (a minute or two).
     #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1_000..=10_000_000))]
     pub users: u32,
     /// Number of items, 500 to 500,000. By default it grows with the square root of the users: 2,121 items for 5,000
@@ -58,8 +59,8 @@ pub struct DemoDataArgs {
     /// Days of orders, 30 to 3,650. A year has every season and festival.
     #[arg(long, default_value_t = 360, value_parser = clap::value_parser!(u32).range(30..=3_650))]
     pub days: u32,
-    /// The day after the last one, YYYY-MM-DD: orders end before its midnight UTC. The default is today; give a date to get
-    /// the same files on another day.
+    /// The day after the last one, YYYY-MM-DD: orders end before its midnight UTC. The default is today; give a date to
+    /// get the same files on another day.
     #[arg(long, value_name = "DATE", default_value_t = today())]
     pub until: NaiveDate,
     /// Another seed gives another shop: other items, users and tastes.

@@ -1,5 +1,5 @@
-//! Fast CSV: bytes appended to a buffer, without quoting. No text of the demo shop has a comma, a quote or a line break,
-//! which the tests of the tables check.
+//! Fast CSV: bytes appended to a buffer, without quoting. No text of the demo shop has a comma, a quote or a line
+//! break, which the tests of the tables check.
 
 /// Appends a number in decimal digits, with zeros in front up to `width`.
 pub fn digits(out: &mut Vec<u8>, number: u64, width: usize) {

@@ -1,8 +1,8 @@
 //! Gradient-boosted regression trees on histograms (Ke et al., "LightGBM", 2017), grown best leaf first.
 //!
-//! Every feature is cut into at most 255 bins at its quantiles; bin 255 holds NaN. The caller gives gradients and second
-//! derivatives, and a leaf's value is `-G / (H + lambda)`. Sums are exact and features are spread over threads, so the
-//! trees do not depend on the number of threads.
+//! Every feature is cut into at most 255 bins at its quantiles; bin 255 holds NaN. The caller gives gradients and
+//! second derivatives, and a leaf's value is `-G / (H + lambda)`. Sums are exact and features are spread over threads,
+//! so the trees do not depend on the number of threads.
 
 use qianmian_models::kernels::trees::{MAX_LEAVES, Node};
 use rayon::prelude::*;

@@ -2,8 +2,8 @@
 //! Convolution for Recommendation?", 2021).
 //!
 //! `Z = Du^-1/2 X Di^-1/2`, where `X` is the matrix of purchases and `D` are the degrees. The `dim` strongest right
-//! singular vectors `V` of `Z` come from a randomized subspace iteration (Halko, Martinsson & Tropp, 2011). Any basis of
-//! their span is enough, since scores use only `V V'`. All numbers are finite for any shape and rank of `X`.
+//! singular vectors `V` of `Z` come from a randomized subspace iteration (Halko, Martinsson & Tropp, 2011). Any basis
+//! of their span is enough, since scores use only `V V'`. All numbers are finite for any shape and rank of `X`.
 //! Products run by row in a fixed order, so the result does not depend on the number of threads.
 
 use ndarray::{Array2, ArrayView2, Axis, s};

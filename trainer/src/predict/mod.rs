@@ -1,9 +1,10 @@
 //! Batch inference: a file of users, items or carts in, a file of ranked rows out.
 //!
 //! Every answer comes from the functions of `models` that the server calls, so a batch and a live answer agree in every
-//! item and score. Keys stream through in chunks: `keys` reads one, `answers` asks the model on all cores, `rows` formats
-//! the answers, `output` writes them in the order of the input. Memory holds the model and one chunk; for bundles also 16
-//! to 34 bytes a cart, to detect carts that are not adjacent. The output gets its name only when it is complete.
+//! item and score. Keys stream through in chunks: `keys` reads one, `answers` asks the model on all cores, `rows`
+//! formats the answers, `output` writes them in the order of the input. Memory holds the model and one chunk; for
+//! bundles also 16 to 34 bytes a cart, to detect carts that are not adjacent. The output gets its name only when it is
+//! complete.
 
 mod answers;
 mod keys;

@@ -19,8 +19,8 @@ const SAMPLE_SHARE: f64 = 0.3;
 const LEAVES: usize = 8;
 const LEARNING_RATE: f64 = 0.05;
 
-/// Boosts on the rows that `takes` accepts, of four fifths of the users, until the log loss of the other fifth no longer
-/// falls; returns the trees and that loss.
+/// Boosts on the rows that `takes` accepts, of four fifths of the users, until the log loss of the other fifth no
+/// longer falls; returns the trees and that loss.
 pub(super) fn fit(
     lists: &[&Rows],
     takes: &dyn Fn(&Features) -> bool,
