@@ -20,7 +20,7 @@ pub struct Items<'a> {
 }
 
 impl Items<'_> {
-    /// The price of `item` now, in the currency of the catalog; `None` where it is unknown.
+    /// The price of `item` now, in the currency of the catalog; `None` if unknown.
     pub fn price(&self, item: ItemIx) -> Option<Money> {
         let in_room = self.room.and_then(|room| room.of(item).price);
         in_room.or_else(|| match self.overlay {
@@ -29,7 +29,7 @@ impl Items<'_> {
         })
     }
 
-    /// Pieces of `item` that can be sold now; `None` where it is unknown.
+    /// Pieces of `item` that can be sold now; `None` if unknown.
     pub fn stock(&self, item: ItemIx) -> Option<u32> {
         let in_room = self.room.and_then(|room| room.of(item).stock);
         in_room.or_else(|| match self.overlay {

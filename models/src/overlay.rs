@@ -52,7 +52,7 @@ const MAX_CHANGED: usize = 1_024;
 struct Cell {
     /// As [`Money::packed`].
     price: AtomicI64,
-    /// [`UNKNOWN_STOCK`] where there is no news.
+    /// [`UNKNOWN_STOCK`] if there is no news.
     stock: AtomicU32,
     listed: AtomicU8,
 }

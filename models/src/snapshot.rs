@@ -66,27 +66,27 @@ pub struct Snapshot {
     pub popularity: Popularity,
     /// Popularity by locality; absent if localities rank no better than the shop.
     pub localities: Option<Localities>,
-    /// Sales of livestream rooms, absent where no order names a room.
+    /// Sales of livestream rooms, absent if no order names a room.
     pub rooms: Option<Rooms>,
-    /// Item -> items by EASE over users, absent where there were no users to learn from.
+    /// Item -> items by EASE over users, absent if there were no users to learn from.
     pub ease: Option<ItemLists>,
     /// The same weights by target: item -> items whose buyers tend to buy it.
     pub ease_by_target: Option<ItemLists>,
     /// Item -> items by EASE over baskets: completes a cart.
     pub basket_ease: ItemLists,
-    /// Item -> items bought after it, absent where no order of purchases is known.
+    /// Item -> items bought after it, absent if no order of purchases is known.
     pub transitions: Option<ItemLists>,
     /// Repeat rates of items and repeat counts of users; derived from `history` and `buyers`.
     pub repeats: Repeats,
     /// Item -> similar items.
     pub similar: SimilarItems,
-    /// User -> items that similar users buy, absent where there were no users to learn from.
+    /// User -> items that similar users buy, absent if there were no users to learn from.
     pub user_knn: Option<UserItems>,
     /// Category, department, brand and price of items as codes; derived from `catalog`.
     pub traits: Traits,
-    /// Vectors, absent where there were no users to learn from.
+    /// Vectors, absent if there were no users to learn from.
     pub embedding: Option<Embedding>,
-    /// Low-pass item vectors, `n_items x dim`, absent where there were no users to learn from.
+    /// Low-pass item vectors, `n_items x dim`, absent if there were no users to learn from.
     pub low_pass: Option<Factors>,
     /// Item -> items similar by content, one of the two never sold; absent if all items were sold.
     pub content_neighbors: Option<ItemLists>,
@@ -94,7 +94,7 @@ pub struct Snapshot {
     pub external: Vec<External>,
     /// Weights of the sources.
     pub blend: Blend,
-    /// Orders the best of the blend, people -> items; absent where the blend alone is better.
+    /// Orders the best of the blend, people -> items; absent if the blend alone is better.
     pub ranker: Option<Trees>,
     /// The same for items that the person did not buy before.
     pub new_ranker: Option<Trees>,
@@ -102,7 +102,7 @@ pub struct Snapshot {
     pub likelihood: Option<Likelihood>,
 }
 
-/// Item and user vectors in one space, with their graphs where they are large enough to need one.
+/// Item and user vectors in one space, with their graphs if they are large enough to need one.
 #[derive(Debug, Clone)]
 pub struct Embedding {
     /// `n_items x dim`.

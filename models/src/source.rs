@@ -57,7 +57,7 @@ const fn spec(source: Source, name: &'static str, recommend: f32, audience: f32)
     SourceSpec { source, name, recommend, audience }
 }
 
-/// One value per source, indexed by [`Source`]: weights, or the scores that the sources gave a candidate (0 where one
+/// One value per source, indexed by [`Source`]: weights, or the scores that the sources gave a candidate (0 if one
 /// did not propose it).
 pub type Evidence = [f32; Source::COUNT];
 

@@ -104,12 +104,12 @@ impl<'a> View<'a> {
         Items { snapshot: self.snapshot, overlay: self.overlay, room: self.room }
     }
 
-    /// The price of `item` now, in the currency of the catalog; `None` where it is unknown.
+    /// The price of `item` now, in the currency of the catalog; `None` if unknown.
     pub fn price(&self, item: ItemIx) -> Option<Money> {
         self.items().price(item)
     }
 
-    /// Pieces of `item` that can be sold now; `None` where it is unknown.
+    /// Pieces of `item` that can be sold now; `None` if unknown.
     pub fn stock(&self, item: ItemIx) -> Option<u32> {
         self.items().stock(item)
     }

@@ -118,7 +118,7 @@ fn external_scores_take_part_in_similar_and_audience() {
 
 #[test]
 fn external_vectors_take_part_in_similar_and_audience() {
-    // Item 7 points where 0 does; all others point elsewhere.
+    // The vectors of items 7 and 0 have the same direction; all others have another.
     let items =
         Factors::new(2, (0..8).flat_map(|n| if n % 7 == 0 { [3.0, 0.0] } else { [0.0, 1.0] }).collect());
     let says = |p: &Prospect| p.evidence[Source::External1 as usize] > 0.0;
@@ -129,7 +129,7 @@ fn external_vectors_take_part_in_similar_and_audience() {
     let people = people_for(&snapshot, 7);
     assert!(people.iter().any(says), "{people:?}");
     assert!(people.iter().all(|p| says(p) == snapshot.history.ixs(p.user).contains(&0)), "{people:?}");
-    // User 1 lies where item 7 does.
+    // The vectors of user 1 and item 7 are equal.
     let users = Factors::new(2, (0..6).flat_map(|n| if n == 1 { [1.0, 0.0] } else { [0.0, 1.0] }).collect());
     let snapshot = with_external(Knowledge::Vectors { items, users: Some(users) });
     let people = people_for(&snapshot, 7);

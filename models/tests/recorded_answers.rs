@@ -21,7 +21,7 @@ use qianmian_models::view::View;
 const ITEMS: u32 = SMALL.items;
 const USERS: u32 = SMALL.users;
 
-/// Scores may differ by this much, relative to the larger one where that is above 1.
+/// Scores may differ by this much, relative to the larger one if that is above 1.
 const TOLERANCE: f32 = 1e-5;
 
 /// An entry of an answer: an id and its score.

@@ -21,7 +21,7 @@ use crate::storage::section::{self, Section};
 /// Below this many multiplications a scan of every row beats a graph walk.
 const SCAN_FLOPS: usize = 1 << 21;
 
-/// The `k` rows of `factors` nearest to `query` by inner product, best first: by the graph where there is one and it is
+/// The `k` rows of `factors` nearest to `query` by inner product, best first: by the graph if there is one and it is
 /// cheaper, else exactly.
 pub fn nearest(factors: &Factors, query: &[f32], k: usize, graph: Option<&Graph>) -> Vec<Scored> {
     match graph {

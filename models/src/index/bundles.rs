@@ -105,7 +105,7 @@ impl Bundles {
         self.baskets.is_empty()
     }
 
-    /// The row of exactly these items (rising), where it is a set.
+    /// The row of the set with exactly these items (rising); `None` if there is none.
     pub fn row(&self, items: &[ItemIx]) -> Option<u32> {
         let first = *items.first()? as usize;
         let (mut low, mut high) = (*self.firsts.get(first)?, *self.firsts.get(first + 1)?);

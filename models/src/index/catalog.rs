@@ -1,8 +1,8 @@
 //! Item attributes: texts, price, cost, stock and tags.
 //!
 //! Section `items`: `item_id` (the vocabulary) and `title`, `category` (a path `a/b/c`), `brand`, `merchant_id`,
-//! `image_url`, `status` (empty where unknown), `price`, `cost` (minor units of the manifest's currency, null where
-//! unknown), `stock` ([`UNKNOWN_STOCK`] where unknown), `tags`, `store_ids` and `merchant_ids` (lists of strings).
+//! `image_url`, `status` (empty if unknown), `price`, `cost` (minor units of the manifest's currency, null if
+//! unknown), `stock` ([`UNKNOWN_STOCK`] if unknown), `tags`, `store_ids` and `merchant_ids` (lists of strings).
 //!
 //! All values are those at training; later changes are in the [overlay](crate::overlay).
 

@@ -87,7 +87,7 @@ impl CoPurchase {
         self.n_baskets
     }
 
-    /// Baskets that hold both items, where either is among the other's neighbors.
+    /// Baskets that hold both items; `None` unless either is among the other's neighbors.
     pub fn together(&self, a: ItemIx, b: ItemIx) -> Option<u32> {
         let listed = |of, other| self.pairs(of).find(|pair| pair.item == other).map(|pair| pair.baskets);
         listed(a, b).or_else(|| listed(b, a))

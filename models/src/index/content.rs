@@ -1,7 +1,7 @@
 //! Content similarity: an inverted index of attribute tokens, for items without sales.
 //!
 //! Section `content`: one row per token in byte order; `token`, a prefix for its kind and the text (`t:` a
-//! word of the title, or two neighboring characters where words are not parted; `c:` a step of the
+//! word of the title, or two neighboring characters in scripts without spaces; `c:` a step of the
 //! category path with all above it; `b:` the brand; `m:` the merchant; `p:` and `q:` price bands, half an
 //! octave wide and half a band apart), and `items`, a list of `{item}`, rising. Section
 //! `content_lookup` finds a token's row.

@@ -121,13 +121,13 @@ impl Factors {
 pub struct FoldIn {
     /// `Y'Y + regularisation I`, `dim x dim`.
     gram: Factors,
-    /// The inverse of `gram`, derived; empty where it has none.
+    /// The inverse of `gram`, derived; empty if it has none.
     inverse: Vec<f32>,
     /// Confidence added for one basket.
     alpha: f32,
 }
 
-/// Most items that are folded in by a system of their own number rather than of the dimension. Both cost the same where
+/// Most items that are folded in by a system of their own number rather than of the dimension. Both cost the same if
 /// the items are a quarter of 64 dimensions.
 const FEW: usize = 16;
 

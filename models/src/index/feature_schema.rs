@@ -25,7 +25,7 @@ schema! {
     /// Columns that the rankers (people -> items) read.
     ///
     /// The first ones are the normalized scores of the sources, in the order of [`Source`](crate::source::Source).
-    /// Columns about the user's purchases of the item are NaN where there are none.
+    /// Columns about the user's purchases of the item are NaN if there are none.
     RankColumn {
         /// Score of the source, divided by its best.
         Personal = "personal",
@@ -101,7 +101,7 @@ schema! {
         UserItemsPerBasket = "user_items_per_basket",
         /// Share of the user's purchases that repeat an earlier one.
         UserRepeatShare = "user_repeat_share",
-        /// Share of the user's purchases in the item's category; NaN where unknown.
+        /// Share of the user's purchases in the item's category; NaN if unknown.
         TasteCategory = "taste_category",
         /// Share in the item's department (first step of the category).
         TasteDepartment = "taste_department",
@@ -117,7 +117,7 @@ schema! {
 schema! {
     /// Columns that the models of likelihood (items -> people) read.
     ///
-    /// Columns about the user's purchases of the item are NaN where there are none, and so are columns about the item
+    /// Columns about the user's purchases of the item are NaN if there are none, and so are columns about the item
     /// where it has no sales.
     LikelihoodColumn {
         /// Raw score of the source.

@@ -81,7 +81,7 @@ impl Localities {
         Self::joined(kinds, values, rest, ItemLists::new(SECTION, &items)?)
     }
 
-    /// The row of a locality, where it is known.
+    /// The row of a locality; `None` if unknown.
     pub fn ix(&self, kind: Kind, value: &str) -> Option<LocalityIx> {
         self.rows.get(&(kind, value.to_owned())).copied()
     }

@@ -2,7 +2,7 @@
 //!
 //! Section `users`: `user_id` (the vocabulary), `baskets`, `units`, `spend` (minor units), `first_at`, `last_at` (unix
 //! seconds), `recency`, `frequency`, `monetary` (tiers 1..=5, 5 best: quintiles over the shop's users)
-//! and `channel` (the one most bought through; empty where unknown).
+//! and `channel` (the one most bought through; empty if unknown).
 
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ pub struct Profile {
     pub last_at: u32,
     /// Recency, frequency and monetary tier, each 1..=5, 5 best.
     pub rfm: [u8; 3],
-    /// The channel most bought through; empty where unknown.
+    /// The channel most bought through; empty if unknown.
     pub channel: String,
 }
 

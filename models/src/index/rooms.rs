@@ -2,7 +2,7 @@
 //!
 //! Section `rooms`: one row per room in byte order; `room_id`, `baskets`, `units` (pieces, net of returns), `amount`
 //! (minor units; lines without a price count 0), `first_at`, `last_at` (unix seconds) and a list `items` of `{item,
-//! weight}`, the most sold first; a weight is a number of pieces. Absent where no order names a room.
+//! weight}`, the most sold first; a weight is a number of pieces. Absent if no order names a room.
 
 use std::sync::Arc;
 
@@ -79,7 +79,7 @@ impl Rooms {
         self.baskets.is_empty()
     }
 
-    /// The sales of a room; `None` where no order names it. Cost: a bisection over the rooms.
+    /// The sales of a room; `None` if no order names it. Cost: a bisection over the rooms.
     pub fn of(&self, room_id: &str) -> Option<RoomSales> {
         let (mut low, mut high) = (0, self.len());
         while low < high {

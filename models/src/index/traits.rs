@@ -16,7 +16,7 @@ const SEPARATOR: char = '/';
 #[derive(Debug, Clone, Default)]
 pub struct Traits {
     codes: Vec<[Option<u32>; KINDS]>,
-    /// Natural logarithm of the price; NaN where unknown or not above zero.
+    /// Natural logarithm of the price; NaN if unknown or not above zero.
     log_prices: Vec<f32>,
     any: bool,
 }
@@ -75,7 +75,7 @@ impl Traits {
         taste
     }
 
-    /// By kind of trait, the share of the purchases that have `item`'s; `0..=1`, NaN where either is unknown.
+    /// By kind of trait, the share of the purchases that have `item`'s; `0..=1`, NaN if either is unknown.
     pub fn shares(&self, taste: &Taste, item: ItemIx) -> [f32; KINDS] {
         let share = |code: u32| taste.weights.get(&code).copied().unwrap_or(0.0) / taste.total;
         self.codes[item as usize].map(|code| code.map_or(f32::NAN, share))

@@ -1,9 +1,9 @@
 //! User attributes other than purchases: for segments, filters and consent.
 //!
-//! Section `user_attributes`: one row per user; `gender`, `city` (empty where unknown), `birthday` (days since
-//! 1970-01-01), `registered_at` (unix seconds; both null where unknown), `tags` (a list of strings), and one boolean
+//! Section `user_attributes`: one row per user; `gender`, `city` (empty if unknown), `birthday` (days since
+//! 1970-01-01), `registered_at` (unix seconds; both null if unknown), `tags` (a list of strings), and one boolean
 //! column per kind of consent, named as in the users table (`consent_contact`, `consent_personalization`,
-//! `consent_sms`, ...; null where none is recorded).
+//! `consent_sms`, ...; null if none is recorded).
 
 use std::sync::Arc;
 

@@ -23,7 +23,7 @@ fn rank(score: f32) -> f32 {
     if score.is_nan() { f32::NEG_INFINITY } else { score }
 }
 
-/// A score and an index in one number, which is lower where [`Scored::best_first`] comes first. Whole numbers are
+/// A score and an index in one number, which is lower for what [`Scored::best_first`] puts first. Whole numbers are
 /// sorted without branches, several times faster than two fields are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Key(u64);

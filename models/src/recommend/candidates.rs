@@ -8,7 +8,7 @@ use crate::source::{Evidence, Source};
 /// An item (in an audience: a user) that some source proposed.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Candidate {
-    /// Raw source scores; 0 where a source did not score it.
+    /// Raw source scores; 0 if a source did not score it.
     pub evidence: Evidence,
     /// The seed item that contributed most, and its contribution.
     pub seed: Option<(ItemIx, f32)>,
@@ -37,7 +37,7 @@ impl Candidate {
 /// Invariant: between answers all slots are 0.
 #[derive(Debug, Default)]
 pub struct Candidates {
-    /// Position in `entries` plus one; 0 where there is none.
+    /// Position in `entries` plus one; 0 if there is none.
     slots: Vec<u32>,
     entries: Vec<(u32, Candidate)>,
 }

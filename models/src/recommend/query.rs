@@ -21,7 +21,7 @@ pub struct Query {
     pub bought: Vec<(ItemIx, i64)>,
     /// Items that were shown to the person often and ignored: demoted below all others.
     pub overexposed: Vec<ItemIx>,
-    /// Items that trend now, each with its heat (`0..=1`, where 1 lifts it as much as the best seller's popularity).
+    /// Trending items, each with its heat (`0..=1`; 1 lifts it as much as the best seller's popularity).
     pub trending: Vec<(ItemIx, f32)>,
     /// Items that must not be returned.
     pub exclude: Vec<ItemIx>,

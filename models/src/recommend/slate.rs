@@ -15,7 +15,7 @@ pub struct Recommended {
     pub source: Source,
     /// Score of each source divided by its best in this answer; `0..=1`.
     pub evidence: Evidence,
-    /// The item of the user that contributed most, where there is one.
+    /// The item of the user that contributed most, if there is one.
     pub seed: Option<ItemIx>,
     /// The way this slot was filled.
     pub slot: Slot,

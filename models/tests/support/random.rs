@@ -216,7 +216,7 @@ fn profiles(z: Size, d: &mut Dice, history: &Purchases) -> Profiles {
     Profiles::new(&(0..z.users).map(profile).collect::<Vec<_>>())
 }
 
-/// Weighted targets of every item, heaviest first; the last ones may weigh less than zero where `signed`.
+/// Weighted targets of every item, heaviest first; the last ones may weigh less than zero if `signed`.
 fn lists(z: Size, d: &mut Dice, most: u32, bound: u32, signed: bool) -> ItemLists {
     let mut list = |item: u32| {
         let targets = d.distinct(most, bound).into_iter().filter(|&target| target != item);

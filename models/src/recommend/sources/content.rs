@@ -1,4 +1,4 @@
-//! Content: items whose attributes resemble those of the user's items, where one of the two has no sales. Needs seeds
+//! Content: items whose attributes resemble those of the user's items, if one of the two has no sales. Needs seeds
 //! and a catalog; the only signal for cold items.
 
 use super::Input;

@@ -27,7 +27,7 @@ impl UserVector<'_> {
     }
 }
 
-/// The user's vectors, where the external sources have any.
+/// The user's vectors in the external sources that have vectors.
 pub(super) fn vectors<'a>(input: &Input<'a>) -> Vec<UserVector<'a>> {
     let vector = |(external, source): (&'a crate::index::external::External, Source)| {
         let weights = input.seeds.iter().map(|seed| (seed.item, seed.recency));
