@@ -165,7 +165,7 @@ async fn survive(way: Way) -> (usize, usize, usize) {
     (acknowledged.len(), ids.len(), lost)
 }
 
-/// A server that starts now continues where the drain is.
+/// A server that starts now continues from the position of the drain.
 async fn check_restart(redis: &RedisServer, drain: &Drain, folder: &Path) {
     let again = Drain::open(folder).unwrap();
     assert_eq!(again.next(), drain.next());

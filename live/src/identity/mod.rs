@@ -26,7 +26,7 @@ impl Identity {
     /// Checks a type and a value as a caller sends them. Digests become lower case.
     ///
     /// # Errors
-    /// An unknown type, with the nearest known one; a value that is empty, too long, not a digest where the type
+    /// An unknown type, with the nearest known one; a value that is empty, too long, not a digest if the type
     /// requires one, or that looks like a phone number or an e-mail address.
     pub fn check(kind: &str, value: &str) -> Result<Self, Fault> {
         let kind = IdentityType::named(kind).ok_or_else(|| unknown_type(kind))?;
