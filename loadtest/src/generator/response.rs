@@ -20,7 +20,7 @@ enum Framing {
     Length(usize),
     /// The next chunk's size line starts at this byte of the buffer.
     Chunked { next: usize },
-    /// The body ends where the connection does.
+    /// The body ends when the connection is closed.
     UntilClose,
 }
 
