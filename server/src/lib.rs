@@ -8,7 +8,7 @@
 //! | [`context`] | live state as the live part of a query |
 //! | [`consents`] | the consents in force: live decisions over trained ones |
 //! | [`scenes`] | the places where slates are shown, with their rules |
-//! | [`cursor`] | where the next page of a list begins |
+//! | [`cursor`] | the position of the next page of a list |
 //! | [`expressions`] | predicates of callers, compiled once |
 //! | [`snapshots`] | the model that answers, and its replacement |
 //! | [`live`] | live state: users' actions and item changes since training |

@@ -66,7 +66,7 @@ pub(super) fn shop_name(field: &str, name: &str) -> Result<(), ConfigError> {
     check_name("shop", name).map_err(|_| value(field, expected, format!("`{}`", nearest::cut(name))))
 }
 
-/// An origin as browsers send it: `https://shop.example`, with a port where it is not the usual one.
+/// An origin as browsers send it: `https://shop.example`, with the port unless it is the default.
 pub(super) fn origin(field: &str, origin: &str) -> Result<(), ConfigError> {
     let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
     let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.:[]".contains(c);

@@ -171,7 +171,7 @@ impl Config {
         keys::keyring(&self.keys, &self.shop_names(), &self.limits)
     }
 
-    /// The key of cursors; random where no secret is given.
+    /// The key of cursors; random if no secret is given.
     ///
     /// # Errors
     /// A secret that is too short or cannot be read.
