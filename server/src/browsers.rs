@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method, header};
-use tower_http::compression::predicate::SizeAbove;
+use tower_http::compression::predicate::{NotForContentType, Predicate as _, SizeAbove};
 use tower_http::compression::{CompressionLayer, CompressionLevel};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
@@ -29,7 +29,7 @@ const EXPOSED: [HeaderName; 5] =
 pub fn layers(router: Router, app: &Arc<App>) -> Router {
     let compression = CompressionLayer::new()
         .quality(CompressionLevel::Fastest)
-        .compress_when(SizeAbove::new(MIN_COMPRESSED_BYTES));
+        .compress_when(SizeAbove::new(MIN_COMPRESSED_BYTES).and(NotForContentType::SSE));
     let router = router.layer(compression);
     if app.origins.is_empty() {
         return router;

@@ -15,14 +15,28 @@ pub enum Fallback {
     Popularity,
     /// The model holds no items.
     EmptyCatalog,
+    /// There is no such room: the shop's slate.
+    UnknownRoom,
+    /// The show in the room is over: the shop's slate.
+    RoomEnded,
+    /// Nothing in the room can be bought now: the shop's slate.
+    RoomEmpty,
     /// No item is left: none satisfies the filters and the pool, or none is on sale.
     NothingLeft,
 }
 
 impl Fallback {
     /// All of them, in index order.
-    pub const ALL: [Self; 5] =
-        [Self::UnknownUser, Self::NoHistory, Self::Popularity, Self::EmptyCatalog, Self::NothingLeft];
+    pub const ALL: [Self; 8] = [
+        Self::UnknownUser,
+        Self::NoHistory,
+        Self::Popularity,
+        Self::EmptyCatalog,
+        Self::UnknownRoom,
+        Self::RoomEnded,
+        Self::RoomEmpty,
+        Self::NothingLeft,
+    ];
 
     /// The name in metrics; in answers it is the same.
     pub fn name(self) -> &'static str {
@@ -31,6 +45,9 @@ impl Fallback {
             Self::NoHistory => "no_history",
             Self::Popularity => "popularity",
             Self::EmptyCatalog => "empty_catalog",
+            Self::UnknownRoom => "unknown_room",
+            Self::RoomEnded => "room_ended",
+            Self::RoomEmpty => "room_empty",
             Self::NothingLeft => "nothing_left",
         }
     }

@@ -198,6 +198,7 @@ impl Acceptor {
         self.accept_until_stopped().await;
         drop(self.listener);
         drop(background.workers);
+        self.app.shops.iter().for_each(|shop| shop.rooms.end_streams());
         let until = Instant::now() + drain;
         let open = self.connections as usize - self.permits.available_permits();
         tracing::info!(connections = open, "draining");

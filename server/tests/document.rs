@@ -43,7 +43,7 @@ async fn schemas_exist_and_operation_names_are_unique() {
     let count = operations.len();
     operations.sort_unstable();
     operations.dedup();
-    assert_eq!((operations.len(), count), (42, 42), "{operations:?}");
+    assert_eq!((operations.len(), count), (48, 48), "{operations:?}");
 }
 
 #[tokio::test]

@@ -11,6 +11,12 @@ use crate::support::{Answer, EAGER, Running, ids, in_redis, start};
 
 #[path = "room_commands.rs"]
 mod commands;
+#[path = "room_sales.rs"]
+mod sales;
+#[path = "room_streams.rs"]
+pub mod streams;
+#[path = "room_viewers.rs"]
+mod viewers;
 
 /// A server that keeps live state, serving `v1` with ids marked `a`.
 async fn live() -> Running {

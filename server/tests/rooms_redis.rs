@@ -3,3 +3,6 @@
 #[path = "rooms.rs"]
 #[expect(clippy::duplicate_mod, reason = "one suite runs over both stores")]
 mod suite;
+
+#[path = "room_replicas.rs"]
+mod replicas;

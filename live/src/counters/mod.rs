@@ -121,6 +121,13 @@ pub enum DefineOutcome {
     },
 }
 
+impl ReservationState {
+    /// The state at `now` of a reservation that was stored in this one and expires at `until`.
+    pub(crate) fn at(self, now: i64, until: i64) -> Self {
+        if self == Self::Held && until <= now { Self::Expired } else { self }
+    }
+}
+
 /// The cause of a movement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -236,6 +243,14 @@ pub trait Counters: Send + Sync {
         key: &str,
         now: i64,
     ) -> impl Future<Output = Result<Option<ReservationState>, StoreError>> + Send;
+
+    /// The reservation of this key as it is at `now`, with the time when it expires, or would have; `None` for an
+    /// unknown key.
+    fn reservation(
+        &self,
+        key: &str,
+        now: i64,
+    ) -> impl Future<Output = Result<Option<(ReservationState, i64)>, StoreError>> + Send;
 
     /// Expires reservations whose deadline has passed at `now`, and removes old keys; returns the number expired.
     /// Reserving and confirming do the same first, so this only keeps displayed figures current.

@@ -1,5 +1,7 @@
 //! The names under which live state is kept.
 
+use xxhash_rust::xxh3::xxh3_128;
+
 use crate::event::Event;
 use crate::identity::{Identity, IdentityType, Strength};
 
@@ -21,6 +23,16 @@ impl<'a> Name<'a> {
         let user = event.user_id.as_deref().map(Self::User);
         let identity = || event.identity.as_ref().and_then(Self::of_identity);
         user.or_else(identity).or(event.session_id.as_deref().map(Self::Session))
+    }
+
+    /// 128-bit hash of the name: equal for equal names, on every server and in every version.
+    pub fn fingerprint(self) -> u128 {
+        let (kind, value) = match self {
+            Self::User(id) => ("user", id),
+            Self::Session(id) => ("session", id),
+            Self::Identity(identity) => (identity.kind().name(), identity.value()),
+        };
+        xxh3_128(&[kind.as_bytes(), b"\0", value.as_bytes()].concat())
     }
 
     /// The name of an identity; `None` for shared identities, which identify nobody.

@@ -66,6 +66,16 @@ impl<'a> ItemCard<'a> {
     }
 }
 
+impl ItemCard<'_> {
+    /// The card with the price and the stock of the room that `view` is in.
+    pub fn offered(mut self, view: View<'_>, item: ItemIx, fields: CardFields) -> Self {
+        let price = view.price(item).filter(|_| fields.has(CardField::Price));
+        self.price = price.map(|price| view.snapshot.catalog.currency().decimal(price));
+        self.stock = view.stock(item).filter(|_| fields.has(CardField::Stock));
+        self
+    }
+}
+
 /// Purchases of the same items by one person: those of the model, and those since.
 #[derive(Debug, Default)]
 pub struct Bought {

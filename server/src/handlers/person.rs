@@ -124,6 +124,15 @@ pub fn too_many(field: &str, count: usize, most: usize) -> Problem {
 }
 
 impl Who<'_> {
+    /// The name under which a person holds what only so many may have: the leading user id of a person who is known, by
+    /// whatever name they come; else the name that was given, as a hash.
+    pub fn holder(&self, known: &Known) -> Option<String> {
+        let user_id = known.user_ids.first().map(String::as_str).or(self.user_id);
+        let identity = || self.identities.first().and_then(Name::of_identity);
+        let name = user_id.map(Name::User).or_else(identity)?;
+        Some(format!("{:032x}", name.fingerprint()))
+    }
+
     /// True if the call names a person.
     pub fn is_named(&self) -> bool {
         self.user_id.is_some() || !self.identities.is_empty()

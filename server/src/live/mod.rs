@@ -5,6 +5,7 @@
 mod background;
 mod breaker;
 mod consents;
+mod counters;
 mod documents;
 mod spooled;
 mod store;

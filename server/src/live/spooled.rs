@@ -19,6 +19,9 @@ use std::time::Instant;
 use qianmian_live::StoreError;
 use qianmian_live::backends::{Embedded, Redis};
 use qianmian_live::consents::{Consent, ConsentChange, Consents};
+use qianmian_live::counters::{
+    Counter, Counters, DefineOutcome, Movement, ReservationState, Reserve, ReserveOutcome,
+};
 use qianmian_live::documents::{Document, DocumentError, DocumentWrite, Documents, Listed};
 use qianmian_live::event::Event;
 use qianmian_live::items::{ItemChange, ItemOutcome, ItemState, Items};
@@ -291,5 +294,54 @@ impl Documents for Spooled {
 
     fn watch_documents(&self, kind: &str) -> watch::Receiver<u64> {
         self.0.redis.watch_documents(kind)
+    }
+}
+
+/// Counters are shared by all servers, so they are not spooled: this server alone would oversell.
+impl Counters for Spooled {
+    async fn define_counter(
+        &self,
+        counter: &str,
+        stock: u64,
+        per_holder: Option<u64>,
+        now: i64,
+    ) -> Result<DefineOutcome, StoreError> {
+        self.0.require_redis()?;
+        self.0.noted(self.0.redis.define_counter(counter, stock, per_holder, now).await)
+    }
+
+    async fn reserve(&self, reserve: Reserve) -> Result<ReserveOutcome, StoreError> {
+        self.0.require_redis()?;
+        self.0.noted(self.0.redis.reserve(reserve).await)
+    }
+
+    async fn confirm(&self, key: &str, now: i64) -> Result<Option<ReservationState>, StoreError> {
+        self.0.require_redis()?;
+        self.0.noted(self.0.redis.confirm(key, now).await)
+    }
+
+    async fn release(&self, key: &str, now: i64) -> Result<Option<ReservationState>, StoreError> {
+        self.0.require_redis()?;
+        self.0.noted(self.0.redis.release(key, now).await)
+    }
+
+    async fn reservation(&self, key: &str, now: i64) -> Result<Option<(ReservationState, i64)>, StoreError> {
+        self.0.require_redis()?;
+        self.0.noted(self.0.redis.reservation(key, now).await)
+    }
+
+    async fn expire(&self, now: i64) -> Result<usize, StoreError> {
+        self.0.require_redis()?;
+        self.0.noted(self.0.redis.expire(now).await)
+    }
+
+    async fn counter(&self, counter: &str) -> Result<Option<Counter>, StoreError> {
+        self.0.require_redis()?;
+        self.0.noted(self.0.redis.counter(counter).await)
+    }
+
+    async fn movements(&self, counter: &str) -> Result<Vec<Movement>, StoreError> {
+        self.0.require_redis()?;
+        self.0.noted(self.0.redis.movements(counter).await)
     }
 }

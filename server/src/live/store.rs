@@ -6,6 +6,9 @@ use std::time::Duration;
 use qianmian_live::StoreError;
 use qianmian_live::backends::{Embedded, Redis, RedisOptions};
 use qianmian_live::consents::{Consent, ConsentChange, Consents};
+use qianmian_live::counters::{
+    Counter, Counters, DefineOutcome, Movement, ReservationState, Reserve, ReserveOutcome,
+};
 use qianmian_live::documents::{Document, DocumentError, DocumentWrite, Documents, Listed};
 use qianmian_live::event::Event;
 use qianmian_live::items::{ItemChange, ItemOutcome, ItemState, Items};
@@ -224,5 +227,45 @@ impl Documents for LiveStore {
 
     fn watch_documents(&self, kind: &str) -> watch::Receiver<u64> {
         dispatch!(self.watch_documents(kind))
+    }
+}
+
+impl Counters for LiveStore {
+    async fn define_counter(
+        &self,
+        counter: &str,
+        stock: u64,
+        per_holder: Option<u64>,
+        now: i64,
+    ) -> Result<DefineOutcome, StoreError> {
+        dispatch!(self.define_counter(counter, stock, per_holder, now).await)
+    }
+
+    async fn reserve(&self, reserve: Reserve) -> Result<ReserveOutcome, StoreError> {
+        dispatch!(self.reserve(reserve).await)
+    }
+
+    async fn confirm(&self, key: &str, now: i64) -> Result<Option<ReservationState>, StoreError> {
+        dispatch!(self.confirm(key, now).await)
+    }
+
+    async fn release(&self, key: &str, now: i64) -> Result<Option<ReservationState>, StoreError> {
+        dispatch!(self.release(key, now).await)
+    }
+
+    async fn reservation(&self, key: &str, now: i64) -> Result<Option<(ReservationState, i64)>, StoreError> {
+        dispatch!(self.reservation(key, now).await)
+    }
+
+    async fn expire(&self, now: i64) -> Result<usize, StoreError> {
+        dispatch!(self.expire(now).await)
+    }
+
+    async fn counter(&self, counter: &str) -> Result<Option<Counter>, StoreError> {
+        dispatch!(self.counter(counter).await)
+    }
+
+    async fn movements(&self, counter: &str) -> Result<Vec<Movement>, StoreError> {
+        dispatch!(self.movements(counter).await)
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use qianmian_live::rooms::{FlashSale, Product, Room, RoomState, Visibility};
 use qianmian_models::ids::ItemIx;
 use qianmian_models::index::catalog::Text;
-use qianmian_models::overlay::{RoomOffer, RoomOffers};
+use qianmian_models::overlay::{Overlay, RoomOffer, RoomOffers};
 use qianmian_models::view::View;
 use qianmian_money::{Currency, Decimal, Money};
 use rustc_hash::FxHashSet;
@@ -18,14 +18,13 @@ use utoipa::ToSchema;
 
 use super::room::Known;
 use crate::moment::Moment;
-use crate::snapshots::Loaded;
 
 /// What a board is made of.
 pub struct Inputs<'a> {
     /// The document and the stock of its flash sales.
     pub known: &'a Known,
-    /// The model that answers, if there is one.
-    pub model: Option<&'a Loaded>,
+    /// The model that answers and its overlay, if there is one.
+    pub view: Option<View<'a>>,
     /// Unix milliseconds.
     pub now: i64,
 }
@@ -44,12 +43,12 @@ pub struct Board {
     /// What the room sells, for answers in it.
     pub selling: Selling,
     /// The moment from which on the clock changes it, unix milliseconds.
-    until: i64,
+    pub(super) until: i64,
     /// What it was made of.
-    version: u64,
-    model: Option<String>,
-    overlay_revision: u64,
-    items: FxHashSet<ItemIx>,
+    pub(super) version: u64,
+    pub(super) model: Option<String>,
+    pub(super) overlay_revision: u64,
+    pub(super) items: FxHashSet<ItemIx>,
 }
 
 /// What a room sells, in the model's indices.
@@ -225,10 +224,9 @@ pub enum VisibilityName {
 impl Board {
     /// The board of a room.
     pub fn make(id: &str, inputs: &Inputs<'_>) -> Self {
-        let Inputs { known, model, now } = *inputs;
+        let Inputs { known, view, now } = *inputs;
         // Before the items are read, so that a later change is seen.
-        let overlay_revision = model.map_or(0, |model| model.overlay.revision());
-        let view = model.map(|model| model.view(now.div_euclid(1_000)));
+        let overlay = view.map_or(0, overlay_revision);
         let room = &known.room;
         let mut board = Self {
             revision: known.revision,
@@ -236,8 +234,8 @@ impl Board {
             room: Arc::clone(room),
             until: next_change(inputs),
             version: known.version,
-            model: model.map(|model| model.snapshot.version.clone()),
-            overlay_revision,
+            model: view.map(|view| view.snapshot.version.clone()),
+            overlay_revision: overlay,
             ..Self::default()
         };
         let explained = room.explaining(now).map(|explaining| explaining.item_id.as_str());
@@ -262,18 +260,18 @@ impl Board {
     }
 
     /// True if a board made now would be the same.
-    pub fn is_current(&self, known: &Known, model: Option<&Loaded>, now: i64) -> bool {
+    pub fn is_current(&self, known: &Known, view: Option<View<'_>>, now: i64) -> bool {
         if known.version != self.version || now >= self.until {
             return false;
         }
-        let Some(model) = model else { return self.model.is_none() };
-        if self.model.as_deref() != Some(model.snapshot.version.as_str()) {
+        let Some(view) = view else { return self.model.is_none() };
+        if self.model.as_deref() != Some(view.snapshot.version.as_str()) {
             return false;
         }
-        if model.overlay.revision() == self.overlay_revision {
+        if overlay_revision(view) == self.overlay_revision {
             return true;
         }
-        let changed = model.overlay.changed_since(self.overlay_revision);
+        let changed = view.overlay.and_then(|overlay| overlay.changed_since(self.overlay_revision));
         changed.is_some_and(|(changed, _)| !changed.iter().any(|item| self.items.contains(item)))
     }
 
@@ -306,6 +304,11 @@ impl Board {
         }
         lines
     }
+}
+
+/// Number of changes of items so far.
+fn overlay_revision(view: View<'_>) -> u64 {
+    view.overlay.map_or(0, Overlay::revision)
 }
 
 fn head(id: &str, inputs: &Inputs<'_>) -> Head {

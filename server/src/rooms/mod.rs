@@ -5,8 +5,11 @@
 //! Every server reads documents that changed, on any server, within a second ([`Rooms::follow`]).
 
 pub mod board;
+mod clock;
 pub mod command;
 pub mod room;
+mod sales;
+pub mod stream;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +18,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use qianmian_live::documents::MAX_DOCUMENTS;
 use qianmian_live::rooms::{KIND, Room};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify, OwnedSemaphorePermit, Semaphore, watch};
 
 pub use board::{Board, Card, Head};
 pub use room::LiveRoom;
@@ -27,15 +30,34 @@ use crate::problem::{Code, Problem};
 const READ_AGAIN: Duration = Duration::from_secs(30);
 /// Pause after a failed read.
 const RETRY: Duration = Duration::from_millis(500);
+/// Most streams of one shop.
+pub const MAX_STREAMS: usize = 20_000;
 /// Shortest time between two reads: changes of that long are read together.
 const GATHER: Duration = Duration::from_millis(20);
 
 /// The rooms of one shop.
-#[derive(Default)]
 pub struct Rooms {
     table: ArcSwap<BTreeMap<String, Arc<LiveRoom>>>,
     /// Held while the table is changed.
     writing: Mutex<()>,
+    /// A room changed.
+    changed: Notify,
+    /// Streams that may still be opened.
+    streams: Arc<Semaphore>,
+    /// True once the server stops: all streams end.
+    stopped: watch::Sender<bool>,
+}
+
+impl Default for Rooms {
+    fn default() -> Self {
+        Self {
+            table: ArcSwap::default(),
+            writing: Mutex::default(),
+            changed: Notify::new(),
+            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            stopped: watch::Sender::new(false),
+        }
+    }
 }
 
 impl Rooms {
@@ -52,6 +74,21 @@ impl Rooms {
         self.get(id).ok_or_else(unknown_room)
     }
 
+    /// A permit for one more stream, if there may be one.
+    pub fn stream_permit(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.streams).try_acquire_owned().ok()
+    }
+
+    /// Turns true once all streams must end.
+    pub fn stopped(&self) -> watch::Receiver<bool> {
+        self.stopped.subscribe()
+    }
+
+    /// Ends all streams: the server stops.
+    pub fn end_streams(&self) {
+        self.stopped.send_replace(true);
+    }
+
     /// All rooms, in order of their ids.
     pub fn all(&self) -> Vec<Arc<LiveRoom>> {
         self.table.load().values().cloned().collect()
@@ -61,6 +98,7 @@ impl Rooms {
     pub async fn take(&self, id: &str, revision: u64, room: Option<Room>) {
         let _turn = self.writing.lock().await;
         self.take_locked(id, revision, room);
+        self.changed.notify_one();
     }
 
     fn take_locked(&self, id: &str, revision: u64, room: Option<Room>) {
@@ -72,7 +110,7 @@ impl Rooms {
                     let mut table = BTreeMap::clone(&table);
                     table.remove(id);
                     self.table.store(Arc::new(table));
-                    known.close();
+                    known.channel().close();
                 }
             }
             (None, Some(room)) => {

@@ -1,13 +1,15 @@
 //! One room on this server: its document, the stock of its flash sales, and its board.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use qianmian_live::counters::Counter;
 use qianmian_live::rooms::Room;
+use qianmian_models::view::View;
 use rustc_hash::FxHashMap;
 
 use super::board::{Board, Inputs};
+use super::stream::{Channel, Subscription};
 use crate::live::now_ms;
 use crate::snapshots::Loaded;
 
@@ -19,6 +21,10 @@ pub struct LiveRoom {
     board: ArcSwap<Board>,
     /// Held while the board is made, so that boards follow each other in the order of what they show.
     making: Mutex<()>,
+    /// Held while stock is read, so that an older reading never takes the place of a newer one.
+    pub(super) reading: tokio::sync::Mutex<()>,
+    /// Held while a frame is sent or a stream begins.
+    channel: Mutex<Channel>,
 }
 
 /// What a board is made of, beside the model.
@@ -38,12 +44,14 @@ impl LiveRoom {
     /// From a revision of its document.
     pub fn new(id: &str, revision: u64, room: Room) -> Self {
         let known = Known { revision, room: Arc::new(room), stock: Arc::default(), version: 1 };
-        let board = Board::make(id, &Inputs { known: &known, model: None, now: now_ms() });
+        let board = Board::make(id, &Inputs { known: &known, view: None, now: now_ms() });
         Self {
             id: id.to_owned(),
             known: ArcSwap::from_pointee(known),
             board: ArcSwap::from_pointee(board),
             making: Mutex::default(),
+            reading: tokio::sync::Mutex::default(),
+            channel: Mutex::default(),
         }
     }
 
@@ -93,23 +101,44 @@ impl LiveRoom {
 
     /// The room as it is now, by `model`. It is made again only when something that it shows changed.
     pub fn board(&self, model: Option<&Loaded>) -> Arc<Board> {
+        self.board_by(model.map(|model| model.view(now_ms().div_euclid(1_000))))
+    }
+
+    /// The same by the model and the overlay of `view`.
+    pub fn board_by(&self, view: Option<View<'_>>) -> Arc<Board> {
         let now = now_ms();
         let board = self.board.load_full();
-        if board.is_current(&self.known.load(), model, now) {
+        if board.is_current(&self.known.load(), view, now) {
             return board;
         }
         let _turn = self.making.lock().unwrap_or_else(PoisonError::into_inner);
         let (known, board) = (self.known.load_full(), self.board.load_full());
-        if board.is_current(&known, model, now) {
+        if board.is_current(&known, view, now) {
             return board;
         }
-        let board = Arc::new(Board::make(&self.id, &Inputs { known: &known, model, now }));
+        let board = Arc::new(Board::make(&self.id, &Inputs { known: &known, view, now }));
         self.board.store(Arc::clone(&board));
         board
     }
 
-    /// The room was deleted.
-    pub fn close(&self) {}
+    /// The frames of its streams.
+    pub fn channel(&self) -> MutexGuard<'_, Channel> {
+        self.channel.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends what changed to its streams, if there are any.
+    pub fn show(&self, model: Option<&Loaded>) {
+        if self.channel().is_open() {
+            let board = self.board(model);
+            self.channel().show(&board);
+        }
+    }
+
+    /// A new stream, which saw the frame with the id `last`, if any.
+    pub fn subscribe(&self, model: Option<&Loaded>, last: Option<&str>) -> Subscription {
+        let board = self.board(model);
+        self.channel().subscribe(&board, last)
+    }
 }
 
 fn sales(room: &Room) -> impl Iterator<Item = &String> {

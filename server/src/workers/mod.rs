@@ -56,7 +56,9 @@ pub fn start(config: &Config, app: &Arc<App>) -> Workers {
         let (shop_of_rooms, rooms_live) = (Arc::clone(&shop), Arc::clone(&live));
         workers.spawn("rooms", app.telemetry.worker_restarts("rooms"), move || {
             let (shop, live) = (Arc::clone(&shop_of_rooms), Arc::clone(&rooms_live));
-            async move { shop.rooms.follow(&live).await }
+            async move {
+                tokio::join!(shop.rooms.follow(&live), shop.rooms.watch(&live, &shop.models));
+            }
         });
         let swept = Arc::clone(&live);
         workers.spawn("sweep", app.telemetry.worker_restarts("sweep"), move || {

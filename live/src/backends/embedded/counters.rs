@@ -61,6 +61,17 @@ impl Counters for Embedded {
         self.writer.submit(1, move |group| group.finish(&key, ReservationState::Released, now)).await
     }
 
+    async fn reservation(
+        &self,
+        reservation: &str,
+        now: i64,
+    ) -> Result<Option<(ReservationState, i64)>, StoreError> {
+        let tables = self.shared.tables()?;
+        let record = tables.get(Table::Counters, &key(b'r', reservation))?;
+        let record: Option<Record> = record.map(|bytes| decode(&bytes)).transpose()?;
+        Ok(record.map(|record| (record.state.at(now, record.until), record.until)))
+    }
+
     async fn expire(&self, now: i64) -> Result<usize, StoreError> {
         let mut total = 0;
         loop {

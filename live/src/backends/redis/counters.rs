@@ -107,6 +107,17 @@ impl Counters for Redis {
         self.finish(key, "released", now).await
     }
 
+    async fn reservation(&self, key: &str, now: i64) -> Result<Option<(ReservationState, i64)>, StoreError> {
+        let links = self.links()?;
+        let mut read = cmd("HMGET");
+        read.arg(format!("{}:reservation:{key}", self.keys.counters)).arg("state").arg("until");
+        let fields = list(within(PATIENCE, links.read.ask(&read)).await?).ok_or(DAMAGED)?;
+        let fields: Vec<Option<String>> = fields.into_iter().map(text).collect();
+        let [Some(state), Some(until)] = fields.as_slice() else { return Ok(None) };
+        let until = until.parse().map_err(|_| DAMAGED)?;
+        Ok(Some((read_state(state)?.at(now, until), until)))
+    }
+
     async fn expire(&self, now: i64) -> Result<usize, StoreError> {
         let mut total = 0;
         loop {

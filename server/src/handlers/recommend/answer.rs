@@ -16,6 +16,7 @@ use crate::fields::{BecauseName, CardFields, DegradedPart, SourceName};
 use crate::handlers::answer::{Evidences, ModelRef, Reason, Reasons, bought_together, finite, resembles};
 use crate::handlers::card::{Bought, ItemCard};
 use crate::request_id::RequestId;
+use crate::rooms::Card;
 
 /// A slate with the call that asked for it.
 #[derive(Serialize, ToSchema)]
@@ -48,6 +49,9 @@ pub struct SlateAnswer<'a> {
     /// Rules about slots that the slate does not satisfy, highest priority first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) unmet: Vec<UnmetRule>,
+    /// In a room: its products that the model does not know, where the slate has slots left, in the order of its list.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) room_products: Vec<Card>,
     /// Best first.
     pub(super) items: Vec<RecommendedItem<'a>>,
     /// `cursor` of the next page, valid for half an hour; null where the list ends.
@@ -125,6 +129,14 @@ pub struct RecommendedItem<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     evidence: Option<Evidences>,
+}
+
+impl RecommendedItem<'_> {
+    /// The item with the price and the stock of the room that `view` is in.
+    pub fn offered(mut self, view: View<'_>, item: ItemIx, fields: CardFields) -> Self {
+        self.card = self.card.offered(view, item, fields);
+        self
+    }
 }
 
 /// What the slate fell back to, if it is not as personal as asked; `named` says that a person is named and may be known.

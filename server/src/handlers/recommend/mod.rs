@@ -3,6 +3,7 @@
 mod answer;
 mod fill;
 mod request;
+mod room;
 mod slate;
 
 use std::sync::Arc;

@@ -112,7 +112,21 @@ pub struct Context<'a> {
     /// The region of the person, as events name regions; items that trend there are lifted.
     #[serde(borrow, default, deserialize_with = "optional_id")]
     region: Option<Id<'a>>,
+    /// The livestream room that the person watches: only its products that can be bought are returned, at its prices,
+    /// the one being explained first. The scene is `room`, unless another one is named.
+    #[serde(borrow, default, deserialize_with = "optional_id")]
+    room_id: Option<Id<'a>>,
 }
+
+impl Context<'_> {
+    /// The livestream room that the person watches.
+    pub fn room_id(&self) -> Option<&str> {
+        self.room_id.as_ref().map(Id::as_str)
+    }
+}
+
+/// The scene of rooms.
+const ROOM_SCENE: &str = "room";
 
 /// The plain case, as a query string.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -123,10 +137,14 @@ pub struct RecommendQuery {
     #[param(inline)]
     #[serde(default, deserialize_with = "optional_owned_id")]
     user_id: Option<OwnedId>,
-    /// Where the slate is shown; `home` by default.
+    /// Where the slate is shown; `home` by default, `room` in a room.
     #[param(inline)]
     #[serde(default, deserialize_with = "optional_owned_id")]
     scene: Option<OwnedId>,
+    /// The livestream room that the person watches.
+    #[param(inline)]
+    #[serde(default, deserialize_with = "optional_owned_id")]
+    room_id: Option<OwnedId>,
     /// Length of the slate; that of the scene by default, 20 where it has none.
     #[param(inline)]
     count: Option<Count<200>>,
@@ -160,7 +178,7 @@ impl TryFrom<RecommendQuery> for RecommendRequest<'_> {
             session_id: query.session_id.map(Id::from),
             scene: query.scene.map(Id::from),
             count: query.count,
-            context: None,
+            context: query.room_id.map(|id| Context { room_id: Some(id.into()), ..Context::default() }),
             exclude_item_ids: Ids::default(),
             allow_item_ids: None,
             filter: query.filter.map(Cow::Owned),
@@ -237,7 +255,9 @@ impl<'r> RecommendRequest<'r> {
 
     /// Where the slate is shown.
     pub fn scene_name(&self) -> &str {
-        self.scene.as_ref().map_or(DEFAULT_SCENE, Id::as_str)
+        let in_room = self.context.as_ref().is_some_and(|context| context.room_id.is_some());
+        let default = if in_room { ROOM_SCENE } else { DEFAULT_SCENE };
+        self.scene.as_ref().map_or(default, Id::as_str)
     }
 
     /// The expressions of the request, compiled, and what they read.

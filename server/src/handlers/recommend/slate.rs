@@ -11,6 +11,7 @@ use qianmian_models::view::View;
 use super::answer::{SlateAnswer, UnmetRule, fallback, recommended_item};
 use super::fill;
 use super::request::{Context, RecommendRequest, Steering, Visitor, query};
+use super::room;
 use crate::app::{self, App, Shop};
 use crate::context::LiveContext;
 use crate::cursor::{Cursor, Owner};
@@ -73,7 +74,12 @@ impl<'r> Asked<'r> {
     {
         let Self { request, context: asked_in, scene, steering, cursor, owner } = self;
         let Place { shop, view, context, elsewhere } = place;
+        let (room, outside) = match room::enter(shop, asked_in.and_then(Context::room_id), view) {
+            Ok(room) => (room, None),
+            Err(fallback) => (None, Some(fallback)),
+        };
         let (view, snapshot) = (view.in_scene(&scene.scene), view.snapshot);
+        let view = room.as_ref().map_or(view, |room| view.in_room(&room.selling.offers));
         let personal = request.personalize && !context.is_anonymous();
         let mut unknown_item_ids = Vec::new();
         let (asked, steered) = ((request, personal), (steering, &*scene));
@@ -82,13 +88,22 @@ impl<'r> Asked<'r> {
         let known = |key: &u64| snapshot.items.by_key(*key);
         query.shown = cursor.shown.iter().filter_map(known).collect();
         query.exclude.extend(cursor.elsewhere.iter().filter_map(known).chain(elsewhere.iter().copied()));
+        if let Some(room) = &room {
+            room::limit(room, &mut query);
+        }
         let slate = recommend(view, &query);
-        let (slots, filled_by) = fill::filled(shop, view, &scene, &query, &slate);
-        let fallback = fallback(snapshot, context.names_person(), &query, &slate);
+        let (slots, filled_by) = match &room {
+            Some(room) => (room::explained_first(view, room, &query, &slate), Vec::new()),
+            None => fill::filled(shop, view, &scene, &query, &slate),
+        };
+        let left = query.count.saturating_sub(slots.len());
+        let room_products = room.as_ref().map(|room| room::unknown_to_model(room, left));
+        let fallback = outside.or_else(|| fallback(snapshot, context.names_person(), &query, &slate));
         app.telemetry.slates.record(&slate, fallback);
         let explained = (request.explain, request.fields.unwrap_or(scene.fields));
         let item = |(n, (item, weights)): (usize, &(Recommended, Evidence))| {
-            recommended_item(place.view, (&query, weights), explained, n + 1, item)
+            let shown = recommended_item(place.view, (&query, weights), explained, n + 1, item);
+            if room.is_some() { shown.offered(view, item.item, explained.1) } else { shown }
         };
         let items: Vec<ItemIx> = slots.iter().map(|(slot, _)| slot.item).collect();
         let next_cursor = (items.len() == query.count).then(|| {
@@ -104,6 +119,7 @@ impl<'r> Asked<'r> {
             unknown_item_ids,
             filled_by,
             unmet: slate.unmet.iter().map(UnmetRule::from).collect(),
+            room_products: room_products.unwrap_or_default(),
             items: slots.iter().enumerate().map(item).collect(),
             next_cursor: next_cursor.flatten(),
         };

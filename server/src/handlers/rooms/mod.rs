@@ -6,7 +6,9 @@
 mod edit;
 mod list;
 mod products;
+mod sale;
 mod show;
+mod stream;
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -26,7 +28,9 @@ use crate::rooms::command::{Command, Conflict, Done, Failed};
 pub use edit::*;
 pub use list::*;
 pub use products::*;
+pub use sale::*;
 pub use show::*;
+pub use stream::*;
 
 /// Who runs a command, and why.
 #[derive(Debug, Deserialize, IntoParams)]
