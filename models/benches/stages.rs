@@ -7,8 +7,8 @@
 #![expect(clippy::unwrap_used, reason = "a store that cannot be opened has nothing to measure")]
 
 use std::path::Path;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use divan::Bencher;
 use qianmian_models::audience::{self, AudienceQuery};
@@ -17,6 +17,12 @@ use qianmian_models::ids::{ItemIx, UserIx};
 use qianmian_models::recommend::query::Query;
 use qianmian_models::recommend::scores::Scores;
 use qianmian_models::recommend::{self, filter, selection, sources};
+use qianmian_models::rules::attribute::Attribute;
+use qianmian_models::rules::expression::Expression;
+use qianmian_models::rules::masks::Masks;
+use qianmian_models::rules::rule::{Action, Rule, Share};
+use qianmian_models::rules::validity::Validity;
+use qianmian_models::scene::Scene;
 use qianmian_models::similar::similar;
 use qianmian_models::snapshot::Snapshot;
 use qianmian_models::storage::versions::ShopStore;
@@ -130,6 +136,67 @@ mod slate {
     #[divan::bench]
     fn visitor(bencher: Bencher<'_, '_>) {
         bench(bencher, Shop::visitor, |shop, query| recommend::recommend(shop.view(), &query));
+    }
+}
+
+/// The slate of a known user in a scene of so many rules, of all kinds in turn.
+mod ruled_slate {
+    use super::*;
+
+    fn rule(n: usize) -> Rule {
+        let items = |source: String| Arc::new(Expression::compile(&source).unwrap());
+        let action = match n % 6 {
+            0 => Action::Boost(items(format!("item.price < {}.0", 10 + n)), 1.5),
+            1 => Action::Hide(items(format!("item.id == 'none {n}'"))),
+            2 => Action::Bury(items(format!("item.stock < {}", n % 5))),
+            3 => Action::Mix {
+                items: items(format!("item.is_new || item.sales < {n}")),
+                least: None,
+                most: Some(Share::Percent(90)),
+                first: None,
+            },
+            4 => Action::Spacing { by: Attribute::Category, most: 4, window: 6 },
+            _ => Action::Boost(items(format!("user.known && item.sales_30d > {n}")), 0.9),
+        };
+        Rule { id: n.to_string().into(), when: None, validity: Validity::default(), action }
+    }
+
+    #[divan::bench(args = [0, 20, 200])]
+    fn known_user(bencher: Bencher<'_, '_>, rules: usize) {
+        let scene = Scene { rules: (0..rules).map(rule).collect(), ..Scene::DEFAULT };
+        let masks = Masks::default();
+        bench(bencher, Shop::known, |shop, query| {
+            recommend::recommend(shop.view().in_scene(&scene).with_masks(&masks), &query)
+        });
+    }
+}
+
+/// So many slates of 20 items for one user.
+mod shelves {
+    use super::*;
+
+    /// As a page has them: none repeats what those before it show.
+    #[divan::bench(args = [1, 5])]
+    fn of_a_page(bencher: Bencher<'_, '_>, shelves: usize) {
+        bench(bencher, Shop::known, |shop, mut query| {
+            for _ in 0..shelves {
+                let slate = recommend::recommend(shop.view(), &query);
+                query.exclude.extend(slate.items.iter().map(|slot| slot.item));
+            }
+            query
+        });
+    }
+
+    /// As pages of one list: each goes on from those before it.
+    #[divan::bench(args = [1, 5])]
+    fn of_a_list(bencher: Bencher<'_, '_>, pages: usize) {
+        bench(bencher, Shop::known, |shop, mut query| {
+            for _ in 0..pages {
+                let slate = recommend::recommend(shop.view(), &query);
+                query.shown.extend(slate.items.iter().map(|slot| slot.item));
+            }
+            query
+        });
     }
 }
 

@@ -1,4 +1,5 @@
 //! Expressions over items and requests: their values, and the masks that keep them.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::sync::Arc;
 
@@ -38,6 +39,42 @@ fn holding(source: &str, user: Option<u32>, params: &[(&str, Param)]) -> Vec<u32
     let snapshot = snapshot();
     let bound = bound(&snapshot, user, source, &asked(params));
     (0..8).filter(|&item| bound.holds(items(&snapshot), item)).collect()
+}
+
+#[test]
+fn birthdays_are_counted_in_days_of_the_zone() {
+    use qianmian_models::index::user_attributes::{UserAttribute, UserAttributes};
+    // Days since 1970 of 1990-11-20, 1992-02-29 and 1988-11-14.
+    let birthdays = [Some(7_628), Some(8_094), Some(6_892), None, None, None];
+    let attribute = |birthday| UserAttribute { birthday, ..UserAttribute::default() };
+    let mut snapshot = snapshot();
+    snapshot.user_attributes = UserAttributes::new(&birthdays.map(attribute)).unwrap();
+    // 2023-11-14 22:13:20 UTC is the 15th in Shanghai.
+    let shanghai = jiff::tz::TimeZone::get("Asia/Shanghai").ok();
+    for (user, zone, days) in [
+        (Some(0), None, Some(6)),
+        (Some(0), shanghai.clone(), Some(5)),
+        (Some(1), None, Some(107)),
+        (Some(2), None, Some(0)),
+        (Some(2), shanghai, Some(365)),
+        (Some(3), None, None),
+        (None, None, None),
+    ] {
+        let asked = Asked { at: UNTIL, zone, ..asked(&[]) };
+        let inputs = Inputs::new(&snapshot, user, (0, None), &asked);
+        assert_eq!(inputs.days_to_birthday(), days.map(f64::from), "{user:?}");
+        let is_soon = compiled("user.days_to_birthday <= 7").holds(&inputs);
+        assert_eq!(is_soon, days.is_some_and(|days| days <= 7));
+    }
+}
+
+#[test]
+fn places_of_the_request_are_read() {
+    let asked = Asked { store_id: "s1".into(), city: "上海".into(), ..asked(&[]) };
+    let snapshot = snapshot();
+    let inputs = Inputs::new(&snapshot, None, (0, None), &asked);
+    assert!(compiled("context.store_id == 's1' && context.city == '上海'").holds(&inputs));
+    assert!(!compiled("context.store_id in ['s2', '']").holds(&inputs));
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn read(view: View<'_>, query: &Query, counts: &[usize]) -> List {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 300 } else { 10_000 }))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 2_000 } else { 10_000 }))]
 
     #[test]
     fn pages_repeat_nothing_and_leave_nothing_out(

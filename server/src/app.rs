@@ -13,6 +13,7 @@ use crate::auth::Keyring;
 use crate::config::{Config, duration};
 use crate::cursor::CursorKey;
 use crate::expressions::Expressions;
+use crate::halls::Halls;
 use crate::live::Live;
 use crate::problem::{Code, Problem};
 use crate::queue::Queue;
@@ -83,6 +84,8 @@ pub struct Shop {
     pub expressions: Expressions,
     /// Its scenes.
     pub scenes: Scenes,
+    /// Its halls.
+    pub halls: Halls,
     /// Its livestream rooms.
     pub rooms: Rooms,
 }
@@ -116,6 +119,7 @@ impl App {
                 slots: Slots::new(choices.in_flight.unwrap_or(usize::MAX)),
                 expressions: Expressions::default(),
                 scenes: Scenes::new(choices.scenes),
+                halls: Halls::default(),
                 rooms: Rooms::default(),
             }))
         };

@@ -6,9 +6,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use qianmian_models::rules::expression::{Expression, ExpressionError};
+use qianmian_models::rules::expression::Expression;
 
-use crate::problem::{Code, Problem};
+use crate::document_fault::DocumentFault;
+use crate::problem::Problem;
 
 /// Most sources that are kept.
 const MAX_KEPT: usize = 1_024;
@@ -26,7 +27,9 @@ impl Expressions {
         if let Some(known) = self.kept().get(source) {
             return Ok(Arc::clone(known));
         }
-        let compiled = Arc::new(Expression::compile(source).map_err(|error| problem(field, error))?);
+        let compiled = Arc::new(
+            Expression::compile(source).map_err(|error| DocumentFault::of_expression(field, error))?,
+        );
         let mut kept = self.kept();
         if kept.len() >= MAX_KEPT {
             kept.clear();
@@ -38,14 +41,4 @@ impl Expressions {
     fn kept(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Expression>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The problem with the expression at `field`.
-pub fn problem(field: &str, error: ExpressionError) -> Problem {
-    let detail = error.to_string();
-    let nearest = match error {
-        ExpressionError::Unknown { nearest, .. } => nearest,
-        _ => None,
-    };
-    Problem::new(Code::InvalidField, detail).at_field(field).nearest(nearest)
 }

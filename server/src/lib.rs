@@ -9,6 +9,8 @@
 //! | [`consents`] | the consents in force: live decisions over trained ones |
 //! | [`scenes`] | the places where slates are shown, with their rules |
 //! | [`cursor`] | the position of the next page of a list |
+//! | [`halls`] | themed pages of sections |
+//! | [`documents`], [`document_fault`] | what people edit, as this server read it; what is wrong with it |
 //! | [`expressions`] | predicates of callers, compiled once |
 //! | [`snapshots`] | the model that answers, and its replacement |
 //! | [`live`] | live state: users' actions and item changes since training |
@@ -37,12 +39,15 @@ pub mod connection;
 pub mod consents;
 pub mod context;
 pub mod cursor;
+pub mod document_fault;
+pub mod documents;
 pub mod drain;
 pub mod expressions;
 pub mod extract;
 pub mod fallback;
 pub mod fields;
 pub mod guard;
+pub mod halls;
 pub mod handlers;
 pub mod live;
 pub mod log;

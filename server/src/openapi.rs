@@ -32,6 +32,7 @@ const TOKEN: &str = "user_token";
         (name = "goods -> people", description = "Audiences for goods."),
         (name = "live state", description = "What users do and what changes about items, known to the next answer."),
         (name = "scenes", description = "Where slates are shown, and the rules of each place."),
+        (name = "halls", description = "Themed pages of sections, as people edit them and as they are shown."),
         (name = "rooms", description = "Livestream rooms: their products, and the commands of a show."),
         (name = "people", description = "What is known of a person."),
         (name = "models", description = "What is served, and swapping it."),

@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use crate::document_fault::DocumentFault;
 use crate::request_id::RequestId;
 
 /// The media type of every error.
@@ -238,6 +239,12 @@ pub struct Problem {
     retry_after: Option<u64>,
     /// Further members of the body.
     members: Option<Box<Map<String, Value>>>,
+}
+
+impl From<DocumentFault> for Problem {
+    fn from(fault: DocumentFault) -> Self {
+        Self::new(Code::InvalidField, fault.reason).at_field(fault.field).nearest(fault.nearest)
+    }
 }
 
 impl Problem {

@@ -23,7 +23,7 @@ use crate::browsers;
 use crate::guard::Access::{self, Keyed, Open, Scoped, Shared};
 use crate::guard::{self, Guard};
 use crate::handlers::{
-    audience, bundle, consent, console, docs, events, health, identities, items, key, models, pages,
+    audience, bundle, consent, console, docs, events, halls, health, identities, items, key, models, pages,
     recommend, rooms, scenes, similar, users,
 };
 use crate::openapi;
@@ -47,6 +47,13 @@ pub fn router(app: &Arc<App>) -> (Router, OpenApi) {
         .call(Scoped(Write), routes!(identities::get))
         .call(Scoped(Read), routes!(items::get))
         .call(Scoped(Write), routes!(items::post))
+        .call(Scoped(Write), routes!(halls::list))
+        .call(Scoped(Write), routes!(halls::get))
+        .call(Scoped(Write), routes!(halls::put))
+        .call(Scoped(Write), routes!(halls::delete))
+        .call(Scoped(Write), routes!(halls::history))
+        .call(Scoped(Write), routes!(halls::undo))
+        .call(Shared(Read), routes!(halls::slate))
         .call(Scoped(Write), routes!(scenes::list))
         .call(Scoped(Write), routes!(scenes::get))
         .call(Scoped(Write), routes!(scenes::put))

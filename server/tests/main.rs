@@ -20,6 +20,7 @@ mod cursors;
 mod document;
 mod documents;
 mod drain;
+mod halls;
 mod identities;
 mod keys;
 mod live;

@@ -34,6 +34,11 @@ pub fn is_id(id: &str) -> bool {
 }
 
 impl<'a> Id<'a> {
+    /// A text that was checked.
+    pub fn checked(text: &'a str) -> Self {
+        Self(Cow::Borrowed(text))
+    }
+
     fn check<E: Error>(id: Cow<'a, str>) -> Result<Self, E> {
         if is_id(&id) {
             return Ok(Self(id));
@@ -132,6 +137,11 @@ impl From<OwnedId> for Id<'_> {
 pub struct Ids<'a, const MIN: usize, const MAX: usize>(Vec<Id<'a>>);
 
 impl<'a, const MIN: usize, const MAX: usize> Ids<'a, MIN, MAX> {
+    /// Texts that were checked.
+    pub fn checked(texts: &'a [String]) -> Self {
+        Self(texts.iter().map(|text| Id(Cow::Borrowed(text.as_str()))).collect())
+    }
+
     /// The ids, as given.
     pub fn iter(&self) -> std::slice::Iter<'_, Id<'a>> {
         self.0.iter()

@@ -9,6 +9,7 @@ pub mod consent;
 pub mod console;
 pub mod docs;
 pub mod events;
+pub mod halls;
 pub mod health;
 pub mod identities;
 pub mod items;

@@ -3,6 +3,7 @@
 //! All shelves are of one visitor, whose live state is loaded once, and of one model. They are made in their order: a
 //! shelf leaves out what those before it show. A shelf that is asked for wrongly has a problem in its place.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -14,6 +15,7 @@ use utoipa::ToSchema;
 
 use super::answer::{ModelRef, json};
 use super::bundle::{BundleAnswer, BundleRequest};
+use super::halls::{AskedHall, HallContent, Questions, no_hall};
 use super::person::UserRef;
 use super::recommend::{self, Context, RecommendRequest, SlateAnswer, Visitor};
 use super::similar::{self, SimilarAnswer, SimilarRequest};
@@ -22,6 +24,7 @@ use crate::context::LiveContext;
 use crate::extract::JsonBody;
 use crate::fields::{DegradedPart, Id, Object, optional_id, optional_object};
 use crate::guard::Call;
+use crate::halls::ActiveHall;
 use crate::live::USER_STATE;
 use crate::problem::{Code, Problem};
 use crate::request_id::RequestId;
@@ -64,6 +67,21 @@ pub struct Shelf<'a> {
     /// As `POST /bundle`, without `user`, which is that of the page. Its sets share no items but those of the cart.
     #[serde(borrow, default, deserialize_with = "optional_object")]
     bundle: Option<BundleRequest<'a>>,
+    /// The sections of a hall.
+    #[serde(borrow, default, deserialize_with = "optional_object")]
+    hall: Option<HallShelf<'a>>,
+}
+
+/// Which hall, and in which language.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HallShelf<'a> {
+    /// Its name.
+    #[serde(borrow)]
+    name: Id<'a>,
+    /// The language of texts, such as `zh` or `en-GB`.
+    #[serde(borrow, default)]
+    language: Option<Cow<'a, str>>,
 }
 
 /// The shelves of a page.
@@ -100,6 +118,8 @@ pub enum ShelfContent<'a> {
     Similar(SimilarAnswer<'a>),
     /// Complements and bundles.
     Bundle(BundleAnswer<'a>),
+    /// Sections of a hall.
+    Hall(HallContent<'a>),
     /// What is wrong with the shelf; the other shelves answer.
     Problem(ShelfProblem),
 }
@@ -124,10 +144,17 @@ pub async fn post(call: Call, State(app): State<Arc<App>>, body: JsonBody) -> Re
     request.check()?;
     let context = request.context.as_ref();
     let visitor = Visitor::new(&call, request.user.as_ref(), request.session_id.as_ref(), context)?;
+    let hall = |Object(shelf): &Object<Shelf<'_>>| call.shop.halls.get(shelf.hall.as_ref()?.name.as_str());
+    let halls: Vec<Option<Arc<ActiveHall>>> = request.shelves.iter().map(hall).collect();
+    let questions: Vec<Option<Questions<'_>>> =
+        halls.iter().map(|hall| hall.as_deref().map(Questions::of)).collect();
     let asked: Vec<(&str, Result<Asked<'_>, Problem>)> = request
         .shelves
         .iter()
-        .map(|Object(shelf)| (shelf.name.as_str(), shelf.asked(&call, &app, &visitor, context)))
+        .zip(&questions)
+        .map(|(Object(shelf), hall)| {
+            (shelf.name.as_str(), shelf.asked(&call, &app, (&visitor, context), hall.as_ref()))
+        })
         .collect();
     // Before the model is taken: it is not held while something waits.
     let context = LiveContext::load(&call.shop, visitor.visit(true)).await;
@@ -182,6 +209,7 @@ enum Asked<'r> {
     Recommend(Box<recommend::Asked<'r>>),
     Similar(similar::Asked<'r>),
     Bundle(&'r BundleRequest<'r>),
+    Hall(Box<AskedHall<'r>>, Option<&'r str>),
 }
 
 impl<'a> Shelf<'a> {
@@ -189,15 +217,15 @@ impl<'a> Shelf<'a> {
         &'r self,
         call: &Call,
         app: &App,
-        visitor: &Visitor<'_>,
-        context: Option<&'r Context<'r>>,
+        (visitor, context): (&Visitor<'_>, Option<&'r Context<'r>>),
+        hall: Option<&'r Questions<'r>>,
     ) -> Result<Asked<'r>, Problem> {
         let of_page = |field: &str| {
             let detail = format!("`{field}` is that of the page: give it there");
             Err(Problem::new(Code::InvalidField, detail).at_field(field))
         };
-        match (&self.recommend, &self.similar, &self.bundle) {
-            (Some(request), None, None) => {
+        match (&self.recommend, &self.similar, &self.bundle, &self.hall) {
+            (Some(request), None, None, None) => {
                 if let Some(field) = request.visitor_field() {
                     return of_page(field);
                 }
@@ -205,11 +233,16 @@ impl<'a> Shelf<'a> {
                 recommend::Asked::new(call, app, request, visitor, context)
                     .map(|asked| Asked::Recommend(Box::new(asked)))
             }
-            (None, Some(request), None) => similar::Asked::new(call, request).map(Asked::Similar),
-            (None, None, Some(request)) if request.names_person() => of_page("user"),
-            (None, None, Some(request)) => request.check().map(|()| Asked::Bundle(request)),
+            (None, Some(request), None, None) => similar::Asked::new(call, request).map(Asked::Similar),
+            (None, None, Some(request), None) if request.names_person() => of_page("user"),
+            (None, None, Some(request), None) => request.check().map(|()| Asked::Bundle(request)),
+            (None, None, None, Some(HallShelf { name, language })) => {
+                let questions = hall.ok_or_else(|| no_hall(name.as_str()).at_field("hall.name"))?;
+                let asked = questions.asked(call, app, visitor, context)?;
+                Ok(Asked::Hall(Box::new(asked), language.as_deref()))
+            }
             _ => {
-                let detail = "a shelf has exactly one of `recommend`, `similar` and `bundle`";
+                let detail = "a shelf has exactly one of `recommend`, `similar`, `bundle` and `hall`";
                 Err(Problem::new(Code::InvalidField, detail))
             }
         }
@@ -235,7 +268,7 @@ impl<'a> Page<'a> {
             Ok(Asked::Recommend(asked)) => {
                 let context = if asked.is_personal() { context } else { &*anonymous };
                 let place = recommend::Place { shop, view: *view, context, elsewhere: shown };
-                let (slate, items) = asked.answer(app, place);
+                let (slate, items) = asked.ready(place).answer(app);
                 (ShelfContent::Recommend(slate), items)
             }
             Ok(Asked::Similar(asked)) => {
@@ -247,6 +280,11 @@ impl<'a> Page<'a> {
                     Some(&**context).filter(|context| request.is_personal() && !context.is_anonymous());
                 let (bundle, items) = request.answer(call, *view, context, Some(shown));
                 (ShelfContent::Bundle(bundle), items)
+            }
+            Ok(Asked::Hall(asked, language)) => {
+                let place = recommend::Place { shop, view: *view, context, elsewhere: shown };
+                let (hall, items) = asked.answer(app, place, language);
+                (ShelfContent::Hall(hall), items)
             }
             Err(problem) => {
                 let (code, detail) = (problem.code(), problem.detail().to_owned());

@@ -5,9 +5,11 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use qianmian_live::documents::Author;
 use serde::Serialize;
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::answer::Moment;
+use crate::app::Shop;
 use crate::fields::is_id;
 use crate::live::now_ms;
 use crate::problem::{Code, Problem};
@@ -67,4 +69,44 @@ pub fn with_etag(mut response: Response, revision: u64) -> Response {
         response.headers_mut().insert(header::ETAG, tag);
     }
     response
+}
+
+/// A change of a document.
+#[derive(Debug, Clone, Copy)]
+pub enum Edit<'t> {
+    /// Writes this body.
+    Write(&'t str),
+    /// Deletes the document; its history stays.
+    Delete,
+    /// Undoes the latest change.
+    Undo,
+}
+
+impl Edit<'_> {
+    /// Makes the change over the revision that the headers require; returns the number of the new one.
+    ///
+    /// # Errors
+    /// `invalid_field`, `revision_conflict`, `not_found`, `too_many_documents`, `live_unavailable`.
+    pub async fn make(
+        self,
+        shop: &Shop,
+        address: (&str, &str),
+        headers: &HeaderMap,
+        author: Author,
+    ) -> Result<u64, Problem> {
+        check_name(address.1)?;
+        let if_revision = required_revision(headers)?;
+        let live = shop.live()?;
+        match self {
+            Self::Write(body) => live.write_document(address, Some(body), if_revision, author).await,
+            Self::Delete => live.write_document(address, None, if_revision, author).await,
+            Self::Undo => live.undo_document(address, if_revision, author).await,
+        }
+    }
+}
+
+/// The body of a stored document, to be answered as it is.
+pub fn raw(text: String) -> Result<Box<RawValue>, Problem> {
+    let unreadable = |_| Problem::new(Code::Internal, "the stored document cannot be read");
+    RawValue::from_string(text).map_err(unreadable)
 }

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
-use qianmian_models::rules::expression::{Expression, ExpressionError};
+use qianmian_models::rules::expression::Expression;
 use qianmian_models::rules::rule::{Action, Rule};
 use qianmian_models::rules::validity::Validity;
 use qianmian_models::scene::{About, Combine, Scene};
 
-use super::document::{AboutName, CombineName, SceneDocument, SceneFault};
+use super::document::{AboutName, CombineName, SceneDocument};
 use super::rule_document::{ActionDocument, RuleDocument};
+use crate::document_fault::DocumentFault;
 use crate::fields::card_fields::CardFields;
 use crate::fields::id::is_id;
 
@@ -68,7 +69,7 @@ impl ActiveScene {
     ///
     /// # Errors
     /// The first fault, with the path of its field.
-    pub fn compile(document: &SceneDocument) -> Result<Self, SceneFault> {
+    pub fn compile(document: &SceneDocument) -> Result<Self, DocumentFault> {
         document.check()?;
         let own_rules = document.rules.len();
         let full = document.with_preset();
@@ -85,7 +86,7 @@ impl ActiveScene {
             let field = format!("rules[{}]", n.saturating_sub(preset_rules));
             rule.check(&field)?;
             if !names.insert(rule.id.clone()) {
-                return Err(SceneFault::new(
+                return Err(DocumentFault::new(
                     format!("{field}.id"),
                     format!("another rule is named `{}`", rule.id),
                 ));
@@ -96,7 +97,7 @@ impl ActiveScene {
             }
         }
         if let Some(n) = full.fallback.iter().position(|name| !is_id(name)) {
-            return Err(SceneFault::new(format!("fallback[{n}]"), "a name of 1 to 256 characters"));
+            return Err(DocumentFault::new(format!("fallback[{n}]"), "a name of 1 to 256 characters"));
         }
         rules.sort_by_key(|(priority, _)| std::cmp::Reverse(*priority));
         let usual = Self::default();
@@ -157,7 +158,7 @@ fn plain(id: &str, action: Action) -> Rule {
     Rule { id: id.into(), when: None, validity: Validity::default(), action }
 }
 
-fn compile_rule(field: &str, rule: &RuleDocument, zone: &Option<TimeZone>) -> Result<Rule, SceneFault> {
+fn compile_rule(field: &str, rule: &RuleDocument, zone: &Option<TimeZone>) -> Result<Rule, DocumentFault> {
     let when = rule.when.as_ref().map(|when| condition(&format!("{field}.when"), when)).transpose()?;
     let of = |action: &str, items: &str| expression(&format!("{field}.action.{action}.items"), items);
     let action = match &rule.action {
@@ -167,7 +168,7 @@ fn compile_rule(field: &str, rule: &RuleDocument, zone: &Option<TimeZone>) -> Re
         ActionDocument::Bury { items } => Action::Bury(of("bury", items)?),
         ActionDocument::Pin { item_id, slot } => {
             if !is_id(item_id) {
-                return Err(SceneFault::new(
+                return Err(DocumentFault::new(
                     format!("{field}.action.pin.item_id"),
                     "an id of 1 to 256 characters",
                 ));
@@ -191,35 +192,29 @@ fn compile_rule(field: &str, rule: &RuleDocument, zone: &Option<TimeZone>) -> Re
         zone: zone.clone(),
     };
     if validity.from.zip(validity.until).is_some_and(|(from, until)| from >= until) {
-        return Err(SceneFault::new(format!("{field}.until"), "a moment after `from`"));
+        return Err(DocumentFault::new(format!("{field}.until"), "a moment after `from`"));
     }
     Ok(Rule { id: rule.id.as_str().into(), when, validity, action })
 }
 
 /// A condition: it reads no item.
-fn condition(field: &str, source: &str) -> Result<Arc<Expression>, SceneFault> {
+fn condition(field: &str, source: &str) -> Result<Arc<Expression>, DocumentFault> {
     let compiled = expression(field, source)?;
     if compiled.reads().item {
         let reason =
             "a condition reads `user`, `context` and `params`; what reads `item` belongs into the action";
-        return Err(SceneFault::new(field, reason));
+        return Err(DocumentFault::new(field, reason));
     }
     Ok(compiled)
 }
 
-fn expression(field: &str, source: &str) -> Result<Arc<Expression>, SceneFault> {
-    Expression::compile(source).map(Arc::new).map_err(|error| {
-        let reason = error.to_string();
-        let nearest = match error {
-            ExpressionError::Unknown { nearest, .. } => nearest,
-            _ => None,
-        };
-        SceneFault { field: field.to_owned(), reason, nearest }
-    })
+fn expression(field: &str, source: &str) -> Result<Arc<Expression>, DocumentFault> {
+    Expression::compile(source).map(Arc::new).map_err(|error| DocumentFault::of_expression(field, error))
 }
 
-fn zone(field: &str, name: &str) -> Result<TimeZone, SceneFault> {
-    TimeZone::get(name).map_err(|_| SceneFault::new(field, "the name of an IANA zone, such as Asia/Shanghai"))
+fn zone(field: &str, name: &str) -> Result<TimeZone, DocumentFault> {
+    TimeZone::get(name)
+        .map_err(|_| DocumentFault::new(field, "the name of an IANA zone, such as Asia/Shanghai"))
 }
 
 impl From<AboutName> for About {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::rule_document::RuleDocument;
+use crate::document_fault::DocumentFault;
 use crate::fields::card_fields::CardFields;
 
 /// Most rules of a scene.
@@ -104,6 +105,12 @@ pub enum Preset {
     GuessYouLike,
     /// Items with the label `params.theme` first.
     Festival,
+    /// A livestream room: its products, however often they were shown.
+    Room,
+    /// A section of a hall.
+    Hall,
+    /// For a birthday: items with the label `birthday` first, none that the person has.
+    Birthday,
 }
 
 /// The items that a scene is about.
@@ -130,33 +137,15 @@ pub enum CombineName {
     Max,
 }
 
-/// What is wrong with a scene.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SceneFault {
-    /// Path of the field.
-    pub field: String,
-    /// What is wrong, and what is right.
-    pub reason: String,
-    /// The known name that may be meant.
-    pub nearest: Option<String>,
-}
-
-impl SceneFault {
-    /// A fault without a known name.
-    pub fn new(field: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self { field: field.into(), reason: reason.into(), nearest: None }
-    }
-}
-
 impl SceneDocument {
     /// Checks the bounds of single fields.
     ///
     /// # Errors
     /// The first one that is out of bounds.
-    pub(super) fn check(&self) -> Result<(), SceneFault> {
+    pub(super) fn check(&self) -> Result<(), DocumentFault> {
         let within = |field: &str, got: Option<usize>, least: usize, most: usize| match got {
             Some(got) if !(least..=most).contains(&got) => {
-                Err(SceneFault::new(field, format!("{least} to {most}, not {got}")))
+                Err(DocumentFault::new(field, format!("{least} to {most}, not {got}")))
             }
             _ => Ok(()),
         };

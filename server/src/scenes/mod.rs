@@ -14,16 +14,15 @@ mod rule_document;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use qianmian_live::documents::MAX_DOCUMENTS;
-use tokio::sync::Mutex;
 
 pub use compile::ActiveScene;
-pub use document::{AboutName, CombineName, Preset, SceneDocument, SceneFault};
+pub use document::{AboutName, CombineName, Preset, SceneDocument};
 pub use rule_document::{ActionDocument, AttributeName, DayName, Quota, RuleDocument, WeeklyDocument};
 
+use crate::document_fault::DocumentFault;
+use crate::documents::{self, Documents, Read};
 use crate::live::Live;
 use crate::problem::Problem;
 
@@ -31,18 +30,12 @@ use crate::problem::Problem;
 pub const KIND: &str = "scene";
 /// The scene whose rules hold in every scene.
 pub const SHOP: &str = "shop";
-/// Scenes are read again after this long, whatever the store says of changes.
-const READ_AGAIN: Duration = Duration::from_secs(30);
-/// Pause after a failed read.
-const RETRY: Duration = Duration::from_millis(500);
-
 /// The scenes of one shop.
 pub struct Scenes {
     /// The tables of the configuration.
     configured: BTreeMap<String, SceneDocument>,
     table: ArcSwap<Table>,
-    /// What was read of documents, held while they are read again.
-    stored: Mutex<BTreeMap<String, Stored>>,
+    documents: Documents<SceneDocument>,
 }
 
 /// The compiled scenes.
@@ -52,18 +45,11 @@ struct Table {
     other: Arc<ActiveScene>,
 }
 
-/// A document as it was read.
-#[derive(Debug, Clone)]
-struct Stored {
-    revision: u64,
-    document: SceneDocument,
-}
-
 impl Scenes {
     /// The scenes of the configuration, which was checked.
     pub fn new(configured: BTreeMap<String, SceneDocument>) -> Self {
         let table = ArcSwap::from_pointee(compile_all(&configured, &BTreeMap::new()));
-        Self { configured, table, stored: Mutex::default() }
+        Self { configured, table, documents: Documents::new(KIND, read_document) }
     }
 
     /// The scene of this name; that of an unknown name has only the rules of the shop.
@@ -81,7 +67,7 @@ impl Scenes {
     ///
     /// # Errors
     /// The first fault.
-    pub fn draft(&self, name: &str, document: &SceneDocument) -> Result<ActiveScene, SceneFault> {
+    pub fn draft(&self, name: &str, document: &SceneDocument) -> Result<ActiveScene, DocumentFault> {
         let own = ActiveScene::compile(document)?;
         if name == SHOP {
             return Ok(own);
@@ -108,72 +94,32 @@ impl Scenes {
     /// # Errors
     /// `live_unavailable`: what was served goes on.
     pub async fn read(&self, live: &Live) -> Result<(), Problem> {
-        let mut stored = self.stored.lock().await;
-        let listed = live.documents(KIND, MAX_DOCUMENTS).await?;
-        let mut read: BTreeMap<String, Stored> = BTreeMap::new();
-        let mut changed = listed.len() != stored.len();
-        for scene in listed {
-            let known = stored.get(&scene.name).filter(|known| known.revision == scene.revision);
-            if let Some(known) = known {
-                read.insert(scene.name, known.clone());
-                continue;
-            }
-            changed = true;
-            let Some(document) = live.document(KIND, &scene.name).await? else { continue };
-            let body = document.body.unwrap_or_default();
-            match read_document(&body) {
-                Ok(parsed) => {
-                    read.insert(scene.name, Stored { revision: document.revision, document: parsed });
-                }
-                Err(fault) => {
-                    tracing::error!(
-                        scene = scene.name,
-                        revision = document.revision,
-                        field = fault.field,
-                        reason = fault.reason,
-                        "a stored scene is not understood; the one before stays"
-                    );
-                    if let Some(before) = stored.get(&scene.name) {
-                        let before = Stored { revision: document.revision, ..before.clone() };
-                        read.insert(scene.name, before);
-                    }
-                }
-            }
-        }
-        if changed {
-            self.table.store(Arc::new(compile_all(&self.configured, &read)));
-            *stored = read;
-        }
-        Ok(())
+        let serve = |read: &BTreeMap<String, Read<SceneDocument>>| {
+            self.table.store(Arc::new(compile_all(&self.configured, read)));
+        };
+        self.documents.read(live, serve).await
     }
 
     /// Follows changes for as long as it is polled.
     pub async fn follow(&self, live: &Live) {
-        let mut changes = live.watch_documents(KIND);
-        loop {
-            changes.mark_unchanged();
-            match self.read(live).await {
-                Ok(()) => {
-                    // Either way the documents are read again.
-                    let _ = tokio::time::timeout(READ_AGAIN, changes.changed()).await;
-                }
-                Err(_) => tokio::time::sleep(RETRY).await,
-            }
-        }
+        documents::follow(live, KIND, || self.read(live)).await;
     }
 }
 
 /// Reads and checks the body of a document.
-fn read_document(body: &str) -> Result<SceneDocument, SceneFault> {
+fn read_document(body: &str) -> Result<SceneDocument, DocumentFault> {
     let document: SceneDocument =
-        serde_json::from_str(body).map_err(|error| SceneFault::new("scene", error.to_string()))?;
+        serde_json::from_str(body).map_err(|error| DocumentFault::new("scene", error.to_string()))?;
     ActiveScene::compile(&document)?;
     Ok(document)
 }
 
 /// Compiles all scenes; what cannot be compiled, which was checked before, is left out.
-fn compile_all(configured: &BTreeMap<String, SceneDocument>, stored: &BTreeMap<String, Stored>) -> Table {
-    let stored = stored.iter().map(|(name, stored)| (name, &stored.document));
+fn compile_all(
+    configured: &BTreeMap<String, SceneDocument>,
+    read: &BTreeMap<String, Read<SceneDocument>>,
+) -> Table {
+    let stored = read.iter().map(|(name, read)| (name, &read.document));
     let documents: BTreeMap<&String, &SceneDocument> = configured.iter().chain(stored).collect();
     let shop = documents.get(&SHOP.to_owned()).and_then(|document| ActiveScene::compile(document).ok());
     let with_shop = |scene: ActiveScene| match &shop {

@@ -41,7 +41,22 @@ impl Preset {
                 rules: vec![mixed(2, 5)],
                 ..count(20)
             },
-            Self::Festival => SceneDocument { rules: vec![theme()], ..count(20) },
+            Self::Festival => {
+                let items = "item.tags.exists(tag, tag == params.theme)";
+                SceneDocument { rules: vec![lifted("preset_theme", items)], ..count(20) }
+            }
+            Self::Room => {
+                // A room shows its few products again and again.
+                SceneDocument { exploration_percent: Some(0), exposures: Some(0), ..count(20) }
+            }
+            Self::Hall => {
+                SceneDocument { exploration_percent: Some(0), rules: vec![mixed(3, 6)], ..count(10) }
+            }
+            Self::Birthday => SceneDocument {
+                exclude_bought: Some(true),
+                rules: vec![lifted("preset_birthday", "'birthday' in item.tags")],
+                ..count(12)
+            },
         }
     }
 }
@@ -52,8 +67,7 @@ fn mixed(most: usize, window: usize) -> RuleDocument {
     RuleDocument::preset("preset_spacing", ActionDocument::Spacing { by, at_most: most, window })
 }
 
-/// Items with the label of the festival first.
-fn theme() -> RuleDocument {
-    let items = "item.tags.exists(tag, tag == params.theme)".to_owned();
-    RuleDocument::preset("preset_theme", ActionDocument::Boost { items, factor: 3.0 })
+/// Items that count three times.
+fn lifted(id: &str, items: &str) -> RuleDocument {
+    RuleDocument::preset(id, ActionDocument::Boost { items: items.to_owned(), factor: 3.0 })
 }

@@ -7,7 +7,7 @@ use qianmian_models::rules::validity::Weekly;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::document::SceneFault;
+use crate::document_fault::DocumentFault;
 
 /// Longest name of a rule, in bytes.
 const MAX_ID: usize = 64;
@@ -223,8 +223,8 @@ impl RuleDocument {
     ///
     /// # Errors
     /// The first one that is out of bounds.
-    pub(super) fn check(&self, field: &str) -> Result<(), SceneFault> {
-        let fault = |name: &str, reason: String| Err(SceneFault::new(format!("{field}.{name}"), reason));
+    pub(super) fn check(&self, field: &str) -> Result<(), DocumentFault> {
+        let fault = |name: &str, reason: String| Err(DocumentFault::new(format!("{field}.{name}"), reason));
         if !(1..=MAX_ID).contains(&self.id.len()) {
             return fault("id", format!("1 to {MAX_ID} bytes, not {}", self.id.len()));
         }
@@ -250,18 +250,20 @@ impl RuleDocument {
     }
 
     /// The moment of `from` or `until`, unix seconds.
-    pub(super) fn moment(field: String, text: &Option<String>) -> Result<Option<i64>, SceneFault> {
+    pub(super) fn moment(field: String, text: &Option<String>) -> Result<Option<i64>, DocumentFault> {
         let Some(text) = text else { return Ok(None) };
         let read = DateTime::parse_from_rfc3339(text).map(|at| Some(at.timestamp()));
-        read.map_err(|_| SceneFault::new(field, "RFC 3339 with an offset, such as 2026-11-11T00:00:00+08:00"))
+        read.map_err(|_| {
+            DocumentFault::new(field, "RFC 3339 with an offset, such as 2026-11-11T00:00:00+08:00")
+        })
     }
 }
 
 impl Quota {
-    fn check(&self, field: &str) -> Result<(), SceneFault> {
+    fn check(&self, field: &str) -> Result<(), DocumentFault> {
         let bounds = [self.at_least, self.at_most, self.at_least_percent, self.at_most_percent];
         if bounds == [None; 4] {
-            return Err(SceneFault::new(
+            return Err(DocumentFault::new(
                 field,
                 "at least one of `at_least`, `at_most` and their percentages",
             ));
@@ -272,7 +274,7 @@ impl Quota {
         ] {
             if twice {
                 let field = format!("{field}.{name}_percent");
-                return Err(SceneFault::new(field, format!("`{name}` or `{name}_percent`, not both")));
+                return Err(DocumentFault::new(field, format!("`{name}` or `{name}_percent`, not both")));
             }
         }
         for (name, got, least, most) in [
@@ -283,7 +285,7 @@ impl Quota {
             ("first", self.first, 1, MAX_SLOTS),
         ] {
             if let Some(got) = got.filter(|got| !(least..=most).contains(got)) {
-                return Err(SceneFault::new(
+                return Err(DocumentFault::new(
                     format!("{field}.{name}"),
                     format!("{least} to {most}, not {got}"),
                 ));
@@ -303,7 +305,7 @@ impl Quota {
 
 impl WeeklyDocument {
     /// The hours in minutes; `field` is the path of the entry.
-    pub(super) fn compile(&self, field: &str) -> Result<Weekly, SceneFault> {
+    pub(super) fn compile(&self, field: &str) -> Result<Weekly, DocumentFault> {
         let minute = |name: &str, text: &str| {
             let read = || {
                 let (hour, minute) = text.split_once(':')?;
@@ -312,7 +314,7 @@ impl WeeklyDocument {
                     .then_some(60 * hour + minute)
             };
             read().ok_or_else(|| {
-                SceneFault::new(format!("{field}.{name}"), "a time such as 09:30, at most 24:00")
+                DocumentFault::new(format!("{field}.{name}"), "a time such as 09:30, at most 24:00")
             })
         };
         let days = self.days.iter().fold(0, |days, day| days | 1 << *day as u8);

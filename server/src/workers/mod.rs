@@ -53,6 +53,11 @@ pub fn start(config: &Config, app: &Arc<App>) -> Workers {
             let (shop, live) = (Arc::clone(&shop_of_scenes), Arc::clone(&scenes_live));
             async move { shop.scenes.follow(&live).await }
         });
+        let (shop_of_halls, halls_live) = (Arc::clone(&shop), Arc::clone(&live));
+        workers.spawn("halls", app.telemetry.worker_restarts("halls"), move || {
+            let (shop, live) = (Arc::clone(&shop_of_halls), Arc::clone(&halls_live));
+            async move { shop.halls.follow(&live).await }
+        });
         let (shop_of_rooms, rooms_live) = (Arc::clone(&shop), Arc::clone(&live));
         workers.spawn("rooms", app.telemetry.worker_restarts("rooms"), move || {
             let (shop, live) = (Arc::clone(&shop_of_rooms), Arc::clone(&rooms_live));

@@ -160,7 +160,7 @@ macro_rules! request {
 }
 
 /// The fields of `user` and of `context`.
-pub const REQUEST: [RequestField; 12] = [
+pub const REQUEST: [RequestField; 15] = [
     request!("user.known", Bool, |inputs| Value::Bool(inputs.user.is_some())),
     request!("user.tags", Texts, |inputs| Value::Texts(Texts::Slice(inputs.tags()))),
     request!("user.gender", Text, |inputs| Value::Text(inputs.gender())),
@@ -168,9 +168,12 @@ pub const REQUEST: [RequestField; 12] = [
     request!("user.channel", Text, |inputs| Value::Text(inputs.usual_channel())),
     request!("user.baskets", Number, |inputs| Value::Number(inputs.baskets())),
     request!("user.days_since_last", Number, |inputs| Value::number(inputs.days_since_last())),
+    request!("user.days_to_birthday", Number, |inputs| Value::number(inputs.days_to_birthday())),
     request!("context.scene", Text, |inputs| Value::Text(&inputs.asked.scene)),
     request!("context.channel", Text, |inputs| Value::Text(&inputs.asked.channel)),
     request!("context.region", Text, |inputs| Value::Text(&inputs.asked.region)),
+    request!("context.store_id", Text, |inputs| Value::Text(&inputs.asked.store_id)),
+    request!("context.city", Text, |inputs| Value::Text(&inputs.asked.city)),
     request!("context.hour", Number, |inputs| Value::Number(f64::from(inputs.hour().min(MAX_LOCAL_HOUR)))),
     request!("context.weekday", Number, |inputs| Value::Number(f64::from(inputs.weekday()))),
 ];

@@ -5,6 +5,7 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::ids::UserIx;
@@ -27,6 +28,10 @@ pub struct Asked {
     pub channel: String,
     /// The person's region.
     pub region: String,
+    /// The store that the person is in.
+    pub store_id: String,
+    /// The city that the person is in.
+    pub city: String,
     /// The wall clock, unix seconds.
     pub at: i64,
     /// The zone of hours and weekdays; UTC where there is none.
@@ -97,6 +102,19 @@ impl<'a> Inputs<'a> {
         Some((self.asked.at - last).max(0) as f64 / DAY)
     }
 
+    /// Days until the person's next birthday, in the shop's zone; 0 on the day itself. Who was born on a leap day has it on
+    /// March 1 in other years.
+    pub fn days_to_birthday(&self) -> Option<f64> {
+        let born = self.user.and_then(|user| self.snapshot.user_attributes.birthday(user))?;
+        let born = Timestamp::from_second(i64::from(born) * DAY as i64).ok()?.to_zoned(TimeZone::UTC).date();
+        let today = self.zoned().date();
+        let in_year =
+            |year| Date::new(year, born.month(), born.day()).or_else(|_| Date::new(year, 3, 1)).ok();
+        let next =
+            in_year(today.year()).filter(|date| *date >= today).or_else(|| in_year(today.year() + 1))?;
+        Some(f64::from(today.until(next).ok()?.get_days()))
+    }
+
     /// Hour of the day, `0..=23`, in the shop's zone.
     pub fn hour(&self) -> u8 {
         self.local(|zoned| zoned.hour())
@@ -113,9 +131,12 @@ impl<'a> Inputs<'a> {
     }
 
     fn local(&self, of: impl Fn(&jiff::Zoned) -> i8) -> u8 {
+        u8::try_from(of(&self.zoned())).unwrap_or_default()
+    }
+
+    fn zoned(&self) -> jiff::Zoned {
         let at = Timestamp::from_second(self.asked.at).unwrap_or_default();
-        let zoned = at.to_zoned(self.asked.zone.clone().unwrap_or(TimeZone::UTC));
-        u8::try_from(of(&zoned)).unwrap_or_default()
+        at.to_zoned(self.asked.zone.clone().unwrap_or(TimeZone::UTC))
     }
 
     fn attribute(&self, of: impl Fn(&'a UserAttributes, UserIx) -> Option<&'a str>) -> &str {

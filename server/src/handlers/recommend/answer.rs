@@ -58,6 +58,13 @@ pub struct SlateAnswer<'a> {
     pub(super) next_cursor: Option<String>,
 }
 
+impl SlateAnswer<'_> {
+    /// The same slate as a whole list: no page follows.
+    pub fn whole(self) -> Self {
+        Self { next_cursor: None, ..self }
+    }
+}
+
 /// How a slot was filled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

@@ -56,7 +56,7 @@ async fn answer(call: &Call, app: &App, request: &RecommendRequest<'_>) -> Resul
     }
     let view = model.view(app::now());
     let place = Place { shop: &call.shop, view, context: &context, elsewhere: &[] };
-    let (slate, _) = asked.answer(app, place);
+    let (slate, _) = asked.ready(place).answer(app);
     let n_items = slate.items.len();
     let response = RecommendResponse {
         request_id: call.id,

@@ -118,7 +118,12 @@ pub struct Context<'a> {
     room_id: Option<Id<'a>>,
 }
 
-impl Context<'_> {
+impl<'a> Context<'a> {
+    /// Somebody at this place who does nothing.
+    pub fn at(channel: Option<Id<'a>>, region: Option<Id<'a>>) -> Self {
+        Self { channel, region, ..Self::default() }
+    }
+
     /// The livestream room that the person watches.
     pub fn room_id(&self) -> Option<&str> {
         self.room_id.as_ref().map(Id::as_str)
@@ -242,6 +247,32 @@ impl<'v> Visitor<'v> {
 }
 
 impl<'r> RecommendRequest<'r> {
+    /// The question of a section of a hall, which was checked.
+    pub fn of_section(
+        scene: &'r str,
+        filter: Option<Cow<'r, str>>,
+        item_ids: &'r [String],
+        count: Option<usize>,
+    ) -> Self {
+        Self {
+            user: None,
+            session_id: None,
+            scene: Some(Id::checked(scene)),
+            count: count.map(|count| Count::of(u32::try_from(count).unwrap_or(u32::MAX))),
+            context: None,
+            exclude_item_ids: Ids::default(),
+            allow_item_ids: (!item_ids.is_empty()).then(|| Ids::checked(item_ids)),
+            filter,
+            params: Params::default(),
+            boosts: Vec::new(),
+            fields: None,
+            exclude_bought: None,
+            personalize: true,
+            explain: false,
+            cursor: None,
+        }
+    }
+
     /// The first field that names the visitor, if one does.
     pub fn visitor_field(&self) -> Option<&'static str> {
         let session = self.session_id.as_ref().map(|_| "session_id");
@@ -281,6 +312,8 @@ impl<'r> RecommendRequest<'r> {
                 scene: self.scene_name().to_owned(),
                 channel: text(context.and_then(|context| context.channel.as_ref())),
                 region: text(context.and_then(|context| context.region.as_ref())),
+                store_id: text(context.and_then(|context| context.store_id.as_ref())),
+                city: text(context.and_then(|context| context.city.as_ref())),
                 at: app::now(),
                 zone: scene.zone.clone(),
                 params: params.clone(),

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use qianmian_models::ids::ItemIx;
-use qianmian_models::recommend::recommend;
+use qianmian_models::recommend::query::Query;
 use qianmian_models::recommend::slate::Recommended;
+use qianmian_models::recommend::{recommend, steer};
+use qianmian_models::rules::expression::Expression;
 use qianmian_models::source::Evidence;
 use qianmian_models::view::View;
 
@@ -15,8 +17,10 @@ use super::room;
 use crate::app::{self, App, Shop};
 use crate::context::LiveContext;
 use crate::cursor::{Cursor, Owner};
+use crate::fallback::Fallback;
 use crate::guard::Call;
 use crate::problem::Problem;
+use crate::rooms::Board;
 use crate::scenes::ActiveScene;
 
 /// A request that was checked: nothing can fail from here on.
@@ -67,8 +71,8 @@ impl<'r> Asked<'r> {
         self.request.personalize
     }
 
-    /// The slate, and its items.
-    pub fn answer<'a>(self, app: &App, place: Place<'a, '_>) -> (SlateAnswer<'a>, Vec<ItemIx>)
+    /// The question in the terms of a model.
+    pub fn ready<'a, 'e>(self, place: Place<'a, 'e>) -> Ready<'r, 'a, 'e>
     where
         'r: 'a,
     {
@@ -78,8 +82,7 @@ impl<'r> Asked<'r> {
             Ok(room) => (room, None),
             Err(fallback) => (None, Some(fallback)),
         };
-        let (view, snapshot) = (view.in_scene(&scene.scene), view.snapshot);
-        let view = room.as_ref().map_or(view, |room| view.in_room(&room.selling.offers));
+        let snapshot = view.snapshot;
         let personal = request.personalize && !context.is_anonymous();
         let mut unknown_item_ids = Vec::new();
         let (asked, steered) = ((request, personal), (steering, &*scene));
@@ -91,6 +94,44 @@ impl<'r> Asked<'r> {
         if let Some(room) = &room {
             room::limit(room, &mut query);
         }
+        Ready { request, scene, cursor, owner, place, room, outside, query, unknown_item_ids }
+    }
+}
+
+/// A question in the terms of a model.
+pub struct Ready<'r, 'a, 'e> {
+    request: &'r RecommendRequest<'r>,
+    scene: Arc<ActiveScene>,
+    cursor: Cursor,
+    owner: Owner,
+    place: Place<'a, 'e>,
+    /// The livestream room that the visitor is in.
+    room: Option<Arc<Board>>,
+    /// Why the visitor is not in the room that they name.
+    outside: Option<Fallback>,
+    query: Query,
+    unknown_item_ids: Vec<&'a str>,
+}
+
+impl<'a> Ready<'_, 'a, '_> {
+    /// True if a condition holds for the visitor.
+    pub fn holds(&self, condition: &Arc<Expression>) -> bool {
+        condition.holds(&steer::inputs(self.place.view, &self.query))
+    }
+
+    /// These items in the order of ranking, without rules.
+    pub fn ranked(self, mut items: Vec<ItemIx>) -> Vec<ItemIx> {
+        items.sort_unstable();
+        let query = Query { count: items.len(), pool: Some(items), exclude_bought: false, ..self.query };
+        recommend(self.place.view, &query).items.iter().map(|slot| slot.item).collect()
+    }
+
+    /// The slate, and its items.
+    pub fn answer(self, app: &App) -> (SlateAnswer<'a>, Vec<ItemIx>) {
+        let Self { request, scene, cursor, owner, place, room, outside, query, unknown_item_ids } = self;
+        let Place { shop, view, context, elsewhere } = place;
+        let (view, snapshot) = (view.in_scene(&scene.scene), view.snapshot);
+        let view = room.as_ref().map_or(view, |room| view.in_room(&room.selling.offers));
         let slate = recommend(view, &query);
         let (slots, filled_by) = match &room {
             Some(room) => (room::explained_first(view, room, &query, &slate), Vec::new()),

@@ -10,11 +10,11 @@ use crate::app::Shop;
 use crate::extract::{JsonBody, PathId, QueryString};
 use crate::guard::Call;
 use crate::handlers::answer::json;
-use crate::handlers::revisions::{check_name, required_revision, with_etag};
+use crate::handlers::revisions::{Edit, with_etag};
 use crate::problem::{Code, Problem};
 use crate::request_id::RequestId;
 use crate::scenes::lint::{Warning, lint};
-use crate::scenes::{KIND, SceneDocument, SceneFault};
+use crate::scenes::{KIND, SceneDocument};
 
 /// A changed scene.
 #[derive(Serialize, ToSchema)]
@@ -45,19 +45,16 @@ pub async fn put(
     headers: HeaderMap,
     body: JsonBody,
 ) -> Result<Response, Problem> {
-    check_name(&name)?;
-    let if_revision = required_revision(&headers)?;
     let document: SceneDocument = body.parse()?;
     let warnings = checked(&call.shop, &name, &document)?;
     if let Some(first) = warnings.first().filter(|_| query.strict) {
         let detail = format!("{} warnings; the first: {}", warnings.len(), first.detail);
         return Err(Problem::new(Code::SceneRefused, detail).at_field(first.field.clone()));
     }
-    let live = call.shop.live()?;
     let text = serde_json::to_string(&document)
         .map_err(|error| Problem::new(Code::Internal, format!("the scene cannot be written: {error}")))?;
-    let revision = live.write_document((KIND, &name), Some(&text), if_revision, query.author()).await?;
-    finish(&call, name, revision, warnings).await
+    let edit = (Edit::Write(&text), warnings);
+    change(&call, name, (&query, &headers), edit).await
 }
 
 /// Deletes a scene; its history stays, so that this can be undone.
@@ -72,11 +69,7 @@ pub async fn delete(
     QueryString(query): QueryString<EditQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    check_name(&name)?;
-    let if_revision = required_revision(&headers)?;
-    let live = call.shop.live()?;
-    let revision = live.write_document((KIND, &name), None, if_revision, query.author()).await?;
-    finish(&call, name, revision, Vec::new()).await
+    change(&call, name, (&query, &headers), (Edit::Delete, Vec::new())).await
 }
 
 /// Undoes the latest change of a scene, a deletion included; once more goes further back.
@@ -91,20 +84,17 @@ pub async fn undo(
     QueryString(query): QueryString<EditQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    check_name(&name)?;
-    let if_revision = required_revision(&headers)?;
-    let live = call.shop.live()?;
-    let revision = live.undo_document((KIND, &name), if_revision, query.author()).await?;
-    finish(&call, name, revision, Vec::new()).await
+    change(&call, name, (&query, &headers), (Edit::Undo, Vec::new())).await
 }
 
-/// Serves the change on this server before it is acknowledged.
-async fn finish(
+/// Makes a change, and serves it on this server before it is acknowledged.
+async fn change(
     call: &Call,
     name: String,
-    revision: u64,
-    warnings: Vec<Warning>,
+    (query, headers): (&EditQuery, &HeaderMap),
+    (edit, warnings): (Edit<'_>, Vec<Warning>),
 ) -> Result<Response, Problem> {
+    let revision = edit.make(&call.shop, (KIND, &name), headers, query.author()).await?;
     // It is durable; if it cannot be read now, the follower reads it.
     let _ = call.shop.scenes.read(call.shop.live()?).await;
     let response = EditResponse { request_id: call.id, name, revision, warnings, took_us: call.took_us() };
@@ -113,12 +103,7 @@ async fn finish(
 
 /// The warnings of a scene that can be compiled.
 pub(super) fn checked(shop: &Shop, name: &str, document: &SceneDocument) -> Result<Vec<Warning>, Problem> {
-    let draft = shop.scenes.draft(name, document).map_err(problem)?;
+    let draft = shop.scenes.draft(name, document)?;
     let known = |scene: &str| shop.scenes.has(scene);
     Ok(lint(&draft, &shop.models.current(), known))
-}
-
-/// The problem with a scene.
-pub(super) fn problem(fault: SceneFault) -> Problem {
-    Problem::new(Code::InvalidField, fault.reason).at_field(fault.field).nearest(fault.nearest)
 }

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
 use super::answer::json;
-use super::revisions::{Change, author, check_name, with_etag};
+use super::revisions::{Change, author, check_name, raw, with_etag};
 use crate::extract::PathId;
 use crate::guard::Call;
 use crate::problem::{Code, Problem};
@@ -169,7 +169,8 @@ pub async fn get(call: Call, PathId(name): PathId) -> Result<Response, Problem> 
         None => {
             let configured = call.shop.scenes.configured(&name);
             let scene = configured.ok_or_else(|| Problem::new(Code::NotFound, "there is no such scene"))?;
-            let text = serde_json::to_string(scene).map_err(|_| unreadable())?;
+            let text = serde_json::to_string(scene)
+                .map_err(|_| Problem::new(Code::Internal, "the scene cannot be written"))?;
             (Origin::Configuration, 0, None, raw(text)?)
         }
     };
@@ -198,12 +199,4 @@ pub async fn history(call: Call, PathId(name): PathId) -> Result<Response, Probl
     let revisions: Vec<SceneRevision> = revisions.into_iter().map(revision).collect::<Result<_, _>>()?;
     let took_us = call.took_us();
     json(&HistoryResponse { request_id: call.id, name, revisions, took_us }, 4_096)
-}
-
-fn raw(text: String) -> Result<Box<RawValue>, Problem> {
-    RawValue::from_string(text).map_err(|_| unreadable())
-}
-
-fn unreadable() -> Problem {
-    Problem::new(Code::Internal, "the stored scene cannot be read")
 }

@@ -19,7 +19,7 @@ use qianmian_models::view::View;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::edit::{checked, problem};
+use super::edit::checked;
 use crate::app::{self, App};
 use crate::extract::{JsonBody, PathId};
 use crate::fields::{Count, Id, Ids, Params};
@@ -134,7 +134,7 @@ pub async fn preview(
     check_name(&name)?;
     let request: PreviewRequest<'_> = body.parse()?;
     let warnings = checked(&call.shop, &name, &request.scene)?;
-    let draft = call.shop.scenes.draft(&name, &request.scene).map_err(problem)?;
+    let draft = call.shop.scenes.draft(&name, &request.scene)?;
     let active = call.shop.scenes.get(&name);
     for scene in [&draft, &*active] {
         steering::required(&scene.required_params, &request.params.0)?;
