@@ -75,6 +75,7 @@ pub fn router(app: &Arc<App>) -> (Router, OpenApi) {
         .call(Scoped(Write), routes!(rooms::explain))
         .call(Scoped(Write), routes!(rooms::push))
         .call(Scoped(Read), routes!(rooms::stream))
+        .call(Scoped(Read), routes!(rooms::figures))
         .call(Scoped(Write), routes!(rooms::start_sale))
         .call(Scoped(Write), routes!(rooms::end_sale))
         .call(Scoped(Write), routes!(rooms::reserve))

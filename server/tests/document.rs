@@ -43,7 +43,7 @@ async fn schemas_exist_and_operation_names_are_unique() {
     let count = operations.len();
     operations.sort_unstable();
     operations.dedup();
-    assert_eq!((operations.len(), count), (55, 55), "{operations:?}");
+    assert_eq!((operations.len(), count), (56, 56), "{operations:?}");
 }
 
 #[tokio::test]

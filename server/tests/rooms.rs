@@ -11,6 +11,8 @@ use crate::support::{Answer, EAGER, Running, ids, in_redis, start};
 
 #[path = "room_commands.rs"]
 mod commands;
+#[path = "room_figures.rs"]
+mod figures;
 #[path = "room_sales.rs"]
 mod sales;
 #[path = "room_streams.rs"]

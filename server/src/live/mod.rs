@@ -7,6 +7,7 @@ mod breaker;
 mod consents;
 mod counters;
 mod documents;
+mod figures;
 mod spooled;
 mod store;
 
@@ -18,7 +19,7 @@ use anyhow::Context;
 use arc_swap::ArcSwap;
 use qianmian_live::StoreError;
 use qianmian_live::event::Event;
-use qianmian_live::followers::{Follower, Reaction, RecentBuyers, Trending, TrendingByLocality};
+use qianmian_live::followers::{Follower, Reaction, RecentBuyers, RoomFigures, Trending, TrendingByLocality};
 use qianmian_live::items::{ItemChange, ItemOutcome, ItemState, Items};
 use qianmian_live::log::drain::{Drain, DrainError, Lag};
 use qianmian_live::log::{EventLog, Outcome, Sweep};
@@ -50,6 +51,8 @@ pub struct Live {
     trending: ArcSwap<TrendingByLocality>,
     /// Recent buyers; renewed with them.
     buyers: RwLock<RecentBuyers>,
+    /// Figures of livestream rooms; renewed with them.
+    figures: RwLock<RoomFigures>,
 }
 
 impl Live {
@@ -74,8 +77,9 @@ impl Live {
         for path in store.stray_files() {
             tracing::warn!(path = %path.display(), "a file that is not part of live state was moved aside");
         }
-        let (opened, trending, buyers) = (Instant::now(), ArcSwap::default(), RwLock::default());
-        Ok(Self { store, opened, drain, trending, buyers })
+        let (opened, trending) = (Instant::now(), ArcSwap::default());
+        let (buyers, figures) = (RwLock::default(), RwLock::default());
+        Ok(Self { store, opened, drain, trending, buyers, figures })
     }
 
     /// True if item states are known as far as possible: before that, answers would show sold-out items.
@@ -214,11 +218,17 @@ impl Live {
 
     /// Reads the new events in the log, and renews trending items and recent buyers.
     pub async fn follow(&self, follower: &mut Follower) {
-        let add = |event: &Event| self.buyers.write().unwrap_or_else(PoisonError::into_inner).add(event);
+        let add = |event: &Event| {
+            self.buyers.write().unwrap_or_else(PoisonError::into_inner).add(event);
+            if event.room_id.is_some() {
+                self.figures.write().unwrap_or_else(PoisonError::into_inner).add(event);
+            }
+        };
         match follower.catch_up(&self.store, now_ms(), add).await {
             Ok(trending) => self.trending.store(Arc::new(trending)),
             Err(error) => tracing::warn!(%error, "trending items are not renewed"),
         }
+        self.resolve_watchers().await;
     }
 
     /// Drains every event that was accepted before the call; returns the number written.

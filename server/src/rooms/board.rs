@@ -275,7 +275,8 @@ impl Board {
         changed.is_some_and(|(changed, _)| !changed.iter().any(|item| self.items.contains(item)))
     }
 
-    /// What viewers of two servers, and a console, compare: FNV-1a (32 bits) over the lines of [`lines`](Self::lines).
+    /// The hash that a console compares with that of its own list: FNV-1a (32 bits) over the revision and a line for
+    /// each product.
     pub fn hash(&self) -> u32 {
         let step = |hash: u32, byte: &u8| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
         self.lines().as_bytes().iter().fold(0x811c_9dc5, step)
@@ -420,4 +421,31 @@ fn sale_card(inputs: &Inputs<'_>, sale: &FlashSale) -> SaleCard {
 
 fn moment(ms: i64) -> Moment {
     Moment(ms.div_euclid(1_000))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn schemas_have_the_names_of_documents() {
+        let name = |value: serde_json::Value| value.as_str().unwrap().to_owned();
+        for (state, schema) in [
+            (RoomState::Planned, StateName::Planned),
+            (RoomState::Live, StateName::Live),
+            (RoomState::Paused, StateName::Paused),
+            (RoomState::Ended, StateName::Ended),
+        ] {
+            assert_eq!(name(serde_json::to_value(state).unwrap()), state.name());
+            assert_eq!(name(serde_json::to_value(schema).unwrap()), state.name());
+        }
+        for (visibility, schema) in [
+            (Visibility::Hidden, VisibilityName::Hidden),
+            (Visibility::Visible, VisibilityName::Visible),
+            (Visibility::VisibleNotBuyable, VisibilityName::VisibleNotBuyable),
+        ] {
+            assert_eq!(serde_json::to_value(visibility).unwrap(), serde_json::to_value(schema).unwrap());
+        }
+    }
 }

@@ -1,9 +1,10 @@
-//! The clock of rooms: changes go to streams at once, hashes every 5 seconds; stock of flash sales is read four times a second.
+//! The clock of rooms: changes go to streams at once, figures every second, hashes every 5 seconds; stock of flash sales is read four times a second.
 
 use std::time::Duration;
 
 use super::Rooms;
-use crate::live::Live;
+use super::figures::RoomFiguresBody;
+use crate::live::{Live, now_ms};
 use crate::snapshots::Snapshots;
 
 /// How often news of items and the clock are looked at, beside commands.
@@ -12,6 +13,9 @@ const LOOK: Duration = Duration::from_millis(100);
 const READ_SALES: Duration = Duration::from_millis(250);
 /// How often reservations whose time is over are expired.
 const EXPIRE: Duration = Duration::from_secs(1);
+/// How often figures are sent, and the minutes that they compare.
+const FIGURES: Duration = Duration::from_secs(1);
+const MINUTES: usize = 5;
 /// How often the hash of the state is sent.
 const HASH: Duration = Duration::from_secs(5);
 
@@ -53,6 +57,20 @@ impl Rooms {
                 }
             }
         };
-        tokio::join!(sales, expire, show, hash);
+        let figures = async {
+            loop {
+                tokio::time::sleep(FIGURES).await;
+                let model = models.current();
+                for room in self.all() {
+                    if room.channel().is_open() {
+                        let board = room.board(model.as_deref());
+                        let figures =
+                            RoomFiguresBody::of(&live.room_figures(), (&room.id, &board), now_ms(), MINUTES);
+                        room.channel().send_figures(figures);
+                    }
+                }
+            }
+        };
+        tokio::join!(sales, expire, show, hash, figures);
     }
 }

@@ -7,6 +7,7 @@
 pub mod board;
 mod clock;
 pub mod command;
+pub mod figures;
 pub mod room;
 mod sales;
 pub mod stream;

@@ -1,7 +1,7 @@
 //! The stock of flash sales, as this server shows it.
 //!
 //! Whoever reserves on this server refreshes the stock before the answer; a worker reads the counters of open sales
-//! [four times a second](super::Rooms::watch), so that what another server sold is gone within a second here, too.
+//! four times a second, so that what another server sold is gone within a second here, too.
 
 use futures_util::StreamExt as _;
 use futures_util::stream;

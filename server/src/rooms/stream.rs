@@ -2,8 +2,8 @@
 //!
 //! Invariants: every frame has the next number; a stream gets a snapshot, or all frames after one that it knows, and
 //! then every frame, or a fresh snapshot. Frames are encoded once for all streams. Cost: a stream holds a position in the
-//! shared ring of at most [`RING`] frames; a slow reader falls out of the ring and gets a snapshot, so it never holds
-//! memory of its own. A room without streams for [`IDLE`] keeps nothing.
+//! shared ring of at most 256 frames; a slow reader falls out of the ring and gets a snapshot, so it never holds
+//! memory of its own. A room without streams for a minute keeps nothing.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use serde::Serialize;
 use tokio::sync::broadcast::{self, Receiver, Sender};
 
 use super::board::{Board, Card, Head};
+use super::figures::{ProductFigures, RoomFiguresBody};
 
 /// Frames that a room keeps for streams that come back, and that a slow stream may lag behind.
 const RING: usize = 256;
@@ -21,6 +22,9 @@ const RING: usize = 256;
 const RING_BYTES: usize = 1 << 20;
 /// A room without streams forgets its frames after this long.
 const IDLE: Duration = Duration::from_secs(60);
+
+/// Figures of all products are sent once in so many times.
+const ALL_FIGURES_EVERY: u64 = 10;
 
 /// A frame on its way to all streams.
 #[derive(Debug, Clone)]
@@ -46,6 +50,10 @@ struct Open {
     /// The snapshot of `shown`, once somebody asked for it.
     snapshot: Option<Bytes>,
     used: Instant,
+    /// The figures of products that were sent last.
+    figures: Vec<ProductFigures>,
+    /// How often figures were sent.
+    ticks: u64,
 }
 
 /// What a new stream begins with.
@@ -83,6 +91,14 @@ struct Whole<'a> {
     hash: String,
     room: &'a Head,
     products: Vec<&'a Card>,
+}
+
+/// Figures.
+#[derive(Serialize)]
+struct FiguresFrame {
+    seq: u64,
+    #[serde(flatten)]
+    figures: RoomFiguresBody,
 }
 
 /// The hash of the state.
@@ -133,12 +149,19 @@ impl Channel {
         }
     }
 
-    /// Sends figures; `data` makes them, with the number of their frame.
-    pub fn send_figures<T: Serialize>(&mut self, data: impl FnOnce(u64) -> T) {
-        if let Some(open) = &mut self.0 {
-            let data = data(open.latest + 1);
-            open.send("figures", &data);
+    /// Sends figures: of products those that changed, and now and then all, for streams that began later.
+    pub fn send_figures(&mut self, figures: RoomFiguresBody) {
+        let Some(open) = &mut self.0 else { return };
+        let mut shown = figures.clone();
+        if !open.ticks.is_multiple_of(ALL_FIGURES_EVERY) {
+            let known: HashMap<&str, &ProductFigures> =
+                open.figures.iter().map(|figures| (figures.item_id.as_str(), figures)).collect();
+            shown.products.retain(|product| known.get(product.item_id.as_str()) != Some(&product));
         }
+        open.ticks += 1;
+        open.figures = figures.products;
+        let data = FiguresFrame { seq: open.latest + 1, figures: shown };
+        open.send("figures", &data);
     }
 
     /// Forgets the frames if no stream has followed for a while.
@@ -175,6 +198,8 @@ impl Open {
             shown: board,
             snapshot: None,
             used: Instant::now(),
+            figures: Vec::new(),
+            ticks: 0,
         }
     }
 

@@ -4,6 +4,7 @@
 //! `Idempotency-Key` makes it count once. From the answer on this server shows the change, every other one within a second.
 
 mod edit;
+mod figures;
 mod list;
 mod products;
 mod sale;
@@ -26,6 +27,7 @@ use crate::request_id::RequestId;
 use crate::rooms::command::{Command, Conflict, Done, Failed};
 
 pub use edit::*;
+pub use figures::*;
 pub use list::*;
 pub use products::*;
 pub use sale::*;
