@@ -9,7 +9,7 @@ PYTHON ?= python3
 CRATE ?=
 NAME ?=
 
-.PHONY: help demo check t test lint chaos bench-live fuzz check-als check-swaps check-k8s check-context check-docs deny python
+.PHONY: help demo check t test lint chaos bench-live fuzz check-als check-swaps check-k8s check-context check-clients check-docs deny python
 
 help: ## Lists the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -71,6 +71,9 @@ check-k8s: ## Strict schema validation of k8s/
 
 check-context: ## The image can be built from the files that its ignore file leaves
 	@CARGO="$(CARGO)" $(PYTHON) scripts/check_context.py
+
+check-clients: ## Three generators of clients on our OpenAPI document; two of the clients call a live server
+	@CARGO="$(CARGO)" PYTHON="$(PYTHON)" scripts/check_clients.sh
 
 check-docs: ## Links, paths, names, metrics and spelling of all documents
 	@$(PYTHON) scripts/check_docs.py

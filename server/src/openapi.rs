@@ -79,6 +79,28 @@ pub fn describe_defaults(api: &mut OpenApi) {
     }
 }
 
+/// Gives the objects inside alternatives (`{"pin": {...}}`) names of their own: generators of clients name them badly, or not at all.
+pub fn name_alternatives(api: &mut OpenApi) {
+    let Some(components) = &mut api.components else { return };
+    let mut named = Vec::new();
+    for (name, schema) in &mut components.schemas {
+        let RefOr::T(Schema::OneOf(alternatives)) = schema else { continue };
+        for alternative in &mut alternatives.items {
+            let RefOr::T(Schema::Object(alternative)) = alternative else { continue };
+            for (field, inner) in &mut alternative.properties {
+                if matches!(inner, RefOr::T(Schema::Object(object)) if !object.properties.is_empty()) {
+                    let mut letters = field.chars();
+                    let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+                    let inner_name: String = name.chars().chain(first).chain(letters).collect();
+                    let reference = RefOr::Ref(Ref::from_schema_name(&inner_name));
+                    named.push((inner_name, std::mem::replace(inner, reference)));
+                }
+            }
+        }
+    }
+    components.schemas.extend(named);
+}
+
 /// The description of a nullable field is in its first alternative.
 fn first_description(items: &mut [RefOr<Schema>]) -> Option<&mut String> {
     items.iter_mut().find_map(|item| match item {

@@ -158,6 +158,7 @@ impl Routes {
 
     fn finish(mut self) -> (Router, OpenApi) {
         // Plain strings, numbers and lists always serialize.
+        openapi::name_alternatives(&mut self.api);
         openapi::describe_defaults(&mut self.api);
         let document = Bytes::from(serde_json::to_vec_pretty(&self.api).unwrap_or_default());
         let json = [(header::CONTENT_TYPE, "application/json")];

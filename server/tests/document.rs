@@ -89,6 +89,8 @@ async fn generators_find_optional_fields_and_closed_sets() {
     }
     let count = schemas["SimilarRequest"]["properties"]["count"]["description"].as_str().unwrap();
     assert!(count.ends_with("Default: `20`."), "{count}");
+    let pin = &schemas["ActionDocumentPin"]["properties"];
+    assert_eq!(pin["slot"]["type"], "integer", "objects inside alternatives have names");
     let names = |name: &str| schemas[name]["enum"].as_array().unwrap().len();
     assert_eq!((names("EventTypeName"), names("IdentityTypeName"), names("DegradedPart")), (13, 19, 1));
     let schemes = &document["components"]["securitySchemes"];

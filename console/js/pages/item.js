@@ -49,8 +49,8 @@ function changes(item, { again }) {
     : button(t('put_back'), () => send(t('was_put_back', { id }), { on_sale: true }, { on_sale: false }), { id: 'put-back' });
   return el('div', { class: 'row' }, turn,
     form(t('price'), price, () => send(t('price_set', { id, price: price.value }), { price: Number(price.value) }, item.price === undefined ? null : { price: item.price })),
-    form(t('stock'), stock, () => send(t('stock_set', { id, stock: stock.value }), { stock: Number(stock.value) }, item.stock === null ? null : { stock: item.stock })),
-    button(t('reset'), () => send(t('was_reset', { id }), { reset: true }, { on_sale: item.on_sale, ...(item.price !== undefined && { price: item.price }), ...(item.stock !== null && { stock: item.stock }) }), { title: t('reset_text') }));
+    form(t('stock'), stock, () => send(t('stock_set', { id, stock: stock.value }), { stock: Number(stock.value) }, item.stock === undefined ? null : { stock: item.stock })),
+    button(t('reset'), () => send(t('was_reset', { id }), { reset: true }, { on_sale: item.on_sale, ...(item.price !== undefined && { price: item.price }), ...(item.stock !== undefined && { stock: item.stock }) }), { title: t('reset_text') }));
 }
 
 async function drawSimilar(root, id, signal) {

@@ -54,6 +54,11 @@ impl CardFields {
         self.0 >> field as u8 & 1 == 1
     }
 
+    /// These and another one.
+    pub fn and(self, field: CardField) -> Self {
+        Self(self.0 | 1 << field as u8)
+    }
+
     /// The fields of a list such as `title,price`.
     ///
     /// # Errors

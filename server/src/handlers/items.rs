@@ -19,7 +19,7 @@ use super::card::ItemCard;
 use super::rows::{self, Checked, Row, RowResult};
 use crate::app;
 use crate::extract::{PathId, RowsBody, parse};
-use crate::fields::{Amount, Id, Timestamp, is_id};
+use crate::fields::{Amount, CardField, CardFields, Id, Timestamp, is_id};
 use crate::guard::Call;
 use crate::live::now_ms;
 use crate::problem::{Code, Problem};
@@ -180,8 +180,6 @@ pub struct ItemResponse<'a> {
     model: ModelRef<'a>,
     #[serde(flatten)]
     item: ItemCard<'a>,
-    /// Pieces that can be sold, if known.
-    stock: Option<u32>,
     /// True if it is listed, and its stock is not known to be 0.
     on_sale: bool,
     /// Microseconds from reading the request's headers to writing this.
@@ -205,8 +203,7 @@ pub async fn get(call: Call, PathId(id): PathId) -> Result<Response, Problem> {
     let response = ItemResponse {
         request_id: call.id,
         model: ModelRef::of(view.snapshot),
-        item: ItemCard::of(view, item),
-        stock: view.stock(item),
+        item: ItemCard::with(view, item, CardFields::default().and(CardField::Stock)),
         on_sale: view.on_sale(item),
         took_us: call.took_us(),
     };
