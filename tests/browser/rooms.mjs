@@ -21,6 +21,7 @@ export function roomTests(of) {
     await until(one, '1,2,3,4,5');
     const two = await open(shop, 'rooms/evening');
     await until(two, '1,2,3,4,5');
+    for (const page of [one, two]) await page.locator('#connection', { hasText: 'live stream' }).waitFor();
 
     await one.locator('#numbers').fill('4,2');
     await one.locator('#order-form button').click();
@@ -72,6 +73,40 @@ export function roomTests(of) {
     await page.unroute(/products\/order/);
     await page.locator(`[data-up="${items[1].item_id}"]`).click();
     await until(page, '2,1');
+    await page.context().close();
+  });
+
+  test('a room is followed by its list while the stream is away, and a deletion is seen', async () => {
+    const shop = of();
+    const { items } = await call(shop, 'GET', '/recommend?count=2');
+    await call(shop, 'PUT', '/rooms/noon', { title: '午场' });
+    await call(shop, 'POST', '/rooms/noon/products', { products: items.map(({ item_id }) => ({ item_id })) });
+    const page = await open(shop, 'rooms');
+    await page.route(/noon\/stream/, (route) => route.fulfill({ status: 503, contentType: 'application/problem+json', body: '{"code":"not_ready"}' }));
+    await page.goto(`${shop.api}/console/#/rooms/noon`);
+    await page.locator('#connection', { hasText: 'refreshed by list' }).waitFor();
+    await call(shop, 'POST', '/rooms/noon/products/order', { numbers: '2' });
+    await until(page, '2,1');
+    await page.unroute(/noon\/stream/);
+    await page.locator('#connection', { hasText: 'live stream' }).waitFor();
+    await call(shop, 'DELETE', '/rooms/noon');
+    await page.locator('#room-undo').click();
+    await until(page, '2,1');
+    await page.context().close();
+  });
+
+  test('a flash sale is started and ended from its row', async () => {
+    const shop = of();
+    await call(shop, 'PUT', '/rooms/sale', { title: '秒杀场', state: 'live' });
+    await call(shop, 'POST', '/rooms/sale/products', { products: [{ item_id: shop.item }] });
+    const page = await open(shop, 'rooms/sale');
+    await page.locator(`[data-sale="${shop.item}"]`).click();
+    await page.getByRole('dialog').getByLabel('Quantity').fill('7');
+    await page.getByRole('dialog').getByRole('button', { name: 'Start' }).click();
+    await page.getByText(/7 of 7 left/).waitFor();
+    assert.equal((await call(shop, 'GET', '/rooms/sale/products')).products[0].flash_sale.quantity, 7);
+    await page.getByRole('button', { name: 'End sale' }).click();
+    await page.locator(`[data-sale="${shop.item}"]`).waitFor();
     await page.context().close();
   });
 
