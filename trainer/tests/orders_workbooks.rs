@@ -156,6 +156,24 @@ fn cells_are_read_as_they_are_meant() {
 }
 
 #[test]
+fn times_of_day_are_whole_seconds() {
+    use Cell::{Date, Number, Text};
+    let mut sheet = vec![vec![Text("订单编号"), Text("商品编码"), Text("付款时间")]];
+    // Every ten minutes of a day: many are no exact fractions of it.
+    let times = (0..144).map(f64::from);
+    sheet.extend(times.map(|n| vec![Number(1000.0 + n), Text("A"), Date(45292.0 + n / 144.0)]));
+    let orders = try_book(&workbook(&[("Sheet1", sheet)]), "").unwrap();
+    let wrong: Vec<i64> = orders
+        .lines
+        .iter()
+        .zip(0..)
+        .map(|(line, n)| line.at - 1_704_067_200 - 600 * n)
+        .filter(|d| *d != 0)
+        .collect();
+    assert_eq!((orders.lines.len(), wrong), (144, vec![]));
+}
+
+#[test]
 fn sheets_of_the_same_columns_are_one_table_and_others_are_said() {
     let notes = vec![vec![Cell::Text("导出说明"), Cell::Text("x")]];
     let book = workbook(&[("说明", notes), ("一月", sheet("A1")), ("二月", sheet("B1"))]);

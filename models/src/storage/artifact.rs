@@ -21,7 +21,7 @@ use qianmian_money::Currency;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::storage::durable_file::{replace, sync_folder, write_synced};
+use crate::storage::durable_file::{read_bounded, replace, sync_folder, write_synced};
 use crate::storage::metrics::Metrics;
 use crate::storage::names::check_name;
 use crate::storage::section::Section;
@@ -36,6 +36,8 @@ const MANIFEST: &str = "manifest.json";
 const MANIFEST_CHECKSUM: &str = "manifest.b3";
 /// A manifest is small; a larger file is not one.
 const MAX_MANIFEST_BYTES: u64 = 16 << 20;
+/// Longest file of checksums: two lines of 79 bytes.
+const MAX_CHECKSUM_BYTES: u64 = 1 << 10;
 
 /// The description of an artifact: its identity, data, parameters, metrics and sections.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -198,7 +200,7 @@ fn read_manifest(folder: &Path) -> Result<Vec<u8>> {
         let section = "manifest".to_owned();
         return Err(Error::Length { section, expected: MAX_MANIFEST_BYTES, got: length });
     }
-    let bytes = std::fs::read(&path).map_err(Error::io(&path))?;
+    let bytes = read_bounded(&path, MAX_MANIFEST_BYTES)?;
     verify_manifest(folder, &bytes)?;
     Ok(bytes)
 }
@@ -206,7 +208,7 @@ fn read_manifest(folder: &Path) -> Result<Vec<u8>> {
 /// Verifies `bytes` against `manifest.b3`, which names two manifests while one replaces the other.
 fn verify_manifest(folder: &Path, bytes: &[u8]) -> Result<()> {
     let path = folder.join(MANIFEST_CHECKSUM);
-    let expected = std::fs::read(&path).map_err(Error::io(&path))?;
+    let expected = read_bounded(&path, MAX_CHECKSUM_BYTES)?;
     let got = checksum_line(bytes);
     let lines: Vec<&[u8]> = expected.split_inclusive(|&byte| byte == b'\n').collect();
     let sound = lines.len() <= 2 && lines.iter().all(|line| is_checksum_line(line));

@@ -5,7 +5,6 @@
 //! once published; this is what makes mapping them sound, and it is the only `unsafe` of the project.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::path::Path;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -20,6 +19,7 @@ use arrow_ipc::reader::{FileDecoder, read_footer_length};
 use arrow_schema::{ArrowError, DataType, Field, Fields, Schema};
 
 use crate::error::{Error, Result};
+use crate::storage::durable_file::open_regular;
 
 /// One verified section of an artifact. Cloning shares the mapping.
 #[derive(Debug, Clone)]
@@ -340,7 +340,7 @@ fn decode(buffer: &Buffer) -> std::result::Result<RecordBatch, ArrowError> {
     reason = "an Arrow buffer over a memory map; the files of a published artifact never change"
 )]
 fn map(path: &Path) -> Result<Buffer> {
-    let file = File::open(path).map_err(Error::io(path))?;
+    let file = open_regular(path)?;
     // SAFETY: published artifact files are never written again (they are renamed into place whole and
     // only ever unlinked, which keeps a mapping valid).
     let map = unsafe { memmap2::Mmap::map(&file) }.map_err(Error::io(path))?;

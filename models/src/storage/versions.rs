@@ -11,10 +11,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::storage::artifact::{Artifact, WRITING};
-use crate::storage::durable_file::{sync_folder, write_synced};
+use crate::storage::durable_file::{read_bounded, sync_folder, write_synced};
 pub use crate::storage::names::check_name;
 
 const LATEST: &str = "latest.json";
+/// A pointer is two names; a larger file is none.
+const MAX_POINTER_BYTES: u64 = 64 << 10;
 /// Prefix of the name of a pointer that is being written.
 const POINTING: &str = ".latest.json-";
 /// Prefix of the name of a version that is being removed.
@@ -57,10 +59,11 @@ impl ShopStore {
     /// The contents of `latest.json`; `None` before the first publish.
     pub fn latest(&self) -> Result<Option<Latest>> {
         let path = self.folder.join(LATEST);
-        let bytes = match std::fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(Error::io(path)(e)),
+        let bytes = match read_bounded(&path, MAX_POINTER_BYTES) {
+            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(None);
+            }
+            read => read?,
         };
         let latest: Latest = serde_json::from_slice(&bytes).map_err(|source| Error::Json { path, source })?;
         check_name("version", &latest.version)?;

@@ -194,7 +194,7 @@ static ORDERS: [ColumnInfo; 14] = [
         "description", "movie id", "book id", "track id", "artikel", "artikelnummer", "artikel nr", "produkt",
         "produit", "référence", "code article", "producto", "código", "articulo", "artículo", "prodotto",
         "codice articolo", "商品コード", "商品番号", "品番", "상품번호", "상품코드", "상품명", "товар", "артикул",
-        "num_iid", "goods id", "goods_sn", "spu id", "item ids", "items", "skus", "product ids", "products",
+        "orders.item_id", "orders.outer_item_id", "order_details.sku_id", "order_details.item_id", "num_iid", "goods id", "goods_sn", "spu id", "item ids", "items", "skus", "product ids", "products",
         "商品列表", "商品清单", "商品明细",
     ]),
     column("ordered_at", "the time of purchase", &[
@@ -209,14 +209,14 @@ static ORDERS: [ColumnInfo; 14] = [
         "timestamp", "event time", "event_timestamp", "pay time", "time stamp", "date", "day", "time", "datum",
         "bestelldatum", "kaufdatum", "date de commande", "date commande", "fecha", "fecha pedido",
         "fecha de compra", "data", "data ordine", "data do pedido", "注文日時", "注文日", "購入日", "日時",
-        "주문일시", "주문일", "결제일", "결제일시", "дата", "дата заказа", "week", "ts",
+        "주문일시", "주문일", "결제일", "결제일시", "дата", "дата заказа", "created_at.$date", "createdat.$date", "week", "ts", "dt", "ds",
     ]),
     column("quantity", "pieces", &[
         "購買數量", "數量", "购买数量", "商品数量", "宝贝数量", "宝贝总数量", "数量", "件数", "销售数量", "销量", "份数",
         "lineitem quantity", "line item quantity", "line_items.quantity", "items.quantity", "products.quantity",
         "qty", "qty ordered", "quantity ordered", "quantityordered", "order quantity", "item quantity", "item qty",
         "units", "pieces", "count", "menge", "anzahl", "stückzahl", "quantité", "qté", "cantidad", "quantità",
-        "quantidade", "数量(件)", "個数", "수량", "количество", "кол-во", "units sold", "sales qty", "fkimg", "num",
+        "quantidade", "数量(件)", "個数", "수량", "количество", "кол-во", "units sold", "sales qty", "fkimg", "num", "orders.num", "order_details.num",
     ]),
     column("unit_price", "the price of one piece", &[
         "單價", "價格", "商品单价", "单价", "商品价格", "价格", "售价", "实际售价", "成交单价", "销售单价", "lineitem price",
@@ -250,7 +250,7 @@ static ORDERS: [ColumnInfo; 14] = [
         "merchant", "vendor id", "supplier",
     ]),
     column("status", "whether the purchase lasted", &[
-        "訂單狀態", "狀態", "订单状态", "交易状态", "状态", "支付状态", "售后状态", "退款状态", "订单交易状态", "financial status",
+        "訂單狀態", "狀態", "订单状态", "交易状态", "销售类型", "单据类型", "业务类型", "状态", "支付状态", "售后状态", "退款状态", "订单交易状态", "financial status",
         "order status", "payment status", "orderstatus", "transaction status", "bestellstatus", "statut", "stato",
         "注文状況", "ステータス", "주문상태", "상태", "статус",
     ]),

@@ -11,11 +11,19 @@ use super::summary::{Reason, Summary};
 use super::times::Times;
 use super::types::{DAY_SECONDS, GUEST, Line, NONE_CODE};
 use super::values::{Scientific, amount, id, is_null, is_whole_float, normalise, quantity, scientific_id};
-use crate::config::{Decimal, EqualLines, KeepOrDrop, Normalise, OrderColumn, StatusMeaning};
+use crate::config::{Decimal, EqualLines, Format, KeepOrDrop, Normalise, OrderColumn, StatusMeaning};
 use anyhow::{Context, bail};
 use qianmian_money::{Exact, Money};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::borrow::Cow;
+
+/// True if a row is a whole basket that nothing tells apart from another: guests often buy the same items.
+fn is_basket_of_nobody(row: &Row<'_>, file: &SourceFile) -> bool {
+    let has = |column: OrderColumn| row.get(column as usize).is_some();
+    matches!(file.format, Format::Baskets | Format::OneHot)
+        && !has(OrderColumn::OrderId)
+        && !(has(OrderColumn::UserId) && has(OrderColumn::OrderedAt))
+}
 
 /// The reason why a row gives no line: it is rejected, or the whole run fails.
 pub(super) enum Stop {
@@ -145,14 +153,16 @@ impl<'r> Cleaner<'r> {
     /// # Errors
     /// Fails if there are too many ids to number.
     pub fn take(&mut self, row: &Row<'_>, file: &SourceFile) -> anyhow::Result<Option<Reason>> {
-        // In a sequence, the same item twice is two steps, not a duplicate.
-        if row.at.is_none() && self.is_duplicate(row, file.number) {
-            self.summary.duplicates += 1;
-            return Ok(None);
-        }
         let mut fill = std::mem::take(&mut self.reading.fill);
         fill.see(row, file.number);
-        let sorted = self.sort(row, file.number, &fill);
+        // In a sequence, the same item twice is two steps, not a duplicate.
+        let may_repeat = row.at.is_some() || is_basket_of_nobody(row, file);
+        let sorted = if !may_repeat && self.is_duplicate(row, file.number, &fill) {
+            self.summary.duplicates += 1;
+            Ok(())
+        } else {
+            self.sort(row, file.number, &fill)
+        };
         self.reading.fill = fill;
         match sorted {
             Ok(()) => Ok(None),
@@ -163,13 +173,13 @@ impl<'r> Cleaner<'r> {
 
     /// True if the row repeats an earlier one. In files without quantities, equal lines of one order in adjacent rows
     /// are pieces, unless the configuration says otherwise.
-    fn is_duplicate(&mut self, row: &Row<'_>, file: usize) -> bool {
-        let digest = row.digest(&mut self.scratch);
+    fn is_duplicate(&mut self, row: &Row<'_>, file: usize, fill: &FillDown) -> bool {
+        let digest = fill.digest(row, &mut self.scratch);
         let is_new = self.seen.insert(digest);
         if self.reading.has_quantity.get(file).copied().unwrap_or(true) {
             return !is_new;
         }
-        let order = row.get(OrderColumn::OrderId as usize).unwrap_or("");
+        let order = fill.get(row, OrderColumn::OrderId as usize).unwrap_or("");
         let everywhere = self.rules.equal_lines == Some(EqualLines::Pieces);
         if self.run_key.0 != file || (!everywhere && self.run_key.1 != order) {
             self.run.clear();

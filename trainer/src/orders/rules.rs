@@ -7,6 +7,7 @@ use anyhow::Context;
 use qianmian_money::Currency;
 use regex::Regex;
 use std::collections::BTreeMap;
+use xxhash_rust::xxh3::xxh3_128;
 
 /// Regular expressions on columns, by number.
 type Patterns = Vec<(usize, Regex)>;
@@ -153,6 +154,21 @@ impl FillDown {
                 None => self.filled += u64::from(slot.is_some()),
             }
         }
+    }
+
+    /// [`Row::digest`] with the values that were carried down: lines of two orders may be written alike.
+    pub fn digest(&self, row: &Row<'_>, scratch: &mut Vec<u8>) -> u128 {
+        let written = row.digest(scratch);
+        if self.columns.is_empty() {
+            return written;
+        }
+        scratch.clear();
+        scratch.extend_from_slice(&written.to_le_bytes());
+        for column in &self.columns {
+            scratch.extend_from_slice(self.get(row, *column as usize).unwrap_or("").as_bytes());
+            scratch.push(0xff);
+        }
+        xxh3_128(scratch)
     }
 
     /// The value of a column: the row's own, else the one that was carried down.

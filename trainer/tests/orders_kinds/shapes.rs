@@ -206,3 +206,43 @@ fn trailing_delimiters_and_backslash_quotes_are_read() {
         format!("{HEADER},title\nO1,M1,A,2024-01-01,\"5\\\" pipe, long\"\nO2,M1,B,2024-01-02,\"x\"\n");
     assert_eq!(shop(&quoted).lines.len(), 2);
 }
+
+#[test]
+fn equal_baskets_of_guests_are_several() {
+    let read = |format: &str, text: &str| {
+        let config = format!("[orders]\nfiles = [\"b.csv\"]\nformat = \"{format}\"\n");
+        let orders = try_shop(&config, &[("b.csv", text.as_bytes())]).unwrap();
+        (orders.n_baskets, orders.lines.len(), orders.summary.duplicates)
+    };
+    assert_eq!(read("baskets", "tea,milk\ntea,milk\nbread,tea\ntea,milk\n"), (4, 8, 0));
+    assert_eq!(read("one_hot", "tea,milk,bread\n1,1,0\n1,1,0\n0,1,1\n1,1,0\n"), (4, 8, 0));
+}
+
+#[test]
+fn lines_written_alike_belong_to_their_own_orders() {
+    let text = format!(
+        "{HEADER}\nO1,a,S1,2024-01-02\n,,S2,\nO2,b,S1,2024-01-03\n,,S2,\nO3,a,S3,2024-01-04\n,,S2,\n"
+    );
+    let orders = shop(&text);
+    assert_eq!(lines(&orders), ["a S1 1", "a S2 1", "b S1 1", "b S2 1", "a S2 1", "a S3 1"]);
+    assert_eq!((orders.n_baskets, orders.summary.duplicates), (3, 0));
+}
+
+#[test]
+fn units_in_brackets_are_no_part_of_a_column_name() {
+    let text = "订单编号,销售日期,扫码销售时间,单品编码,销量(千克),销售单价（元/千克）,销售类型\n\
+        O0,2024-01-01,09:15:07,A0,0.5,7.60,销售\nO1,2024-01-01,09:17:27,A1,1.5,3.20,销售\n\
+        O2,2024-01-02,10:00:00,A0,0.5,7.60,退货\n";
+    let orders = shop(text);
+    assert_eq!(lines(&orders), ["- A0 0.5", "- A1 1.5"]);
+    assert_eq!((orders.lines[0].at, orders.summary.cancelled), (1_704_100_507, 1));
+}
+
+#[test]
+fn columns_whose_names_differ_by_case_alone_are_refused() {
+    let text =
+        "order_id,user_id,item_id,Item_ID,ordered_at\nO0,M0,A0,B0,2024-01-01\nO1,M0,A1,B0,2024-01-02\n";
+    let error =
+        try_shop("[orders]\nfiles = [\"o.csv\"]\n", &[("o.csv", text.as_bytes())]).unwrap_err().to_string();
+    assert!(error.contains("two columns `item_id` and `Item_ID`"), "{error}");
+}

@@ -46,9 +46,9 @@ const REFUNDS: &[&str] = &["refund", "refunded", "return", "returned", "退款",
 /// Other event types, with which an event log is recognized.
 #[rustfmt::skip]
 const OTHERS: &[&str] = &[
-    "view", "pv", "pageview", "productview", "viewitem", "detail", "click", "cart", "addtocart", "removefromcart",
-    "addcart", "fav", "favorite", "favourite", "collect", "wishlist", "like", "share", "search", "expose",
-    "impression", "checkout", "begincheckout", "浏览", "点击", "加购", "加购物车", "收藏", "曝光", "分享", "搜索",
+    "view", "pv", "pageview", "productview", "productviewed", "viewproduct", "viewcontent", "itemview", "viewitem", "detail", "click", "cart", "addtocart", "removefromcart",
+    "addcart", "cartadd", "cartremove", "addtobag", "addtobasket", "addtowishlist", "initiatecheckout", "fav", "favorite", "favourite", "collect", "wishlist", "like", "share", "search", "expose",
+    "impression", "checkout", "begincheckout", "浏览", "点击", "加购", "加购物车", "加入购物车", "下单", "收藏", "曝光", "分享", "搜索",
 ];
 
 /// True if a word is a known event type.

@@ -197,8 +197,13 @@ pub(super) fn resolve(
             bail!("{}", missing(named_by, file, body, slot, &header));
         }
         for &column in &found[number] {
-            if header.iter().filter(|name| **name == header[column]).count() > 1 && column < cells.len() {
-                bail!("{} has two columns `{}`; rename one of them", file.name(), header[column]);
+            let name = &header[column];
+            let is_same = |other: &&String| other.to_lowercase() == name.to_lowercase();
+            let of_name: Vec<&String> = header.iter().filter(is_same).collect();
+            if let [first, second, ..] = of_name[..]
+                && column < cells.len()
+            {
+                bail!("{} has two columns `{first}` and `{second}`; rename one of them", file.name());
             }
         }
     }
@@ -297,7 +302,8 @@ const DATES: [&str; 20] = [
     "дата",
 ];
 
-const TIMES: [&str; 18] = [
+const TIMES: [&str; 19] = [
+    "扫码销售时间",
     "time",
     "时间",
     "交易时间",

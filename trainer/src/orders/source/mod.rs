@@ -308,7 +308,14 @@ fn look(file: &SourceFile, options: &TableConfig, known: &Known) -> anyhow::Resu
     }
 }
 
-/// True if a source column has this name, ignoring case, spaces and punctuation.
+/// True if a source column has this name, ignoring case, spaces, punctuation and a unit in brackets: `销量(千克)`.
 fn is_called(column: &str, name: &str) -> bool {
-    column == name || folded(column) == folded(name)
+    let is = |column: &str| folded(column) == folded(name);
+    column == name || is(column) || without_unit(column).is_some_and(is)
+}
+
+/// The name before a unit in brackets; `None` if there is none. `(s)` is a plural.
+fn without_unit(column: &str) -> Option<&str> {
+    let (name, unit) = column.trim_end().strip_suffix([')', '）'])?.rsplit_once(['(', '（'])?;
+    Some(name).filter(|name| !name.trim().is_empty() && unit != "s")
 }

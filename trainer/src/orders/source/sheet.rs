@@ -10,6 +10,8 @@ use super::row::Span;
 use crate::config::TableConfig;
 use anyhow::{Context, bail};
 use calamine::{Data, ExcelDateTime, Range, Reader, open_workbook_auto_from_rs};
+use jiff::SignedDuration;
+use jiff::civil::{Date, DateTime, Time};
 use qianmian_suggest::nearest;
 use std::fmt::Write as _;
 use std::io::Cursor;
@@ -135,11 +137,18 @@ fn write_cell(cell: &Data, text: &mut String) {
     };
 }
 
-/// A date with its time of day; only the time of day if the day is 0.
+/// A date with its time of day, to the nearest second, because workbooks keep times as fractions of a day; only the time of
+/// day if the day is 0.
 fn write_time(time: &ExcelDateTime, text: &mut String) -> std::fmt::Result {
-    let (year, month, day, hour, minute, second, _) = time.to_ymd_hms_milli();
+    let (year, month, day, hour, minute, second, millis) = time.to_ymd_hms_milli();
+    let small = |number: u8| i8::try_from(number).unwrap_or_default();
+    let date =
+        Date::new(i16::try_from(year).unwrap_or_default(), small(month), small(day)).unwrap_or(Date::ZERO);
+    let of_day = Time::new(small(hour), small(minute), small(second), 0).unwrap_or(Time::midnight());
+    let up = SignedDuration::from_secs(i64::from(millis >= 500));
+    let rounded = DateTime::from_parts(date, of_day).saturating_add(up);
     if time.as_f64() < 1.0 || time.is_duration() {
-        return write!(text, "{hour:02}:{minute:02}:{second:02}");
+        return write!(text, "{}", rounded.strftime("%H:%M:%S"));
     }
-    write!(text, "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
+    write!(text, "{}", rounded.strftime("%Y-%m-%d %H:%M:%S"))
 }
