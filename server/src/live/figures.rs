@@ -19,6 +19,11 @@ impl Live {
         self.figures.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Forgets all figures: the follower begins anew, and would count twice what it counts again.
+    pub fn forget_room_figures(&self) {
+        *self.figures.write().unwrap_or_else(PoisonError::into_inner) = RoomFigures::default();
+    }
+
     /// Finds out whose the names are that watch rooms, so that a person counts once by whatever names they come.
     pub(super) async fn resolve_watchers(&self) {
         let now = now_ms();

@@ -42,6 +42,7 @@ pub fn start(config: &Config, app: &Arc<App>) -> Workers {
             let live = Arc::clone(&followed);
             async move {
                 let mut follower = Follower::default();
+                live.forget_room_figures();
                 loop {
                     live.follow(&mut follower).await;
                     tokio::time::sleep(FOLLOW_EVERY).await;
