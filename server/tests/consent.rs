@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::support::redis::{RedisServer, redis_is_here};
 use crate::support::shop::{ITEMS, item, publish_with_consents, user};
-use crate::support::{EAGER, Running, ids, in_redis, start};
+use crate::support::{EAGER, Running, ids, in_redis, lasting, start};
 use hyper::Method;
 use serde_json::{Value, json};
 
@@ -36,14 +36,6 @@ async fn audience(running: &Running, n: usize) -> BTreeSet<String> {
     let body = json!({"item_ids": [item("a", n)], "count": 1_000});
     let answer = running.post("/audience", &body).await.ok();
     ids(&answer, "users", "user_id").into_iter().collect()
-}
-
-/// An answer without the fields that differ from call to call.
-fn lasting(mut answer: Value) -> Value {
-    for field in ["request_id", "took_us"] {
-        answer.as_object_mut().unwrap().remove(field);
-    }
-    answer
 }
 
 async fn decide(running: &Running, user_id: &str, body: &Value) -> Value {

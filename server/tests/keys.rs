@@ -99,7 +99,7 @@ async fn every_documented_route_asks_for_its_scope() {
     let calls = documented(&running).await;
     let scoped: BTreeSet<&str> =
         calls.iter().filter(|call| call.scope.is_some()).map(|call| call.path.as_str()).collect();
-    assert_eq!(scoped.len(), 41, "{scoped:?}");
+    assert_eq!(scoped.len(), 42, "{scoped:?}");
     let (wrong, _) = key("tea", "read");
     for call in calls.iter().filter(|call| call.path != "/key") {
         let Some(scope) = &call.scope else {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::support::shop::{item, publish, user};
-use crate::support::{Answer, EAGER, Running, ids, key, start};
+use crate::support::{Answer, EAGER, Running, ids, key, lasting, start};
 use hyper::Method;
 use qianmian_server::app::now;
 use qianmian_server::user_token::TokenSecrets;
@@ -58,14 +58,6 @@ impl Shop {
         let body = if method == Method::GET { String::new() } else { body.to_string() };
         self.running.send(method, path, &headers, &body).await
     }
-}
-
-/// A slate without the fields that differ from call to call.
-fn lasting(mut answer: Value) -> Value {
-    for field in ["request_id", "took_us", "next_cursor"] {
-        answer.as_object_mut().unwrap().remove(field);
-    }
-    answer
 }
 
 fn event(n: usize, kind: &str, who: &Value) -> Value {

@@ -266,12 +266,12 @@ mod tests {
 
     #[test]
     fn redis_from_the_environment_replaces_that_of_the_files() {
-        let url = "redis://:secret@redis:6379".to_owned();
+        let url = "redis://:hunter2@redis:6379".to_owned();
         let text = "[live]\nfolder = 'x'\n[live.redis]\nurls = ['redis://other']\ntimeout_ms = 9\n";
         let config = Config::parse_with(text, std::slice::from_ref(&url)).unwrap();
         let redis = config.live.redis.clone().unwrap();
         assert_eq!((redis.urls, redis.timeout_ms), (vec![url], 9));
-        assert!(!format!("{config:?}").contains("secret"));
+        assert!(!format!("{config:?}").contains("hunter2"));
         let message = refused("[live]\nfolder = 'x'\n[live.redis]\nurls = ['redis:/:secret@x']\n");
         assert!(message.contains("live.redis.urls[0]") && !message.contains("secret"), "{message}");
     }
