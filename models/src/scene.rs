@@ -16,7 +16,7 @@ pub struct Scene {
     pub slots_per_cold_item: usize,
     /// The items that it is about.
     pub about: About,
-    /// How the factors of several boosts of one item combine.
+    /// The rule that combines the factors of several boosts of one item.
     pub boosts: Combine,
     /// Its rules and those of the whole shop, highest priority first.
     pub rules: Vec<Rule>,
@@ -36,7 +36,7 @@ pub enum About {
     Trending,
 }
 
-/// How the factors of several boosts of one item combine.
+/// The rule that combines the factors of several boosts of one item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Combine {
     /// They are multiplied.

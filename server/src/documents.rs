@@ -31,7 +31,7 @@ pub struct Documents<D> {
 pub struct Read<D> {
     /// Its revision.
     pub revision: u64,
-    /// What it says.
+    /// Its content.
     pub document: D,
 }
 

@@ -24,13 +24,13 @@ const MAX_ROOMS: usize = 2_000;
 const MAX_ITEMS: usize = 5_000;
 /// Names that watch a room.
 const MAX_WATCHERS: usize = 200_000;
-/// How long it is believed whose name a name is, in milliseconds.
+/// The time for which the owner of a name is remembered, in milliseconds.
 const RESOLVED_MS: i64 = 60_000;
 const MINUTE_MS: i64 = 60_000;
 /// Decimals in which amounts are summed.
 const DIGITS: u8 = 4;
 
-/// What people did.
+/// Counts of actions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Times shown.
@@ -98,11 +98,11 @@ struct Watching {
     watcher: Watcher,
     /// Hash of the person's leading name, as it was last found.
     person: u128,
-    /// When it was found, unix milliseconds.
+    /// The time of the look-up, unix milliseconds.
     resolved: i64,
-    /// When they were last heard of.
+    /// The time of their latest event.
     heard: i64,
-    /// When they last left.
+    /// The time at which they last left.
     left: i64,
 }
 

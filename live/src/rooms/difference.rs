@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Product, Room};
 
-/// What changed from one room to the other.
+/// The changes from one room to the other.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Difference {
     /// Items that were added.

@@ -8,7 +8,7 @@ use super::commands::Refused;
 use super::{MAX_PRODUCTS, MAX_RETIRED, MAX_TEXT_BYTES, Product, Room, Visibility};
 use crate::check::{self, Fault};
 
-/// What happens to products that a list of new ones does not name.
+/// The fate of products that a list of new ones does not name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AddMode {
     /// They stay; new ones go to the end.
@@ -34,7 +34,7 @@ pub struct Patch {
 pub struct NewProduct {
     /// The item.
     pub item_id: String,
-    /// What the product holds.
+    /// The fields of the product.
     pub patch: Patch,
 }
 

@@ -70,7 +70,7 @@ impl RoomState {
     }
 }
 
-/// How far viewers see a product.
+/// The visibility of a product to viewers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Visibility {
@@ -88,19 +88,19 @@ pub enum Visibility {
 pub struct Description {
     /// Its title.
     pub title: String,
-    /// Who presents it.
+    /// The person who presents it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anchor: Option<String>,
     /// The seller.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merchant_id: Option<String>,
-    /// Where it is streamed.
+    /// The channel that streams it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<String>,
-    /// When it is planned to begin, unix milliseconds.
+    /// The planned begin, unix milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub starts_at: Option<i64>,
-    /// When it is planned to end, unix milliseconds.
+    /// The planned end, unix milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends_at: Option<i64>,
 }
@@ -138,7 +138,7 @@ pub struct Product {
     pub item_id: String,
     /// Its number in the room, as viewers see it, from 1.
     pub number: u32,
-    /// How far viewers see it.
+    /// Its visibility to viewers.
     #[serde(default)]
     pub visibility: Visibility,
     /// Its price in the room, in the shop's currency.
@@ -190,7 +190,7 @@ pub struct Push {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Remembered {
     key: String,
-    /// What two commands with one key must agree in.
+    /// The content that two commands with one key must share.
     command: u64,
 }
 
@@ -201,7 +201,7 @@ pub struct Room {
     pub about: Description,
     /// Its state.
     pub state: RoomState,
-    /// When it was made, unix milliseconds.
+    /// The time of its creation, unix milliseconds.
     pub created_at: i64,
     /// Its products, in the order of the list.
     pub products: Vec<Product>,
@@ -217,10 +217,10 @@ pub struct Room {
     /// The highest number that was given to a product.
     #[serde(default)]
     last_number: u32,
-    /// How many flash sales there were.
+    /// Number of flash sales so far.
     #[serde(default)]
     sales: u64,
-    /// How many cards were pushed.
+    /// Number of cards pushed so far.
     #[serde(default)]
     pushes: u64,
     /// Removed products with their numbers, oldest first.
@@ -242,7 +242,7 @@ impl Room {
         self.products.iter().find(|product| product.item_id == item_id)
     }
 
-    /// What is explained at `now` (unix milliseconds).
+    /// The product explained at `now` (unix milliseconds).
     pub fn explaining(&self, now: i64) -> Option<&Explaining> {
         let explaining = self.explaining.as_ref()?;
         let is_on = self.state == RoomState::Live && explaining.until.is_none_or(|until| now < until);

@@ -15,7 +15,7 @@ pub enum Order {
     Move {
         /// The item.
         item_id: String,
-        /// Where it goes.
+        /// Its new place.
         to: usize,
     },
     /// The products with these numbers come first, in this order; the others stay behind them as they were.

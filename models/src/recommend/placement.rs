@@ -25,7 +25,7 @@ pub struct Placement<'a> {
     rule: &'a Rule,
     /// The least and the most of what it limits ([`Unmet::wanted`]), from the beginning of the list.
     limits: (usize, usize),
-    /// What earlier pages have of it.
+    /// The number of its items on earlier pages.
     before: usize,
     arranged: Result<arrange::Rule, Because>,
 }

@@ -1,4 +1,4 @@
-//! What a shop may say about its slates: predicates over items, and what they do.
+//! Rules of a shop about its slates: predicates over items, and their actions.
 //!
 //! | file | content |
 //! |---|---|

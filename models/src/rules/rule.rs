@@ -18,13 +18,13 @@ pub struct Rule {
     pub id: Arc<str>,
     /// Condition over the request; it reads no item.
     pub when: Option<Arc<Expression>>,
-    /// When it holds.
+    /// The times at which it holds.
     pub validity: Validity,
-    /// What it does.
+    /// Its action.
     pub action: Action,
 }
 
-/// What a rule does.
+/// The action of a rule.
 #[derive(Debug, Clone)]
 pub enum Action {
     /// Only these items are shown.
@@ -103,9 +103,9 @@ impl Rule {
 pub struct Unmet {
     /// Its name.
     pub rule: Arc<str>,
-    /// What it limits: the slot of a pin, from 1 on; the number of items of a mix or in a window.
+    /// The limit: the slot of a pin, from 1 on; the number of items of a mix or in a window.
     pub wanted: usize,
-    /// What the slate has instead; 0 where a pinned item is not in the slate.
+    /// The slate's own number; 0 if a pinned item is not in the slate.
     pub got: usize,
     /// Why.
     pub because: Because,

@@ -1,9 +1,9 @@
-//! When a rule holds: from one moment to another, and in hours of weekdays of a zone.
+//! The validity of a rule: from one moment to another, and in hours of weekdays of a zone.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-/// When a rule holds; always where nothing is set.
+/// The times at which a rule holds; always if nothing is set.
 #[derive(Debug, Clone, Default)]
 pub struct Validity {
     /// From this moment on, unix seconds.

@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 use super::room::Known;
 use crate::moment::Moment;
 
-/// What a board is made of.
+/// The sources of a board.
 pub struct Inputs<'a> {
     /// The document and the stock of its flash sales.
     pub known: &'a Known,
@@ -40,18 +40,18 @@ pub struct Board {
     pub room: Arc<Room>,
     /// Its products, in the order of the list, as those of the document.
     pub cards: Vec<Arc<Card>>,
-    /// What the room sells, for answers in it.
+    /// The products for answers in the room.
     pub selling: Selling,
     /// The moment from which on the clock changes it, unix milliseconds.
     pub(super) until: i64,
-    /// What it was made of.
+    /// Its sources.
     pub(super) version: u64,
     pub(super) model: Option<String>,
     pub(super) overlay_revision: u64,
     pub(super) items: FxHashSet<ItemIx>,
 }
 
-/// What a room sells, in the model's indices.
+/// The products of a room, as indices of the model.
 #[derive(Debug, Default)]
 pub struct Selling {
     /// Prices and stock in the room.

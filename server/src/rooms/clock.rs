@@ -7,16 +7,16 @@ use super::figures::RoomFiguresBody;
 use crate::live::{Live, now_ms};
 use crate::snapshots::Snapshots;
 
-/// How often news of items and the clock are looked at, beside commands.
+/// The interval at which news of items and the clock are read, beside commands.
 const LOOK: Duration = Duration::from_millis(100);
-/// How often the stock of flash sales is read.
+/// The interval at which the stock of flash sales is read.
 const READ_SALES: Duration = Duration::from_millis(250);
-/// How often reservations whose time is over are expired.
+/// The interval at which reservations expire.
 const EXPIRE: Duration = Duration::from_secs(1);
-/// How often figures are sent, and the minutes that they compare.
+/// The interval at which figures are sent, and the minutes that they compare.
 const FIGURES: Duration = Duration::from_secs(1);
 const MINUTES: usize = 5;
-/// How often the hash of the state is sent.
+/// The interval at which the hash of the state is sent.
 const HASH: Duration = Duration::from_secs(5);
 
 impl Rooms {

@@ -15,7 +15,7 @@ use crate::problem::{Code, Problem};
 /// Attempts to write while others write the same room.
 const TRIES: usize = 16;
 
-/// How a command is to be run.
+/// The options of a command.
 pub struct Command<'a> {
     /// The room.
     pub room_id: &'a str,
@@ -23,11 +23,11 @@ pub struct Command<'a> {
     pub name: &'static str,
     /// The key that makes it count once.
     pub key: Option<&'a str>,
-    /// What two commands with one key must agree in, beside the name.
+    /// The content that two commands with one key must share, beside the name.
     pub words: Vec<u8>,
     /// The revision that it requires.
     pub if_revision: Option<u64>,
-    /// Who runs it.
+    /// The person who runs it.
     pub author: Author,
 }
 
@@ -35,7 +35,7 @@ pub struct Command<'a> {
 pub struct Done<T> {
     /// The revision of the room: the new one, or of a repetition the current one.
     pub revision: u64,
-    /// What the command gives back; none of a repetition.
+    /// The result of the command; none for a repetition.
     pub outcome: Option<T>,
 }
 
@@ -43,7 +43,7 @@ pub struct Done<T> {
 pub struct Conflict {
     /// The current revision; 0 if there is no room.
     pub current: u64,
-    /// What changed since the revision that the caller saw, if that is still kept.
+    /// The changes since the revision that the caller saw, if that is still kept.
     pub difference: Option<Difference>,
 }
 
@@ -189,7 +189,7 @@ impl Command<'_> {
         }
     }
 
-    /// What changed since the revision that the caller saw.
+    /// The changes since the revision that the caller saw.
     async fn conflict(&self, live: &Live, current: u64, room: Option<&Room>) -> Failed {
         let history = live.document_history(KIND, self.room_id).await.unwrap_or_default();
         let seen = history.iter().find(|document| Some(document.revision) == self.if_revision);

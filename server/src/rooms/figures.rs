@@ -101,7 +101,7 @@ impl RoomFiguresBody {
     }
 }
 
-/// What all products had in the latest minutes, each kind in ascending order.
+/// The counts of all products in the latest minutes, each kind in ascending order.
 struct Ranks([Vec<i64>; 5]);
 
 impl Ranks {

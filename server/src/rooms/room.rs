@@ -27,7 +27,7 @@ pub struct LiveRoom {
     channel: Mutex<Channel>,
 }
 
-/// What a board is made of, beside the model.
+/// The sources of a board, beside the model.
 #[derive(Clone)]
 pub struct Known {
     /// Revision of the document.

@@ -52,21 +52,21 @@ struct Open {
     used: Instant,
     /// The figures of products that were sent last.
     figures: Vec<ProductFigures>,
-    /// How often figures were sent.
+    /// Number of figures sent so far.
     ticks: u64,
 }
 
-/// What a new stream begins with.
+/// The beginning of a new stream.
 pub struct Subscription {
     /// Every later frame.
     pub frames: Receiver<Frame>,
-    /// What it is sent first.
+    /// The first events of the stream.
     pub first: Vec<Bytes>,
     /// The id after which frames are replayed; `None`: it begins with a snapshot.
     pub replays_after: Option<String>,
 }
 
-/// What changed from one board to the next.
+/// The changes from one board to the next.
 #[derive(Serialize)]
 struct Changed<'a> {
     seq: u64,
@@ -242,7 +242,7 @@ impl Open {
         bytes
     }
 
-    /// How a snapshot of now begins.
+    /// The beginning of a snapshot of now.
     fn head(&self) -> String {
         format!("event: snapshot\nid: {}-{}\n", self.epoch, self.latest)
     }

@@ -18,7 +18,7 @@ use crate::fields::id::is_id;
 /// A scene that answers are made in.
 #[derive(Debug, Clone)]
 pub struct ActiveScene {
-    /// What the pipeline reads.
+    /// The form that the pipeline reads.
     pub scene: Scene,
     /// Length of a slate whose request does not say.
     pub count: usize,

@@ -16,7 +16,7 @@ impl Preset {
             Self::BuyAgain => SceneDocument {
                 about: Some(AboutName::Due),
                 exploration_percent: Some(0),
-                // Who needs something again has seen it often.
+                // A person who needs an item again has seen it often.
                 exposures: Some(0),
                 ..count(10)
             },

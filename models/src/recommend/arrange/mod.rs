@@ -31,11 +31,11 @@ const MAX_TOTAL_STEPS: usize = 6 * MAX_STEPS;
 pub struct Arrangement {
     /// The candidates, one a slot; those of earlier pages are first.
     pub order: Vec<usize>,
-    /// What became of each rule.
+    /// The outcome of each rule.
     pub outcomes: Vec<Outcome>,
 }
 
-/// What became of a rule.
+/// The outcome of a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// The slate satisfies it.

@@ -35,7 +35,7 @@ struct Classes {
     of: Vec<u32>,
     /// The candidates of each class that are not pinned, best first.
     members: Vec<Vec<usize>>,
-    /// How many of them are in the slate.
+    /// The number of them in the slate.
     used: Vec<usize>,
     /// Slots before the next one that any window reaches.
     reach: usize,

@@ -8,7 +8,7 @@ use crate::items::Items;
 use crate::rules::expression::inputs::Inputs;
 use crate::rules::expression::value::Owned;
 
-/// What a tree may read.
+/// The inputs of a tree.
 #[derive(Clone, Copy, Default)]
 pub struct Env<'a> {
     /// The item, outside of hoisted parts.

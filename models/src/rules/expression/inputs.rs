@@ -1,4 +1,4 @@
-//! What an expression may read of a request: the person as the model knows them, the place, the moment, and the caller's
+//! The inputs of an expression: the person as the model knows them, the place, the moment, and the caller's
 //! own parameters.
 
 use std::cell::OnceCell;
@@ -19,7 +19,7 @@ use super::value::Value;
 pub const MAX_LOCAL_HOUR: u8 = 23;
 const DAY: f64 = 86_400.0;
 
-/// What a caller says of a request; an unknown text is empty.
+/// The caller's description of a request; an unknown text is empty.
 #[derive(Debug, Clone, Default)]
 pub struct Asked {
     /// Name of the scene.
@@ -40,7 +40,7 @@ pub struct Asked {
     pub params: BTreeMap<String, Param>,
 }
 
-/// What the expressions of one request read.
+/// The inputs of the expressions of one request.
 #[derive(Debug)]
 pub struct Inputs<'a> {
     /// The model.
@@ -49,7 +49,7 @@ pub struct Inputs<'a> {
     pub user: Option<UserIx>,
     /// Baskets of the person since training, and the last one, unix seconds.
     pub since: (usize, Option<i64>),
-    /// What the caller says.
+    /// The caller's description.
     pub asked: &'a Asked,
     tags: OnceCell<Vec<String>>,
 }

@@ -47,7 +47,7 @@ pub struct Expression {
     reads: Reads,
 }
 
-/// What an expression reads.
+/// The inputs that an expression reads.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Reads {
     /// Any field of `item`.
@@ -80,7 +80,7 @@ pub enum ExpressionError {
         line: usize,
         /// From 1.
         column: usize,
-        /// What is wrong there.
+        /// The fault at that place.
         message: String,
     },
     /// A name that is not known.
@@ -99,9 +99,9 @@ pub enum ExpressionError {
     Type {
         /// The operator, function or place.
         place: String,
-        /// What it takes.
+        /// The types that it takes.
         expected: &'static str,
-        /// What it was given.
+        /// The type that it was given.
         got: &'static str,
     },
 }
@@ -134,7 +134,7 @@ impl Expression {
         &self.source
     }
 
-    /// What it reads.
+    /// The inputs that it reads.
     pub fn reads(&self) -> Reads {
         self.reads
     }
