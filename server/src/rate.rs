@@ -131,6 +131,10 @@ mod tests {
         let wrongly = refused(0..10_000);
         assert!(wrongly < 500, "{wrongly} of 100000 were refused for what others did");
         assert!(buckets.take(0, "7", rate, Clock(SECOND)).is_err());
+        // In a table without others, whose buckets could be both of this one's.
+        let buckets = UserBuckets::default();
+        assert!((0..10).all(|_| buckets.take(0, "7", rate, Clock(SECOND)).is_ok()));
+        assert!(buckets.take(0, "7", rate, Clock(SECOND)).is_err());
         assert!(buckets.take(1, "7", rate, Clock(SECOND)).is_ok(), "the same user of another key");
     }
 
