@@ -1,4 +1,4 @@
-//! What is wrong with a document that people write.
+//! Faults of documents that people write.
 
 use qianmian_models::rules::expression::ExpressionError;
 
@@ -7,7 +7,7 @@ use qianmian_models::rules::expression::ExpressionError;
 pub struct DocumentFault {
     /// Path of the field.
     pub field: String,
-    /// What is wrong, and what is right.
+    /// The fault, and the right form.
     pub reason: String,
     /// The known name that may be meant.
     pub nearest: Option<String>,

@@ -1,6 +1,7 @@
 //! `inspect`: the contents of an artifact, as a table or as JSON.
 
 use comfy_table::{CellAlignment, Table, presets};
+use qianmian_models::index::user_attributes::CONSENT_PERSONALIZATION;
 use qianmian_models::snapshot::Snapshot;
 use qianmian_models::storage::artifact::{Artifact, Manifest};
 
@@ -61,12 +62,15 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The ids of users, most baskets first, or of items, best sellers first.
+/// The ids of users, most baskets first and those who refuse personal answers last, or of items, best sellers first.
 fn examples(snapshot: &Snapshot, kind: Example, limit: usize) -> Vec<String> {
     match kind {
         Example::Users => {
             let mut users: Vec<u32> = (0..snapshot.users.len() as u32).collect();
-            users.sort_by_cached_key(|&user| std::cmp::Reverse(snapshot.profiles.activity(user)));
+            users.sort_by_cached_key(|&user| {
+                let said = snapshot.user_attributes.consent(user, CONSENT_PERSONALIZATION);
+                (said == Some(false), std::cmp::Reverse(snapshot.profiles.activity(user)))
+            });
             users.iter().take(limit).map(|&user| snapshot.users.id(user).to_owned()).collect()
         }
         Example::Items => {

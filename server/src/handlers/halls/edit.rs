@@ -15,7 +15,7 @@ use crate::handlers::revisions::{self, Change, Edit, check_name, raw, with_etag}
 use crate::problem::{Code, Problem};
 use crate::request_id::RequestId;
 
-/// Who changes a hall, and why.
+/// The person who changes a hall, and the reason.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]

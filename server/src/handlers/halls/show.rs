@@ -28,7 +28,7 @@ use crate::request_id::RequestId;
 /// The scene of sections that name none.
 const SCENE: &str = "hall";
 
-/// Who looks at the hall, and in which language.
+/// The person who looks at the hall, and the language.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -70,7 +70,7 @@ pub struct HallSlateResponse<'a> {
     took_us: u64,
 }
 
-/// What one person sees of a hall.
+/// A hall as one person sees it.
 #[derive(Serialize, ToSchema)]
 pub struct HallContent<'a> {
     /// In the language asked for, if there is one.
@@ -131,7 +131,7 @@ pub async fn slate(
     json(&response, 512 + 300 * items.len())
 }
 
-/// What a hall asks for each of its sections, and for their order.
+/// The requests of a hall for each of its sections, and for their order.
 pub struct Questions<'h> {
     hall: &'h ActiveHall,
     sections: Vec<RecommendRequest<'h>>,
