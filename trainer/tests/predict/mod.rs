@@ -458,20 +458,3 @@ fn formulas_are_neutralized_on_demand_only() {
     success(shop, "recommend", &input, &output, &["--count", "3", "--neutralize-formulas"]);
     assert!(rows_of(&output).iter().all(|row| row.0 == "'=1+1"));
 }
-
-#[test]
-fn examples_of_users_begin_with_those_who_allow_personal_answers() {
-    let shop = shop();
-    let mut inspect = std::process::Command::new(env!("CARGO_BIN_EXE_qianmian-trainer"));
-    inspect.arg("inspect").arg("--store").arg(shop.store()).args([
-        "--examples",
-        "users",
-        "--limit",
-        "1000000",
-    ]);
-    let ids = String::from_utf8(inspect.output().unwrap().stdout).unwrap();
-    let users = ids.lines().map(|id| shop.snapshot.users.ix(id).unwrap());
-    let refusals: Vec<bool> = users.map(|user| !allows(shop, Purpose::Personalization, user)).collect();
-    assert_eq!(refusals.len(), shop.snapshot.users.len());
-    assert!(refusals.is_sorted() && refusals.contains(&true), "refusals come last");
-}

@@ -62,14 +62,9 @@ fn carts(orders: &Path) -> Vec<(String, Vec<String>)> {
 }
 
 impl Shop {
-    /// The model store.
-    pub fn store(&self) -> PathBuf {
-        self.folder.path().join("store")
-    }
-
     /// The binary and its arguments for a prediction.
     pub fn arguments(&self, kind: &str, input: &Path, output: &Path, more: &[&str]) -> Vec<OsString> {
-        let store = self.store();
+        let store = self.folder.path().join("store");
         let mut arguments: Vec<OsString> = [TRAINER, "predict", kind, "--store"].map(Into::into).into();
         arguments.extend([store.into(), "--input".into(), input.into(), "--output".into(), output.into()]);
         arguments.extend(more.iter().map(Into::into));
